@@ -1,0 +1,180 @@
+//! What went wrong, why, and what to do next. One type and one printer for the whole program.
+//!
+//! An error begins with the place and the fact, says what was not done, carries the cause as a
+//! source chain, and ends in hints: one command or edit that mends it. It cannot hold a secret,
+//! because no secret type here can be turned into text.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
+
+/// Which exit code an error ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The work failed, wholly or in part: exit 1.
+    Failed,
+    /// The command line cannot be meant like this: exit 64 (`EX_USAGE` of sysexits.h).
+    Usage,
+}
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One failure, or several that were found in one run.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    hints: Vec<String>,
+    others: Vec<Error>,
+}
+
+impl Error {
+    /// A failure that ends in exit code 1. The message names the place and the fact.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Failed,
+            message: message.into(),
+            source: None,
+            hints: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    /// A wrong command line: exit code 64.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Usage,
+            ..Self::new(message)
+        }
+    }
+
+    /// Several failures reported together, in order. `None` where there are none.
+    pub fn all(errors: impl IntoIterator<Item = Error>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        first.others.extend(errors);
+        Some(first)
+    }
+
+    /// Adds the underlying cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds one thing to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Which exit code it ends in.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The fact, without cause and hints.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    /// This failure and those reported with it.
+    pub fn each(&self) -> impl Iterator<Item = &Error> {
+        std::iter::once(self).chain(self.others.iter().flat_map(|other| {
+            // `all` flattens one level only, and errors are never nested deeper than that.
+            std::iter::once(other).chain(other.others.iter())
+        }))
+    }
+
+    /// The text for a terminal: `Error:`, causes, hints; with `styled`, in colour.
+    pub fn render(&self, styled: bool) -> String {
+        let (red, cyan, reset) = if styled {
+            ("\x1b[1;31m", "\x1b[36m", "\x1b[0m")
+        } else {
+            ("", "", "")
+        };
+        let mut out = String::new();
+        for error in self.each() {
+            let _ = writeln!(out, "{red}Error:{reset} {}", visible(&error.message));
+            let mut cause = error.source.as_ref().map(|s| &**s as &dyn StdError);
+            let mut said = error.message.clone();
+            while let Some(error) = cause {
+                let text = error.to_string();
+                // Many libraries repeat their source in their own message; say each fact once.
+                if !said.contains(&text) {
+                    let _ = writeln!(out, "  Caused by: {}", visible(&text));
+                    said = text;
+                }
+                cause = error.source();
+            }
+            for hint in &error.hints {
+                let _ = writeln!(out, "  {cyan}Hint:{reset} {}", visible(hint));
+            }
+        }
+        out
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|s| &**s as &dyn StdError)
+    }
+}
+
+/// Text from the roster, the repository or the cluster, made safe for a terminal: control
+/// characters (escape sequences among them) and bidirectional overrides are shown, not obeyed.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if hidden {
+            let _ = write!(out, "{}", c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_prints_fact_cause_and_hint_and_repeats_nothing() {
+        let io = std::io::Error::other("disk on fire");
+        let error = Error::new("users.yaml could not be read; nothing was done")
+            .caused_by(io)
+            .hint("put it out");
+        assert_eq!(
+            error.render(false),
+            "Error: users.yaml could not be read; nothing was done\n  Caused by: disk on fire\n  Hint: put it out\n"
+        );
+    }
+
+    #[test]
+    fn hostile_text_cannot_steer_the_terminal() {
+        assert_eq!(visible("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+    }
+
+    #[test]
+    fn several_errors_are_all_printed() {
+        let error = Error::all([Error::new("one"), Error::new("two").hint("three")]).expect("two errors");
+        assert_eq!(error.render(false), "Error: one\nError: two\n  Hint: three\n");
+    }
+}

@@ -1,0 +1,2 @@
+//! The certctl command.
+fn main() {}

@@ -1,0 +1,445 @@
+//! The words of the domain, parsed once and valid for ever.
+//!
+//! Every value from outside (roster, records, cluster, command line) becomes one of these types
+//! before anything is decided on it. They refuse what Kubernetes, a file system or a reader could
+//! misunderstand: reserved prefixes, path characters, look-alike letters.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest name of a user, group, cluster or roster.
+pub const NAME_LIMIT: usize = 39;
+
+/// Prefixes that Kubernetes or certctl keep for themselves.
+const RESERVED: [&str; 3] = ["system:", "certctl:", "kubeadm:cluster-admins"];
+
+/// Why a text is not the value it should be; a half-sentence that follows the value's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(pub String);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+fn check_name(text: &str) -> Result<(), Invalid> {
+    let invalid = |why: String| Err(Invalid(why));
+    if let Some(reserved) = RESERVED.iter().find(|r| text.starts_with(**r)) {
+        return invalid(format!("begins with `{reserved}`, which is reserved"));
+    }
+    if text.is_empty() {
+        return invalid("is empty".into());
+    }
+    if let Some(c) = text.chars().find(|c| !c.is_ascii()) {
+        return invalid(format!(
+            "holds `{}` (U+{:04X}), which is not ASCII and could be taken for another letter",
+            c.escape_default(),
+            u32::from(c)
+        ));
+    }
+    if text.len() > NAME_LIMIT {
+        return invalid(format!(
+            "is {} characters long; {NAME_LIMIT} is the limit",
+            text.len()
+        ));
+    }
+    let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let inner = |b: u8| edge(b) || b"-._@".contains(&b);
+    let bytes = text.as_bytes();
+    if !bytes.iter().copied().all(inner) || !edge(bytes[0]) || !edge(bytes[bytes.len() - 1]) {
+        return invalid("must match [a-z0-9]([-a-z0-9._@]*[a-z0-9])?".into());
+    }
+    Ok(())
+}
+
+/// Text that was checked on the way in: `FromStr`, `Display`, serde as a string.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                let check: fn(&str) -> Result<(), Invalid> = $check;
+                check(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse()
+                    .map_err(|why| serde::de::Error::custom(format!("`{}` {why}", text.escape_default())))
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// A person: the CN of their certificates and the name of their files under `access/`.
+    UserName,
+    |text| {
+        // `access/<cluster>/cluster.yaml` pins the cluster, so no person may own that file name.
+        if text == "cluster" {
+            return Err(Invalid("is reserved: access/<cluster>/cluster.yaml pins the cluster".into()));
+        }
+        check_name(text)
+    }
+);
+checked_text!(
+    /// A group of the roster; with `inCertificate`, also an O of its members' certificates.
+    GroupName,
+    check_name
+);
+checked_text!(
+    /// A cluster of the roster, and its folder under `access/`.
+    ClusterName,
+    check_name
+);
+checked_text!(
+    /// The roster's own name: the owner that every object made from it is labelled with.
+    RosterName,
+    check_name
+);
+checked_text!(
+    /// A namespace: an RFC 1123 label, as Kubernetes validates it.
+    Namespace,
+    |text| {
+        let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let valid = !bytes.is_empty()
+            && bytes.len() <= 63
+            && bytes.iter().all(|&b| edge(b) || b == b'-')
+            && edge(bytes[0])
+            && edge(bytes[bytes.len() - 1]);
+        if valid {
+            Ok(())
+        } else {
+            Err(Invalid("is no namespace name: at most 63 of [a-z0-9-], beginning and ending in [a-z0-9]".into()))
+        }
+    }
+);
+checked_text!(
+    /// The name of a Role or ClusterRole: a path segment, as Kubernetes validates RBAC names.
+    RoleName,
+    |text| {
+        // A Role's binding is told from a ClusterRole's by this prefix in the binding's own name.
+        if text.starts_with("role=") {
+            return Err(Invalid("begins with `role=`, which certctl uses in the names of its bindings".into()));
+        }
+        let valid = !text.is_empty()
+            && text.len() <= 150
+            && text != "."
+            && text != ".."
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b'%');
+        if valid {
+            Ok(())
+        } else {
+            Err(Invalid("is no role name: at most 150 visible ASCII characters without `/` and `%`".into()))
+        }
+    }
+);
+checked_text!(
+    /// The signer of client certificates, e.g. `kubernetes.io/kube-apiserver-client`.
+    SignerName,
+    |text| {
+        let valid = text.len() <= 571
+            && text.split_once('/').is_some_and(|(domain, path)| !domain.is_empty() && !path.is_empty())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-./_:".contains(&b));
+        if valid {
+            Ok(())
+        } else {
+            Err(Invalid("is no signer name of the form `domain/path`".into()))
+        }
+    }
+);
+checked_text!(
+    /// A path inside the repository, relative to the roster's folder, with `/` between its parts.
+    RepoPath,
+    |text| {
+        let invalid = |why: &str| Err(Invalid(why.into()));
+        if text.is_empty() || text.len() > 255 {
+            return invalid("must be 1 to 255 characters long");
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b':') {
+            return invalid("may hold only visible ASCII characters without `\\` and `:`");
+        }
+        if text.starts_with('/') || text.split('/').any(|part| part == "..") {
+            return invalid("leaves the repository");
+        }
+        if text.split('/').any(|part| part.is_empty() || part == "." || part.eq_ignore_ascii_case(".git")) {
+            return invalid("has an empty, `.` or `.git` part");
+        }
+        Ok(())
+    }
+);
+checked_text!(
+    /// The first 16 hex digits of SHA-256 over the public key (DER SubjectPublicKeyInfo).
+    CredentialId,
+    |text| {
+        if text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            Ok(())
+        } else {
+            Err(Invalid("is no credential id: 16 lower-case hex digits".into()))
+        }
+    }
+);
+
+impl CredentialId {
+    /// The id of a public key, given as DER SubjectPublicKeyInfo.
+    pub fn of_public_key(spki: &[u8]) -> Self {
+        Self(hex(&sha256(spki)[..8]))
+    }
+}
+
+/// The group that belongs to one certificate alone: `certctl:<user>:<credential id>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CredentialGroup {
+    /// Whose certificate it is.
+    pub user: UserName,
+    /// Which of that person's certificates.
+    pub id: CredentialId,
+}
+
+impl CredentialGroup {
+    /// What every credential group begins with.
+    pub const PREFIX: &'static str = "certctl:";
+}
+
+impl fmt::Display for CredentialGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("certctl:{}:{}", self.user, self.id))
+    }
+}
+
+impl FromStr for CredentialGroup {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let (user, id) = text
+            .strip_prefix(Self::PREFIX)
+            .and_then(|rest| rest.split_once(':'))
+            .ok_or_else(|| Invalid("is no credential group `certctl:<user>:<id>`".into()))?;
+        Ok(Self {
+            user: user.parse()?,
+            id: id.parse()?,
+        })
+    }
+}
+
+/// The kind of key that is made for a person.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyType {
+    /// NIST P-256, the default: small, fast, known to every client.
+    #[default]
+    #[serde(rename = "ecdsa-p256")]
+    EcdsaP256,
+    /// NIST P-384.
+    #[serde(rename = "ecdsa-p384")]
+    EcdsaP384,
+    /// Ed25519.
+    #[serde(rename = "ed25519")]
+    Ed25519,
+    /// RSA with 4096 bits; takes a second or more to make.
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa4096 => "rsa-4096",
+        })
+    }
+}
+
+/// An age public key that a kubeconfig is sealed to, in its one normal form: no comment, single
+/// spaces. Only `seal` makes one from text, because only age can say that it is a key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Recipient(String);
+
+impl Recipient {
+    /// Takes text that age has accepted as a recipient.
+    pub fn accepted_by_age(normal_form: String) -> Self {
+        Self(normal_form)
+    }
+
+    /// The normal form, as it is written into records.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A place in a file: line and column count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Which role a grant gives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum RoleRef {
+    /// A ClusterRole.
+    ClusterRole(RoleName),
+    /// A Role of the namespace that it is granted in.
+    Role(RoleName),
+}
+
+impl RoleRef {
+    /// `ClusterRole` or `Role`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ClusterRole(_) => "ClusterRole",
+            Self::Role(_) => "Role",
+        }
+    }
+
+    /// The role's name.
+    pub fn name(&self) -> &RoleName {
+        match self {
+            Self::ClusterRole(name) | Self::Role(name) => name,
+        }
+    }
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_ascii_and_not_reserved() {
+        for good in ["alice", "a", "prabesh-thapa", "a.b@c-1", "0"] {
+            assert!(good.parse::<UserName>().is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", "empty"),
+            ("Alice", "must match"),
+            ("-a", "must match"),
+            ("a-", "must match"),
+            ("a b", "must match"),
+            ("a/b", "must match"),
+            ("..", "must match"),
+            ("system:admin", "reserved"),
+            ("certctl:x", "reserved"),
+            ("kubeadm:cluster-admins", "reserved"),
+            ("аlice", "U+0430"),
+            ("cluster", "reserved"),
+            (&"a".repeat(40), "39 is the limit"),
+        ] {
+            let error = bad.parse::<UserName>().expect_err(bad);
+            assert!(error.0.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn paths_stay_in_the_repository() {
+        for good in ["clusters/prod.crt", "a", "a/b.c/d"] {
+            assert!(good.parse::<RepoPath>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../a",
+            "a/../b",
+            "a//b",
+            "./a",
+            ".git/config",
+            "a/.GIT/x",
+            "a\\b",
+            "a\nb",
+            "c:x",
+        ] {
+            assert!(bad.parse::<RepoPath>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_group_reads_back_what_it_prints() {
+        let text = "certctl:alice:3f2a91bc4d5e6f70";
+        let group: CredentialGroup = text.parse().expect("valid");
+        assert_eq!(group.to_string(), text);
+        for bad in [
+            "certctl:alice",
+            "alice:3f2a91bc4d5e6f70",
+            "certctl:alice:3F2A91BC4D5E6F70",
+            "certctl:Alice:3f2a91bc4d5e6f70",
+        ] {
+            assert!(bad.parse::<CredentialGroup>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The pure diff: roster, records and cluster in, a plan out.
+pub mod observed;
