@@ -43,10 +43,7 @@ impl Error {
 
     /// A wrong command line: exit code 64.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Usage,
-            ..Self::new(message)
-        }
+        Self { kind: Kind::Usage, ..Self::new(message) }
     }
 
     /// Several failures reported together, in order. `None` where there are none.
@@ -68,6 +65,14 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Says where it happened: `place: message`, for this error and those reported with it.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self.others = self.others.into_iter().map(|other| other.within(place)).collect();
         self
     }
 
@@ -96,11 +101,7 @@ impl Error {
 
     /// The text for a terminal: `Error:`, causes, hints; with `styled`, in colour.
     pub fn render(&self, styled: bool) -> String {
-        let (red, cyan, reset) = if styled {
-            ("\x1b[1;31m", "\x1b[36m", "\x1b[0m")
-        } else {
-            ("", "", "")
-        };
+        let (red, cyan, reset) = if styled { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
         let mut out = String::new();
         for error in self.each() {
             let _ = writeln!(out, "{red}Error:{reset} {}", visible(&error.message));
@@ -158,9 +159,8 @@ mod tests {
     #[test]
     fn an_error_prints_fact_cause_and_hint_and_repeats_nothing() {
         let io = std::io::Error::other("disk on fire");
-        let error = Error::new("users.yaml could not be read; nothing was done")
-            .caused_by(io)
-            .hint("put it out");
+        let error =
+            Error::new("users.yaml could not be read; nothing was done").caused_by(io).hint("put it out");
         assert_eq!(
             error.render(false),
             "Error: users.yaml could not be read; nothing was done\n  Caused by: disk on fire\n  Hint: put it out\n"
