@@ -12,6 +12,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The longest name of a user, group, cluster or roster.
 pub const NAME_LIMIT: usize = 39;
 
+/// The label that says which program an object belongs to; its value is [`MANAGED_BY`].
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The value of [`LABEL_MANAGED_BY`], and the field manager of every write.
+pub const MANAGED_BY: &str = "certctl";
+
+/// The label that says which roster an object was made from.
+pub const LABEL_ROSTER: &str = "certctl.dev/roster";
+
+/// The label that says which run made a CertificateSigningRequest: what that run's watch selects.
+pub const LABEL_RUN: &str = "certctl.dev/run";
+
 /// Prefixes that Kubernetes or certctl keep for themselves.
 const RESERVED: [&str; 3] = ["system:", "certctl:", "kubeadm:cluster-admins"];
 
@@ -43,10 +55,7 @@ fn check_name(text: &str) -> Result<(), Invalid> {
         ));
     }
     if text.len() > NAME_LIMIT {
-        return invalid(format!(
-            "is {} characters long; {NAME_LIMIT} is the limit",
-            text.len()
-        ));
+        return invalid(format!("is {} characters long; {NAME_LIMIT} is the limit", text.len()));
     }
     let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let inner = |b: u8| edge(b) || b"-._@".contains(&b);
@@ -123,9 +132,19 @@ checked_text!(
     check_name
 );
 checked_text!(
-    /// The roster's own name: the owner that every object made from it is labelled with.
+    /// The roster's own name: the owner that every object made from it is labelled with. It is part
+    /// of the names of CertificateSigningRequests and of the Lease, and a label's value, so it holds
+    /// only what Kubernetes takes in all three: no `.`, `_` or `@`.
     RosterName,
-    check_name
+    |text| {
+        check_name(text)?;
+        if text.contains(['.', '_', '@']) {
+            return Err(Invalid(
+                "holds `.`, `_` or `@`; a roster's name must match [a-z0-9]([-a-z0-9]*[a-z0-9])?, since it becomes a label and part of object names".into(),
+            ));
+        }
+        Ok(())
+    }
 );
 checked_text!(
     /// A namespace: an RFC 1123 label, as Kubernetes validates it.
@@ -245,10 +264,7 @@ impl FromStr for CredentialGroup {
             .strip_prefix(Self::PREFIX)
             .and_then(|rest| rest.split_once(':'))
             .ok_or_else(|| Invalid("is no credential group `certctl:<user>:<id>`".into()))?;
-        Ok(Self {
-            user: user.parse()?,
-            id: id.parse()?,
-        })
+        Ok(Self { user: user.parse()?, id: id.parse()? })
     }
 }
 
@@ -363,12 +379,10 @@ impl RoleRef {
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// SHA-256.
@@ -403,6 +417,14 @@ mod tests {
         ] {
             let error = bad.parse::<UserName>().expect_err(bad);
             assert!(error.0.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_roster_name_fits_labels_and_object_names() {
+        assert!("acme-1".parse::<RosterName>().is_ok());
+        for bad in ["a.b", "a_b", "a@b", "Acme", ""] {
+            assert!(bad.parse::<RosterName>().is_err(), "{bad}");
         }
     }
 

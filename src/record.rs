@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::model::{ClusterName, CredentialId, GroupName, KeyType, UserName};
 
 /// The `apiVersion` of everything certctl reads and writes.
@@ -73,11 +74,7 @@ pub struct Credential {
     /// What the kubeconfig connects to.
     pub server: String,
     /// SHA-256 of the CA bundle in the kubeconfig (PEM); absent where it holds none.
-    #[serde(
-        default,
-        rename = "certificateAuthoritySHA256",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "certificateAuthoritySHA256", skip_serializing_if = "Option::is_none")]
     pub certificate_authority_sha256: Option<String>,
     /// SHA-256 of the `.kubeconfig.age` file, lower-case hex.
     #[serde(rename = "sealedSHA256")]
@@ -100,4 +97,46 @@ pub struct ClusterPin {
     pub name: ClusterName,
     /// UID of the namespace kube-system.
     pub uid: String,
+}
+
+impl ClusterPin {
+    /// The pin of a cluster.
+    pub fn new(name: ClusterName, uid: String) -> Self {
+        Self { api_version: API_VERSION.to_owned(), kind: "Cluster".to_owned(), name, uid }
+    }
+}
+
+/// A record or pin as the text of its file.
+///
+/// # Errors
+/// It cannot be written as YAML, which would be a defect of certctl.
+pub fn to_yaml<T: Serialize>(value: &T) -> Result<String> {
+    let body = serde_saphyr::to_string(value).map_err(|cause| {
+        Error::new("a record could not be written as YAML; nothing was recorded").caused_by(cause)
+    })?;
+    Ok(format!("# Written by certctl; changes by hand are found and refused.\n{body}"))
+}
+
+/// The largest record that is read, in bytes: some 40 credentials that have not expired.
+pub const LARGEST: usize = 256 * 1024;
+
+/// Reads a record or pin.
+///
+/// # Errors
+/// It is too large, is no YAML, or holds what certctl never writes; `file` and the place are named.
+pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T> {
+    let hint =
+        format!("restore it with `git checkout -- {file}`; `git log -p -- {file}` shows who changed it");
+    if text.len() > LARGEST {
+        return Err(Error::new(format!(
+            "{file}: is {} bytes long; no record is longer than {LARGEST}",
+            text.len()
+        ))
+        .hint(hint));
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        let place = error.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
+        Error::new(format!("{file}{place}: is not as certctl wrote it: {}", error.without_snippet()))
+            .hint(hint)
+    })
 }

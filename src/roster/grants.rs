@@ -1,0 +1,126 @@
+//! `grants:` of a group or a user.
+
+use std::collections::HashMap;
+
+use super::Grant;
+use super::document::shapes;
+use super::errors::Errors;
+use super::names::Seen;
+use super::reader::{self, Fields};
+use super::validate::until;
+use super::yaml::Node;
+use crate::model::{Namespace, Position, RoleRef};
+
+/// The grants of a group or user; what is wrong with them is reported.
+pub(super) fn read(owner: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Vec<Grant> {
+    let Some(node) = owner.get("grants") else {
+        return Vec::new();
+    };
+    let list = reader::list(node, &owner.label("grants"), errors).unwrap_or_default();
+    let mut grants = Vec::with_capacity(list.len());
+    for (index, node) in list.iter().enumerate() {
+        let what = format!("grant {} of {}", index + 1, owner.what);
+        if let Some(grant) = grant(node, what, errors) {
+            grants.push(grant);
+        }
+    }
+    report_repeated(&grants, &owner.what, errors);
+    grants
+}
+
+fn grant(node: &Node<'_>, what: String, errors: &mut Errors<'_>) -> Option<Grant> {
+    let fields = reader::fields(node, what, &shapes::GRANT, errors)?;
+    let until = until(&fields, errors);
+    let namespaces = fields.get("namespaces").map(|node| namespaces(node, &fields, errors));
+    let (field, role) = match (fields.get("clusterRole"), fields.get("role")) {
+        (Some(node), None) => ("clusterRole", node),
+        (None, Some(node)) => ("role", node),
+        (None, None) => {
+            errors.add_with_hint(
+                fields.position,
+                format!("{} names no role", fields.what),
+                "write `clusterRole: <name>`, or `role: <name>` with `namespaces: [...]`",
+            );
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            errors.add_with_hint(
+                fields.position_of("role"),
+                format!("{} names both a `clusterRole` and a `role`", fields.what),
+                "make it two grants",
+            );
+            return None;
+        }
+    };
+    if field == "role" && namespaces.is_none() {
+        errors.add_with_hint(
+            fields.position_of("role"),
+            format!("{} gives a `role` without `namespaces`, but a Role lives in one", fields.what),
+            "add `namespaces: [...]`, or name a `clusterRole`",
+        );
+    }
+    let name = reader::word(role, &fields.label(field), errors)?;
+    Some(Grant {
+        role: if field == "role" { RoleRef::Role(name) } else { RoleRef::ClusterRole(name) },
+        namespaces,
+        until,
+        position: role.position,
+    })
+}
+
+fn namespaces(
+    node: &Node<'_>,
+    fields: &Fields<'_, '_>,
+    errors: &mut Errors<'_>,
+) -> Vec<(Namespace, Position)> {
+    let Some(list) = reader::list(node, &fields.label("namespaces"), errors) else {
+        return Vec::new();
+    };
+    if list.is_empty() {
+        errors.add_with_hint(
+            node.position,
+            format!("{} is empty, so the grant would give nothing", fields.label("namespaces")),
+            "name at least one; leave the field out to grant a ClusterRole in the whole cluster",
+        );
+    }
+    let label = format!("namespace of {}", fields.what);
+    let mut seen = Seen::default();
+    let mut namespaces = Vec::with_capacity(list.len());
+    for node in list {
+        if let Some(text) = reader::text(node, &label, errors)
+            && seen.is_new(text, node.position, &label, errors)
+            && let Some(namespace) = reader::word(node, &label, errors)
+        {
+            namespaces.push((namespace, node.position));
+        }
+    }
+    namespaces
+}
+
+/// One role in one place is one binding: a second grant of it could only contradict the first.
+fn report_repeated(grants: &[Grant], owner: &str, errors: &mut Errors<'_>) {
+    let mut first: HashMap<(&RoleRef, Option<&Namespace>), Position> = HashMap::new();
+    for grant in grants {
+        let (kind, role) = (grant.role.kind(), grant.role.name());
+        let everywhere = [(None, grant.position)];
+        let places: Vec<(Option<&Namespace>, Position)> = match &grant.namespaces {
+            Some(namespaces) => namespaces.iter().map(|(name, position)| (Some(name), *position)).collect(),
+            None => everywhere.to_vec(),
+        };
+        for (namespace, position) in places {
+            if let Some(first) = first.get(&(&grant.role, namespace)) {
+                let place = match namespace {
+                    Some(namespace) => format!("in namespace `{namespace}`"),
+                    None => "in the whole cluster".into(),
+                };
+                let first = errors.place(*first);
+                errors.add(
+                    position,
+                    format!("{owner} is granted {kind} `{role}` {place} twice, first at {first}"),
+                );
+            } else {
+                first.insert((&grant.role, namespace), position);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The roster: who should have access. Text in, valid types out, or every error at once.
+//!
+//! `yaml` makes text a tree with places, `validate` turns the tree into the types here and reports
+//! everything that is wrong in one run. `document` is the same format as plain types: what
+//! certctl writes, and the source of the JSON Schema. What is in a [`Roster`] needs no second look:
+//! names are valid and unique, references resolve, recipients are keys.
+
+pub mod document;
+pub mod edit;
+mod errors;
+mod grants;
+mod names;
+mod reader;
+mod users;
+mod validate;
+mod values;
+mod yaml;
+
+pub use document::schema;
+pub use validate::parse;
+pub use yaml::{SIZE_LIMIT, text};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{
+    ClusterName, GroupName, KeyType, Namespace, Position, Recipient, RepoPath, RoleRef, RosterName,
+    SignerName, UserName,
+};
+
+/// A valid roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roster {
+    /// `metadata.name`: the owner written on every object.
+    pub name: RosterName,
+    /// At least one.
+    pub clusters: BTreeMap<ClusterName, Cluster>,
+    /// How much may be revoked in one run.
+    pub max_revocations: MaxRevocations,
+    /// Every group, also those without members.
+    pub groups: BTreeMap<GroupName, Group>,
+    /// Every user.
+    pub users: BTreeMap<UserName, User>,
+}
+
+/// A cluster that people get access to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The context of certctl's own kubeconfig that leads to it.
+    pub context: String,
+    /// What users connect to (`https://...`); the context's own server where absent.
+    pub server: Option<String>,
+    /// The CA of the serving certificate; the context's own where absent.
+    pub certificate_authority: Option<RepoPath>,
+    /// Who signs the client certificates.
+    pub signer_name: SignerName,
+    /// Where the roster names it.
+    pub position: Position,
+}
+
+/// The largest number of credentials that one apply revokes without `--acknowledge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxRevocations {
+    /// Of the credentials that are active, in percent (0 to 100).
+    Percent(u8),
+    /// As a count.
+    Count(u32),
+}
+
+/// People who hold the same grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Whether members' certificates also carry `O=<group>`.
+    pub in_certificate: bool,
+    /// What members may do.
+    pub grants: Vec<Grant>,
+    /// Where the roster names it.
+    pub position: Position,
+}
+
+/// One role, cluster-wide or in some namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Which role.
+    pub role: RoleRef,
+    /// Where; `None` means cluster-wide (ClusterRoles only).
+    pub namespaces: Option<Vec<(Namespace, Position)>>,
+    /// When the grant ends.
+    pub until: Option<Timestamp>,
+    /// Where the roster names the role.
+    pub position: Position,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Everyone of these keys can decrypt; at least one.
+    pub recipients: BTreeSet<Recipient>,
+    /// Groups, and until when.
+    pub groups: BTreeMap<GroupName, Option<Timestamp>>,
+    /// Personal grants.
+    pub grants: Vec<Grant>,
+    /// Where they have access.
+    pub clusters: BTreeSet<ClusterName>,
+    /// When all of it ends.
+    pub until: Option<Timestamp>,
+    /// Raised to reissue and cut off the old credential at once; from 1.
+    pub generation: u32,
+    /// Where the roster says so; `None` where it is left to the default.
+    pub generation_position: Option<Position>,
+    /// The kind of key to make.
+    pub key: KeyType,
+    /// How long a certificate is asked to be valid.
+    pub validity: SignedDuration,
+    /// Bring your own key: a PKCS#10 file instead of a key made here.
+    pub csr: Option<RepoPath>,
+    /// Never revoked without `--acknowledge`.
+    pub protected: bool,
+    /// Where the roster names them.
+    pub position: Position,
+}
+
+impl Roster {
+    /// What it says, whatever the layout: all places are the default ones.
+    #[must_use]
+    pub fn without_positions(mut self) -> Self {
+        let none = Position::default();
+        for cluster in self.clusters.values_mut() {
+            cluster.position = none;
+        }
+        for group in self.groups.values_mut() {
+            group.position = none;
+        }
+        for user in self.users.values_mut() {
+            user.position = none;
+            user.generation_position = None;
+        }
+        let of_groups = self.groups.values_mut().flat_map(|group| &mut group.grants);
+        let of_users = self.users.values_mut().flat_map(|user| &mut user.grants);
+        for grant in of_groups.chain(of_users) {
+            grant.position = none;
+            for (_, position) in grant.namespaces.iter_mut().flatten() {
+                *position = none;
+            }
+        }
+        self
+    }
+}

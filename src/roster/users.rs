@@ -1,0 +1,165 @@
+//! `users:`, each read against the clusters, groups and defaults of the roster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::document::shapes;
+use super::errors::Errors;
+use super::names::{Seen, is_known, name_position};
+use super::reader::{self, Fields};
+use super::validate::{Defaults, flag, key, list_or_empty, until, validity};
+use super::yaml::Value;
+use super::{User, grants};
+use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient};
+
+/// The highest generation: nobody reissues a million times by hand, but a slip of the keyboard does.
+const GENERATION_LIMIT: u32 = 1_000_000;
+/// The longest recipient that is looked at: an RSA key of 16384 bits and its comment fit twice.
+const RECIPIENT_LIMIT: usize = 8192;
+
+/// Text as age reads recipients, to a [`Recipient`].
+pub(super) type ParseRecipient<'p> = dyn Fn(&str) -> Result<Recipient, Invalid> + 'p;
+
+/// What the users of one roster are read against.
+pub(super) struct Context<'n, 'p> {
+    pub(super) cluster_names: Option<BTreeSet<&'n str>>,
+    pub(super) group_names: Option<BTreeSet<&'n str>>,
+    pub(super) all_clusters: BTreeSet<ClusterName>,
+    pub(super) defaults: Defaults,
+    pub(super) parse_recipient: &'p ParseRecipient<'p>,
+}
+
+impl Context<'_, '_> {
+    /// One user; what is wrong with them is reported.
+    pub(super) fn user(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> User {
+        let recipients = self.recipients(fields, errors);
+        let key = key(fields, errors);
+        let csr = fields.get("csr").and_then(|node| reader::word(node, &fields.label("csr"), errors));
+        if fields.get("csr").is_some() && fields.get("key").is_some() {
+            errors.add_with_hint(
+                fields.position_of("key"),
+                format!("{} has both `key` and `csr`, but the key of a CSR is its owner's", fields.what),
+                "delete `key`, or `csr` if certctl is to make the key",
+            );
+        }
+        User {
+            recipients,
+            groups: self.memberships(fields, errors),
+            grants: grants::read(fields, errors),
+            clusters: self.clusters(fields, errors),
+            until: until(fields, errors),
+            generation: generation(fields, errors),
+            generation_position: fields.get("generation").map(|node| node.position),
+            key: key.unwrap_or(self.defaults.key),
+            validity: validity(fields, errors).unwrap_or(self.defaults.validity),
+            csr,
+            protected: flag(fields, "protected", errors),
+            position: name_position(fields),
+        }
+    }
+
+    fn recipients(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> BTreeSet<Recipient> {
+        let mut recipients: BTreeMap<Recipient, Position> = BTreeMap::new();
+        let list = list_or_empty(fields, "recipients", errors);
+        if list.is_some_and(<[_]>::is_empty) {
+            errors.add_with_hint(
+                name_position(fields),
+                format!("{} has no recipient, so nothing could be sealed to them", fields.what),
+                "ask them for an SSH public key, or to run `age-keygen -o key.txt`, and add the public key it prints under `recipients:`",
+            );
+        }
+        let label = format!("recipient of {}", fields.what);
+        let parse = |text: &str| {
+            if text.len() > RECIPIENT_LIMIT {
+                return Err(Invalid(format!("is longer than {RECIPIENT_LIMIT} characters")));
+            }
+            (self.parse_recipient)(text)
+        };
+        for node in list.unwrap_or_default() {
+            let Some(recipient) = reader::parsed(node, &label, parse, errors) else {
+                continue;
+            };
+            if let Some(first) = recipients.get(&recipient) {
+                let fact = format!("{label}: listed twice, first at {}", errors.place(*first));
+                errors.add(node.position, fact);
+            } else {
+                recipients.insert(recipient, node.position);
+            }
+        }
+        recipients.into_keys().collect()
+    }
+
+    fn memberships(
+        &self,
+        fields: &Fields<'_, '_>,
+        errors: &mut Errors<'_>,
+    ) -> BTreeMap<GroupName, Option<Timestamp>> {
+        let mut memberships = BTreeMap::new();
+        let mut seen = Seen::default();
+        for node in list_or_empty(fields, "groups", errors).unwrap_or_default() {
+            let what = format!("a membership of {}", fields.what);
+            let (name_node, until) = match &node.value {
+                Value::Mapping(_) => {
+                    let Some(membership) = reader::fields(node, what, &shapes::MEMBERSHIP, errors) else {
+                        continue;
+                    };
+                    (membership.need("name", errors), until(&membership, errors))
+                }
+                Value::List(_) => {
+                    reader::wrong_type(node, &what, "a group's name or `{name, until}`", errors);
+                    continue;
+                }
+                _ => (Some(node), None),
+            };
+            let Some(name_node) = name_node else { continue };
+            let label = format!("group of {}", fields.what);
+            let Some(name) = reader::text(name_node, &label, errors) else {
+                continue;
+            };
+            if seen.is_new(name, name_node.position, &label, errors)
+                && is_known(name, name_node.position, &label, "group", self.group_names.as_ref(), errors)
+                && let Ok(name) = name.parse()
+            {
+                memberships.insert(name, until);
+            }
+        }
+        memberships
+    }
+
+    fn clusters(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> BTreeSet<ClusterName> {
+        let Some(node) = fields.get("clusters") else {
+            return self.all_clusters.clone();
+        };
+        let list = reader::list(node, &fields.label("clusters"), errors).unwrap_or_default();
+        if list.is_empty() && matches!(node.value, Value::List(_)) {
+            errors.add_with_hint(
+                fields.position_of("clusters"),
+                format!("{} names no cluster", fields.label("clusters")),
+                "leave the field out to mean every cluster, or take the user off the roster",
+            );
+        }
+        let mut clusters = BTreeSet::new();
+        let mut seen = Seen::default();
+        for node in list {
+            let label = format!("cluster of {}", fields.what);
+            if let Some(name) = reader::text(node, &label, errors)
+                && seen.is_new(name, node.position, &label, errors)
+                && is_known(name, node.position, &label, "cluster", self.cluster_names.as_ref(), errors)
+                && let Ok(name) = name.parse()
+            {
+                clusters.insert(name);
+            }
+        }
+        clusters
+    }
+}
+
+fn generation(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> u32 {
+    fields
+        .get("generation")
+        .and_then(|node| {
+            reader::whole_number(node, &fields.label("generation"), 1..=GENERATION_LIMIT, errors)
+        })
+        .unwrap_or(1)
+}

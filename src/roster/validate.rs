@@ -1,0 +1,274 @@
+//! The YAML tree to a [`Roster`], or everything that is wrong with it.
+//!
+//! Each part is read even where another is broken, so that one run shows every error. What was
+//! refused once is not reported again where it is referred to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::document::shapes;
+use super::errors::{Errors, quoted};
+use super::names::{Seen, name_position, names, own_name};
+use super::reader::{self, Fields};
+use super::users::{Context, ParseRecipient};
+use super::yaml::{self, Node, Value};
+use super::{Cluster, Group, MaxRevocations, Roster, grants, values};
+use crate::error::Error;
+use crate::model::{ClusterName, GroupName, Invalid, KeyType, Position, Recipient, RosterName, UserName};
+use crate::record::API_VERSION;
+
+/// The validity of a certificate where the roster says nothing: 30 days.
+const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How much one apply may revoke where the roster says nothing.
+const DEFAULT_MAX_REVOCATIONS: MaxRevocations = MaxRevocations::Percent(25);
+/// Who signs where the roster says nothing.
+const DEFAULT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+/// The most credentials (users times their clusters) that one roster may ask for. It bounds
+/// memory, and at 20 signatures a second it is seven hours of signing.
+const CREDENTIAL_LIMIT: usize = 500_000;
+
+/// Reads a roster. `file` is its name as errors show it; `parse_recipient` says which texts age
+/// can seal to.
+///
+/// # Errors
+/// Everything that is wrong with the text, each with its place, up to a thousand.
+pub fn parse(
+    file: &str,
+    text: &str,
+    parse_recipient: &dyn Fn(&str) -> Result<Recipient, Invalid>,
+) -> Result<Roster, Error> {
+    let mut errors = Errors::of(file);
+    let tree = yaml::parse(text, &mut errors);
+    let roster = tree.and_then(|tree| roster(&tree, parse_recipient, &mut errors));
+    match (roster, errors.into_error()) {
+        (Some(roster), None) => Ok(roster),
+        (_, Some(error)) => Err(error),
+        // Whatever is missing was reported where it is missing.
+        (None, None) => Err(Error::new(format!("{file} holds no roster"))),
+    }
+}
+
+fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Errors<'_>) -> Option<Roster> {
+    let fields = reader::fields(tree, "the roster".into(), &shapes::ROSTER, errors)?;
+    exactly(&fields, "apiVersion", API_VERSION, errors);
+    exactly(&fields, "kind", "Roster", errors);
+    let name = metadata(&fields, errors);
+    let defaults = defaults(&fields, errors);
+    let max_revocations = safety(&fields, errors);
+
+    let cluster_list =
+        fields.need("clusters", errors).and_then(|node| reader::list(node, "`clusters`", errors));
+    if cluster_list.is_some_and(<[_]>::is_empty) {
+        errors.add(fields.position_of("clusters"), "the roster has no cluster, so nobody could get access");
+    }
+    let clusters = clusters(cluster_list.unwrap_or_default(), errors);
+    let group_list = list_or_empty(&fields, "groups", errors);
+    let groups = groups(group_list.unwrap_or_default(), errors);
+
+    let context = Context {
+        // Where a list is broken as a whole, nothing can be said about a reference into it.
+        cluster_names: cluster_list.map(names),
+        group_names: group_list.map(names),
+        all_clusters: clusters.keys().cloned().collect(),
+        defaults,
+        parse_recipient,
+    };
+    let mut users = BTreeMap::new();
+    let mut seen = Seen::default();
+    let mut credentials = 0;
+    for (index, node) in list_or_empty(&fields, "users", errors).unwrap_or_default().iter().enumerate() {
+        let Some(fields) = reader::fields(node, reader::title("user", node, index), &shapes::USER, errors)
+        else {
+            continue;
+        };
+        let name = own_name::<UserName>(&fields, "user", &mut seen, errors);
+        let user = context.user(&fields, errors);
+        credentials += user.clusters.len();
+        if let Some(name) = name {
+            users.insert(name, user);
+        }
+        if credentials > CREDENTIAL_LIMIT {
+            errors.add(
+                fields.position,
+                format!("more than {CREDENTIAL_LIMIT} credentials (users times clusters); the other users were not read"),
+            );
+            break;
+        }
+    }
+    Some(Roster { name: name?, clusters, max_revocations, groups, users })
+}
+
+/// The items of an optional list; `None` where it is there and no list.
+pub(super) fn list_or_empty<'n, 't>(
+    fields: &Fields<'n, 't>,
+    field: &str,
+    errors: &mut Errors<'_>,
+) -> Option<&'n [Node<'t>]> {
+    match fields.get(field) {
+        Some(node) => reader::list(node, &fields.label(field), errors),
+        None => Some(&[]),
+    }
+}
+
+fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Errors<'_>) {
+    let Some(node) = fields.need(field, errors) else {
+        return;
+    };
+    let label = fields.label(field);
+    if let Some(found) = reader::text(node, &label, errors)
+        && found != wanted
+    {
+        errors.add(node.position, format!("{label} must be `{wanted}`, not {}", quoted(found)));
+    }
+}
+
+fn metadata(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<RosterName> {
+    let node = fields.need("metadata", errors)?;
+    let metadata = reader::fields(node, "`metadata`".into(), &shapes::METADATA, errors)?;
+    let name = metadata.need("name", errors)?;
+    reader::word(name, "roster name", errors)
+}
+
+/// What users get who say nothing else.
+pub(super) struct Defaults {
+    pub(super) validity: SignedDuration,
+    pub(super) key: KeyType,
+}
+
+fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Defaults {
+    let fields = fields
+        .get("defaults")
+        .and_then(|node| reader::fields(node, "`defaults`".into(), &shapes::DEFAULTS, errors));
+    let (validity, key) = match fields {
+        Some(fields) => (validity(&fields, errors), key(&fields, errors)),
+        None => (None, None),
+    };
+    Defaults { validity: validity.unwrap_or(DEFAULT_VALIDITY), key: key.unwrap_or_default() }
+}
+
+pub(super) fn validity(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<SignedDuration> {
+    let node = fields.get("validity")?;
+    reader::parsed(node, &fields.label("validity"), values::validity, errors)
+}
+
+pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<KeyType> {
+    const KEYS: [KeyType; 4] = [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096];
+    let node = fields.get("key")?;
+    let label = fields.label("key");
+    let text = reader::text(node, &label, errors)?;
+    let names = KEYS.map(|key| key.to_string());
+    let found = names.iter().position(|name| name == text);
+    if found.is_none() {
+        let fact = format!("{label}: {} is no kind of key", quoted(text));
+        errors.add_unknown(node.position, fact, text, names.iter().map(String::as_str));
+    }
+    found.map(|index| KEYS[index])
+}
+
+/// When the access that `fields` gives ends.
+pub(super) fn until(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Timestamp> {
+    let node = fields.get("until")?;
+    reader::parsed(node, &fields.label("until"), values::until, errors)
+}
+
+fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
+    let mut read = || {
+        let node = fields.get("safety")?;
+        let safety = reader::fields(node, "`safety`".into(), &shapes::SAFETY, errors)?;
+        let node = safety.get("maxRevocations")?;
+        let label = safety.label("maxRevocations");
+        match &node.value {
+            Value::Plain(count) if reader::is_number(node) => match values::max_revocations(count) {
+                Ok(count) => return Some(count),
+                Err(why) => errors.add(node.position, format!("{label}: {} {why}", quoted(count))),
+            },
+            Value::Quoted(count) if !count.ends_with('%') => {
+                reader::wrong_type(node, &label, "a percentage such as 25% or a count such as 5", errors);
+            }
+            _ => return reader::parsed(node, &label, values::max_revocations, errors),
+        }
+        None
+    };
+    read().unwrap_or(DEFAULT_MAX_REVOCATIONS)
+}
+
+fn clusters(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<ClusterName, Cluster> {
+    let mut clusters = BTreeMap::new();
+    let mut seen = Seen::default();
+    let mut contexts: HashMap<String, (ClusterName, Position)> = HashMap::new();
+    for (index, node) in list.iter().enumerate() {
+        let title = reader::title("cluster", node, index);
+        let Some(fields) = reader::fields(node, title, &shapes::CLUSTER, errors) else {
+            continue;
+        };
+        let name = own_name::<ClusterName>(&fields, "cluster", &mut seen, errors);
+        let cluster = cluster(&fields, name.as_ref(), errors);
+        let (Some(name), Some(cluster)) = (name, cluster) else {
+            continue;
+        };
+        // Two names for one cluster would each take away the bindings that the other makes.
+        if let Some((other, position)) = contexts.get(&cluster.context) {
+            let fact = format!(
+                "cluster `{name}` has the same context {} as cluster `{other}` at {}",
+                quoted(&cluster.context),
+                errors.place(*position)
+            );
+            errors.add(fields.position_of("context"), fact);
+        } else {
+            contexts.insert(cluster.context.clone(), (name.clone(), cluster.position));
+        }
+        clusters.insert(name, cluster);
+    }
+    clusters
+}
+
+fn cluster(fields: &Fields<'_, '_>, name: Option<&ClusterName>, errors: &mut Errors<'_>) -> Option<Cluster> {
+    let context = match fields.get("context") {
+        Some(node) => reader::parsed(node, &fields.label("context"), values::context, errors),
+        None => name.map(ToString::to_string),
+    };
+    let server = fields
+        .get("server")
+        .and_then(|node| reader::parsed(node, &fields.label("server"), values::server, errors));
+    let certificate_authority = fields
+        .get("certificateAuthority")
+        .and_then(|node| reader::word(node, &fields.label("certificateAuthority"), errors));
+    let signer_name = match fields.get("signerName") {
+        Some(node) => reader::word(node, &fields.label("signerName"), errors),
+        None => DEFAULT_SIGNER.parse().ok(),
+    };
+    Some(Cluster {
+        context: context?,
+        server,
+        certificate_authority,
+        signer_name: signer_name?,
+        position: name_position(fields),
+    })
+}
+
+fn groups(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<GroupName, Group> {
+    let mut groups = BTreeMap::new();
+    let mut seen = Seen::default();
+    for (index, node) in list.iter().enumerate() {
+        let title = reader::title("group", node, index);
+        let Some(fields) = reader::fields(node, title, &shapes::GROUP, errors) else {
+            continue;
+        };
+        let name = own_name::<GroupName>(&fields, "group", &mut seen, errors);
+        let group = Group {
+            in_certificate: flag(&fields, "inCertificate", errors),
+            grants: grants::read(&fields, errors),
+            position: name_position(&fields),
+        };
+        if let Some(name) = name {
+            groups.insert(name, group);
+        }
+    }
+    groups
+}
+
+/// A field that is false unless it says true.
+pub(super) fn flag(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors<'_>) -> bool {
+    fields.get(field).and_then(|node| reader::boolean(node, &fields.label(field), errors)).unwrap_or_default()
+}
