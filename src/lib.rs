@@ -2,5 +2,7 @@
 
 pub mod error;
 pub mod model;
+pub mod plan;
 pub mod record;
+pub mod render;
 pub mod roster;

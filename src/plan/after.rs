@@ -1,0 +1,72 @@
+//! What the records say after a plan was carried out, wholly or in part.
+//!
+//! Pure, so that the executor and the tests of the plan share one truth about what the next plan
+//! will find.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{CredentialAction, Verb};
+use crate::model::{ClusterName, UserName};
+use crate::record::{API_VERSION, Credential, Record, State};
+
+/// The record of one person after `actions` on them; `None` where nothing is left to remember.
+///
+/// `issued` is the new credential, where one was issued. What was to be revoked counts as revoked
+/// even where the cluster could not be told: the record says what must never be bound again, and the
+/// next plan sees a binding that still holds it.
+pub fn record(
+    cluster: &ClusterName,
+    user: &UserName,
+    current: Option<&Record>,
+    actions: &[&CredentialAction],
+    issued: Option<Credential>,
+    now: Timestamp,
+) -> Option<Record> {
+    let mut credentials: Vec<Credential> = current.map_or_else(Vec::new, |record| record.credentials.clone());
+    credentials.retain(|credential| credential.not_after > now);
+    for action in actions {
+        let state = match action.verb {
+            Verb::Revoke | Verb::Rotate => State::Revoked,
+            Verb::Renew if issued.is_some() => State::Superseded,
+            Verb::Renew | Verb::Issue => continue,
+        };
+        for credential in credentials.iter_mut().filter(|c| Some(&c.id) == action.credential.as_ref()) {
+            credential.state = state;
+        }
+    }
+    if let Some(issued) = issued {
+        for other in credentials.iter_mut().filter(|c| c.state == State::Active) {
+            other.state = State::Superseded;
+        }
+        credentials.retain(|credential| credential.id != issued.id);
+        credentials.push(issued);
+    }
+    (!credentials.is_empty()).then(|| Record {
+        api_version: API_VERSION.to_owned(),
+        kind: "Record".to_owned(),
+        cluster: cluster.clone(),
+        user: user.clone(),
+        credentials,
+    })
+}
+
+/// Whether the person still has something to decrypt.
+pub fn has_kubeconfig(record: Option<&Record>) -> bool {
+    record.is_some_and(|record| record.credentials.iter().any(|c| c.state == State::Active))
+}
+
+/// Everyone whose record this plan touches, with what happens to them.
+pub fn touched(plan: &super::ClusterPlan) -> BTreeMap<&UserName, Vec<&CredentialAction>> {
+    let mut touched: BTreeMap<&UserName, Vec<&CredentialAction>> = BTreeMap::new();
+    for action in &plan.people {
+        touched.entry(&action.user).or_default().push(action);
+    }
+    for cleanup in &plan.cleanups {
+        if let super::Cleanup::Expired { user, .. } = cleanup {
+            touched.entry(user).or_default();
+        }
+    }
+    touched
+}

@@ -1,0 +1,120 @@
+//! Is this the cluster that the records are about, and is everything there that the roster names?
+
+use super::observed::{self, ClusterState};
+use super::{Observed, bindings, bindings::Desired, bindings::Grantee};
+use crate::error::Error;
+use crate::model::{ClusterName, RoleRef};
+use crate::roster::Roster;
+
+/// # Errors
+/// Another cluster answers under this name.
+pub fn identity(name: &ClusterName, observed: &Observed) -> Result<(), Error> {
+    match &observed.pinned_uid {
+        Some(pinned) if *pinned != observed.state.uid => Err(Error::new(format!(
+            "cluster `{name}` is not the one that its records are about: access/{name}/cluster.yaml pins {pinned}, \
+             the cluster says {}; nothing was planned",
+            observed.state.uid
+        ))
+        .hint(format!("if the context leads to the wrong cluster, set `context:` of cluster `{name}` in the roster"))
+        .hint(format!(
+            "if the cluster was replaced for good, `git rm -r access/{name}` and commit: everyone gets new credentials"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// Every namespace or role that is granted and does not exist, at its place in the roster; every
+/// object of someone else under a name that we need.
+pub fn references(
+    roster_file: &str,
+    roster: &Roster,
+    name: &ClusterName,
+    observed: &Observed,
+    desired: &Desired,
+) -> Result<(), Error> {
+    let mut errors = Vec::new();
+    let mut missing_namespaces = std::collections::BTreeSet::new();
+    for (slot, position) in &desired.positions {
+        let place = format!("{roster_file}:{position}");
+        let who = match &slot.grantee {
+            Grantee::Group(group) => format!("group `{group}`"),
+            Grantee::User(user) => format!("user `{user}`"),
+        };
+        if let Some(namespace) = &slot.namespace
+            && !observed.state.namespaces.contains(namespace.as_str())
+        {
+            if missing_namespaces.insert((position, namespace)) {
+                errors.push((
+                    *position,
+                    Error::new(format!(
+                        "{place}: namespace `{namespace}`, granted to {who}, does not exist on cluster `{name}`; nothing was planned there"
+                    ))
+                    .hint(format!("create it with `kubectl create namespace {namespace}`, or correct the roster")),
+                ));
+            }
+        } else if let Some(hint) = missing_role(&observed.state, slot) {
+            errors.push((
+                *position,
+                Error::new(format!(
+                    "{place}: {} `{}`{}, granted to {who}, does not exist on cluster `{name}`; nothing was planned there",
+                    slot.role.kind(),
+                    slot.role.name(),
+                    slot.namespace.as_ref().filter(|_| slot.role.kind() == "Role").map_or(String::new(), |n| format!(" in namespace `{n}`")),
+                ))
+                .hint(hint),
+            ));
+        }
+    }
+    errors.sort_by_key(|(position, _)| *position);
+    let mut errors: Vec<Error> = errors.into_iter().map(|(_, error)| error).collect();
+
+    let needed = bindings::names(desired);
+    for binding in &observed.state.bindings {
+        if needed.contains_key(&binding.at) && !observed::is_ours(&binding.labels, &roster.name) {
+            let owner = binding.labels.get(observed::LABEL_ROSTER).filter(|_| {
+                binding.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY)
+            });
+            let (owner, hint) = match owner {
+                Some(other) => (
+                    format!("belongs to roster `{other}`"),
+                    "two rosters on one cluster need different names for groups that grant the same role"
+                        .to_owned(),
+                ),
+                None => (
+                    "was not made by certctl".to_owned(),
+                    format!(
+                        "look at it with `kubectl get {} {} -o yaml`{}, then delete or rename it",
+                        binding.at.kind().to_lowercase(),
+                        binding.at.name,
+                        binding.at.namespace.as_ref().map_or(String::new(), |n| format!(" -n {n}")),
+                    ),
+                ),
+            };
+            errors.push(
+                Error::new(format!(
+                    "{} on cluster `{name}` has the name of one of our bindings and {owner}; nothing was planned there",
+                    binding.at
+                ))
+                .hint(hint),
+            );
+        }
+    }
+    Error::all(errors).map_or(Ok(()), Err)
+}
+
+/// How to mend a role that does not exist, or `None` where it does.
+fn missing_role(state: &ClusterState, slot: &bindings::Slot) -> Option<String> {
+    match (&slot.role, &slot.namespace) {
+        (RoleRef::ClusterRole(role), _) => (!state.cluster_roles.contains(role.as_str()))
+            .then(|| format!("see `kubectl get clusterroles`, create `{role}`, or correct the roster")),
+        (RoleRef::Role(role), Some(namespace)) => {
+            let key = (namespace.to_string(), role.to_string());
+            (!state.roles.contains(&key)).then(|| {
+                format!("see `kubectl get roles -n {namespace}`, create `{role}`, or correct the roster")
+            })
+        }
+        // The roster refuses a Role without namespaces.
+        (RoleRef::Role(_), None) => None,
+    }
+}

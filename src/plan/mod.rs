@@ -1,0 +1,252 @@
+//! The pure diff: roster, records and cluster in, a plan out.
+//!
+//! No clock, network, disk or randomness in here; `now` is an argument. The flow of [`plan`], one
+//! cluster at a time:
+//!
+//! 1. [`check`]: is this the cluster that the records are about, and is everything there that the
+//!    roster names?
+//! 2. [`people`]: for each person, keep, issue, renew, rotate or revoke.
+//! 3. [`bindings`]: what every binding has to hold, against what it holds.
+//! 4. [`warnings`]: what an administrator should know but certctl will not change.
+//!
+//! [`safety`] then decides whether a plan may be applied, and [`digest`] names it.
+
+pub mod after;
+pub mod bindings;
+pub mod check;
+pub mod digest;
+pub mod observed;
+pub mod people;
+pub mod safety;
+mod warnings;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::error::Error;
+use crate::model::{ClusterName, CredentialId, RosterName, UserName};
+use crate::record::Record;
+use crate::roster::Roster;
+pub use bindings::{BindingAction, Holder};
+use observed::ClusterState;
+pub use people::{CredentialAction, Issuance, Reason, Verb};
+
+/// What is known of one cluster: read from it, and from the repository.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The cluster.
+    pub state: ClusterState,
+    /// The records under `access/<cluster>/`, each already checked against its certificates.
+    pub records: BTreeMap<UserName, Record>,
+    /// SHA-256 of each `<user>.kubeconfig.age`, where there is such a file.
+    pub sealed: BTreeMap<UserName, String>,
+    /// The cluster UID that `access/<cluster>/cluster.yaml` pins.
+    pub pinned_uid: Option<String>,
+    /// What the kubeconfigs connect to.
+    pub server: String,
+    /// SHA-256 of the CA that the kubeconfigs carry.
+    pub certificate_authority_sha256: Option<String>,
+    /// The PKCS#10 files that users of this cluster brought, already checked.
+    pub brought_keys: BTreeMap<UserName, BroughtKey>,
+}
+
+/// A public key that its owner brought, from the roster's `csr:` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroughtKey {
+    /// Digest of its public key.
+    pub id: CredentialId,
+    /// SHA-256 of the file (DER).
+    pub csr_sha256: String,
+    /// The request, PEM.
+    pub request: String,
+}
+
+/// All that one run would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Whose roster it is.
+    pub roster: RosterName,
+    /// The commit that the roster was read at.
+    pub roster_commit: Option<String>,
+    /// When it was made.
+    pub now: Timestamp,
+    /// By name.
+    pub clusters: Vec<ClusterPlan>,
+}
+
+/// What would be done on one cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterPlan {
+    /// The roster's name for it.
+    pub name: ClusterName,
+    /// Its identity.
+    pub uid: String,
+    /// Whether this run pins that identity in `access/<cluster>/cluster.yaml`.
+    pub pin: bool,
+    /// Credentials, by user.
+    pub people: Vec<CredentialAction>,
+    /// Bindings, by name.
+    pub bindings: Vec<BindingAction>,
+    /// What is left over from earlier.
+    pub cleanups: Vec<Cleanup>,
+    /// What certctl will not change.
+    pub warnings: Vec<Warning>,
+    /// When the next credential falls due for renewal, and whose.
+    pub next_renewal: Option<(Timestamp, UserName)>,
+    /// Active credentials before this plan: what the safety limit is a share of.
+    pub active: usize,
+}
+
+/// Something left over that nobody needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cleanup {
+    /// A credential in the records that has expired.
+    Expired {
+        /// Whose.
+        user: UserName,
+        /// Which.
+        credential: CredentialId,
+        /// Since when.
+        not_after: Timestamp,
+    },
+    /// A CertificateSigningRequest that an interrupted run left behind.
+    Request {
+        /// Its name.
+        name: String,
+        /// Its UID, so that only this object is deleted.
+        uid: String,
+        /// Who made it: only that identity's next apply deletes it.
+        requester: String,
+    },
+}
+
+impl std::fmt::Display for Cleanup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Expired { user, credential, not_after } => {
+                write!(f, "{user}'s credential {credential} expired at {not_after}; forget it")
+            }
+            Self::Request { name, .. } => {
+                write!(
+                    f,
+                    "CertificateSigningRequest {name} has no record: left by an interrupted apply, or one is running now"
+                )
+            }
+        }
+    }
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Warning {
+    /// Stable, for machines: `foreign-csr`, `until-soon`, ...
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl ClusterPlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.bindings.is_empty() && self.cleanups.is_empty()
+    }
+}
+
+/// How much a plan does, for headlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
+pub struct Summary {
+    /// Credentials for people who have none.
+    pub issue: usize,
+    /// Credentials replaced with an overlap.
+    pub renew: usize,
+    /// Credentials replaced, the old one cut off at once.
+    pub rotate: usize,
+    /// Credentials taken away.
+    pub revoke: usize,
+    /// Bindings created, changed or removed.
+    pub bindings: usize,
+    /// Left-overs removed.
+    pub cleanup: usize,
+    /// Things to look at.
+    pub warnings: usize,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.clusters.iter().all(ClusterPlan::is_empty)
+    }
+
+    /// The counts over all clusters.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for cluster in &self.clusters {
+            for action in &cluster.people {
+                match action.verb {
+                    Verb::Issue => summary.issue += 1,
+                    Verb::Renew => summary.renew += 1,
+                    Verb::Rotate => summary.rotate += 1,
+                    Verb::Revoke => summary.revoke += 1,
+                }
+            }
+            summary.bindings += cluster.bindings.len();
+            summary.cleanup += cluster.cleanups.len();
+            summary.warnings += cluster.warnings.len();
+        }
+        summary
+    }
+}
+
+/// Plans one cluster.
+///
+/// # Errors
+/// Everything that [`check`] finds: nothing is planned on a cluster that is not the pinned one, that
+/// lacks a role or namespace which the roster grants, or that holds someone else's object under a
+/// name we need.
+pub fn plan(
+    roster_file: &str,
+    roster: &Roster,
+    name: &ClusterName,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<ClusterPlan, Error> {
+    check::identity(name, observed)?;
+    let people = people::plan(roster, name, observed, now);
+    let desired = bindings::desired(roster, name, &people, now);
+    check::references(roster_file, roster, name, observed, &desired)?;
+
+    let bindings = bindings::diff(&roster.name, &desired, &observed.state, &people);
+    let mut cleanups: BTreeSet<Cleanup> = people.expired.clone();
+    cleanups.extend(leftover_requests(roster, observed));
+    let warnings = warnings::find(roster, name, observed, &people, now);
+    Ok(ClusterPlan {
+        name: name.clone(),
+        uid: observed.state.uid.clone(),
+        pin: observed.pinned_uid.is_none(),
+        bindings,
+        cleanups: cleanups.into_iter().collect(),
+        warnings,
+        next_renewal: people.next_renewal,
+        active: people.active,
+        people: people.actions,
+    })
+}
+
+fn leftover_requests<'a>(roster: &'a Roster, observed: &'a Observed) -> impl Iterator<Item = Cleanup> + 'a {
+    let ours = observed.state.requests.iter().filter(|r| observed::is_ours(&r.labels, &roster.name));
+    // An issued request that a record knows has done its work; the cluster deletes it within the hour.
+    let recorded: BTreeSet<String> = observed
+        .records
+        .values()
+        .flat_map(|record| record.credentials.iter().map(|c| format!("certctl:{}:{}", record.user, c.id)))
+        .collect();
+    ours.filter(move |request| {
+        !(request.issued && request.organizations.iter().any(|o| recorded.contains(o)))
+    })
+    .map(|request| Cleanup::Request {
+        name: request.name.clone(),
+        uid: request.uid.clone(),
+        requester: request.requester.clone(),
+    })
+}

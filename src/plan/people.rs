@@ -1,0 +1,419 @@
+//! For each person on one cluster: keep, issue, renew, rotate or revoke.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{BroughtKey, Cleanup, Observed};
+use crate::model::{ClusterName, CredentialGroup, CredentialId, GroupName, KeyType, Recipient, UserName};
+use crate::record::{Credential, State};
+use crate::roster::{Roster, User};
+
+/// The shortest lifetime that the CSR API takes (`expirationSeconds` of `CertificateSigningRequestSpec`).
+pub const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
+
+/// What happens to a person's credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// They have none.
+    Issue,
+    /// A new one; the old stays bound until it expires.
+    Renew,
+    /// A new one; the old is cut off at once.
+    Rotate,
+    /// Cut off, nothing new.
+    Revoke,
+}
+
+impl Verb {
+    /// The word in texts and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Issue => "issue",
+            Self::Renew => "renew",
+            Self::Rotate => "rotate",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// On the roster for the first time.
+    New,
+    /// Was revoked earlier and is on the roster again.
+    Again,
+    /// The only credential has expired.
+    Expired(Timestamp),
+    /// Two thirds of its lifetime have passed.
+    Due(Timestamp),
+    /// `generation` was raised.
+    Generation(u32, u32),
+    /// Recipients left the roster (and how many joined).
+    RecipientsRemoved {
+        /// No longer a recipient.
+        removed: usize,
+        /// Newly a recipient.
+        added: usize,
+    },
+    /// Recipients joined the roster.
+    RecipientsAdded(usize),
+    /// Another kind of key is asked for.
+    Key(Option<KeyType>, Option<KeyType>),
+    /// The PKCS#10 file holds another key.
+    Csr,
+    /// Other groups belong into the certificate.
+    InCertificateGroups,
+    /// The kubeconfig would lead to another server.
+    Server,
+    /// The kubeconfig would hold another CA.
+    CertificateAuthority,
+    /// Gone from the roster.
+    OffRoster,
+    /// No longer on this cluster.
+    OffCluster,
+    /// `until` has passed.
+    Until(Timestamp),
+    /// Superseded, and cut off together with its successor.
+    WithSuccessor,
+}
+
+impl Reason {
+    /// Whether the roster drives it, rather than the clock: only then is it part of the digest.
+    pub fn roster_driven(&self) -> bool {
+        !matches!(self, Self::Expired(_) | Self::Due(_) | Self::Until(_))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = |key: &Option<KeyType>| key.map_or_else(|| "their own key".to_owned(), |k| k.to_string());
+        match self {
+            Self::New => f.write_str("new on the roster"),
+            Self::Again => f.write_str("what they had is revoked and stays revoked"),
+            Self::Expired(at) => write!(f, "the last one expired at {at}"),
+            Self::Due(at) => write!(f, "two thirds of its lifetime passed at {at}"),
+            Self::Generation(from, to) => write!(f, "generation raised from {from} to {to}"),
+            Self::RecipientsRemoved { removed, added: 0 } => write!(f, "{}", recipients(*removed, "removed")),
+            Self::RecipientsRemoved { removed, added } => {
+                write!(f, "RECIPIENT CHANGED: {removed} removed, {added} added")
+            }
+            Self::RecipientsAdded(added) => write!(f, "RECIPIENT CHANGED: {}", recipients(*added, "added")),
+            Self::Key(from, to) => write!(f, "key changed from {} to {}", key(from), key(to)),
+            Self::Csr => f.write_str("its csr file changed"),
+            Self::InCertificateGroups => f.write_str("the groups in its certificate changed"),
+            Self::Server => f.write_str("the cluster's server address changed"),
+            Self::CertificateAuthority => f.write_str("the cluster's certificate authority changed"),
+            Self::OffRoster => f.write_str("no longer on the roster"),
+            Self::OffCluster => f.write_str("no longer on this cluster"),
+            Self::Until(at) => write!(f, "access ended at {at}"),
+            Self::WithSuccessor => f.write_str("superseded, and its successor is cut off"),
+        }
+    }
+}
+
+fn recipients(count: usize, what: &str) -> String {
+    if count == 1 { format!("a recipient was {what}") } else { format!("{count} recipients were {what}") }
+}
+
+/// One decision about one credential.
+#[derive(Debug, Clone)]
+pub struct CredentialAction {
+    /// Whose.
+    pub user: UserName,
+    /// What.
+    pub verb: Verb,
+    /// Why.
+    pub reason: Reason,
+    /// The credential that is replaced or revoked.
+    pub credential: Option<CredentialId>,
+    /// Until when the new one will be valid, or the revoked one still authenticates.
+    pub not_after: Timestamp,
+    /// What to issue.
+    pub issuance: Option<Issuance>,
+}
+
+/// All that is needed to issue a credential.
+#[derive(Debug, Clone)]
+pub struct Issuance {
+    /// The kind of key to make, or the key that its owner brought.
+    pub key: KeySource,
+    /// Sealed to each of them.
+    pub recipients: BTreeSet<Recipient>,
+    /// Groups that go into the certificate besides the credential group.
+    pub in_certificate_groups: BTreeSet<GroupName>,
+    /// The roster's `generation`.
+    pub generation: u32,
+    /// How long it is asked to be valid.
+    pub validity: SignedDuration,
+    /// `until`: its notAfter never exceeds this.
+    pub not_after_limit: Option<Timestamp>,
+}
+
+/// Where the key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// Made here, sealed, wiped.
+    Made(KeyType),
+    /// Its private half stays with its owner.
+    Brought(BroughtKey),
+}
+
+/// Decisions about everyone on one cluster.
+#[derive(Debug, Clone, Default)]
+pub struct People {
+    /// By user.
+    pub actions: Vec<CredentialAction>,
+    /// Credentials that may be bound after this plan, besides the ones it issues.
+    pub bound: BTreeMap<UserName, Vec<CredentialId>>,
+    /// Whoever gets a new credential.
+    pub issued: BTreeSet<UserName>,
+    /// Why a credential group must leave the bindings.
+    pub leaving: BTreeMap<CredentialGroup, String>,
+    /// Records to forget.
+    pub expired: BTreeSet<Cleanup>,
+    /// The earliest renewal that is still ahead.
+    pub next_renewal: Option<(Timestamp, UserName)>,
+    /// How many credentials were active before.
+    pub active: usize,
+    /// People who cannot get a credential before their `until`.
+    pub too_short: Vec<(UserName, Timestamp)>,
+}
+
+/// When a credential falls due for renewal: two thirds of its lifetime, as issued.
+pub fn due(credential: &Credential) -> Timestamp {
+    let lifetime = credential.not_before.duration_until(credential.not_after);
+    credential.not_before + lifetime / 3 * 2
+}
+
+/// The groups that go into a member's certificate now.
+pub fn in_certificate_groups(roster: &Roster, user: &User, now: Timestamp) -> BTreeSet<GroupName> {
+    let current = user.groups.iter().filter(|(_, until)| lasts(**until, now));
+    current
+        .map(|(name, _)| name)
+        .filter(|name| roster.groups.get(name).is_some_and(|group| group.in_certificate))
+        .cloned()
+        .collect()
+}
+
+/// Whether something that ends then is still on now.
+pub fn lasts(until: Option<Timestamp>, now: Timestamp) -> bool {
+    until.is_none_or(|until| now < until)
+}
+
+/// Decides for every person that the roster or the records name.
+pub fn plan(roster: &Roster, cluster: &ClusterName, observed: &Observed, now: Timestamp) -> People {
+    let mut people = People::default();
+    let names: BTreeSet<&UserName> = roster.users.keys().chain(observed.records.keys()).collect();
+    for name in names {
+        let live = people.live(name, observed, now);
+        people.active += usize::from(live.iter().any(|c| c.state == State::Active));
+        let gone = match roster.users.get(name) {
+            None => Some(Reason::OffRoster),
+            Some(user) if !user.clusters.contains(cluster) => Some(Reason::OffCluster),
+            Some(User { until: Some(until), .. }) if *until <= now => Some(Reason::Until(*until)),
+            Some(user) => {
+                people.keep_or_replace(roster, name, user, observed, &live, now);
+                None
+            }
+        };
+        if let Some(reason) = gone {
+            for credential in live.iter().filter(|c| c.state != State::Revoked) {
+                people.revoke(name, credential, reason.clone());
+            }
+        }
+    }
+    people
+}
+
+impl People {
+    /// The credentials that have not expired, oldest first; the others are noted for clean-up.
+    fn live<'a>(&mut self, name: &UserName, observed: &'a Observed, now: Timestamp) -> Vec<&'a Credential> {
+        let mut live = Vec::new();
+        for credential in observed.records.get(name).map_or(&[][..], |record| &record.credentials) {
+            if credential.not_after > now {
+                live.push(credential);
+                if credential.state == State::Revoked {
+                    self.leaves(name, credential, "it was revoked");
+                }
+            } else {
+                self.leaves(name, credential, "it expired");
+                self.expired.insert(Cleanup::Expired {
+                    user: name.clone(),
+                    credential: credential.id.clone(),
+                    not_after: credential.not_after,
+                });
+            }
+        }
+        live.sort_by_key(|credential| credential.not_before);
+        live
+    }
+
+    fn leaves(&mut self, name: &UserName, credential: &Credential, why: &str) {
+        let group = CredentialGroup { user: name.clone(), id: credential.id.clone() };
+        self.leaving.insert(group, why.to_owned());
+    }
+
+    fn revoke(&mut self, name: &UserName, credential: &Credential, reason: Reason) {
+        self.leaves(name, credential, &reason.to_string());
+        self.actions.push(CredentialAction {
+            user: name.clone(),
+            verb: Verb::Revoke,
+            reason,
+            credential: Some(credential.id.clone()),
+            not_after: credential.not_after,
+            issuance: None,
+        });
+    }
+
+    fn keep_or_replace(
+        &mut self,
+        roster: &Roster,
+        name: &UserName,
+        user: &User,
+        observed: &Observed,
+        live: &[&Credential],
+        now: Timestamp,
+    ) {
+        let issuance = Issuance {
+            key: match observed.brought_keys.get(name) {
+                Some(brought) => KeySource::Brought(brought.clone()),
+                None => KeySource::Made(user.key),
+            },
+            recipients: user.recipients.clone(),
+            in_certificate_groups: in_certificate_groups(roster, user, now),
+            generation: user.generation,
+            validity: user.until.map_or(user.validity, |until| user.validity.min(now.duration_until(until))),
+            not_after_limit: user.until,
+        };
+        let not_after = now + issuance.validity;
+        let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
+        // The newest active one is what the person uses.
+        let active = bound.iter().rev().find(|c| c.state == State::Active).copied();
+
+        let (verb, reason) = match active {
+            None if bound.is_empty() => {
+                let expired =
+                    observed.records.get(name).and_then(|r| r.credentials.iter().map(|c| c.not_after).max());
+                let (verb, reason) = match expired {
+                    Some(at) if live.is_empty() => (Verb::Renew, Reason::Expired(at)),
+                    Some(_) => (Verb::Issue, Reason::Again),
+                    None => (Verb::Issue, Reason::New),
+                };
+                (verb, Some(reason))
+            }
+            // Superseded by one whose record is gone: the person needs one that is theirs to decrypt.
+            None => (Verb::Renew, Some(Reason::Again)),
+            Some(active) => match cut_off(&issuance, active) {
+                Some(reason) => (Verb::Rotate, Some(reason)),
+                None => (
+                    Verb::Renew,
+                    overlap(&issuance, active, observed).or_else(|| expiry(active, not_after, now)),
+                ),
+            },
+        };
+        let Some(reason) = reason else {
+            self.keep(name, &bound);
+            if let Some(active) =
+                active.filter(|active| user.until.is_none_or(|until| until > active.not_after))
+            {
+                let next = (due(active).max(now), name.clone());
+                if self.next_renewal.as_ref().is_none_or(|known| next < *known) {
+                    self.next_renewal = Some(next);
+                }
+            }
+            return;
+        };
+        if verb == Verb::Rotate {
+            for credential in &bound {
+                if Some(credential.id.as_str()) == active.map(|active| active.id.as_str()) {
+                    self.leaves(name, credential, &reason.to_string());
+                } else {
+                    self.revoke(name, credential, Reason::WithSuccessor);
+                }
+            }
+        } else {
+            self.keep(name, &bound);
+        }
+        if issuance.validity < SHORTEST_VALIDITY {
+            self.too_short.push((name.clone(), not_after));
+            if verb == Verb::Rotate
+                && let Some(active) = active
+            {
+                self.revoke(name, active, reason);
+            }
+            return;
+        }
+        self.issued.insert(name.clone());
+        self.actions.push(CredentialAction {
+            user: name.clone(),
+            verb,
+            reason,
+            credential: active.or(bound.last().copied()).map(|credential| credential.id.clone()),
+            not_after,
+            issuance: Some(issuance),
+        });
+    }
+
+    fn keep(&mut self, name: &UserName, bound: &[&Credential]) {
+        if !bound.is_empty() {
+            self.bound.insert(name.clone(), bound.iter().map(|credential| credential.id.clone()).collect());
+        }
+    }
+}
+
+/// A difference after which the old credential must not be used any more.
+fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
+    if wanted.generation > active.generation {
+        return Some(Reason::Generation(active.generation, wanted.generation));
+    }
+    let (removed, added) = recipient_changes(wanted, active);
+    if removed > 0 {
+        return Some(Reason::RecipientsRemoved { removed, added });
+    }
+    let (key, csr) = match &wanted.key {
+        KeySource::Made(key) => (Some(*key), None),
+        KeySource::Brought(brought) => (None, Some(&brought.csr_sha256)),
+    };
+    if key != active.key {
+        return Some(Reason::Key(active.key, key));
+    }
+    if csr != active.csr_sha256.as_ref() {
+        return Some(Reason::Csr);
+    }
+    let recorded: BTreeSet<GroupName> = active.in_certificate_groups.iter().cloned().collect();
+    (recorded != wanted.in_certificate_groups).then_some(Reason::InCertificateGroups)
+}
+
+/// A difference that asks for a new credential while the old one may live on.
+fn overlap(wanted: &Issuance, active: &Credential, observed: &Observed) -> Option<Reason> {
+    let (_, added) = recipient_changes(wanted, active);
+    if added > 0 {
+        return Some(Reason::RecipientsAdded(added));
+    }
+    if active.server != observed.server {
+        return Some(Reason::Server);
+    }
+    (active.certificate_authority_sha256 != observed.certificate_authority_sha256)
+        .then_some(Reason::CertificateAuthority)
+}
+
+/// Renewal is due, and would gain something: `until` may already be what ends the certificate.
+fn expiry(active: &Credential, not_after: Timestamp, now: Timestamp) -> Option<Reason> {
+    let gain = active.not_after.duration_until(not_after);
+    (due(active) <= now && gain > SignedDuration::from_secs(60)).then(|| Reason::Due(due(active)))
+}
+
+fn recipient_changes(wanted: &Issuance, active: &Credential) -> (usize, usize) {
+    let wanted: BTreeSet<&str> = wanted.recipients.iter().map(Recipient::as_str).collect();
+    let sealed: BTreeSet<&str> = active.recipients.iter().map(String::as_str).collect();
+    (sealed.difference(&wanted).count(), wanted.difference(&sealed).count())
+}

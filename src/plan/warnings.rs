@@ -1,0 +1,243 @@
+//! What an administrator should know, but certctl will not change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::observed::{self, BindingAt};
+use super::people::{KeySource, People, Reason, Verb, lasts};
+use super::{Observed, Warning};
+use crate::model::{ClusterName, CredentialGroup, UserName};
+use crate::record::State;
+use crate::roster::Roster;
+
+/// How long ahead an ending is announced.
+const AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Everything worth a look on one cluster, sorted.
+pub(super) fn find(
+    roster: &Roster,
+    name: &ClusterName,
+    observed: &Observed,
+    people: &People,
+    now: Timestamp,
+) -> Vec<Warning> {
+    let mut found = BTreeSet::new();
+    let mut warn = |code, message: String| {
+        found.insert(Warning { code, message });
+    };
+    endings(roster, name, now, &mut warn);
+    certificates(roster, observed, people, &mut warn);
+    sealed_files(roster, name, observed, people, now, &mut warn);
+    foreign_bindings(roster, observed, &mut warn);
+    foreign_requests(roster, observed, &mut warn);
+    for (user, until) in &people.too_short {
+        warn(
+            "too-short",
+            format!(
+                "{user}'s access ends at {until}, too soon for a certificate (10 minutes is the least); none is issued"
+            ),
+        );
+    }
+    found.into_iter().collect()
+}
+
+fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl FnMut(&'static str, String)) {
+    let soon = |until: Option<Timestamp>| until.filter(|until| now < *until && *until <= now + AHEAD);
+    for (user_name, user) in roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
+        if !lasts(user.until, now) {
+            continue;
+        }
+        if let Some(until) = soon(user.until) {
+            warn("until-soon", format!("{user_name}'s access ends at {until}"));
+        }
+        for (group, until) in &user.groups {
+            if let Some(until) = soon(*until) {
+                warn("until-soon", format!("{user_name} leaves group {group} at {until}"));
+            }
+        }
+        for grant in &user.grants {
+            if let Some(until) = soon(grant.until) {
+                warn(
+                    "until-soon",
+                    format!("{user_name}'s {} {} ends at {until}", grant.role.kind(), grant.role.name()),
+                );
+            }
+        }
+    }
+    for (group_name, group) in &roster.groups {
+        for grant in &group.grants {
+            if let Some(until) = soon(grant.until) {
+                let role = format!("{} {}", grant.role.kind(), grant.role.name());
+                warn("until-soon", format!("group {group_name}'s {role} ends at {until}"));
+            }
+        }
+    }
+}
+
+/// What goes into a certificate cannot be taken back before it expires.
+fn certificates(
+    roster: &Roster,
+    observed: &Observed,
+    people: &People,
+    warn: &mut impl FnMut(&'static str, String),
+) {
+    let mut by_subject: BTreeMap<(&str, &str), Vec<&BindingAt>> = BTreeMap::new();
+    for binding in observed.state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name)) {
+        for subject in &binding.subjects {
+            by_subject.entry((&subject.kind, &subject.name)).or_default().push(&binding.at);
+        }
+    }
+    for action in &people.actions {
+        let user = &action.user;
+        if let Some(issuance) = &action.issuance {
+            for group in &issuance.in_certificate_groups {
+                warn(
+                    "in-certificate",
+                    format!(
+                        "{user}'s new certificate will hold O={group}, which cannot be revoked before {}",
+                        action.not_after
+                    ),
+                );
+            }
+        }
+        let cut_off = matches!(action.verb, Verb::Revoke | Verb::Rotate);
+        let record = observed.records.get(user).into_iter().flat_map(|record| &record.credentials);
+        for credential in record.filter(|c| cut_off && Some(&c.id) == action.credential.as_ref()) {
+            let by_group = credential.in_certificate_groups.iter().map(|group| ("Group", group.as_str()));
+            let subjects = by_group.chain([("User", user.as_str())]);
+            for (kind, subject) in subjects {
+                for at in by_subject.get(&(kind, subject)).into_iter().flatten() {
+                    warn(
+                        "access-remains",
+                        format!(
+                            "{user}'s credential {} keeps access until {} through {at}, which names {} `{subject}`",
+                            credential.id,
+                            credential.not_after,
+                            kind.to_lowercase()
+                        ),
+                    );
+                }
+            }
+        }
+        if let Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_) = action.reason {
+            warn(
+                "recipient-changed",
+                format!(
+                    "{user}'s recipients changed: whoever holds the new key gets {user}'s access; make sure that {user} asked for it"
+                ),
+            );
+        }
+        if let Some(issuance) = &action.issuance
+            && let KeySource::Brought(brought) = &issuance.key
+            && action.reason == Reason::Again
+        {
+            warn("brought-key", format!("{user} brings key {} again after a revocation", brought.id));
+        }
+    }
+}
+
+/// A sealed file that is not the one we wrote could make its owner use someone else's kubeconfig.
+fn sealed_files(
+    roster: &Roster,
+    name: &ClusterName,
+    observed: &Observed,
+    people: &People,
+    now: Timestamp,
+    warn: &mut impl FnMut(&'static str, String),
+) {
+    for (user, record) in &observed.records {
+        let active = record.credentials.iter().filter(|c| c.state == State::Active && c.not_after > now);
+        let Some(active) = active.max_by_key(|c| c.not_before) else {
+            continue;
+        };
+        if people.issued.contains(user) || !roster.users.contains_key(user) {
+            continue;
+        }
+        let file = format!("access/{name}/{user}.kubeconfig.age");
+        match observed.sealed.get(user) {
+            Some(found) if *found == active.sealed_sha256 => {}
+            Some(_) => warn(
+                "sealed-changed",
+                format!(
+                    "{file} is not the file that certctl wrote; {user} must not use it: `git log -- {file}`, then `certctl rotate {user}`"
+                ),
+            ),
+            None => warn(
+                "sealed-missing",
+                format!(
+                    "{file} is gone, so {user} cannot decrypt; restore it from git, or `certctl rotate {user}`"
+                ),
+            ),
+        }
+    }
+}
+
+fn foreign_bindings(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(&'static str, String)) {
+    let known: BTreeSet<CredentialGroup> = observed
+        .records
+        .iter()
+        .flat_map(|(user, record)| {
+            record.credentials.iter().map(|c| CredentialGroup { user: user.clone(), id: c.id.clone() })
+        })
+        .collect();
+    for binding in observed.state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name)) {
+        let other_roster =
+            binding.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY);
+        for subject in &binding.subjects {
+            let credential = subject.name.parse::<CredentialGroup>().ok();
+            if credential.as_ref().is_some_and(|group| known.contains(group))
+                || (!other_roster && subject.name.starts_with(CredentialGroup::PREFIX))
+            {
+                warn(
+                    "foreign-binding",
+                    format!(
+                        "{} is not ours and names {}; revoking will not touch it",
+                        binding.at, subject.name
+                    ),
+                );
+            }
+            let person = subject.name.parse::<UserName>().ok();
+            if subject.kind == "User" && person.is_some_and(|person| roster.users.contains_key(&person)) {
+                warn(
+                    "foreign-binding",
+                    format!(
+                        "{} is not ours and names user {}; every certificate of theirs keeps these rights, revoked ones too",
+                        binding.at, subject.name
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn foreign_requests(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(&'static str, String)) {
+    for request in &observed.state.requests {
+        if request.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY)
+            && request.labels.contains_key(observed::LABEL_ROSTER)
+        {
+            // Ours, another roster's, or dressed up as such: the clean-up tells by who made it.
+            continue;
+        }
+        let person = request.common_name.as_ref().and_then(|cn| cn.parse::<UserName>().ok());
+        let claims = person
+            .filter(|person| roster.users.contains_key(person))
+            .map(|person| format!("user {person}"))
+            .or_else(|| {
+                request
+                    .organizations
+                    .iter()
+                    .find(|o| o.starts_with(CredentialGroup::PREFIX))
+                    .map(|o| format!("group {o}"))
+            });
+        if let Some(claims) = claims {
+            warn(
+                "foreign-csr",
+                format!(
+                    "CertificateSigningRequest {} by {} claims {claims}; it is not ours, do not approve it",
+                    request.name, request.requester
+                ),
+            );
+        }
+    }
+}

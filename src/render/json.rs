@@ -1,0 +1,155 @@
+//! A plan as machines read it: stable, versioned, described by `schemas/plan.schema.json`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::plan::{ClusterPlan, Plan, Summary};
+
+/// What `certctl plan --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanDocument {
+    /// 1. It rises when a field changes its meaning or goes; new fields may come at any time.
+    pub format_version: u32,
+    /// `metadata.name` of the roster.
+    pub roster: String,
+    /// The commit that the roster was read at; absent where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roster_commit: Option<String>,
+    /// `sha256:<hex>` over what the roster drives; renewals and clean-ups do not change it.
+    pub digest: String,
+    /// By name.
+    pub clusters: Vec<ClusterDocument>,
+    /// Counts over all clusters.
+    pub summary: Summary,
+}
+
+/// One cluster of a plan.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterDocument {
+    /// The roster's name for it.
+    pub name: String,
+    /// What would be done: credentials first, then bindings, then clean-ups.
+    pub actions: Vec<ActionDocument>,
+    /// What to look at.
+    pub warnings: Vec<WarningDocument>,
+    /// When the next renewal falls due, and whose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_renewal: Option<NextRenewal>,
+}
+
+/// One thing to do.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ActionDocument {
+    /// `issue`, `renew`, `rotate`, `revoke`.
+    Credential {
+        /// The word.
+        action: &'static str,
+        /// Whose.
+        user: String,
+        /// The credential that is replaced or revoked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credential: Option<String>,
+        /// Why.
+        reason: String,
+        /// Until when the new one will be valid, or the revoked one still authenticates (RFC 3339).
+        #[serde(rename = "notAfter")]
+        not_after: String,
+    },
+    /// `bind`, `update`, `unbind`.
+    Binding {
+        /// The word.
+        action: String,
+        /// `RoleBinding` or `ClusterRoleBinding`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Its namespace, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<String>,
+        /// `ClusterRole <name>` or `Role <name>`.
+        role: String,
+        /// Its subjects as a unified diff.
+        diff: String,
+    },
+    /// `cleanup`.
+    Cleanup {
+        /// The word.
+        action: &'static str,
+        /// What, and why.
+        reason: String,
+    },
+}
+
+/// Something to look at.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WarningDocument {
+    /// Stable: `foreign-csr`, `until-soon`, ...
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// The next renewal.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NextRenewal {
+    /// When (RFC 3339).
+    pub at: String,
+    /// Whose.
+    pub user: String,
+}
+
+/// The plan as a document.
+pub fn document(plan: &Plan, digest: &str) -> PlanDocument {
+    PlanDocument {
+        format_version: 1,
+        roster: plan.roster.to_string(),
+        roster_commit: plan.roster_commit.clone(),
+        digest: digest.to_owned(),
+        clusters: plan.clusters.iter().map(cluster).collect(),
+        summary: plan.summary(),
+    }
+}
+
+fn cluster(plan: &ClusterPlan) -> ClusterDocument {
+    let people = plan.people.iter().map(|action| ActionDocument::Credential {
+        action: action.verb.word(),
+        user: action.user.to_string(),
+        credential: action.credential.as_ref().map(ToString::to_string),
+        reason: action.reason.to_string(),
+        not_after: action.not_after.to_string(),
+    });
+    let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {
+        action: action.verb().to_string(),
+        kind: action.at.kind(),
+        name: action.at.name.clone(),
+        namespace: action.at.namespace.clone(),
+        role: format!("{} {}", action.role.kind(), action.role.name()),
+        diff: action.diff(),
+    });
+    let cleanups = plan
+        .cleanups
+        .iter()
+        .map(|cleanup| ActionDocument::Cleanup { action: "cleanup", reason: cleanup.to_string() });
+    ClusterDocument {
+        name: plan.name.to_string(),
+        actions: people.chain(bindings).chain(cleanups).collect(),
+        warnings: plan
+            .warnings
+            .iter()
+            .map(|warning| WarningDocument { code: warning.code, message: warning.message.clone() })
+            .collect(),
+        next_renewal: plan
+            .next_renewal
+            .as_ref()
+            .map(|(at, user)| NextRenewal { at: at.to_string(), user: user.to_string() }),
+    }
+}
+
+/// The JSON Schema of [`PlanDocument`], as it is kept in `schemas/plan.schema.json`.
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(PlanDocument);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}

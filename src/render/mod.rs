@@ -1,0 +1,44 @@
+//! A plan for people and for machines.
+
+pub mod json;
+pub mod text;
+
+/// Colour on or off, decided once at the edge.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Whether to write ANSI sequences.
+    pub coloured: bool,
+}
+
+impl Style {
+    /// `text` in a colour that repeats what a sign in front of it already says.
+    pub fn paint(self, style: anstyle::Style, text: &str) -> String {
+        if self.coloured { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// The colours, each with one meaning.
+pub mod colour {
+    use anstyle::{AnsiColor, Style};
+
+    const fn plain(colour: AnsiColor) -> Style {
+        Style::new().fg_color(Some(anstyle::Color::Ansi(colour)))
+    }
+    /// Comes into being.
+    pub const ADD: Style = plain(AnsiColor::Green);
+    /// Changes.
+    pub const CHANGE: Style = plain(AnsiColor::Yellow);
+    /// Goes.
+    pub const REMOVE: Style = plain(AnsiColor::Red);
+    /// Wants a look.
+    pub const WARN: Style = plain(AnsiColor::Yellow).bold();
+    /// Headings.
+    pub const HEADING: Style = Style::new().bold();
+    /// Less important.
+    pub const FAINT: Style = Style::new().dimmed();
+}
+
+/// `1 binding`, `2 bindings`.
+pub fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,165 @@
+//! A plan as people read it in a terminal: what happens to whom, then what changes, then the sum.
+
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Style, colour, count};
+use crate::error::visible;
+use crate::plan::bindings::{BindingAction, BindingVerb};
+use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
+
+/// The whole plan.
+pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
+    let mut out = String::new();
+    for cluster in &plan.clusters {
+        let title = style.paint(colour::HEADING, &format!("Cluster {}", cluster.name));
+        let _ = writeln!(out, "{title}");
+        render_cluster(&mut out, cluster, plan.now, style);
+        out.push('\n');
+    }
+    if plan.is_empty() {
+        let _ = writeln!(out, "Nothing to do: the clusters are as the roster says.");
+        return out;
+    }
+    let _ = writeln!(out, "{}", headline(plan));
+    let _ = writeln!(out, "{}", style.paint(colour::FAINT, &format!("Digest: {digest}")));
+    out
+}
+
+/// `Plan: 2 to issue, 1 to revoke; 3 bindings to write.`
+pub fn headline(plan: &Plan) -> String {
+    let summary = plan.summary();
+    let people = [
+        (summary.issue, "to issue"),
+        (summary.renew, "to renew"),
+        (summary.rotate, "to rotate"),
+        (summary.revoke, "to revoke"),
+    ];
+    let mut parts: Vec<String> =
+        people.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if summary.bindings > 0 {
+        parts.push(format!("{} to write", count(summary.bindings, "binding")));
+    }
+    if summary.cleanup > 0 {
+        parts.push(format!("{} to clean up", count(summary.cleanup, "left-over")));
+    }
+    if summary.warnings > 0 {
+        parts.push(count(summary.warnings, "warning"));
+    }
+    format!("Plan: {}.", parts.join(", "))
+}
+
+fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style: Style) {
+    for warning in &cluster.warnings {
+        let sign = style.paint(colour::WARN, "! warning");
+        let _ = writeln!(out, "  {sign}  {}  [{}]", visible(&warning.message), warning.code);
+    }
+    let (renewals, changes): (Vec<_>, Vec<_>) =
+        cluster.people.iter().partition(|action| action.verb == Verb::Renew);
+    people(out, "People", &changes, now, style);
+    people(out, "Renewals", &renewals, now, style);
+    if !cluster.bindings.is_empty() {
+        let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Bindings"));
+        for binding in &cluster.bindings {
+            render_binding(out, binding, style);
+        }
+    }
+    if !cluster.cleanups.is_empty() {
+        let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Clean-up"));
+        for cleanup in &cluster.cleanups {
+            let _ =
+                writeln!(out, "    {} {}", style.paint(colour::REMOVE, "-"), visible(&cleanup.to_string()));
+        }
+    }
+    if cluster.is_empty() {
+        let _ = writeln!(out, "  no changes");
+    }
+    if let Some((at, user)) = &cluster.next_renewal {
+        let when = if *at <= now {
+            "is due now".to_owned()
+        } else {
+            format!("falls due {}, in {}", date(*at), span(now.duration_until(*at)))
+        };
+        let _ = writeln!(
+            out,
+            "  {}",
+            style.paint(colour::FAINT, &format!("The next renewal, {user}'s, {when}."))
+        );
+    }
+}
+
+fn people(out: &mut String, title: &str, actions: &[&CredentialAction], now: Timestamp, style: Style) {
+    if actions.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "  {}", style.paint(colour::HEADING, title));
+    let width = actions.iter().map(|action| action.user.as_str().len()).max().unwrap_or(0);
+    for action in actions {
+        let (sign, paint) = match action.verb {
+            Verb::Issue => ("+", colour::ADD),
+            Verb::Renew => ("~", colour::CHANGE),
+            Verb::Rotate => ("±", colour::CHANGE),
+            Verb::Revoke => ("-", colour::REMOVE),
+        };
+        let verb = style.paint(paint, &format!("{sign} {:<6}", action.verb));
+        let id = action.credential.as_ref().map_or("", |id| id.as_str());
+        let valid =
+            format!("until {} ({})", date(action.not_after), span(now.duration_until(action.not_after)));
+        let _ = writeln!(out, "    {verb}  {:<width$}  {valid:<28}  {}", action.user, reason(action, id));
+    }
+}
+
+fn reason(action: &CredentialAction, id: &str) -> String {
+    match action.verb {
+        Verb::Issue => action.reason.to_string(),
+        Verb::Renew if id.is_empty() => action.reason.to_string(),
+        Verb::Renew => format!("{}; {id} stays bound until it expires", action.reason),
+        Verb::Rotate => format!("{}; {id} is cut off", action.reason),
+        Verb::Revoke => format!("{}; {id} keeps only what system:authenticated may do", action.reason),
+    }
+}
+
+fn render_binding(out: &mut String, binding: &BindingAction, style: Style) {
+    let (sign, paint) = match binding.verb() {
+        BindingVerb::Bind => ("+", colour::ADD),
+        BindingVerb::Update => ("~", colour::CHANGE),
+        BindingVerb::Unbind => ("-", colour::REMOVE),
+    };
+    let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb()));
+    let role = format!("to {} {}", binding.role.kind(), binding.role.name());
+    let _ = writeln!(out, "    {verb}  {}  {role}", visible(&binding.at.to_string()));
+    let width = binding.changes.iter().map(|c| c.subject.chars().count()).max().unwrap_or(0).min(80);
+    for change in binding.changes.iter().take(MOST_CHANGES) {
+        let (sign, paint) = if change.joins { ("+", colour::ADD) } else { ("-", colour::REMOVE) };
+        let subject = visible(&change.subject);
+        let line = format!("{sign} {subject:<width$}");
+        let _ = writeln!(
+            out,
+            "              {}  {}",
+            style.paint(paint, &line),
+            style.paint(colour::FAINT, &change.why)
+        );
+    }
+    if let Some(more) = binding.changes.len().checked_sub(MOST_CHANGES).filter(|more| *more > 0) {
+        let _ = writeln!(out, "              and {more} more; `certctl plan --format json` has them all");
+    }
+}
+
+/// Lines of one binding's diff that a terminal shows.
+const MOST_CHANGES: usize = 50;
+
+/// `2026-12-24 10:00Z`: to the minute, in UTC.
+pub fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
+/// `30d`, `12h`, `9m`: the largest unit that is not zero, rounded to the nearest.
+pub fn span(duration: SignedDuration) -> String {
+    let minutes = (duration.as_secs().max(0) + 30) / 60;
+    match minutes {
+        0..=119 => format!("{minutes}m"),
+        120..=2879 => format!("{}h", (minutes + 30) / 60),
+        _ => format!("{}d", (minutes + 720) / 1440),
+    }
+}

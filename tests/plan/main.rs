@@ -1,0 +1,5 @@
+//! The plan, told as stories: build the world, change one thing, read what certctl would do.
+
+mod safety;
+mod stories;
+mod story;

@@ -1,0 +1,647 @@
+use expect_test::{Expect, expect};
+
+use crate::story::{Story, TEAM, ours, request, subject};
+
+fn reads(story: &Story, expected: Expect) {
+    expected.assert_eq(&story.text());
+}
+
+#[test]
+fn nothing_to_do() {
+    let story = Story::applied(TEAM);
+    assert!(story.plan().is_empty());
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          no changes
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Nothing to do: the clusters are as the roster says.
+    "#]],
+    );
+}
+
+#[test]
+fn the_first_apply() {
+    reads(
+        &Story::of(TEAM),
+        expect![[r#"
+        Cluster prod
+          People
+            + issue   alice  until 2026-01-31 00:00Z (30d)  new on the roster
+            + issue   bob    until 2026-01-31 00:00Z (30d)  new on the roster
+          Bindings
+            + bind    ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)  once it is issued and recorded
+                      + Group certctl:bob:(to be issued)    once it is issued and recorded
+            + bind    RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)  once it is issued and recorded
+                      + Group certctl:bob:(to be issued)    once it is issued and recorded
+
+        Plan: 2 to issue, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+}
+
+#[test]
+fn someone_joins_and_each_binding_is_written_once() {
+    let mut story = Story::applied(TEAM);
+    story.yaml +=
+        "- {name: carol, recipients: [age1carol], groups: [developers], key: rsa-4096, validity: 12h}\n";
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            + issue   carol  until 2026-01-01 12:00Z (12h)  new on the roster
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:carol:(to be issued)  once it is issued and recorded
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:carol:(to be issued)  once it is issued and recorded
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to issue, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    assert_eq!(story.plan().bindings.len(), 2);
+}
+
+#[test]
+fn someone_leaves() {
+    let mut story = Story::applied(TEAM);
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to revoke, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("bob").is_empty());
+    assert_eq!(story.record("bob").len(), 1, "remembered until it expires");
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn the_last_one_leaves_and_the_bindings_go() {
+    let mut story = Story::applied(TEAM);
+    story.edit("alice, recipients: [age1alice], groups: [developers]", "alice, recipients: [age1alice]");
+    story.edit("bob, recipients: [age1bob], groups: [developers]", "bob, recipients: [age1bob]");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Bindings
+            - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
+                      - Group certctl:bob:cd04a4754498e06d    no longer granted
+            - unbind  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
+                      - Group certctl:bob:cd04a4754498e06d    no longer granted
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.observed.state.bindings.is_empty());
+}
+
+#[test]
+fn someone_comes_back_and_the_old_certificate_stays_without_rights() {
+    let mut story = Story::applied(TEAM);
+    let old = story.bound("bob");
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "").apply();
+    story.yaml += "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            + issue   bob  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:bob:(to be issued)  once it is issued and recorded
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:bob:(to be issued)  once it is issued and recorded
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to issue, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert_eq!(story.bound("bob").len(), 1);
+    assert!(story.bound("bob").is_disjoint(&old));
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_leaked_key_is_rotated() {
+    let mut story = Story::applied(TEAM);
+    let (alice, bob) = (story.bound("alice"), story.bound("bob"));
+    story.edit("[age1alice]", "[age1alice], generation: 2");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            ± rotate  alice  until 2026-01-31 00:00Z (30d)  generation raised from 1 to 2; cd2662154e6d76b2 is cut off
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  generation raised from 1 to 2
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  generation raised from 1 to 2
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to rotate, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("alice").is_disjoint(&alice));
+    assert_eq!(story.bound("bob"), bob, "bob never noticed");
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_recipient_is_swapped_and_it_cannot_be_overlooked() {
+    let mut story = Story::applied(TEAM);
+    story.edit("age1alice", "age1mallory");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  alice's recipients changed: whoever holds the new key gets alice's access; make sure that alice asked for it  [recipient-changed]
+          People
+            ± rotate  alice  until 2026-01-31 00:00Z (30d)  RECIPIENT CHANGED: 1 removed, 1 added; cd2662154e6d76b2 is cut off
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  RECIPIENT CHANGED: 1 removed, 1 added
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  RECIPIENT CHANGED: 1 removed, 1 added
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to rotate, 2 bindings to write, 1 warning.
+        Digest: sha256:0
+    "#]],
+    );
+}
+
+#[test]
+fn a_second_recipient_overlaps() {
+    let mut story = Story::applied(TEAM);
+    story.edit("[age1alice]", "[age1alice, age1laptop]").apply();
+    assert_eq!(story.bound("alice").len(), 2);
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn another_kind_of_key() {
+    let mut story = Story::applied(TEAM);
+    story.edit("[age1alice]", "[age1alice], key: ed25519");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            ± rotate  alice  until 2026-01-31 00:00Z (30d)  key changed from ecdsa-p256 to ed25519; cd2662154e6d76b2 is cut off
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  key changed from ecdsa-p256 to ed25519
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  key changed from ecdsa-p256 to ed25519
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to rotate, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+}
+
+#[test]
+fn a_renewal_overlaps_and_ends_with_one_living_credential() {
+    let mut story = Story::applied(TEAM);
+    // 30 days from five minutes ago: two thirds are over at 20 days less 100 seconds.
+    story.wait("19d 23h 58m 19s");
+    assert!(story.plan().is_empty());
+    story.wait("1s");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Renewals
+            ~ renew   alice  until 2026-02-19 23:58Z (30d)  two thirds of its lifetime passed at 2026-01-20T23:58:20Z; cd2662154e6d76b2 stays bound until it expires
+            ~ renew   bob    until 2026-02-19 23:58Z (30d)  two thirds of its lifetime passed at 2026-01-20T23:58:20Z; cd04a4754498e06d stays bound until it expires
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)  once it is issued and recorded
+                      + Group certctl:bob:(to be issued)    once it is issued and recorded
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)  once it is issued and recorded
+                      + Group certctl:bob:(to be issued)    once it is issued and recorded
+
+        Plan: 2 to renew, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert_eq!(story.bound("alice").len(), 2);
+    assert!(story.plan().is_empty());
+    story.wait("10d 1h");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:alice:cd2662154e6d76b2  it expired
+                      - Group certctl:bob:cd04a4754498e06d    it expired
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:alice:cd2662154e6d76b2  it expired
+                      - Group certctl:bob:cd04a4754498e06d    it expired
+          Clean-up
+            - alice's credential cd2662154e6d76b2 expired at 2026-01-31T00:00:00Z; forget it
+            - bob's credential cd04a4754498e06d expired at 2026-01-31T00:00:00Z; forget it
+          The next renewal, alice's, falls due 2026-02-09 23:56Z, in 10d.
+
+        Plan: 2 bindings to write, 2 left-overs to clean up.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert_eq!(story.bound("alice").len(), 1);
+    assert_eq!(story.record("alice").len(), 1);
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn nobody_looked_for_months() {
+    let mut story = Story::applied(TEAM);
+    story.wait("90d");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Renewals
+            ~ renew   alice  until 2026-05-01 00:00Z (30d)  the last one expired at 2026-01-31T00:00:00Z
+            ~ renew   bob    until 2026-05-01 00:00Z (30d)  the last one expired at 2026-01-31T00:00:00Z
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  it expired
+                      + Group certctl:bob:(to be issued)      once it is issued and recorded
+                      - Group certctl:bob:cd04a4754498e06d    it expired
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  it expired
+                      + Group certctl:bob:(to be issued)      once it is issued and recorded
+                      - Group certctl:bob:cd04a4754498e06d    it expired
+          Clean-up
+            - alice's credential cd2662154e6d76b2 expired at 2026-01-31T00:00:00Z; forget it
+            - bob's credential cd04a4754498e06d expired at 2026-01-31T00:00:00Z; forget it
+
+        Plan: 2 to renew, 2 bindings to write, 2 left-overs to clean up.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_server_that_moved_needs_new_kubeconfigs_but_cuts_nobody_off() {
+    let mut story = Story::applied(TEAM);
+    story.observed.server = "https://new.example.com:6443".into();
+    let old = story.bound("alice");
+    story.apply();
+    assert!(story.bound("alice").is_superset(&old));
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn access_ends_with_until() {
+    let mut story = Story::of(&TEAM.replace("[age1bob]", "[age1bob], until: 2026-01-20"));
+    story.apply();
+    assert_eq!(story.record("bob")[0].not_after.to_string(), "2026-01-21T00:00:00Z", "capped");
+    story.wait("13d 23h");
+    assert!(story.plan().is_empty());
+    story.wait("1h");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  bob's access ends at 2026-01-21T00:00:00Z  [until-soon]
+          no changes
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 6d.
+
+        Nothing to do: the clusters are as the roster says.
+    "#]],
+    );
+    // The last day has passed: nothing is renewed, all of it goes, and a past date is no error.
+    story.wait("5d 23h 59m 59s");
+    assert!(story.plan().people.iter().all(|action| action.user.as_str() != "bob"));
+    story.wait("1s");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Renewals
+            ~ renew   alice  until 2026-02-20 00:00Z (30d)  two thirds of its lifetime passed at 2026-01-20T23:58:20Z; cd2662154e6d76b2 stays bound until it expires
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)  once it is issued and recorded
+                      - Group certctl:bob:cd04a4754498e06d  it expired
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)  once it is issued and recorded
+                      - Group certctl:bob:cd04a4754498e06d  it expired
+          Clean-up
+            - bob's credential cd04a4754498e06d expired at 2026-01-21T00:00:00Z; forget it
+
+        Plan: 1 to renew, 2 bindings to write, 1 left-over to clean up.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("bob").is_empty());
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_membership_and_a_grant_end() {
+    let body = TEAM
+        .replace(
+            "bob, recipients: [age1bob], groups: [developers]",
+            "bob, recipients: [age1bob], groups: [{name: developers, until: 2026-01-10}]",
+        )
+        .replace("{clusterRole: view}", "{clusterRole: view, until: 2026-01-15}");
+    let mut story = Story::applied(&body);
+    story.wait("10d");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  group developers's ClusterRole view ends at 2026-01-16T00:00:00Z  [until-soon]
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:bob:cd04a4754498e06d  no longer granted
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:bob:cd04a4754498e06d  no longer granted
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 10d.
+
+        Plan: 2 bindings to write, 1 warning.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    story.wait("5d");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Bindings
+            - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 5d.
+
+        Plan: 1 binding to write.
+        Digest: sha256:0
+    "#]],
+    );
+}
+
+#[test]
+fn drift_is_repaired() {
+    let mut story = Story::applied(TEAM);
+    story.binding("certctl:developers:edit").subjects.push(subject("User", "mallory"));
+    let first = story.binding("certctl:developers:view").subjects.remove(0);
+    assert!(first.name.starts_with("certctl:alice:"));
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:cd2662154e6d76b2  recorded, and not bound
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - User mallory  added by hand; certctl binds only credential groups
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    let diff = story.plan().bindings.iter().map(|b| b.diff()).collect::<Vec<_>>().join("\n");
+    expect![[r#"
+        --- ClusterRoleBinding certctl:developers:view in the cluster
+        +++ by the roster
+        @@ -1 +1,2 @@
+         - Group certctl:bob:cd04a4754498e06d
+        +- Group certctl:alice:cd2662154e6d76b2
+
+        --- RoleBinding shop/certctl:developers:edit in the cluster
+        +++ by the roster
+        @@ -2,2 +2 @@
+         - Group certctl:bob:cd04a4754498e06d
+        -- User mallory
+    "#]]
+    .assert_eq(&diff);
+    story.apply();
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_binding_that_points_to_another_role_is_made_again() {
+    let mut story = Story::applied(TEAM);
+    story.binding("certctl:developers:view").role_name = "admin".into();
+    let plan = story.plan();
+    assert!(plan.bindings[0].recreate);
+    assert_eq!(plan.bindings[0].reduced.as_ref().map(|r| r.len()), Some(0));
+}
+
+#[test]
+fn what_the_cluster_lacks_is_named_at_its_place() {
+    let mut story = Story::of(TEAM);
+    story.edit("[shop]", "[shop, nowhere]").edit("clusterRole: view", "clusterRole: wiew");
+    reads(
+        &story,
+        expect![[r#"
+        Error: users.yaml:8:19: ClusterRole `wiew`, granted to group `developers`, does not exist on cluster `prod`; nothing was planned there
+          Hint: see `kubectl get clusterroles`, create `wiew`, or correct the roster
+        Error: users.yaml:9:44: namespace `nowhere`, granted to group `developers`, does not exist on cluster `prod`; nothing was planned there
+          Hint: create it with `kubectl create namespace nowhere`, or correct the roster
+    "#]],
+    );
+}
+
+#[test]
+fn another_cluster_behind_the_name_is_refused() {
+    let mut story = Story::applied(TEAM);
+    story.observed.state.uid = "uid-other".into();
+    reads(
+        &story,
+        expect![[r#"
+        Error: cluster `prod` is not the one that its records are about: access/prod/cluster.yaml pins uid-prod, the cluster says uid-other; nothing was planned
+          Hint: if the context leads to the wrong cluster, set `context:` of cluster `prod` in the roster
+          Hint: if the cluster was replaced for good, `git rm -r access/prod` and commit: everyone gets new credentials
+    "#]],
+    );
+}
+
+#[test]
+fn foreign_things_are_named_and_left_alone() {
+    let mut story = Story::applied(TEAM);
+    let credential = story.bound("alice").pop_first().expect("bound");
+    let mut theirs = story.binding("certctl:developers:view").clone();
+    theirs.labels.clear();
+    theirs.at.name = "theirs".into();
+    theirs.subjects = vec![subject("Group", &credential), subject("User", "bob")];
+    story.observed.state.bindings.push(theirs);
+    story.observed.state.requests.push(request("planted", "alice", &["whatever"]));
+    story.observed.state.requests.push(request("grouped", "zoe", &["certctl:zoe:0000000000000000"]));
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  ClusterRoleBinding theirs is not ours and names certctl:alice:cd2662154e6d76b2; revoking will not touch it  [foreign-binding]
+          ! warning  ClusterRoleBinding theirs is not ours and names user bob; every certificate of theirs keeps these rights, revoked ones too  [foreign-binding]
+          ! warning  CertificateSigningRequest grouped by mallory claims group certctl:zoe:0000000000000000; it is not ours, do not approve it  [foreign-csr]
+          ! warning  CertificateSigningRequest planted by mallory claims user alice; it is not ours, do not approve it  [foreign-csr]
+          no changes
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Nothing to do: the clusters are as the roster says.
+    "#]],
+    );
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_foreign_binding_under_our_name_stops_the_plan() {
+    let mut story = Story::applied(TEAM);
+    story.binding("certctl:developers:view").labels.clear();
+    reads(
+        &story,
+        expect![[r#"
+        Error: ClusterRoleBinding certctl:developers:view on cluster `prod` has the name of one of our bindings and was not made by certctl; nothing was planned there
+          Hint: look at it with `kubectl get clusterrolebinding certctl:developers:view -o yaml`, then delete or rename it
+    "#]],
+    );
+    story.binding("certctl:developers:view").labels = ours();
+    story.binding("certctl:developers:view").labels.insert("certctl.dev/roster".into(), "beta".into());
+    assert!(story.text().contains("belongs to roster `beta`"));
+}
+
+#[test]
+fn a_group_in_the_certificate_is_warned_about_twice() {
+    let body = TEAM.replace("- name: developers\n", "- name: developers\n  inCertificate: true\n");
+    let mut story = Story::of(&body);
+    assert!(story.text().contains("[in-certificate]"));
+    story.apply();
+    let mut theirs = story.binding("certctl:developers:view").clone();
+    theirs.labels.clear();
+    theirs.at.name = "legacy".into();
+    theirs.subjects = vec![subject("Group", "developers")];
+    story.observed.state.bindings.push(theirs);
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  bob's credential cd04a4754498e06d keeps access until 2026-01-31T00:00:00Z through ClusterRoleBinding legacy, which names group `developers`  [access-remains]
+          People
+            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to revoke, 2 bindings to write, 1 warning.
+        Digest: sha256:0
+    "#]],
+    );
+}
+
+#[test]
+fn a_sealed_file_that_is_not_ours_is_named() {
+    let mut story = Story::applied(TEAM);
+    story.observed.sealed.insert("alice".parse().expect("a name"), "other".into());
+    story.observed.sealed.remove(&"bob".parse().expect("a name"));
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  access/prod/alice.kubeconfig.age is not the file that certctl wrote; alice must not use it: `git log -- access/prod/alice.kubeconfig.age`, then `certctl rotate alice`  [sealed-changed]
+          ! warning  access/prod/bob.kubeconfig.age is gone, so bob cannot decrypt; restore it from git, or `certctl rotate bob`  [sealed-missing]
+          no changes
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Nothing to do: the clusters are as the roster says.
+    "#]],
+    );
+}
+
+#[test]
+fn a_request_left_by_an_interrupted_run_is_cleaned_up() {
+    let mut story = Story::applied(TEAM);
+    let mut left = request("certctl-acme-00", "alice", &["certctl:alice:0000000000000000"]);
+    left.labels = ours();
+    story.observed.state.requests.push(left);
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Clean-up
+            - CertificateSigningRequest certctl-acme-00 has no record: left by an interrupted apply, or one is running now
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 left-over to clean up.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn past_500_subjects_a_binding_is_split_and_nobody_loses_access_on_the_way() {
+    let team = |n: usize| {
+        let users: String =
+            (0..n).map(|i| format!("- {{name: u{i}, recipients: [age1x], groups: [all]}}\n")).collect();
+        format!("groups: [{{name: all, grants: [{{clusterRole: view}}]}}]\nusers:\n{users}")
+    };
+    let mut story = Story::applied(&team(500));
+    assert_eq!(story.observed.state.bindings.len(), 1);
+    story.yaml = Story::of(&team(1100)).yaml;
+    let plan = story.plan();
+    let old = plan.bindings.iter().find(|b| b.at.name == "certctl:all:view").expect("the old one");
+    assert!(old.goes_last && old.reduced.is_none(), "it goes only when the parts hold everyone");
+    story.apply();
+    assert!(story.observed.state.bindings.iter().all(|b| b.subjects.len() <= 500));
+    assert_eq!(story.observed.state.bindings.iter().map(|b| b.subjects.len()).sum::<usize>(), 1100);
+    assert!(story.plan().is_empty());
+}

@@ -1,0 +1,224 @@
+//! A story: a roster, a make-believe cluster that obeys every plan, and a clock that one can turn.
+//!
+//! `apply` here does to plain data what the executor does to a cluster, through the same
+//! `plan::after`, so that a story can go on for months in a microsecond.
+
+use std::collections::BTreeSet;
+
+use certctl::model::{CredentialGroup, CredentialId, KeyType, Recipient, UserName, hex, sha256};
+use certctl::plan::observed::{
+    Binding, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SigningRequest, Subject,
+};
+use certctl::plan::people::KeySource;
+use certctl::plan::{self, ClusterPlan, Holder, Observed, Plan, after};
+use certctl::record::{Credential, State};
+use certctl::render::{Style, text};
+use certctl::roster::{self, Roster};
+use jiff::{SignedDuration, Timestamp};
+
+pub struct Story {
+    pub yaml: String,
+    pub observed: Observed,
+    pub now: Timestamp,
+    serial: u64,
+}
+
+pub const HEAD: &str = "apiVersion: certctl.dev/v1
+kind: Roster
+metadata: {name: acme}
+clusters: [{name: prod}]
+";
+
+pub const TEAM: &str = "groups:
+- name: developers
+  grants:
+  - {clusterRole: view}
+  - {clusterRole: edit, namespaces: [shop]}
+users:
+- {name: alice, recipients: [age1alice], groups: [developers]}
+- {name: bob, recipients: [age1bob], groups: [developers]}
+";
+
+impl Story {
+    /// The story begins with a team whose roster was applied a while ago.
+    pub fn of(body: &str) -> Self {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        let state = ClusterState {
+            uid: "uid-prod".into(),
+            namespaces: names(&["default", "kube-system", "shop", "staging"]),
+            cluster_roles: names(&["view", "edit", "admin"]),
+            roles: BTreeSet::from([("shop".into(), "deployer".into())]),
+            ..ClusterState::default()
+        };
+        let observed =
+            Observed { state, server: "https://prod.example.com:6443".into(), ..Observed::default() };
+        let now = "2026-01-01T00:00:00Z".parse().expect("a time");
+        Self { yaml: format!("{HEAD}{body}"), observed, now, serial: 0 }
+    }
+
+    pub fn applied(body: &str) -> Self {
+        let mut story = Self::of(body);
+        story.apply();
+        story
+    }
+
+    pub fn edit(&mut self, from: &str, to: &str) -> &mut Self {
+        assert!(self.yaml.contains(from), "the roster has no `{from}`");
+        self.yaml = self.yaml.replacen(from, to, 1);
+        self
+    }
+
+    pub fn wait(&mut self, text: &str) -> &mut Self {
+        for part in text.split(' ') {
+            self.now += match part.strip_suffix('d') {
+                Some(days) => SignedDuration::from_hours(24 * days.parse::<i64>().expect("days")),
+                None => part.parse().expect("a duration"),
+            };
+        }
+        self
+    }
+
+    pub fn roster(&self) -> Roster {
+        let recipient = |text: &str| Ok(Recipient::accepted_by_age(text.to_owned()));
+        roster::parse("users.yaml", &self.yaml, &recipient).unwrap_or_else(|e| panic!("{}", e.render(false)))
+    }
+
+    pub fn try_plan(&self) -> Result<ClusterPlan, String> {
+        let name = "prod".parse().expect("a name");
+        plan::plan("users.yaml", &self.roster(), &name, &self.observed, self.now).map_err(|e| e.render(false))
+    }
+
+    pub fn plan(&self) -> ClusterPlan {
+        self.try_plan().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    pub fn whole(&self) -> Plan {
+        let roster = self.roster();
+        Plan { roster: roster.name, roster_commit: None, now: self.now, clusters: vec![self.plan()] }
+    }
+
+    pub fn text(&self) -> String {
+        match self.try_plan() {
+            Ok(_) => text::render(&self.whole(), "sha256:0", Style::default()),
+            Err(error) => error,
+        }
+    }
+
+    pub fn digest(&self) -> String {
+        plan::digest::digest(&self.whole())
+    }
+
+    /// Carries out the plan on plain data.
+    pub fn apply(&mut self) -> &mut Self {
+        let plan = self.plan();
+        let mut issued = std::collections::BTreeMap::new();
+        for action in plan.people.iter().filter(|a| a.issuance.is_some()) {
+            let issuance = action.issuance.as_ref().expect("filtered");
+            self.serial += 1;
+            let (id, key, csr) = match &issuance.key {
+                KeySource::Made(key) => {
+                    (CredentialId::of_public_key(&self.serial.to_be_bytes()), Some(*key), None)
+                }
+                KeySource::Brought(b) => (b.id.clone(), None::<KeyType>, Some(b.csr_sha256.clone())),
+            };
+            let credential = Credential {
+                id,
+                state: State::Active,
+                serial: format!("{:x}", self.serial),
+                x509_sha256: hex(&sha256(&self.serial.to_be_bytes())),
+                // The signer backdates by five minutes.
+                not_before: self.now - SignedDuration::from_mins(5),
+                not_after: self.now + issuance.validity,
+                generation: issuance.generation,
+                key,
+                csr_sha256: csr,
+                in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
+                recipients: issuance.recipients.iter().map(ToString::to_string).collect(),
+                server: self.observed.server.clone(),
+                certificate_authority_sha256: self.observed.certificate_authority_sha256.clone(),
+                sealed_sha256: format!("sealed-{}", self.serial),
+                roster_commit: "0".repeat(40),
+                certificate: String::new(),
+            };
+            self.observed.sealed.insert(action.user.clone(), credential.sealed_sha256.clone());
+            issued.insert(action.user.clone(), credential);
+        }
+        for (user, actions) in after::touched(&plan) {
+            let current = self.observed.records.get(user);
+            let new = issued.get(user).cloned();
+            let record = after::record(&plan.name, user, current, &actions, new, self.now);
+            if !after::has_kubeconfig(record.as_ref()) {
+                self.observed.sealed.remove(user);
+            }
+            match record {
+                Some(record) => drop(self.observed.records.insert(user.clone(), record)),
+                None => drop(self.observed.records.remove(user)),
+            }
+        }
+        for action in &plan.bindings {
+            self.observed.state.bindings.retain(|binding| binding.at != action.at);
+            if action.desired.is_empty() {
+                continue;
+            }
+            let subjects = action.desired.iter().map(|holder| match holder {
+                Holder::Recorded(group) => group.clone(),
+                Holder::Issued(user) => CredentialGroup { user: user.clone(), id: issued[user].id.clone() },
+            });
+            self.observed.state.bindings.push(Binding {
+                at: action.at.clone(),
+                role_kind: action.role.kind().into(),
+                role_name: action.role.name().to_string(),
+                subjects: subjects.map(|group| subject("Group", &group.to_string())).collect(),
+                labels: ours(),
+                uid: "uid".into(),
+                resource_version: "1".into(),
+            });
+        }
+        self.observed.state.requests.clear();
+        self.observed.pinned_uid = Some(plan.uid);
+        self
+    }
+
+    pub fn bound(&self, user: &str) -> BTreeSet<String> {
+        let mine = format!("certctl:{user}:");
+        let bindings = self.observed.state.bindings.iter();
+        bindings
+            .flat_map(|b| &b.subjects)
+            .map(|s| s.name.clone())
+            .filter(|name| name.starts_with(&mine))
+            .collect()
+    }
+
+    pub fn record(&self, user: &str) -> &[Credential] {
+        let user: UserName = user.parse().expect("a name");
+        self.observed.records.get(&user).map_or(&[], |record| &record.credentials)
+    }
+
+    pub fn binding(&mut self, name: &str) -> &mut Binding {
+        self.observed.state.bindings.iter_mut().find(|b| b.at.name == name).expect("a binding")
+    }
+}
+
+pub fn ours() -> std::collections::BTreeMap<String, String> {
+    [(LABEL_MANAGED_BY, MANAGED_BY), (LABEL_ROSTER, "acme")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+}
+
+pub fn subject(kind: &str, name: &str) -> Subject {
+    Subject { kind: kind.into(), name: name.into(), namespace: None }
+}
+
+pub fn request(name: &str, cn: &str, organizations: &[&str]) -> SigningRequest {
+    SigningRequest {
+        name: name.into(),
+        uid: "uid".into(),
+        labels: Default::default(),
+        created: None,
+        signer_name: "kubernetes.io/kube-apiserver-client".into(),
+        requester: "mallory".into(),
+        request: Vec::new(),
+        common_name: Some(cn.into()),
+        organizations: organizations.iter().map(|o| (*o).to_owned()).collect(),
+        conditions: Vec::new(),
+        issued: false,
+    }
+}
