@@ -1,0 +1,72 @@
+//! A request that a person brought, so that their private key never leaves them.
+
+use std::collections::BTreeSet;
+
+use super::{parse_request, pem_text};
+use crate::error::{Error, Result};
+use crate::model::{CredentialGroup, CredentialId, GroupName, UserName, hex, sha256};
+
+/// A request that holds nothing but what the roster allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroughtRequest {
+    /// The digest of its public key.
+    pub id: CredentialId,
+    /// SHA-256 of the request (DER), lower-case hex.
+    pub sha256: String,
+    /// The request in its one normal form, PEM.
+    pub pem: String,
+}
+
+/// Checks a `csr:` file: CN, exactly the credential group of its own key and the groups that go into
+/// the certificate, a strong key, a valid signature, and nothing else.
+///
+/// # Errors
+/// What is wrong, and how to make a right one.
+pub fn check_brought_request(
+    bytes: &[u8],
+    user: &UserName,
+    groups: &BTreeSet<GroupName>,
+) -> Result<BroughtRequest> {
+    let request = parse_request(bytes)?;
+    let id = CredentialId::of_public_key(&request.public_key_der);
+    let group = CredentialGroup { user: user.clone(), id: id.clone() }.to_string();
+    let mut wanted: Vec<String> = vec![group];
+    wanted.extend(groups.iter().map(ToString::to_string));
+    let subject: String = wanted.iter().map(|organization| format!("/O={organization}")).collect();
+    let command = format!("`openssl req -new -key KEY -subj {subject}/CN={user} -out FILE`");
+    let mut held = request.organizations.clone();
+    held.sort();
+    wanted.sort();
+    let wrong = if !request.signature_valid {
+        Some(("its signature is not that of its key".to_owned(), format!("make it again: {command}")))
+    } else if let Some(weak) = request.weak_key {
+        Some((
+            weak,
+            "make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`".to_owned(),
+        ))
+    } else if request.common_names != [user.as_str()] {
+        Some((
+            format!("its CN is {}, not `{user}`", super::listed(&request.common_names)),
+            format!("with the same key: {command}"),
+        ))
+    } else if held != wanted {
+        Some((
+            format!("its O is {}, not {}", super::listed(&request.organizations), super::listed(&wanted)),
+            format!("with the same key, whose credential group this is: {command}"),
+        ))
+    } else if let Some(other) = request.other_names.first() {
+        Some((format!("its subject also holds {other}"), format!("with the same key: {command}")))
+    } else {
+        request.extensions.first().map(|extension| {
+            (format!("it asks for the extension {extension}"), format!("leave extensions out: {command}"))
+        })
+    };
+    match wrong {
+        Some((what, hint)) => Err(Error::new(format!("{what}; nothing was issued for it")).hint(hint)),
+        None => Ok(BroughtRequest {
+            id,
+            sha256: hex(&sha256(&request.der)),
+            pem: pem_text("CERTIFICATE REQUEST", &request.der),
+        }),
+    }
+}
