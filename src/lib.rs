@@ -7,5 +7,6 @@ pub mod pki;
 pub mod plan;
 pub mod record;
 pub mod render;
+pub mod repo;
 pub mod roster;
 pub mod seal;

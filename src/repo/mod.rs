@@ -1,0 +1,365 @@
+//! The git repository that holds the roster and, beside it in `access/`, the records.
+//!
+//! git2 reads and writes objects and refs; the `git` program makes commits (identity and signing
+//! as the user has set them), updates the index under git's own lock, and fetches and pushes:
+//! libgit2 knows neither `http.extraheader` nor credential helpers as git runs them.
+//!
+//! It refuses to write anything outside `access/`, to write through a symbolic link, to overwrite
+//! a file that someone has changed, and to move a branch that someone else has moved meanwhile.
+//! Everything here blocks: an asynchronous caller wraps it in `spawn_blocking`.
+
+mod commit;
+mod git;
+mod heal;
+mod push;
+mod remote;
+mod status;
+mod worktree;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, Tree};
+
+use crate::error::{Error, Result};
+
+pub use commit::{Committed, TRAILER};
+pub use push::Pushed;
+pub use remote::PushTarget;
+
+/// The folder of the records, beside the roster.
+pub const RECORDS: &str = "access";
+
+/// The id of a commit, lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(String);
+
+impl CommitId {
+    /// All of its hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Enough of it for a person to recognise.
+    pub fn short(&self) -> &str {
+        self.0.get(..10).unwrap_or(&self.0)
+    }
+}
+
+impl From<Oid> for CommitId {
+    fn from(id: Oid) -> Self {
+        Self(id.to_string())
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What one commit changes: paths relative to the roster's folder, all of them under `access/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes(BTreeMap<String, Option<Vec<u8>>>);
+
+impl Changes {
+    /// No changes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The file will hold exactly these bytes.
+    pub fn write(&mut self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> &mut Self {
+        self.0.insert(path.into(), Some(bytes.into()));
+        self
+    }
+
+    /// The file will be gone. One that does not exist stays so.
+    pub fn delete(&mut self, path: impl Into<String>) -> &mut Self {
+        self.0.insert(path.into(), None);
+        self
+    }
+
+    /// Whether there is nothing to write and nothing to delete.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each path with its new content, or `None` where it is deleted; sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.0.iter().map(|(path, bytes)| (path.as_str(), bytes.as_deref()))
+    }
+}
+
+/// Where HEAD is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    /// `refs/heads/...`, or `None` where HEAD is detached.
+    branch: Option<String>,
+    id: Oid,
+}
+
+/// An open repository.
+pub struct Repo {
+    git: Repository,
+    workdir: PathBuf,
+    roster_dir: PathBuf,
+    roster: String,
+    /// The roster's folder as seen from the root of the working tree: empty, or ends in `/`.
+    prefix: String,
+    /// What this run's decisions were made from: HEAD when the repository was opened, then the
+    /// last commit that certctl itself moved HEAD to.
+    base: RefCell<Head>,
+}
+
+impl fmt::Debug for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repo").field("workdir", &self.workdir).finish_non_exhaustive()
+    }
+}
+
+impl Repo {
+    /// Opens the repository that holds this roster. The roster itself need not exist.
+    ///
+    /// # Errors
+    /// Where there is no repository, it is bare, has no commit yet, belongs to another user, or the
+    /// roster is a symbolic link.
+    pub fn discover(roster_file: &Path) -> Result<Self> {
+        let shown = roster_file.display();
+        let roster = (roster_file.file_name().and_then(|name| name.to_str()))
+            .ok_or_else(|| Error::new(format!("{shown} is not the name of a file")))?;
+        let folder = match roster_file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let roster_dir = folder.canonicalize().map_err(|error| {
+            Error::new(format!("{} could not be opened; nothing was done", folder.display())).caused_by(error)
+        })?;
+        if roster_dir.join(roster).is_symlink() {
+            return Err(Error::new(format!(
+                "{shown} is a symbolic link, so what it says is not what is committed; nothing was done"
+            ))
+            .hint("name the file that it points to with --roster"));
+        }
+
+        let git = open(&roster_dir)?;
+        let workdir = git.workdir().ok_or_else(|| {
+            Error::new(format!(
+                "{} is a bare git repository: it has no working tree; nothing was done",
+                git.path().display()
+            ))
+            .hint("run certctl in a clone of it")
+        })?;
+        let workdir = workdir.canonicalize().map_err(|error| {
+            Error::new(format!("{} could not be opened; nothing was done", workdir.display()))
+                .caused_by(error)
+        })?;
+        let prefix = prefix(&workdir, &roster_dir)?;
+        let base = head_of(&git)?;
+        Ok(Self { git, workdir, roster_dir, roster: roster.to_owned(), prefix, base: RefCell::new(base) })
+    }
+
+    /// The folder that holds the roster and `access/`, absolute.
+    pub fn roster_dir(&self) -> &Path {
+        &self.roster_dir
+    }
+
+    /// The root of the working tree, absolute.
+    pub fn workdir(&self) -> &Path {
+        &self.workdir
+    }
+
+    /// The commit that HEAD is at now.
+    ///
+    /// # Errors
+    /// Where HEAD cannot be read.
+    pub fn head(&self) -> Result<CommitId> {
+        Ok(head_of(&self.git)?.id.into())
+    }
+
+    /// The short name of the branch that is checked out; `None` where HEAD is detached.
+    ///
+    /// # Errors
+    /// Where HEAD cannot be read.
+    pub fn branch(&self) -> Result<Option<String>> {
+        Ok(head_of(&self.git)?.branch.map(|name| short(&name).to_owned()))
+    }
+
+    /// The content of a file in a revision; `None` where that revision has no such file.
+    ///
+    /// # Errors
+    /// Where there is no such revision, or there is something else than a regular file.
+    pub fn show(&self, rev: &str, path: &str) -> Result<Option<Vec<u8>>> {
+        let full = self.inside(path)?;
+        let tree =
+            (self.git.revparse_single(rev)).and_then(|object| object.peel_to_tree()).map_err(|error| {
+                Error::new(format!("`{rev}` is no revision of this repository"))
+                    .caused_by(error)
+                    .hint("in a shallow clone, fetch it first: git fetch --unshallow")
+            })?;
+        let Some(entry) = entry(&tree, &full)? else {
+            return Ok(None);
+        };
+        if !entry.is_regular() {
+            return Err(Error::new(format!("{path} is not a regular file in {rev}")));
+        }
+        let blob = self.git.find_blob(entry.id).map_err(|error| internal("read", path, error))?;
+        Ok(Some(blob.content().to_vec()))
+    }
+
+    /// A path relative to the roster's folder as a path from the root of the working tree.
+    fn inside(&self, path: &str) -> Result<String> {
+        let outside =
+            || Error::new(format!("{path} is not a path inside the repository {}", self.workdir.display()));
+        let mut parts: Vec<&str> = self.prefix.split('/').filter(|part| !part.is_empty()).collect();
+        for component in Path::new(path).components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir => drop(parts.pop().ok_or_else(outside)?),
+                Component::Normal(part) => parts.push(part.to_str().ok_or_else(outside)?),
+                Component::RootDir | Component::Prefix(_) => return Err(outside()),
+            }
+        }
+        let inside_git = parts.iter().any(|part| part.eq_ignore_ascii_case(".git"));
+        if parts.is_empty() || inside_git || path.contains('\0') {
+            return Err(outside());
+        }
+        Ok(parts.join("/"))
+    }
+
+    /// A path from the root of the working tree, as seen from the roster's folder.
+    fn shown(&self, path: &str) -> String {
+        if let Some(rest) = path.strip_prefix(&self.prefix) {
+            return rest.to_owned();
+        }
+        format!("{}{path}", "../".repeat(self.prefix.matches('/').count()))
+    }
+
+    /// `access`, from the root of the working tree.
+    fn records(&self) -> String {
+        format!("{}{RECORDS}", self.prefix)
+    }
+
+    fn tree_of(&self, commit: Oid) -> Result<Tree<'_>> {
+        (self.git.find_commit(commit))
+            .and_then(|commit| commit.tree())
+            .map_err(|error| internal("read commit", &commit.to_string(), error))
+    }
+
+    /// Moves HEAD, or the branch it is on, from one commit to another.
+    ///
+    /// # Errors
+    /// Where it is not at `from` any more.
+    fn move_head(&self, from: &Head, to: Oid, why: &str) -> Result<()> {
+        let name = from.branch.as_deref().unwrap_or("HEAD");
+        let log = format!("{REFLOG}{why}");
+        (self.git.reference_matching(name, to, true, from.id, &log)).map_err(|error| {
+            let moved = matches!(error.code(), ErrorCode::Modified | ErrorCode::NotFound);
+            let fact = if moved { "was moved by something else just now" } else { "could not be moved" };
+            Error::new(format!("{} {fact}; it was left where it is", short(name)))
+                .caused_by(error)
+                .hint("run the command again")
+        })?;
+        *self.base.borrow_mut() = Head { branch: from.branch.clone(), id: to };
+        Ok(())
+    }
+}
+
+/// How our entries in the reflog begin.
+const REFLOG: &str = "certctl: ";
+
+/// A file in a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    id: Oid,
+    mode: FileMode,
+}
+
+impl Entry {
+    fn is_regular(self) -> bool {
+        matches!(self.mode, FileMode::Blob | FileMode::BlobExecutable | FileMode::BlobGroupWritable)
+    }
+}
+
+/// What a tree holds at a path, folders aside.
+fn entry(tree: &Tree<'_>, path: &str) -> Result<Option<Entry>> {
+    match tree.get_path(Path::new(path)) {
+        Ok(found) if found.kind() == Some(ObjectType::Tree) => Ok(None),
+        Ok(found) => Ok(Some(Entry {
+            id: found.id(),
+            mode: match found.filemode() {
+                0o100755 => FileMode::BlobExecutable,
+                0o120000 => FileMode::Link,
+                0o160000 => FileMode::Commit,
+                _ => FileMode::Blob,
+            },
+        })),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(internal("look up", path, error)),
+    }
+}
+
+/// `main` of `refs/heads/main`.
+fn short(name: &str) -> &str {
+    name.strip_prefix("refs/heads/").unwrap_or(name)
+}
+
+/// A failure of git that no one has a better word for.
+fn internal(what: &str, object: &str, error: git2::Error) -> Error {
+    Error::new(format!("git could not {what} {object}")).caused_by(error)
+}
+
+fn open(folder: &Path) -> Result<Repository> {
+    Repository::discover(folder).map_err(|error| {
+        let shown = folder.display();
+        match error.code() {
+            ErrorCode::NotFound => {
+                Error::new(format!("{shown} is not inside a git repository; nothing was done"))
+                    .hint("run `git init`, then commit the roster")
+            }
+            ErrorCode::Owner => Error::new(format!(
+                "the git repository around {shown} belongs to another user; nothing was done"
+            ))
+            .hint("if you trust it: git config --global --add safe.directory THE_REPOSITORY"),
+            _ => {
+                Error::new(format!("the git repository around {shown} could not be opened; nothing was done"))
+                    .caused_by(error)
+            }
+        }
+    })
+}
+
+fn prefix(workdir: &Path, folder: &Path) -> Result<String> {
+    let outside = || {
+        Error::new(format!(
+            "{} is not a folder of the working tree {}; nothing was done",
+            folder.display(),
+            workdir.display()
+        ))
+    };
+    let mut prefix = String::new();
+    for part in folder.strip_prefix(workdir).map_err(|_| outside())? {
+        prefix.push_str(part.to_str().ok_or_else(outside)?);
+        prefix.push('/');
+    }
+    Ok(prefix)
+}
+
+fn head_of(git: &Repository) -> Result<Head> {
+    let unreadable = |error: git2::Error| match error.code() {
+        ErrorCode::UnbornBranch => Error::new("the git repository has no commit yet; nothing was done")
+            .hint("commit users.yaml first: git add users.yaml && git commit"),
+        _ => Error::new("HEAD of the git repository could not be read; nothing was done").caused_by(error),
+    };
+    let head = git.head().map_err(unreadable)?;
+    let id = head.peel_to_commit().map_err(unreadable)?.id();
+    let branch = if git.head_detached().map_err(unreadable)? {
+        None
+    } else {
+        let name = head.name().map_err(unreadable)?;
+        Some(name.to_owned())
+    };
+    Ok(Head { branch, id })
+}

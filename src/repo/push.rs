@@ -1,0 +1,248 @@
+//! Pushes the commits, and puts them on the new tip where the branch has moved meanwhile.
+//!
+//! It refuses to force anything, to merge two versions of one record, and to re-create commits that
+//! certctl did not make.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use git2::{Oid, Sort};
+
+use super::git::{self, Answer};
+use super::worktree::Step;
+use super::{CommitId, Head, PushTarget, Repo, entry, head_of, internal, short};
+use crate::error::{Error, Result};
+
+/// How often a branch may move under us before we give up.
+const TRIES: u32 = 5;
+
+/// The records are on the remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The commit that holds them there.
+    pub commit: CommitId,
+    /// How many pushes it took.
+    pub tries: u32,
+    /// Where the local branch could not follow: what to tell the user.
+    pub note: Option<String>,
+}
+
+/// How one push ended.
+enum Outcome {
+    Done,
+    /// The branch has moved: somebody else pushed.
+    Moved,
+    /// The remote decided against it.
+    Declined(Answer),
+    /// Nobody knows: it may have taken effect.
+    Unclear(Answer),
+}
+
+impl Repo {
+    /// Pushes what HEAD has and the target lacks. When this returns `Ok`, the remote holds it.
+    ///
+    /// Where the branch over there has moved, our commits are made again on its new tip, up to five
+    /// times; the local branch follows if no local change is in the way.
+    ///
+    /// # Errors
+    /// The commits stay in the local branch where the remote declines, cannot be reached, holds
+    /// another version of a file that our commits write, or has moved while the local branch also
+    /// holds commits that certctl did not make.
+    pub fn push(&self, target: &PushTarget) -> Result<Pushed> {
+        let head = head_of(&self.git)?;
+        if head.branch.as_deref() != Some(target.ours.as_str()) {
+            return Err(Error::new(format!(
+                "{} is not checked out any more; it was not pushed, and nothing was granted",
+                short(&target.ours)
+            ))
+            .hint(format!("git switch {}, then run `certctl apply` again", short(&target.ours))));
+        }
+        let (mut id, mut lease, mut repeated) = (head.id, None, false);
+        for tries in 1..=TRIES {
+            match self.push_once(target, id, lease)? {
+                Outcome::Done => return self.landed(&head, id, tries),
+                Outcome::Moved => {
+                    pause(tries)?;
+                    // A branch that is gone is made anew by the next try.
+                    if let Some(tip) = self.fetch(target)? {
+                        id = self.recreate(target, head.id, tip)?;
+                        if id == tip {
+                            return self.landed(&head, id, tries);
+                        }
+                        lease = Some(tip);
+                    } else {
+                        lease = None;
+                    }
+                }
+                Outcome::Declined(answer) => return Err(declined(target, &answer)),
+                // The reply may be all that was lost. The remote knows.
+                Outcome::Unclear(answer) => match self.remote_tip(target) {
+                    Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
+                    Ok(_) if tries < TRIES && (!repeated || answer.interrupted) => repeated = true,
+                    _ => return Err(failed(target, &answer)),
+                },
+            }
+        }
+        Err(Error::new(format!(
+            "{target} moved {TRIES} times while the records were being pushed; the commit is kept in the local \
+             branch, and nothing was granted"
+        ))
+        .hint("run `certctl apply` again"))
+    }
+
+    fn push_once(&self, target: &PushTarget, id: Oid, lease: Option<Oid>) -> Result<Outcome> {
+        let refspec = format!("{id}:{}", target.theirs);
+        let lease = lease.map(|tip| format!("--force-with-lease={}:{tip}", target.theirs));
+        let mut arguments = vec!["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no"];
+        arguments.extend(lease.as_deref());
+        arguments.extend(["--", &target.remote, &refspec]);
+        let answer = git::run(&self.workdir, &arguments)?;
+        if answer.success {
+            return Ok(Outcome::Done);
+        }
+        Ok(judge(answer))
+    }
+
+    /// Our commits again, on the new tip; the tip itself where it has all of them.
+    fn recreate(&self, target: &PushTarget, local: Oid, tip: Oid) -> Result<Oid> {
+        let chain = self
+            .chain(local, tip)
+            .map_err(|error| internal("compare HEAD with", &target.to_string(), error))?;
+        let mut wanted = Vec::with_capacity(chain.len());
+        for commit in &chain {
+            // With two parents or none there is no "what it changed".
+            if commit.parent_count() != 1 || !super::commit::is_ours(commit) {
+                return Err(Error::new(format!(
+                    "{target} has moved, and the local branch holds {} besides, which certctl did not make; \
+                     it was not pushed, and nothing was granted",
+                    CommitId::from(commit.id()).short()
+                ))
+                .hint(format!("git pull --rebase {}, then run `certctl apply` again", words(target))));
+            }
+            wanted.push(self.changed_by(commit)?);
+        }
+        let there = self.already_there(target, &wanted, tip)?;
+        let mut onto = tip;
+        for (number, (commit, mut steps)) in chain.iter().zip(wanted).enumerate() {
+            steps.retain(|step| there.get(&step.path).is_none_or(|last| number > *last));
+            onto = self.commit_again(commit, &steps, onto)?;
+        }
+        Ok(onto)
+    }
+
+    /// For each path up to which of our commits the tip has it. An earlier push of the same commits
+    /// may have left them there under other ids.
+    fn already_there(
+        &self,
+        target: &PushTarget,
+        wanted: &[Vec<Step>],
+        tip: Oid,
+    ) -> Result<BTreeMap<String, usize>> {
+        let theirs = self.tree_of(tip)?;
+        let mut untouched = BTreeMap::new();
+        let mut there = BTreeMap::new();
+        for (number, steps) in wanted.iter().enumerate() {
+            for step in steps {
+                let now = entry(&theirs, &step.path)?;
+                untouched.entry(&step.path).or_insert(now == step.old);
+                if now == step.new {
+                    there.insert(step.path.clone(), number);
+                }
+            }
+        }
+        let foreign = |(path, untouched): &(&&String, &bool)| !**untouched && !there.contains_key(**path);
+        match untouched.iter().find(foreign) {
+            None => Ok(there),
+            Some((path, _)) => Err(Error::new(format!(
+                "{} was changed in {target} meanwhile; nothing was granted",
+                self.shown(path)
+            ))
+            .hint(format!("git pull {}, then run `certctl apply` again", words(target)))),
+        }
+    }
+
+    /// What the local branch has and the tip lacks, oldest first.
+    fn chain(&self, local: Oid, tip: Oid) -> Result<Vec<git2::Commit<'_>>, git2::Error> {
+        let mut walk = self.git.revwalk()?;
+        walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+        walk.push(local)?;
+        walk.hide(tip)?;
+        walk.map(|id| self.git.find_commit(id?)).collect()
+    }
+
+    /// The remote has `id`. The local branch follows if that costs nobody anything.
+    fn landed(&self, head: &Head, id: Oid, tries: u32) -> Result<Pushed> {
+        let note = if id == head.id { None } else { self.follow(head, id) };
+        Ok(Pushed { commit: id.into(), tries, note })
+    }
+
+    /// Why the local branch stays where it is, if it does. Never a reason to fail: what had to be
+    /// done is done.
+    fn follow(&self, head: &Head, id: Oid) -> Option<String> {
+        let left = |why: &str| {
+            let branch = head.branch.as_deref().map_or("HEAD", short);
+            Some(format!("the local branch {branch} was left where it was: {why}; run git pull"))
+        };
+        let attempt = || -> Result<Option<String>> {
+            let (old, new) = (self.tree_of(head.id)?, self.tree_of(id)?);
+            let steps = self.steps(&old, &new, None)?;
+            let way = self.way(&old, &new, steps)?;
+            if let Some(blocked) = way.blocked.first() {
+                return Ok(left(&format!("{} {}", blocked.path, blocked.why)));
+            }
+            self.move_head(head, id, "our commits on the branch's new tip")?;
+            Ok((self.walk(&way).err())
+                .map(|error| format!("{}; the next run brings the files along", error.message())))
+        };
+        attempt().unwrap_or_else(|error| left(error.message()))
+    }
+}
+
+/// Reads `git push --porcelain`: one line for the ref, `FLAG TAB FROM:TO TAB SUMMARY (REASON)`.
+fn judge(answer: Answer) -> Outcome {
+    let refused = answer.stdout.lines().find_map(|line| line.strip_prefix("!\t"));
+    let summary = refused.and_then(|line| line.split_once('\t')).map(|(_, summary)| summary);
+    // Two pushes at the same moment: the loser is told that it could not lock the ref.
+    const RACES: [&str; 4] =
+        ["lock ref", "failed to update ref", "incorrect old value", "reference already exists"];
+    match summary {
+        Some(summary) if summary.starts_with("[rejected]") => Outcome::Moved,
+        Some(summary) if RACES.iter().any(|race| summary.contains(race)) => Outcome::Moved,
+        Some(summary) if summary.starts_with("[remote rejected]") => Outcome::Declined(answer),
+        _ => Outcome::Unclear(answer),
+    }
+}
+
+fn declined(target: &PushTarget, answer: &Answer) -> Error {
+    Error::new(format!(
+        "{target} is protected: the remote declined the push; the commit is kept in the local branch, and nothing \
+         was granted"
+    ))
+    .caused_by(answer.cause())
+    .hint(format!("allow the identity that certctl runs as to push to {}", target.branch()))
+    .hint("or run `certctl apply --no-push`, and bring the commit there yourself")
+}
+
+fn failed(target: &PushTarget, answer: &Answer) -> Error {
+    Error::new(format!(
+        "the push to {target} failed; the commit is kept in the local branch, and nothing was granted"
+    ))
+    .caused_by(answer.cause())
+    .hint(format!("when `git push {}` works, run `certctl apply` again", words(target)))
+}
+
+/// The target as git's command line has it.
+fn words(target: &PushTarget) -> String {
+    format!("{} {}", git::without_credentials(target.remote()), target.branch())
+}
+
+/// Two that collided shall not collide again. The first time is not worth a wait.
+fn pause(tries: u32) -> Result<()> {
+    if tries > 1 {
+        let mut random = [0];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::new("the system gave no random numbers").caused_by(error.to_string()))?;
+        std::thread::sleep(Duration::from_millis(u64::from(tries) * u64::from(random[0])));
+    }
+    Ok(())
+}

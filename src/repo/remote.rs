@@ -1,0 +1,197 @@
+//! The other side: which branch of which remote, what is there, and what of ours is not.
+
+use std::fmt;
+
+use git2::{Direction, ErrorCode, Oid, Reference};
+
+use super::{Repo, git, head_of, internal, short};
+use crate::error::{Error, Result};
+
+/// The branch that records are pushed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushTarget {
+    /// The remote's name, or a URL where the user has configured one instead.
+    pub(super) remote: String,
+    /// The full name of the branch over there.
+    pub(super) theirs: String,
+    /// The full name of the branch that is checked out here.
+    pub(super) ours: String,
+}
+
+impl PushTarget {
+    /// The remote's name or URL; not for showing, since a URL may hold a password.
+    pub fn remote(&self) -> &str {
+        &self.remote
+    }
+
+    /// The short name of the branch over there.
+    pub fn branch(&self) -> &str {
+        short(&self.theirs)
+    }
+}
+
+impl fmt::Display for PushTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", git::without_credentials(&self.remote), self.branch())
+    }
+}
+
+/// Where a fetched tip is kept for the moment between fetching and reading it.
+const FETCHED: &str = "refs/certctl/fetched";
+
+impl Repo {
+    /// Where a push would go: `branch.<name>.pushRemote`, `remote.pushDefault`,
+    /// `branch.<name>.remote`, `origin`, or the only remote there is, in git's own order; the branch
+    /// is the upstream one where it is on that remote, else the one of the same name.
+    ///
+    /// # Errors
+    /// Where HEAD is detached, there is no remote, or it is not clear which.
+    pub fn preflight_push(&self) -> Result<PushTarget> {
+        let ours = head_of(&self.git)?.branch.ok_or_else(|| {
+            Error::new("HEAD is detached, so there is no branch to push; nothing was done")
+                .hint("check out a branch: git switch main")
+                .hint("or run `certctl apply --no-push`, and push the commit yourself")
+        })?;
+        let name = short(&ours);
+        let upstream = self.setting(&format!("branch.{name}.remote"))?;
+        let remote = match (self.setting(&format!("branch.{name}.pushRemote"))?)
+            .or(self.setting("remote.pushDefault")?)
+            .or(upstream.clone())
+        {
+            Some(remote) => remote,
+            None => self.likely_remote(name)?,
+        };
+        if remote == "." || remote.starts_with('-') {
+            return Err(Error::new(format!(
+                "the branch {name} follows `{remote}`, which is not a remote repository; nothing was done"
+            ))
+            .hint(format!("git branch --set-upstream-to=origin/{name} {name}")));
+        }
+        let merge = match upstream {
+            Some(upstream) if upstream == remote => self.setting(&format!("branch.{name}.merge"))?,
+            _ => None,
+        };
+        let theirs = merge.unwrap_or_else(|| ours.clone());
+        if !theirs.starts_with("refs/heads/") || !Reference::is_valid_name(&theirs) {
+            return Err(Error::new(format!(
+                "the branch {name} follows `{theirs}`, which is no branch; nothing was done"
+            ))
+            .hint(format!("git branch --set-upstream-to=origin/{name} {name}")));
+        }
+        Ok(PushTarget { remote, theirs, ours })
+    }
+
+    /// Whether HEAD holds commits of certctl that the target lacks, as when an earlier push failed.
+    /// Asks the remote-tracking branch, and the remote itself only where there is none.
+    ///
+    /// # Errors
+    /// Where neither can tell.
+    pub fn ahead(&self, target: &PushTarget) -> Result<bool> {
+        let tip = match self.tracked(target)? {
+            Some(tip) => Some(tip),
+            None => self.fetch(target)?,
+        };
+        let head = head_of(&self.git)?;
+        let walk = || -> Result<bool, git2::Error> {
+            let mut walk = self.git.revwalk()?;
+            walk.push(head.id)?;
+            if let Some(tip) = tip {
+                walk.hide(tip)?;
+            }
+            for id in walk {
+                if super::commit::is_ours(&self.git.find_commit(id?)?) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        walk().map_err(|error| internal("compare HEAD with", &target.to_string(), error))
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<String>> {
+        let config = self.git.config().map_err(|error| internal("read", "its configuration", error))?;
+        match config.get_string(key) {
+            Ok(value) if !value.is_empty() => Ok(Some(value)),
+            Ok(_) => Ok(None),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(internal("read the setting", key, error)),
+        }
+    }
+
+    fn likely_remote(&self, branch: &str) -> Result<String> {
+        let remotes = self.git.remotes().map_err(|error| internal("list", "the remotes", error))?;
+        let names: Vec<&str> = remotes.iter().filter_map(|name| name.ok().flatten()).collect();
+        match names.as_slice() {
+            [] => Err(Error::new("this repository has no remote to push to; nothing was done")
+                .hint("git remote add origin URL")
+                .hint("or run `certctl apply --no-push`")),
+            [only] => Ok((*only).to_owned()),
+            names if names.contains(&"origin") => Ok("origin".to_owned()),
+            names => Err(Error::new(format!(
+                "this repository has several remotes ({}), and the branch {branch} follows none; nothing was done",
+                names.join(", ")
+            ))
+            .hint(format!("git push --set-upstream REMOTE {branch}"))),
+        }
+    }
+
+    /// The tip as this clone last saw it.
+    fn tracked(&self, target: &PushTarget) -> Result<Option<Oid>> {
+        // A URL has no remote-tracking branch.
+        let Ok(remote) = self.git.find_remote(&target.remote) else {
+            return Ok(None);
+        };
+        let tracking = (remote.refspecs())
+            .filter(|spec| spec.direction() == Direction::Fetch && spec.src_matches(&target.theirs))
+            .find_map(|spec| spec.transform(&target.theirs).ok()?.as_str().ok().map(str::to_owned));
+        match tracking.map(|name| self.git.refname_to_id(&name)) {
+            None => Ok(None),
+            Some(Ok(id)) => Ok(Some(id)),
+            Some(Err(error)) if error.code() == ErrorCode::NotFound => Ok(None),
+            Some(Err(error)) => Err(internal("read", &target.to_string(), error)),
+        }
+    }
+
+    /// The tip as the remote says it now, without fetching it.
+    pub(super) fn remote_tip(&self, target: &PushTarget) -> Result<Option<Oid>> {
+        let answer = git::run(&self.workdir, &["ls-remote", "--", &target.remote, &target.theirs])?;
+        if !answer.success {
+            return Err(Error::new(format!("{target} could not be read")).caused_by(answer.cause()));
+        }
+        Ok((answer.stdout.lines())
+            .filter_map(|line| line.split_once('\t'))
+            .find(|(_, name)| *name == target.theirs)
+            .and_then(|(id, _)| Oid::from_str(id).ok()))
+    }
+
+    /// The tip, with everything it holds; `None` where there is no such branch.
+    pub(super) fn fetch(&self, target: &PushTarget) -> Result<Option<Oid>> {
+        let refspec = format!("+{}:{FETCHED}", target.theirs);
+        let answer = git::run(
+            &self.workdir,
+            &[
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-recurse-submodules",
+                "--no-write-fetch-head",
+                "--",
+                &target.remote,
+                &refspec,
+            ],
+        )?;
+        if !answer.success {
+            if answer.stderr.contains("couldn't find remote ref") {
+                return Ok(None);
+            }
+            return Err(Error::new(format!("{target} could not be fetched"))
+                .caused_by(answer.cause())
+                .hint(format!("try it by hand: git fetch {}", git::without_credentials(&target.remote))));
+        }
+        let read = |error| internal("read", &target.to_string(), error);
+        let mut fetched = self.git.find_reference(FETCHED).map_err(read)?;
+        let tip = fetched.peel_to_commit().map_err(read)?.id();
+        fetched.delete().map_err(read)?;
+        Ok(Some(tip))
+    }
+}

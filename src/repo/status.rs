@@ -1,0 +1,101 @@
+//! Whether the files that a run reads are the files that are committed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use git2::{RepositoryState, Status, StatusOptions};
+
+use super::{RECORDS, Repo, entry, internal};
+use crate::error::{Error, Result};
+
+/// How many paths are named; the rest are counted.
+const NAMED: usize = 10;
+
+impl Repo {
+    /// What is modified, staged, untracked or in conflict among the roster, everything under
+    /// `access/`, and the `also` files or folders; sorted, as seen from the roster's folder, the
+    /// last line counting what is not named. Ignored files do not count, except for the roster.
+    ///
+    /// # Errors
+    /// Where a merge or rebase is under way, where `access` or a folder in it is a symbolic link,
+    /// where a path leaves the repository, or where git cannot tell.
+    pub fn dirty(&self, also: &[&str]) -> Result<Vec<String>> {
+        self.refuse_unfinished_work()?;
+        self.refuse_links()?;
+        let roster = format!("{}{}", self.prefix, self.roster);
+        let mut options = StatusOptions::new();
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .include_unreadable(true)
+            .disable_pathspec_match(true)
+            .pathspec(&roster)
+            .pathspec(self.records());
+        for path in also {
+            options.pathspec(self.inside(path)?);
+        }
+        let read = |error| internal("tell what is changed in", &self.workdir.display().to_string(), error);
+        // The index may have been written since this repository was opened.
+        self.git.index().and_then(|mut index| index.read(true)).map_err(read)?;
+        let statuses = self.git.statuses(Some(&mut options)).map_err(read)?;
+        let mut dirty: BTreeSet<String> = (statuses.iter())
+            .filter(|found| !(found.status() - Status::IGNORED).is_empty())
+            .map(|found| self.shown(&String::from_utf8_lossy(found.path_bytes())))
+            .collect();
+        // An ignored roster is no change to git, and still nothing that a commit holds.
+        let head = self.tree_of(super::head_of(&self.git)?.id)?;
+        if entry(&head, &roster)?.is_none() && self.roster_dir.join(&self.roster).exists() {
+            dirty.insert(self.roster.clone());
+        }
+        Ok(bounded(dirty))
+    }
+
+    fn refuse_unfinished_work(&self) -> Result<()> {
+        let (what, command) = match self.git.state() {
+            RepositoryState::Clean | RepositoryState::Bisect => return Ok(()),
+            RepositoryState::Merge => ("merge", "git merge --abort"),
+            RepositoryState::Revert | RepositoryState::RevertSequence => ("revert", "git revert --abort"),
+            RepositoryState::CherryPick | RepositoryState::CherryPickSequence => {
+                ("cherry-pick", "git cherry-pick --abort")
+            }
+            RepositoryState::ApplyMailbox => ("patch", "git am --abort"),
+            _ => ("rebase", "git rebase --abort"),
+        };
+        Err(Error::new(format!("the git repository is in the middle of a {what}; nothing was done"))
+            .hint(format!("finish it, or run `{command}`")))
+    }
+
+    /// A record that is a link would be written somewhere that no commit shows.
+    fn refuse_links(&self) -> Result<()> {
+        let refuse = |path: String| {
+            Error::new(format!(
+                "{path} is not a folder but a link or a file, and certctl writes through no link; nothing was done"
+            ))
+            .hint("replace it by a folder and commit that")
+        };
+        let records = self.roster_dir.join(RECORDS);
+        if !is_folder_or_absent(&records) {
+            return Err(refuse(RECORDS.into()));
+        }
+        let Ok(folder) = records.read_dir() else {
+            return Ok(());
+        };
+        match folder.flatten().find(|found| found.path().is_symlink()) {
+            Some(found) => Err(refuse(format!("{RECORDS}/{}", found.file_name().to_string_lossy()))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_folder_or_absent(path: &Path) -> bool {
+    path.symlink_metadata().map_or(true, |metadata| metadata.is_dir())
+}
+
+fn bounded(paths: BTreeSet<String>) -> Vec<String> {
+    let more = paths.len().saturating_sub(NAMED);
+    let mut named: Vec<String> = paths.into_iter().take(NAMED).collect();
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    named
+}
