@@ -1,5 +1,6 @@
 //! certctl: a declarative reconciler for people's access to Kubernetes.
 
+pub mod cluster;
 pub mod error;
 pub mod kubeconfig;
 pub mod model;

@@ -1,0 +1,77 @@
+//! One request to the API server and its answer, with a time limit, tried again where that is safe.
+//!
+//! It works below kube's typed `Api`, because the header `Retry-After` and the difference between a
+//! request that was never sent and one whose answer was lost are not visible above. kube's own
+//! retry layer is off: it repeats writes after a 503 or 504 and waits as long as a server asks.
+
+use std::time::Duration;
+
+use http::Request;
+use kube::client::Body;
+use kube::core::Status;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connect::Connection;
+use super::error::{self, Failure};
+use super::retry::{self, Repeat};
+
+/// The longest that one try may take, answer included. Watches do not come this way.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// The longest part of an answer that is no `Status` that is quoted in an error.
+const QUOTED: usize = 300;
+
+impl Connection {
+    /// Sends a request and reads its answer, again and again where `repeat` allows it and the
+    /// failure can pass.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        request: &Request<Vec<u8>>,
+        repeat: Repeat,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            let failure = match self.once(request.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            tries += 1;
+            match retry::delay(&failure, repeat, tries, began.elapsed(), retry::jitter()) {
+                Some(delay) => sleep(delay).await,
+                None => return Err(failure),
+            }
+        }
+    }
+
+    async fn once<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, Failure> {
+        match timeout(TIME_LIMIT, self.exchange(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::Lost(format!("no answer within {} s", TIME_LIMIT.as_secs()))),
+        }
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, Failure> {
+        let response =
+            self.client().send(request.map(Body::from)).await.map_err(|error| Failure::of_sending(&error))?;
+        let code = response.status();
+        let retry_after = response
+            .headers()
+            .get(http::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        let body =
+            response.into_body().collect_bytes().await.map_err(|error| Failure::Lost(error::root(&error)))?;
+        if code.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| Failure::Garbled(error.to_string()));
+        }
+        let mut status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
+            // A proxy, or the API server's own overload protection, answers in plain text.
+            let text: String = String::from_utf8_lossy(&body).trim().chars().take(QUOTED).collect();
+            Status::failure(&text, "")
+        });
+        status.code = code.as_u16();
+        Err(Failure::Api { status: Box::new(status), retry_after })
+    }
+}

@@ -1,0 +1,463 @@
+//! What went wrong in a call, told apart by what a caller or a reader can do about it.
+//!
+//! [`Failure`] is for deciding: may the call be repeated, may it have taken effect. Its
+//! [`Failure::explain`] is for reading: the place, the fact, what was left undone, a hint.
+
+use std::error::Error as StdError;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use kube::client::AuthError;
+use kube::core::Status;
+
+use super::connect::Connection;
+use super::resource::{Call, Place};
+use crate::error::Error;
+
+/// How many lines of what the API server said are quoted.
+const QUOTED_LINES: usize = 3;
+
+/// Who the API server takes a request without credentials for (k8s.io/apiserver pkg/authentication/user).
+const ANONYMOUS: &str = "system:anonymous";
+
+/// Why a call has no answer that can be used.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The API server answered that it will not.
+    Api {
+        /// What it said; `code` is always the code of the HTTP answer.
+        status: Box<Status>,
+        /// How long it asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// There was no connection, so nothing was sent.
+    Unconnected {
+        /// Whether it may work in a moment: not where a certificate is refused, or where a long
+        /// wait has already passed.
+        transient: bool,
+        cause: String,
+    },
+    /// The request was sent, or may have been, and no whole answer came.
+    Lost(String),
+    /// The request could not be made on this side, e.g. a credential plugin failed.
+    Ours(String),
+    /// An answer that is not what was asked for.
+    Garbled(String),
+}
+
+impl Failure {
+    /// The failure of sending a request and waiting for the head of its answer.
+    pub(super) fn of_sending(error: &kube::Error) -> Self {
+        let cause = root(error);
+        let ours =
+            matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
+                || chain(error).any(|e| e.is::<AuthError>());
+        if ours {
+            return Self::Ours(cause);
+        }
+        let io =
+            |kind| chain(error).any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == kind));
+        // hyper-util marks an error from before the connection stood only in its text and in a
+        // method of a type that kube hides. Where the text is not recognised the request counts as
+        // sent, which is the careful side.
+        let connecting = io(ErrorKind::ConnectionRefused)
+            || chain(error).any(|e| e.to_string() == "client error (Connect)");
+        if connecting {
+            let transient = !io(ErrorKind::TimedOut) && Handshake::of(&cause).is_none();
+            return Self::Unconnected { transient, cause };
+        }
+        Self::Lost(cause)
+    }
+
+    /// Whether a write that ended like this may nevertheless have been done.
+    pub(super) fn may_have_taken_effect(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Garbled(_) => true,
+            Self::Api { status, .. } => status.code >= 500,
+            Self::Unconnected { .. } | Self::Ours(_) => false,
+        }
+    }
+
+    /// Whether a right is missing that an administrator could grant.
+    pub(super) fn is_missing_right(&self) -> bool {
+        self.code() == Some(403) && self.api_message().and_then(refused_user) != Some(ANONYMOUS)
+    }
+
+    /// The code of the HTTP answer, where there was one.
+    pub(super) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api { status, .. } => Some(status.code),
+            _ => None,
+        }
+    }
+
+    /// What the API server said, where it did.
+    pub(super) fn api_message(&self) -> Option<&str> {
+        match self {
+            Self::Api { status, .. } => Some(&status.message),
+            _ => None,
+        }
+    }
+
+    /// The failure as an error to print.
+    pub(super) fn explain(self, connection: &Connection, call: &Call) -> Error {
+        let Said { fact, cause, hints } = self.say(connection.context(), connection.server(), call);
+        let mut error = Error::new(format!("{}: {fact}; {}", connection.context(), call.otherwise));
+        if !cause.is_empty() {
+            error = error.caused_by(cause);
+        }
+        hints.into_iter().fold(error, Error::hint)
+    }
+
+    fn say(self, context: &str, server: &str, call: &Call) -> Said {
+        match self {
+            Self::Unconnected { cause, .. } => unconnected(context, server, cause),
+            Self::Lost(cause) => Said::new(
+                format!("no answer from {server} to {call}"),
+                cause,
+                "run it again; what was done before is kept and not done twice",
+            ),
+            Self::Ours(cause) => Said::new(
+                format!("the credentials of context `{context}` could not be used to {call}"),
+                cause,
+                format!("`kubectl --context {context} auth whoami` uses the same credentials"),
+            ),
+            Self::Garbled(cause) => Said::new(
+                format!("the answer of {server} to {call} is not what the Kubernetes API answers"),
+                cause,
+                format!("check that `server` of context `{context}` is the API server itself"),
+            ),
+            Self::Api { status, retry_after } => api(context, server, call, &status, retry_after),
+        }
+    }
+}
+
+/// The parts of an error message.
+struct Said {
+    fact: String,
+    cause: String,
+    hints: Vec<String>,
+}
+
+impl Said {
+    fn new(fact: String, cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { fact, cause: cause.into(), hints: vec![hint.into()] }
+    }
+}
+
+/// A TLS handshake that cannot end well however often it is tried, recognised by rustls's words.
+enum Handshake {
+    UnknownIssuer,
+    OtherName,
+    NotValidNow,
+    NoTls,
+    Other,
+}
+
+impl Handshake {
+    fn of(cause: &str) -> Option<Self> {
+        if let Some((_, why)) = cause.split_once("invalid peer certificate: ") {
+            return Some(if why.starts_with("UnknownIssuer") {
+                Self::UnknownIssuer
+            } else if why.contains("not valid for name") {
+                Self::OtherName
+            } else if why.contains("expired") || why.contains("not valid yet") {
+                Self::NotValidNow
+            } else {
+                Self::Other
+            });
+        }
+        if cause.contains("InvalidContentType") {
+            return Some(Self::NoTls);
+        }
+        cause.contains("received fatal alert").then_some(Self::Other)
+    }
+}
+
+fn unconnected(context: &str, server: &str, cause: String) -> Said {
+    let hint = match Handshake::of(&cause) {
+        None => {
+            return Said::new(
+                format!("the cluster at {server} cannot be reached"),
+                cause,
+                format!(
+                    "check that it is up and that `server` of context `{context}` is right: \
+                     `kubectl --context {context} version` asks the same address"
+                ),
+            );
+        }
+        Some(Handshake::UnknownIssuer) => format!(
+            "it was not signed by the certificate-authority of context `{context}`: fetch the kubeconfig anew, \
+             or make sure that nothing between here and the cluster answers in its place"
+        ),
+        Some(Handshake::OtherName) => format!(
+            "use a name or address that the certificate holds as `server` of context `{context}`, \
+             or set `tls-server-name` in the kubeconfig"
+        ),
+        Some(Handshake::NotValidNow) => {
+            "renew the API server's certificate (`kubeadm certs check-expiration` shows it), or set this machine's clock"
+                .to_owned()
+        }
+        Some(Handshake::NoTls) => {
+            format!("that port does not speak TLS: check `server` of context `{context}`")
+        }
+        Some(Handshake::Other) => {
+            format!("`kubectl --context {context} version` makes the same handshake")
+        }
+    };
+    Said::new(
+        format!("no secure connection to {server}: the handshake or its certificate was refused"),
+        cause,
+        hint,
+    )
+}
+
+fn api(context: &str, server: &str, call: &Call, status: &Status, retry_after: Option<Duration>) -> Said {
+    let message = if status.message.is_empty() {
+        format!("HTTP {} {}", status.code, status.reason)
+    } else {
+        shortened(&status.message)
+    };
+    match status.code {
+        401 => Said::new(
+            format!("the API server does not accept certctl's own credentials (context `{context}`)"),
+            message,
+            format!(
+                "they may have expired: renew the certificate or token of that context's user; \
+                 `kubectl --context {context} auth whoami` tells whether it worked"
+            ),
+        ),
+        403 => {
+            Said::new(format!("not allowed to {call}"), message.clone(), granting(context, call, &message))
+        }
+        404 => Said::new(
+            format!("{call}: not found"),
+            message,
+            match (&call.place, &call.name) {
+                (Place::Namespace(_), _) | (_, Some(_)) => {
+                    "it, or its namespace, was deleted meanwhile: run it again".to_owned()
+                }
+                _ => format!("check that {server} is a Kubernetes API server, 1.28 or later"),
+            },
+        ),
+        409 => Said::new(
+            format!("{call}: it was changed meanwhile by someone else"),
+            message,
+            "run it again: the plan is made anew from what is there now",
+        ),
+        410 => Said::new(
+            format!("to {call} took longer than the API server keeps what a list began with"),
+            message,
+            "run it again; where it stays, the API server or the way to it is very slow",
+        ),
+        429 => Said::new(
+            match retry_after {
+                Some(wait) => format!(
+                    "the API server is overloaded and asks to wait {} s before trying to {call}",
+                    wait.as_secs()
+                ),
+                None => format!("the API server is overloaded and turned away the attempts to {call}"),
+            },
+            message,
+            "run it again later",
+        ),
+        // The words of Go's net/http.
+        400 if message.contains("HTTP request to an HTTPS server") => Said::new(
+            format!("{server} must be asked with TLS"),
+            message,
+            format!("write `https://` in `server` of context `{context}`"),
+        ),
+        400 | 422 => Said {
+            fact: format!("the API server refused as invalid to {call}"),
+            cause: message,
+            hints: Vec::new(),
+        },
+        code @ 500.. => Said::new(
+            format!("the API server failed to {call} (HTTP {code})"),
+            message,
+            "run it again; where it stays, the API server's own log says why",
+        ),
+        code => Said {
+            fact: format!("the API server refused to {call} (HTTP {code})"),
+            cause: message,
+            hints: Vec::new(),
+        },
+    }
+}
+
+/// The first lines of a message: a refused escalation lists every rule of the role.
+fn shortened(message: &str) -> String {
+    let mut lines: Vec<&str> = message.lines().take(QUOTED_LINES).collect();
+    let more = message.lines().count() - lines.len();
+    let rest = format!("... and {more} lines more");
+    if more > 0 {
+        lines.push(&rest);
+    }
+    lines.join("\n")
+}
+
+/// What would grant a refused call.
+fn granting(context: &str, call: &Call, message: &str) -> String {
+    let user = refused_user(message).unwrap_or("USER");
+    if user == ANONYMOUS {
+        // Never a command that would grant it to everyone.
+        return format!(
+            "no credentials were presented: give context `{context}` a user with a certificate, token or plugin"
+        );
+    }
+    if message.contains("is attempting to grant RBAC permissions not currently held") {
+        // pkg/registry/rbac/rolebinding/policybased/storage.go: `bind` on the role, or all of it.
+        return format!(
+            "a binding may be written only by who holds `bind` on its role, or every right in it: \
+             `kubectl create clusterrole certctl-bind --verb=bind --resource=clusterroles.rbac.authorization.k8s.io,roles.rbac.authorization.k8s.io` \
+             and `kubectl create clusterrolebinding certctl-bind --clusterrole=certctl-bind --user={user}`"
+        );
+    }
+    if !message.is_empty() && !message.contains(" cannot ") {
+        return "this is no missing RBAC right, but an admission plugin or policy of the cluster: ask whoever set it".to_owned();
+    }
+    let name = format!("certctl-{}-{}", call.verb, call.resource.plural().replace('/', "-"));
+    // A watch begins with a list, and is of no use without.
+    let verbs = if call.verb == "watch" { "list,watch" } else { call.verb };
+    format!(
+        "let an administrator run `kubectl create clusterrole {name} --verb={verbs} --resource={}` \
+         and `kubectl create clusterrolebinding {name} --clusterrole={name} --user={user}`",
+        call.resource.qualified(),
+    )
+}
+
+/// The user of the API server's `User "x" cannot ...`, where it is safe to be pasted into a shell.
+fn refused_user(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("User \"").or_else(|| message.split_once("user \""))?;
+    let (user, _) = rest.split_once('"')?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._@:/".contains(&b);
+    (!user.is_empty() && user.bytes().all(plain)).then_some(user)
+}
+
+/// The error and what it was caused by, outermost first.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
+}
+
+/// The text of the innermost cause: the layers above only say which layer they are.
+pub(super) fn root(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resource::Resource;
+    use super::*;
+
+    fn list_bindings() -> Call {
+        Call {
+            verb: "list",
+            resource: Resource::RoleBindings,
+            place: Place::AllNamespaces,
+            name: None,
+            otherwise: "nothing was changed",
+        }
+    }
+
+    fn said(failure: Failure) -> String {
+        let Said { fact, cause, hints } = failure.say("prod", "https://prod:6443", &list_bindings());
+        format!("{fact}\n{cause}\n{}", hints.join("\n"))
+    }
+
+    fn api(code: u16, message: &str) -> Failure {
+        Failure::Api { status: Box::new(Status::failure(message, "").with_code(code)), retry_after: None }
+    }
+
+    #[test]
+    fn a_refusal_names_verb_resource_and_what_grants_it() {
+        expect_test::expect![[r#"
+            not allowed to list rolebindings.rbac.authorization.k8s.io in all namespaces
+            rolebindings.rbac.authorization.k8s.io is forbidden: User "ci" cannot list resource "rolebindings"
+            let an administrator run `kubectl create clusterrole certctl-list-rolebindings --verb=list --resource=rolebindings.rbac.authorization.k8s.io` and `kubectl create clusterrolebinding certctl-list-rolebindings --clusterrole=certctl-list-rolebindings --user=ci`"#]].assert_eq(&said(api(403, "rolebindings.rbac.authorization.k8s.io is forbidden: User \"ci\" cannot list resource \"rolebindings\"")));
+    }
+
+    #[test]
+    fn a_refused_escalation_asks_for_bind() {
+        let text = said(api(
+            403,
+            "user \"ci\" (groups=[]) is attempting to grant RBAC permissions not currently held:\n{}",
+        ));
+        assert!(text.contains("--verb=bind") && text.contains("--user=ci"), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_ever_granted_to_the_anonymous() {
+        let text = said(api(
+            403,
+            "namespaces is forbidden: User \"system:anonymous\" cannot list resource \"namespaces\"",
+        ));
+        assert!(text.contains("no credentials were presented") && !text.contains("create"), "{text}");
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        assert_eq!(shortened("a\nb"), "a\nb");
+        assert_eq!(shortened("a\nb\nc\nd\ne"), "a\nb\nc\n... and 2 lines more");
+    }
+
+    #[test]
+    fn a_refusal_that_is_not_rbac_asks_for_no_right() {
+        let text = said(api(403, "admission webhook \"policy.example\" denied the request"));
+        assert!(text.contains("admission plugin") && !text.contains("clusterrole"), "{text}");
+    }
+
+    #[test]
+    fn a_user_that_could_steer_a_shell_is_not_quoted() {
+        assert_eq!(
+            refused_user("User \"system:serviceaccount:a:b\" cannot"),
+            Some("system:serviceaccount:a:b")
+        );
+        for bad in ["User \"a; rm -rf /\" cannot", "User \"$(id)\" cannot", "User \"\" cannot", "nobody"] {
+            assert_eq!(refused_user(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_failure_has_words_of_its_own() {
+        for (failure, expected) in [
+            (api(401, "Unauthorized"), "does not accept certctl's own credentials"),
+            (api(429, "Too many requests"), "overloaded"),
+            (api(500, "etcdserver: request timed out"), "failed to list"),
+            (api(422, "spec: Invalid value"), "refused as invalid"),
+            (api(418, ""), "HTTP 418"),
+            (Failure::Lost("connection reset".into()), "no answer from https://prod:6443"),
+            (Failure::Ours("plugin".into()), "credentials of context `prod` could not be used"),
+            (Failure::Garbled("expected value".into()), "not what the Kubernetes API answers"),
+        ] {
+            let text = said(failure);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn refused_certificates_are_told_apart() {
+        for (cause, expected) in [
+            ("Connection refused (os error 111)", "cannot be reached"),
+            ("invalid peer certificate: UnknownIssuer", "not signed by the certificate-authority"),
+            (
+                "invalid peer certificate: certificate not valid for name \"x\"; certificate is only valid for y",
+                "tls-server-name",
+            ),
+            ("invalid peer certificate: certificate expired: verification time 1", "clock"),
+            ("received corrupt message of type InvalidContentType", "does not speak TLS"),
+            ("received fatal alert: ProtocolVersion", "same handshake"),
+        ] {
+            let text = said(Failure::Unconnected { transient: true, cause: cause.into() });
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_lost_answer_or_a_server_error_may_have_taken_effect() {
+        assert!(Failure::Lost(String::new()).may_have_taken_effect());
+        assert!(api(504, "").may_have_taken_effect());
+        assert!(!api(409, "").may_have_taken_effect());
+        assert!(!api(429, "").may_have_taken_effect());
+        assert!(!Failure::Ours(String::new()).may_have_taken_effect());
+    }
+}

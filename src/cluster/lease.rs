@@ -1,0 +1,252 @@
+//! One apply at a time: the Lease `certctl-<roster>` in kube-system.
+//!
+//! It is taken before the cluster is read and given back at the end. A holder that was killed is
+//! found out as client-go's leader election does it: by watching, on our own clock, that the Lease
+//! does not change for its whole duration, because clocks differ between machines. The Lease saves
+//! work and confusion; what makes a race harmless are the resource versions and the git push.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::PostParams;
+use kube::core::Request as Build;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::connect::Connection;
+use super::error::Failure;
+use super::resource::{Call, Place, Resource, segment};
+use super::retry::Repeat;
+use super::write::WritePermit;
+use crate::error::{Error, Result};
+use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RosterName};
+
+/// How long a holder may be silent before it counts as dead.
+const DURATION: Duration = Duration::from_secs(15);
+/// How often a living holder is heard.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// How often someone who waits looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+const NAMESPACE: &str = "kube-system";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Lease {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource_version: Option<String>,
+    #[serde(default)]
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    holder_identity: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_duration_seconds: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acquire_time: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renew_time: Option<String>,
+}
+
+/// The lock, held. Give it back with [`Lock::release`]; dropped without that, it expires.
+pub struct Lock {
+    stop: oneshot::Sender<()>,
+    renewing: JoinHandle<()>,
+}
+
+impl Lock {
+    /// Waits up to `patience` for the lock. `holder` says to others who has it; `waiting` is told
+    /// once who has it now.
+    ///
+    /// # Errors
+    /// Someone else keeps it, named with the age of their last sign of life; or the Lease cannot be
+    /// read or written.
+    pub async fn acquire(
+        connection: &Connection,
+        roster: &RosterName,
+        holder: &str,
+        patience: Duration,
+        waiting: &(dyn Fn(&str) + Sync),
+        _permit: &WritePermit,
+    ) -> Result<Self> {
+        let home = Home { connection: connection.clone(), name: format!("certctl-{roster}") };
+        let began = Instant::now();
+        let mut seen: Option<(Spec, Instant)> = None;
+        loop {
+            let current = home.get().await?;
+            // An earlier try took effect, and its reply was lost.
+            if let Some(ours) =
+                current.as_ref().filter(|lease| lease.spec.holder_identity.as_deref() == Some(holder))
+            {
+                return Ok(Self::held(home, ours.clone()));
+            }
+            let free = match &current {
+                None => true,
+                Some(lease) if lease.spec.holder_identity.as_deref().unwrap_or_default().is_empty() => true,
+                Some(lease) => match &seen {
+                    Some((spec, since)) if *spec == lease.spec => since.elapsed() >= DURATION,
+                    _ => {
+                        if seen.is_none() {
+                            waiting(&said(lease));
+                        }
+                        seen = Some((lease.spec.clone(), Instant::now()));
+                        false
+                    }
+                },
+            };
+            if free && let Some(held) = home.take(current.as_ref(), roster, holder).await? {
+                return Ok(Self::held(home, held));
+            }
+            if let Some(lease) = current.filter(|_| began.elapsed() >= patience) {
+                return Err(Error::new(format!(
+                    "another apply of roster `{roster}` is at work: {}; nothing was changed",
+                    said(&lease)
+                ))
+                .hint("wait for it, or wait longer: `--lock-timeout 5m`")
+                .hint(format!(
+                    "if it is dead, the lock falls {} s after its last sign of life; by hand: `kubectl delete lease {} -n {NAMESPACE}`",
+                    DURATION.as_secs(),
+                    home.name
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn held(home: Home, mut lease: Lease) -> Self {
+        let (stop, mut stopped) = oneshot::channel();
+        let renewing = tokio::spawn(async move {
+            while tokio::time::timeout(RENEWAL, &mut stopped).await.is_err() {
+                lease.spec.renew_time = Some(micro_time());
+                // Where it fails, the next try may not; and losing it harms nobody.
+                if let Ok(Some(renewed)) = home.put(&lease).await {
+                    lease = renewed;
+                }
+            }
+            lease.spec = Spec { lease_duration_seconds: Some(1), ..Spec::default() };
+            let _ = home.put(&lease).await;
+        });
+        Self { stop, renewing }
+    }
+
+    /// Gives it back.
+    pub async fn release(self) {
+        let _ = self.stop.send(());
+        let _ = self.renewing.await;
+    }
+}
+
+struct Home {
+    connection: Connection,
+    name: String,
+}
+
+impl Home {
+    fn call(&self, verb: &'static str) -> Call {
+        Call {
+            verb,
+            resource: Resource::Leases,
+            place: Place::Namespace(NAMESPACE.to_owned()),
+            name: Some(self.name.clone()),
+            otherwise: "nothing was changed",
+        }
+    }
+
+    fn builder(&self) -> Build {
+        Build::new(Resource::Leases.path(Some(NAMESPACE)))
+    }
+
+    async fn get(&self) -> Result<Option<Lease>> {
+        let request = self.builder().get(&segment(&self.name), &Default::default());
+        self.answer(self.send(request).await, "get", 404)
+    }
+
+    /// `None` where someone else was faster.
+    async fn take(
+        &self,
+        current: Option<&Lease>,
+        roster: &RosterName,
+        holder: &str,
+    ) -> Result<Option<Lease>> {
+        let now = micro_time();
+        let lease = Lease {
+            api_version: "coordination.k8s.io/v1".to_owned(),
+            kind: "Lease".to_owned(),
+            metadata: Metadata {
+                name: self.name.clone(),
+                resource_version: current.and_then(|lease| lease.metadata.resource_version.clone()),
+                labels: [(LABEL_MANAGED_BY, MANAGED_BY), (LABEL_ROSTER, roster.as_str())]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+            },
+            spec: Spec {
+                holder_identity: Some(holder.to_owned()),
+                lease_duration_seconds: i64::try_from(DURATION.as_secs()).ok(),
+                acquire_time: Some(now.clone()),
+                renew_time: Some(now),
+            },
+        };
+        if current.is_some() {
+            return self.put(&lease).await;
+        }
+        let body = serde_json::to_vec(&lease).unwrap_or_default();
+        let request = self.builder().create(&PostParams::default(), body);
+        self.answer(self.send(request).await, "create", 409)
+    }
+
+    /// Against the version that was read; `None` where someone else was faster.
+    async fn put(&self, lease: &Lease) -> Result<Option<Lease>> {
+        let body = serde_json::to_vec(lease).unwrap_or_default();
+        let request = self.builder().replace(&segment(&self.name), &PostParams::default(), body);
+        self.answer(self.send(request).await, "update", 409)
+    }
+
+    async fn send(
+        &self,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Lease, Failure> {
+        let request = request.map_err(|error| Failure::Ours(error.to_string()))?;
+        self.connection.call(&request, Repeat::Harmless).await
+    }
+
+    fn answer(&self, answer: Result<Lease, Failure>, verb: &'static str, none: u16) -> Result<Option<Lease>> {
+        match answer {
+            Ok(lease) => Ok(Some(lease)),
+            Err(failure) if failure.code() == Some(none) => Ok(None),
+            Err(failure) => Err(failure.explain(&self.connection, &self.call(verb))),
+        }
+    }
+}
+
+/// Who holds it, and when they were last heard.
+fn said(lease: &Lease) -> String {
+    let holder = lease.spec.holder_identity.as_deref().unwrap_or("someone");
+    match lease.spec.renew_time.as_ref().and_then(|text| text.parse::<Timestamp>().ok()) {
+        Some(at) => {
+            let age = at.duration_until(Timestamp::now()).as_secs().max(0);
+            format!("held by {holder}, last heard {age} s ago")
+        }
+        None => format!("held by {holder}"),
+    }
+}
+
+/// MicroTime, as Kubernetes writes it.
+fn micro_time() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}

@@ -1,0 +1,30 @@
+//! Reading and writing Kubernetes; the only place that knows kube.
+//!
+//! [`Connection`] is one context of a kubeconfig. [`observe`] and [`whoami`] only read. [`Writer`]
+//! changes bindings and [`Signer`] has certificates signed; both need a [`WritePermit`], which
+//! planning never holds. Every call has a time limit, and is tried again only where that is safe.
+//!
+//! It refuses to take a failed read for an empty one, to change an object that does not carry this
+//! roster's labels, and to approve a request that is not, byte for byte, the one this process made.
+
+mod call;
+mod connect;
+mod convert;
+mod csr;
+mod error;
+mod lease;
+mod proxy;
+mod read;
+mod resource;
+mod retry;
+mod signing;
+mod signing_error;
+mod watch;
+mod write;
+
+pub use connect::Connection;
+pub use lease::Lock;
+pub use read::{observe, whoami};
+pub use signing::{Ask, Signer};
+pub use signing_error::{SigningEnd, SigningError};
+pub use write::{WriteError, WritePermit, Writer};

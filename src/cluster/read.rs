@@ -1,0 +1,254 @@
+//! What is in the cluster now, in a fixed number of lists, however many people there are.
+//!
+//! It changes nothing. It refuses to answer with less than everything: one list that fails fails
+//! the whole, and a cluster that shows no kube-system is an error, not an empty cluster.
+
+use http::header::ACCEPT;
+use http::{HeaderValue, Request};
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use kube::api::{ListParams, PostParams};
+use kube::core::Request as Build;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::connect::Connection;
+use super::convert::{self, BindingObject, Named, Page};
+use super::error::Failure;
+use super::resource::{Call, Place, Resource};
+use super::retry::Repeat;
+use crate::error::{Error, Result};
+use crate::plan::observed::{Binding, ClusterState};
+
+/// How many objects a page holds: what kubectl and client-go ask for.
+const PAGE: u32 = 500;
+
+/// How often one list may start over because its continue token expired (after 5 minutes, the
+/// compaction interval of etcd).
+const RESTARTS: u32 = 2;
+
+/// The namespace whose UID is the cluster's identity.
+const IDENTITY: &str = "kube-system";
+
+/// Metadata only, and whole objects from a server that cannot leave the rest out.
+const METADATA_ONLY: HeaderValue = HeaderValue::from_static(
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+);
+
+/// Reads the whole state that a plan is made from: six lists, side by side, in pages of 500.
+///
+/// # Errors
+/// Any list that could not be read to its end; a cluster without kube-system.
+pub async fn observe(connection: &Connection) -> Result<ClusterState> {
+    let names = |object: Named| object.metadata.name;
+    let (namespaces, cluster_roles, roles, cluster_role_bindings, role_bindings, requests) = futures::join!(
+        list(connection, Resource::Namespaces, |object: Named| (object.metadata.name, object.metadata.uid)),
+        list(connection, Resource::ClusterRoles, names),
+        list(connection, Resource::Roles, |object: Named| (
+            object.metadata.namespace.unwrap_or_default(),
+            object.metadata.name
+        )),
+        list(connection, Resource::ClusterRoleBindings, |object: BindingObject| Binding::from(object)),
+        list(connection, Resource::RoleBindings, |object: BindingObject| { Binding::from(object) }),
+        list(connection, Resource::SigningRequests, |object: CertificateSigningRequest| {
+            convert::signing_request(object)
+        }),
+    );
+    let mut unread = Vec::new();
+    let namespaces = kept(namespaces, &mut unread);
+    let cluster_roles = kept(cluster_roles, &mut unread);
+    let roles = kept(roles, &mut unread);
+    let cluster_role_bindings = kept(cluster_role_bindings, &mut unread);
+    let role_bindings = kept(role_bindings, &mut unread);
+    let requests = kept(requests, &mut unread);
+    let errors = told(unread).into_iter().map(|(failure, call)| failure.explain(connection, &call));
+    if let Some(error) = Error::all(errors) {
+        return Err(error);
+    }
+    let uid = namespaces
+        .iter()
+        .find(|(name, uid)| name == IDENTITY && !uid.is_empty())
+        .map(|(_, uid)| uid.clone())
+        .ok_or_else(|| {
+            Error::new(format!(
+                "{}: the cluster shows no namespace {IDENTITY}, so it cannot be told from another; nothing was changed",
+                connection.context()
+            ))
+            .hint(format!(
+                "check that `server` of context `{}` is a whole Kubernetes API server: `kubectl --context {} get namespace {IDENTITY}`",
+                connection.context(),
+                connection.context()
+            ))
+        })?;
+    let mut bindings = cluster_role_bindings;
+    bindings.extend(role_bindings);
+    Ok(ClusterState {
+        uid,
+        namespaces: namespaces.into_iter().map(|(name, _)| name).collect(),
+        cluster_roles: cluster_roles.into_iter().collect(),
+        roles: roles.into_iter().collect(),
+        bindings,
+        requests,
+    })
+}
+
+/// The user that the API server takes this connection for (SelfSubjectReview, Kubernetes 1.28).
+///
+/// # Errors
+/// The review could not be made, or names no one.
+pub async fn whoami(connection: &Connection) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Review {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        user_info: UserInfo,
+    }
+    #[derive(Deserialize)]
+    struct UserInfo {
+        #[serde(default)]
+        username: String,
+    }
+    let call = Call {
+        verb: "create",
+        resource: Resource::SelfSubjectReviews,
+        place: Place::Cluster,
+        name: None,
+        otherwise: "nothing was changed",
+    };
+    let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#.to_vec();
+    let answer = async {
+        let request = Build::new(call.resource.path(None))
+            .create(&PostParams::default(), body)
+            .map_err(|error| Failure::Ours(error.to_string()))?;
+        // A review stores nothing, so asking twice is harmless.
+        let review: Review = connection.call(&request, Repeat::Harmless).await?;
+        match review.status.user_info.username {
+            name if name.is_empty() => Err(Failure::Garbled("the review names no user".to_owned())),
+            name => Ok(name),
+        }
+    };
+    answer.await.map_err(|failure| failure.explain(connection, &call))
+}
+
+/// What was read, or nothing and a note that it was not: the caller returns none of it then.
+fn kept<T>(read: Result<Vec<T>, Unread>, unread: &mut Vec<Unread>) -> Vec<T> {
+    read.unwrap_or_else(|failed| {
+        unread.push(failed);
+        Vec::new()
+    })
+}
+
+/// Which of the lists that failed are told: every missing right at once, but a cluster that is down
+/// only once.
+fn told(unread: Vec<Unread>) -> Vec<Unread> {
+    let (refused, mut other): (Vec<_>, Vec<_>) =
+        unread.into_iter().partition(|(failure, _)| failure.is_missing_right());
+    other.truncate(1);
+    if other.is_empty() { refused } else { other }
+}
+
+/// A list that could not be read to its end.
+type Unread = (Failure, Call);
+
+/// Every object of one kind in the whole cluster, each reduced by `keep` as its page arrives.
+async fn list<O: DeserializeOwned, T>(
+    connection: &Connection,
+    resource: Resource,
+    keep: impl Fn(O) -> T,
+) -> Result<Vec<T>, Unread> {
+    let call = Call {
+        verb: "list",
+        resource,
+        place: match resource {
+            Resource::Roles | Resource::RoleBindings => Place::AllNamespaces,
+            _ => Place::Cluster,
+        },
+        name: None,
+        otherwise: "nothing was changed",
+    };
+    let mut restarts = 0;
+    loop {
+        match pages(connection, resource, &keep).await {
+            Ok(all) => return Ok(all),
+            Err(failure) if failure.code() == Some(410) && restarts < RESTARTS => restarts += 1,
+            Err(failure) => return Err((failure, call)),
+        }
+    }
+}
+
+async fn pages<O: DeserializeOwned, T>(
+    connection: &Connection,
+    resource: Resource,
+    keep: &impl Fn(O) -> T,
+) -> Result<Vec<T>, Failure> {
+    let mut all = Vec::new();
+    let mut next = None;
+    loop {
+        let page: Page<O> = connection.call(&page_request(resource, next)?, Repeat::Harmless).await?;
+        if !page.kind.ends_with("List") {
+            return Err(Failure::Garbled(format!("a {} where a list was asked for", page.kind)));
+        }
+        all.extend(page.items.unwrap_or_default().into_iter().map(keep));
+        match page.metadata.next.filter(|token| !token.is_empty()) {
+            Some(token) => next = Some(token),
+            None => return Ok(all),
+        }
+    }
+}
+
+fn page_request(resource: Resource, next: Option<String>) -> Result<Request<Vec<u8>>, Failure> {
+    let params = ListParams { limit: Some(PAGE), continue_token: next, ..ListParams::default() };
+    let mut request =
+        Build::new(resource.path(None)).list(&params).map_err(|error| Failure::Ours(error.to_string()))?;
+    if matches!(resource, Resource::Namespaces | Resource::ClusterRoles | Resource::Roles) {
+        request.headers_mut().insert(ACCEPT, METADATA_ONLY);
+    }
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    fn unread(failures: &[Failure]) -> Vec<Unread> {
+        let call = Call {
+            verb: "list",
+            resource: Resource::Roles,
+            place: Place::AllNamespaces,
+            name: None,
+            otherwise: "nothing was changed",
+        };
+        failures.iter().map(|failure| (failure.clone(), call.clone())).collect()
+    }
+
+    #[test]
+    fn every_missing_right_is_told_and_everything_else_once() {
+        let refused = |user: &str| Failure::Api {
+            status: Box::new(
+                Status::failure(&format!("User \"{user}\" cannot list resource"), "").with_code(403),
+            ),
+            retry_after: None,
+        };
+        let lost = Failure::Lost("reset".into());
+        assert_eq!(told(unread(&[])).len(), 0);
+        assert_eq!(told(unread(&[refused("ci"), refused("ci")])).len(), 2);
+        assert_eq!(told(unread(&[refused("system:anonymous"), refused("system:anonymous")])).len(), 1);
+        let one = told(unread(&[refused("ci"), lost.clone(), lost]));
+        assert!(matches!(&one[..], [(Failure::Lost(_), _)]));
+    }
+
+    #[test]
+    fn lists_are_paged_and_names_come_without_the_rest() {
+        let request = page_request(Resource::Roles, Some("a/b=".into())).expect("a request");
+        assert_eq!(
+            request.uri().to_string(),
+            "/apis/rbac.authorization.k8s.io/v1/roles?&limit=500&continue=a%2Fb%3D"
+        );
+        assert_eq!(request.headers()[ACCEPT], METADATA_ONLY);
+        let request = page_request(Resource::RoleBindings, None).expect("a request");
+        assert!(!request.headers().contains_key(ACCEPT));
+    }
+}

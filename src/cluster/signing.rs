@@ -1,0 +1,545 @@
+//! Has a certificate signed: creates a CertificateSigningRequest, approves it, waits for its end.
+//!
+//! Two writes a person and a share of one watch. Anyone who may create such objects can plant one,
+//! so the name is random, and it refuses to approve anything but the object that holds, byte for
+//! byte, the request that this process made, for the signer that was asked, made by this very user.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use jiff::SignedDuration;
+use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use kube::core::Request as Build;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connect::Connection;
+use super::error::Failure;
+use super::resource::{Call, Place, Resource, segment};
+use super::retry::{self, Repeat};
+use super::signing_error::{Reason, SigningEnd, SigningError};
+use super::watch::{Follow, Seen, Watch, watch_call};
+use super::write::{WritePermit, as_us, only_if, request_prefix, to_bytes};
+use crate::error::{Error, Result};
+use crate::model::{
+    LABEL_MANAGED_BY, LABEL_ROSTER, LABEL_RUN, MANAGED_BY, RosterName, SignerName, UserName, hex,
+};
+
+/// How often creating or approving is tried, where the answer was lost or someone else was faster.
+const TRIES: u32 = 5;
+
+/// After so long without news of a request it is read by itself, in case the watch's connection died
+/// without a word, which is noticed only when the watch is renewed.
+const LOOK_AFTER: Duration = Duration::from_secs(15);
+
+/// The least that Kubernetes takes as `expirationSeconds` (KEP-2784).
+const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
+
+/// Asks one signer of one cluster for certificates, for the length of one run.
+pub struct Signer {
+    connection: Connection,
+    roster: RosterName,
+    signer: SignerName,
+    requester: String,
+    run: String,
+    watch: Watch,
+}
+
+/// What is asked for one person.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Whose certificate it is; for messages only.
+    pub user: &'a UserName,
+    /// The PKCS#10 request, PEM.
+    pub request_pem: &'a str,
+    /// Whether its key is an RSA key, which may also encipher keys.
+    pub rsa: bool,
+    /// How long it shall be valid; the signer may give less.
+    pub expiration: SignedDuration,
+    /// How long to wait for the signer once the request is approved.
+    pub timeout: Duration,
+}
+
+impl Signer {
+    /// Begins the run's one watch. `requester` is who this connection is, as [`super::whoami`] says;
+    /// `run` a label value that no other run uses.
+    ///
+    /// # Errors
+    /// CertificateSigningRequests cannot be listed or watched.
+    pub async fn start(
+        connection: &Connection,
+        roster: &RosterName,
+        signer: &SignerName,
+        requester: String,
+        run: String,
+        _permit: &WritePermit,
+    ) -> Result<Self> {
+        Ok(Self {
+            watch: Watch::start(connection, &run).await?,
+            connection: connection.clone(),
+            roster: roster.clone(),
+            signer: signer.clone(),
+            requester,
+            run,
+        })
+    }
+
+    /// Has one certificate signed and returns it as the signer gave it, PEM. It is not looked into
+    /// here: the caller checks key, names and dates.
+    ///
+    /// A request that is neither denied nor failed is deleted again where no certificate came of
+    /// it; those two stay for the administrator to read until the cluster deletes them (1 hour,
+    /// pkg/controller/certificates/cleaner).
+    ///
+    /// # Errors
+    /// One [`SigningEnd`] for each way in which it can end without a certificate.
+    pub async fn issue(&self, ask: Ask<'_>) -> Result<Vec<u8>, SigningError> {
+        let name = random_name(&self.roster);
+        let failed = |end| SigningError {
+            end: Box::new(end),
+            user: ask.user.clone(),
+            request: name.clone().unwrap_or_default(),
+            context: self.connection.context().to_owned(),
+            signer: self.signer.clone(),
+        };
+        let name = name.as_deref().map_err(|error| {
+            failed(SigningEnd::NotCreated(
+                Error::new("this system has no randomness for the name of a request; nothing was issued")
+                    .caused_by(error.clone()),
+            ))
+        })?;
+        let wanted = self.wanted(name, ask).map_err(|error| failed(SigningEnd::NotCreated(error)))?;
+        let mut follow = self.watch.follow(name);
+        if let Seen::Refused(failure) = follow.seen() {
+            let error = failure.explain(&self.connection, &watch_call("nothing was issued"));
+            return Err(failed(SigningEnd::Unwatched(error)));
+        }
+        let created = self.create(&wanted).await.map_err(failed)?;
+        let uid = created.metadata.uid.clone().unwrap_or_default();
+        let ended = match self.approve(&wanted, created).await {
+            Ok(()) => self.await_end(&wanted, &uid, &mut follow, ask.timeout).await,
+            Err(end) => Err(end),
+        };
+        if let Err(end) = &ended
+            && !matches!(end, SigningEnd::Denied(_) | SigningEnd::Failed(_) | SigningEnd::Vanished)
+        {
+            self.take_back(name, &uid).await;
+        }
+        ended.map_err(failed)
+    }
+
+    /// The request as it is sent.
+    fn wanted(&self, name: &str, ask: Ask<'_>) -> Result<Wanted> {
+        if ask.expiration < SHORTEST {
+            return Err(Error::new(format!(
+                "a certificate valid for less than {} minutes cannot be asked for; nothing was issued",
+                SHORTEST.as_mins()
+            )));
+        }
+        // pkg/controller/certificates/signer: `client auth` is required, besides it only these.
+        let mut usages = vec!["client auth".to_owned(), "digital signature".to_owned()];
+        if ask.rsa {
+            usages.push("key encipherment".to_owned());
+        }
+        Ok(Wanted {
+            name: name.to_owned(),
+            request: ask.request_pem.as_bytes().to_vec(),
+            signer: self.signer.to_string(),
+            requester: self.requester.clone(),
+            usages,
+            expiration: i32::try_from(ask.expiration.as_secs()).unwrap_or(i32::MAX),
+        })
+    }
+
+    /// Creates the request, and where the answer was lost looks whether it is there.
+    async fn create(&self, wanted: &Wanted) -> Result<CertificateSigningRequest, SigningEnd> {
+        let call = request_call("create", Resource::SigningRequests, &wanted.name, "nothing was issued");
+        let refused = |failure: Failure| SigningEnd::NotCreated(failure.explain(&self.connection, &call));
+        let request = Build::new(call.resource.path(None))
+            .create(&as_us(), self.body(wanted))
+            .map_err(|error| refused(Failure::Ours(error.to_string())))?;
+        let mut tries = 0;
+        loop {
+            let failure = match self.connection.call(&request, Repeat::OnlyIfUndone).await {
+                Ok(object) => return wanted.check(object, None),
+                Err(failure) => failure,
+            };
+            // A name that nobody can guess is taken only by an earlier try of ours.
+            if !failure.may_have_taken_effect() && failure.code() != Some(409) {
+                return Err(refused(failure));
+            }
+            match self.get(&wanted.name).await {
+                Ok(Some(object)) => return wanted.check(object, None),
+                Ok(None) => {}
+                Err(_) => return Err(refused(failure)),
+            }
+            tries += 1;
+            if tries == TRIES {
+                return Err(refused(failure));
+            }
+            sleep(retry::backoff(tries, retry::jitter())).await;
+        }
+    }
+
+    fn body(&self, wanted: &Wanted) -> Vec<u8> {
+        to_bytes(&json!({
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {
+                "name": wanted.name,
+                "labels": {
+                    LABEL_MANAGED_BY: MANAGED_BY,
+                    LABEL_ROSTER: self.roster.as_str(),
+                    LABEL_RUN: self.run,
+                },
+            },
+            "spec": {
+                "request": base64::engine::general_purpose::STANDARD.encode(&wanted.request),
+                "signerName": wanted.signer,
+                "usages": wanted.usages,
+                "expirationSeconds": wanted.expiration,
+            },
+        }))
+    }
+
+    /// Approves the request that was checked. On a conflict or a lost answer it is read and checked
+    /// again, and must still be the same object.
+    async fn approve(&self, wanted: &Wanted, created: CertificateSigningRequest) -> Result<(), SigningEnd> {
+        let call = request_call("update", Resource::SigningApproval, &wanted.name, "nothing was issued");
+        let uid = created.metadata.uid.clone().unwrap_or_default();
+        let mut current = created;
+        let mut tries = 0;
+        loop {
+            match progress(&current) {
+                Progress::Denied(reason) => return Err(SigningEnd::Denied(reason)),
+                Progress::Failed(reason) => return Err(SigningEnd::Failed(reason)),
+                Progress::Approved | Progress::Issued(_) => return Ok(()),
+                Progress::Pending => {}
+            }
+            let failure = match self.send_approval(current).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            match failure.code() {
+                Some(403) => {
+                    let message = failure.api_message().unwrap_or_default().to_owned();
+                    let requester = self.requester.clone();
+                    return Err(SigningEnd::ApprovalRefused { requester, message });
+                }
+                Some(404) => return Err(SigningEnd::Vanished),
+                code if code != Some(409) && !failure.may_have_taken_effect() => {
+                    return Err(SigningEnd::NotApproved(failure.explain(&self.connection, &call)));
+                }
+                _ => {}
+            }
+            tries += 1;
+            if tries == TRIES {
+                return Err(SigningEnd::NotApproved(failure.explain(&self.connection, &call)));
+            }
+            sleep(retry::backoff(tries, retry::jitter())).await;
+            current = match self.get(&wanted.name).await {
+                Ok(Some(object)) => wanted.check(object, Some(&uid))?,
+                Ok(None) => return Err(SigningEnd::Vanished),
+                Err(_) => return Err(SigningEnd::NotApproved(failure.explain(&self.connection, &call))),
+            };
+        }
+    }
+
+    async fn send_approval(&self, mut object: CertificateSigningRequest) -> Result<(), Failure> {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let condition = CertificateSigningRequestCondition {
+            type_: "Approved".to_owned(),
+            status: "True".to_owned(),
+            reason: Some("CertctlApprove".to_owned()),
+            message: Some(format!("approved by certctl for roster {}", self.roster)),
+            ..CertificateSigningRequestCondition::default()
+        };
+        let status = object.status.get_or_insert_default();
+        status.conditions.get_or_insert_default().push(condition);
+        let ours = |error: &dyn std::error::Error| Failure::Ours(error.to_string());
+        let body = serde_json::to_vec(&object).map_err(|error| ours(&error))?;
+        let request = Build::new(Resource::SigningApproval.path(None))
+            .replace_subresource("approval", &segment(&name), &as_us(), body)
+            .map_err(|error| ours(&error))?;
+        // It carries the resourceVersion that was checked; a second one could only conflict, and
+        // the caller looks after each.
+        let _: IgnoredAny = self.connection.call(&request, Repeat::OnlyIfUndone).await?;
+        Ok(())
+    }
+
+    /// Waits for the end of an approved request; after a long silence, and at the deadline, it looks by
+    /// itself.
+    async fn await_end(
+        &self,
+        wanted: &Wanted,
+        uid: &str,
+        follow: &mut Follow,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, SigningEnd> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match follow.seen() {
+                Seen::Present(object) => {
+                    if let Some(end) = wanted.end_of((*object).clone(), uid) {
+                        return end;
+                    }
+                }
+                // It may only have lost its label: then it is not seen by the watch any more.
+                Seen::Gone => {
+                    if let Some(end) = self.look(wanted, uid).await {
+                        return end;
+                    }
+                }
+                Seen::Refused(failure) => {
+                    if let Some(end) = self.look(wanted, uid).await {
+                        return end;
+                    }
+                    let error = failure.explain(&self.connection, &watch_call("nothing was issued"));
+                    return Err(SigningEnd::Unwatched(error));
+                }
+                Seen::Nothing => {}
+            }
+            let until = deadline.min(Instant::now() + LOOK_AFTER);
+            if timeout_at(until, follow.changed()).await.is_err() {
+                if let Some(end) = self.look(wanted, uid).await {
+                    return end;
+                }
+                if Instant::now() >= deadline {
+                    return Err(SigningEnd::NeverSigned(timeout));
+                }
+            }
+        }
+    }
+
+    /// Reads the request itself. `None` where it has not ended, or cannot be read.
+    async fn look(&self, wanted: &Wanted, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
+        match self.get(&wanted.name).await {
+            Ok(Some(object)) => wanted.end_of(object, uid),
+            Ok(None) => Some(Err(SigningEnd::Vanished)),
+            Err(_) => None,
+        }
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<CertificateSigningRequest>, Failure> {
+        let request = Build::new(Resource::SigningRequests.path(None))
+            .get(&segment(name), &Default::default())
+            .map_err(|error| Failure::Ours(error.to_string()))?;
+        match self.connection.call(&request, Repeat::Harmless).await {
+            Ok(object) => Ok(Some(object)),
+            Err(failure) if failure.code() == Some(404) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Deletes our own pending request. What remains where that fails, the cluster deletes after a
+    /// day, and the next plan lists.
+    async fn take_back(&self, name: &str, uid: &str) {
+        let path = Resource::SigningRequests.path(None);
+        if let Ok(request) = Build::new(path).delete(&segment(name), &only_if(uid, None)) {
+            let _: Result<IgnoredAny, Failure> = self.connection.call(&request, Repeat::OnlyIfUndone).await;
+        }
+    }
+}
+
+/// What was sent, and must be what is there.
+#[derive(Debug)]
+struct Wanted {
+    name: String,
+    request: Vec<u8>,
+    signer: String,
+    requester: String,
+    usages: Vec<String>,
+    expiration: i32,
+}
+
+impl Wanted {
+    /// Passes an object on only if it is the request that this process made, and, where its UID is
+    /// known already, the same object still.
+    fn check(
+        &self,
+        object: CertificateSigningRequest,
+        uid: Option<&str>,
+    ) -> Result<CertificateSigningRequest, SigningEnd> {
+        let spec = &object.spec;
+        let there = object.metadata.uid.as_deref().unwrap_or_default();
+        let foreign = if there.is_empty() {
+            "it has no UID"
+        } else if uid.is_some_and(|uid| uid != there) {
+            "it is another object of the same name"
+        } else if object.metadata.name.as_deref() != Some(&self.name) {
+            "it has another name"
+        } else if spec.request.0 != self.request {
+            "its request holds other bytes"
+        } else if spec.signer_name != self.signer {
+            "it asks another signer"
+        } else if spec.username.as_deref() != Some(&self.requester) {
+            "it was made by another user"
+        } else if spec.usages.as_deref() != Some(&self.usages) {
+            "it asks for other usages"
+        } else {
+            return Ok(object);
+        };
+        Err(SigningEnd::Foreign(foreign))
+    }
+
+    /// How a request ended; `None` while it has not.
+    fn end_of(&self, object: CertificateSigningRequest, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
+        let object = match self.check(object, Some(uid)) {
+            Ok(object) => object,
+            Err(end) => return Some(Err(end)),
+        };
+        match progress(&object) {
+            Progress::Issued(certificate) => Some(Ok(certificate)),
+            Progress::Denied(reason) => Some(Err(SigningEnd::Denied(reason))),
+            Progress::Failed(reason) => Some(Err(SigningEnd::Failed(reason))),
+            Progress::Pending | Progress::Approved => None,
+        }
+    }
+}
+
+/// How far a request has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    Pending,
+    Approved,
+    Issued(Vec<u8>),
+    Denied(Reason),
+    Failed(Reason),
+}
+
+fn progress(object: &CertificateSigningRequest) -> Progress {
+    let Some(status) = &object.status else {
+        return Progress::Pending;
+    };
+    let condition = |kind: &str| {
+        let conditions = status.conditions.as_deref().unwrap_or_default();
+        conditions.iter().find(|c| c.type_ == kind && c.status == "True")
+    };
+    let reason = |condition: &CertificateSigningRequestCondition| Reason {
+        reason: condition.reason.clone().unwrap_or_default(),
+        message: condition.message.clone().unwrap_or_default(),
+    };
+    if let Some(denied) = condition("Denied") {
+        return Progress::Denied(reason(denied));
+    }
+    if let Some(failed) = condition("Failed") {
+        return Progress::Failed(reason(failed));
+    }
+    if condition("Approved").is_none() {
+        return Progress::Pending;
+    }
+    match &status.certificate {
+        Some(certificate) if !certificate.0.is_empty() => Progress::Issued(certificate.0.clone()),
+        _ => Progress::Approved,
+    }
+}
+
+/// A name that nobody else can take first: 16 random bytes.
+fn random_name(roster: &RosterName) -> Result<String, String> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    Ok(format!("{}{}", request_prefix(roster), hex(&random)))
+}
+
+fn request_call(verb: &'static str, resource: Resource, name: &str, otherwise: &'static str) -> Call {
+    Call { verb, resource, place: Place::Cluster, name: Some(name.to_owned()), otherwise }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::ByteString;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            name: "certctl-acme-0".into(),
+            request: b"our request".to_vec(),
+            signer: "kubernetes.io/kube-apiserver-client".into(),
+            requester: "ci".into(),
+            usages: vec!["client auth".into(), "digital signature".into()],
+            expiration: 3600,
+        }
+    }
+
+    fn object() -> CertificateSigningRequest {
+        let wanted = wanted();
+        let mut object = CertificateSigningRequest::default();
+        object.metadata.name = Some(wanted.name);
+        object.metadata.uid = Some("u".into());
+        object.spec.request = ByteString(wanted.request);
+        object.spec.signer_name = wanted.signer;
+        object.spec.username = Some(wanted.requester);
+        object.spec.usages = Some(wanted.usages);
+        object
+    }
+
+    fn with(conditions: &[(&str, &str)], certificate: Option<&[u8]>) -> CertificateSigningRequest {
+        let mut object = object();
+        let status = object.status.get_or_insert_default();
+        status.conditions = Some(
+            conditions
+                .iter()
+                .map(|(type_, status)| CertificateSigningRequestCondition {
+                    type_: (*type_).into(),
+                    status: (*status).into(),
+                    reason: Some("why".into()),
+                    ..CertificateSigningRequestCondition::default()
+                })
+                .collect(),
+        );
+        status.certificate = certificate.map(|bytes| ByteString(bytes.to_vec()));
+        object
+    }
+
+    #[test]
+    fn only_what_was_sent_is_approved() {
+        assert!(wanted().check(object(), None).is_ok());
+        assert!(wanted().check(object(), Some("u")).is_ok());
+        type Change = fn(&mut CertificateSigningRequest);
+        let changes: [(&str, Change); 8] = [
+            ("no UID", |o| o.metadata.uid = None),
+            ("another object", |o| o.metadata.uid = Some("v".into())),
+            ("another name", |o| o.metadata.name = Some("x".into())),
+            ("other bytes", |o| o.spec.request.0.push(b'\n')),
+            ("another signer", |o| o.spec.signer_name = "example.com/any".into()),
+            ("another user", |o| o.spec.username = Some("mallory".into())),
+            ("other usages", |o| o.spec.usages = Some(vec!["client auth".into(), "server auth".into()])),
+            ("other usages", |o| o.spec.usages = None),
+        ];
+        for (what, change) in changes {
+            let mut object = object();
+            change(&mut object);
+            match wanted().check(object, Some("u")) {
+                Err(SigningEnd::Foreign(why)) => assert!(why.contains(what), "{what}: {why}"),
+                other => panic!("{what}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_counts_only_with_its_approval() {
+        let reason = Reason { reason: "why".into(), message: String::new() };
+        for (conditions, certificate, expected) in [
+            (&[][..], None, Progress::Pending),
+            (&[], Some(&b"c"[..]), Progress::Pending),
+            (&[("Approved", "False")], Some(b"c"), Progress::Pending),
+            (&[("Approved", "True")], None, Progress::Approved),
+            (&[("Approved", "True")], Some(b""), Progress::Approved),
+            (&[("Approved", "True")], Some(b"c"), Progress::Issued(b"c".to_vec())),
+            (&[("Denied", "True")], None, Progress::Denied(reason.clone())),
+            (&[("Approved", "True"), ("Failed", "True")], Some(b"c"), Progress::Failed(reason.clone())),
+        ] {
+            assert_eq!(progress(&with(conditions, certificate)), expected, "{conditions:?} {certificate:?}");
+        }
+        assert_eq!(progress(&object()), Progress::Pending);
+    }
+
+    #[test]
+    fn names_are_random_and_fit() {
+        let roster: RosterName = "acme".parse().expect("a name");
+        let (a, b) = (random_name(&roster).expect("random"), random_name(&roster).expect("random"));
+        assert_ne!(a, b);
+        assert!(a.starts_with("certctl-acme-") && a.len() == "certctl-acme-".len() + 32, "{a}");
+    }
+}
