@@ -1,0 +1,122 @@
+//! Record what was issued and revoked: one commit that holds only our paths, pushed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Issued, Outcome, Published, Settings, Target, folder};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, UserName};
+use crate::plan::{Verb, after};
+use crate::record::{self, ClusterPin};
+use crate::render::text::date;
+use crate::repo::{Changes, Repo, TRAILER};
+use crate::roster::Roster;
+
+/// Commits and pushes; [`Published::Nothing`] where the records stay as they are.
+///
+/// # Errors
+/// Nothing was recorded, or nothing was pushed: then no new credential may be bound.
+pub async fn publish(
+    roster: &Roster,
+    targets: &[Target],
+    outcome: &Outcome,
+    repo: Repo,
+    settings: &Settings,
+) -> Result<Published> {
+    let mut changes = Changes::new();
+    for (target, done) in targets.iter().zip(&outcome.clusters) {
+        collect(&mut changes, target, &done.issued, (settings.clock)())?;
+    }
+    let message = message(roster, targets, outcome);
+    let push = settings.push.clone();
+    let work = move || {
+        let commit = repo.commit(&changes, &message)?;
+        let Some(target) = push else {
+            return Ok(Published::Kept(commit.map(|commit| commit.id.to_string())));
+        };
+        // An earlier run may have committed and been cut off before it pushed.
+        if commit.is_none() && !repo.ahead(&target)? {
+            return Ok(Published::Nothing);
+        }
+        repo.push(&target).map(Published::Pushed)
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| Error::new("recording broke off; nothing new was bound").caused_by(panic))?
+}
+
+/// The files of one cluster that change.
+fn collect(
+    changes: &mut Changes,
+    target: &Target,
+    issued: &BTreeMap<UserName, Issued>,
+    now: jiff::Timestamp,
+) -> Result<()> {
+    let cluster = &target.plan.name;
+    for (user, actions) in after::touched(&target.plan) {
+        let current = target.observed.records.get(user);
+        let new = issued.get(user);
+        let record = after::record(cluster, user, current, &actions, new.map(|n| n.credential.clone()), now);
+        if record.as_ref() != current {
+            let text = record.as_ref().map(record::to_yaml).transpose()?;
+            match text {
+                Some(text) => changes.write(record_path(cluster, user), text),
+                None => changes.delete(record_path(cluster, user)),
+            };
+        }
+        let sealed = format!("{}/{user}.kubeconfig.age", folder(cluster));
+        if let Some(new) = new {
+            changes.write(sealed, new.sealed.clone());
+        } else if !after::has_kubeconfig(record.as_ref()) && target.observed.sealed.contains_key(user) {
+            changes.delete(sealed);
+        }
+    }
+    if target.plan.pin {
+        let pin = ClusterPin::new(cluster.clone(), target.plan.uid.clone());
+        changes.write(format!("{}/cluster.yaml", folder(cluster)), record::to_yaml(&pin)?);
+    }
+    Ok(())
+}
+
+fn record_path(cluster: &ClusterName, user: &UserName) -> String {
+    format!("{}/{user}.yaml", folder(cluster))
+}
+
+/// What was done, for `git log`: a headline, then a line for each credential.
+fn message(roster: &Roster, targets: &[Target], outcome: &Outcome) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut body = String::new();
+    for (target, done) in targets.iter().zip(&outcome.clusters) {
+        let mut lines = String::new();
+        for action in &target.plan.people {
+            let new = done.issued.get(&action.user).map(|issued| &issued.credential);
+            let said = match (action.verb, new, &action.credential) {
+                (Verb::Issue | Verb::Renew | Verb::Rotate, Some(new), _) => {
+                    format!("{} until {}: {}", new.id, date(new.not_after), action.reason)
+                }
+                (Verb::Revoke, _, Some(old)) => format!("{old}: {}", action.reason),
+                (Verb::Rotate, None, Some(old)) => {
+                    format!("{old} cut off, and no new one issued: {}", action.reason)
+                }
+                _ => continue,
+            };
+            *counts.entry(action.verb.word()).or_default() += 1;
+            let _ = writeln!(lines, "  {} {} {said}", action.verb, action.user);
+        }
+        let forgotten =
+            target.plan.cleanups.iter().filter(|c| matches!(c, crate::plan::Cleanup::Expired { .. })).count();
+        if forgotten > 0 {
+            *counts.entry("forget").or_default() += forgotten;
+            let _ = writeln!(lines, "  forget {forgotten} expired");
+        }
+        if target.plan.pin {
+            let _ = writeln!(lines, "  pin the cluster's identity {}", target.plan.uid);
+        }
+        if !lines.is_empty() {
+            let _ = write!(body, "\n{}:\n{lines}", target.plan.name);
+        }
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(verb, count)| format!("{verb} {count}")).collect();
+    let headline = if counts.is_empty() { "pin clusters".to_owned() } else { counts.join(", ") };
+    format!("certctl: {headline}\n{body}\n{TRAILER}: {}\n", roster.name)
+}

@@ -1,0 +1,147 @@
+//! One person's credential: key, request, approval, certificate, kubeconfig, seal.
+//!
+//! The private key is made here, lives in this function's memory until it is sealed, and is wiped
+//! when it goes out of scope. What leaves is public or encrypted.
+
+use jiff::Timestamp;
+
+use super::Settings;
+use crate::cluster::{Ask, Signer};
+use crate::error::{Error, Result};
+use crate::kubeconfig::Kubeconfig;
+use crate::model::{ClusterName, CredentialGroup, CredentialId, KeyType, UserName, hex, sha256};
+use crate::pki::{self, Certificate, PrivateKey, Subject};
+use crate::plan::Issuance;
+use crate::plan::people::KeySource;
+use crate::record::{Credential, State};
+use crate::seal;
+
+/// A credential that is issued and sealed, and not yet recorded.
+pub struct Issued {
+    /// For the record.
+    pub credential: Credential,
+    /// The kubeconfig, encrypted to its owner.
+    pub sealed: Vec<u8>,
+}
+
+impl Issued {
+    /// The group that gives it rights.
+    pub fn group(&self, user: &UserName) -> CredentialGroup {
+        CredentialGroup { user: user.clone(), id: self.credential.id.clone() }
+    }
+}
+
+/// What all credentials of one cluster have in common.
+pub struct Issuer<'a> {
+    pub cluster: &'a ClusterName,
+    pub server: &'a str,
+    pub certificate_authority: Option<&'a [u8]>,
+    pub roster_commit: &'a str,
+    pub signer: &'a Signer,
+    pub settings: &'a Settings,
+}
+
+impl Issuer<'_> {
+    /// # Errors
+    /// Each end state of a CSR, and a certificate that is not the one asked for.
+    pub async fn issue(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
+        self.issue_unnamed(user, issuance).await.map_err(|error| error.within(user.as_str()))
+    }
+
+    async fn issue_unnamed(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
+        let (key, id, public_key, request, subject) = prepare(user.clone(), issuance).await?;
+        let pem = self.sign(user, issuance, &request).await?;
+        let certificate = Certificate::from_pem(&pem)?;
+        let now = (self.settings.clock)();
+        pki::verify_issued(&certificate, &public_key, &subject, now, issuance.not_after_limit)?;
+
+        let kubeconfig = Kubeconfig {
+            cluster: self.cluster,
+            user,
+            server: self.server,
+            certificate_authority: self.certificate_authority,
+            certificate: &certificate,
+            key: key.as_ref(),
+        };
+        let sealed = seal::seal(&issuance.recipients, &kubeconfig.to_yaml())?;
+        drop(key);
+        let (key_type, csr_sha256) = match &issuance.key {
+            KeySource::Made(key) => (Some(*key), None),
+            KeySource::Brought(brought) => (None, Some(brought.csr_sha256.clone())),
+        };
+        let credential = Credential {
+            id,
+            state: State::Active,
+            serial: certificate.serial().to_owned(),
+            x509_sha256: certificate.sha256().to_owned(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            generation: issuance.generation,
+            key: key_type,
+            csr_sha256,
+            in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
+            recipients: issuance.recipients.iter().map(ToString::to_string).collect(),
+            server: self.server.to_owned(),
+            certificate_authority_sha256: self.certificate_authority.map(|ca| hex(&sha256(ca))),
+            sealed_sha256: hex(&sha256(&sealed)),
+            roster_commit: self.roster_commit.to_owned(),
+            certificate: certificate.pem().to_owned(),
+        };
+        Ok(Issued { credential, sealed })
+    }
+
+    async fn sign(&self, user: &UserName, issuance: &Issuance, request: &str) -> Result<Vec<u8>> {
+        let ask = Ask {
+            user,
+            request_pem: request,
+            rsa: issuance.key == KeySource::Made(KeyType::Rsa4096),
+            expiration: self.expiration(issuance)?,
+            timeout: self.settings.timeout,
+        };
+        Ok(self.signer.issue(ask).await?)
+    }
+
+    /// Counted from now, not from the plan: a long apply must not push notAfter past `until`.
+    fn expiration(&self, issuance: &Issuance) -> Result<jiff::SignedDuration> {
+        let now: Timestamp = (self.settings.clock)();
+        let expiration = issuance
+            .not_after_limit
+            .map_or(issuance.validity, |limit| issuance.validity.min(now.duration_until(limit)));
+        if expiration < crate::plan::people::SHORTEST_VALIDITY {
+            return Err(Error::new(
+                "access ends in less than 10 minutes, and no certificate can be that short; none was issued",
+            )
+            .hint("move `until` in the roster, or let the access end"));
+        }
+        Ok(expiration)
+    }
+}
+
+type Prepared = (Option<PrivateKey>, CredentialId, Vec<u8>, String, Subject);
+
+/// Makes and checks the request. On a thread for blocking work: an RSA key takes a second or more.
+async fn prepare(user: UserName, issuance: &Issuance) -> Result<Prepared> {
+    let source = issuance.key.clone();
+    let groups = issuance.in_certificate_groups.clone();
+    let work = move || -> Result<Prepared> {
+        match source {
+            KeySource::Made(key_type) => {
+                let key = PrivateKey::generate(key_type)?;
+                let (id, public_key) = (key.credential_id(), key.public_key_der());
+                let subject = Subject::new(&CredentialGroup { user, id: id.clone() }, &groups);
+                let request = pki::signing_request(&key, &subject)?;
+                pki::verify_request(request.as_bytes(), &public_key, &subject)?;
+                Ok((Some(key), id, public_key, request, subject))
+            }
+            KeySource::Brought(brought) => {
+                let public_key = pki::parse_request(brought.request.as_bytes())?.public_key_der;
+                let subject = Subject::new(&CredentialGroup { user, id: brought.id.clone() }, &groups);
+                pki::verify_request(brought.request.as_bytes(), &public_key, &subject)?;
+                Ok((None, brought.id, public_key, brought.request, subject))
+            }
+        }
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|panic| {
+        Error::new("making the key or the request broke off; nothing was issued").caused_by(panic)
+    })?
+}

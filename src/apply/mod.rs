@@ -1,0 +1,330 @@
+//! The executor: carries out a plan and nothing else, in the one order that is safe.
+//!
+//! 1. [`bindings::reduce`]: revoke first; this needs nothing else to succeed.
+//! 2. [`issue`]: key in memory, CSR, approval, certificate, seal.
+//! 3. [`commit`]: one commit that holds only our paths, pushed.
+//! 4. [`bindings::grant`]: only now are new credentials bound.
+//!
+//! Wherever it is killed, no credential is bound that the pushed records do not hold, no revocation
+//! has waited for an issuance, and the next run converges. One person's failure stops no one else.
+
+mod bindings;
+mod commit;
+mod issue;
+mod outcome;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+
+use crate::cluster::{Connection, Lock, Signer, WritePermit, Writer};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, RosterName, UserName, hex};
+use crate::plan::observed::{self, Binding};
+use crate::plan::{Cleanup, ClusterPlan, Issuance, Observed};
+use crate::repo::{PushTarget, Repo};
+use crate::roster::Roster;
+pub use issue::Issued;
+pub use outcome::{ClusterOutcome, Outcome, Published};
+
+/// One cluster, ready to be changed.
+pub struct Target {
+    /// What to do.
+    pub plan: ClusterPlan,
+    /// What the plan was made from.
+    pub observed: Observed,
+    /// The way there.
+    pub connection: Connection,
+    /// The CA for the kubeconfigs, PEM; `None` where the system's roots are trusted.
+    pub certificate_authority: Option<Vec<u8>>,
+}
+
+/// How to go about it.
+pub struct Settings {
+    /// Credentials in the making at once, per cluster.
+    pub parallelism: usize,
+    /// How long an approved request may stay unsigned.
+    pub timeout: Duration,
+    /// Where to push; `None` with `--no-push`.
+    pub push: Option<PushTarget>,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+    /// Set by the first SIGINT or SIGTERM: start nothing new, finish what was issued.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+impl Settings {
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+}
+
+/// The parts of an apply that take time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Taking subjects out of bindings.
+    Revoke,
+    /// Keys, requests, certificates, sealing.
+    Issue,
+    /// Commit and push.
+    Record,
+    /// Putting subjects into bindings.
+    Grant,
+}
+
+/// Where the executor says how far it is.
+pub trait Progress: Send + Sync {
+    /// A phase begins, with so many steps.
+    fn begin(&self, phase: Phase, steps: usize);
+    /// One step is done.
+    fn step(&self, phase: Phase, what: &str);
+    /// The phase is over.
+    fn end(&self, phase: Phase, took: Duration);
+}
+
+/// Carries out the plans of all clusters, side by side, with one commit for all.
+pub async fn run(
+    roster: &Roster,
+    roster_commit: &str,
+    targets: Vec<Target>,
+    repo: Repo,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Outcome {
+    let mut outcome = Outcome::new(&targets);
+    let runs: Vec<Run<'_>> =
+        targets.iter().map(|target| Run { roster, target, settings, progress }).collect();
+
+    let steps = targets.iter().map(|t| t.plan.bindings.iter().filter(|b| b.reduced.is_some()).count()).sum();
+    timed(progress, Phase::Revoke, steps, async {
+        let reduced = futures::future::join_all(runs.iter().map(Run::revoke)).await;
+        outcome.collect(reduced, |cluster, errors| cluster.errors.extend(errors));
+    })
+    .await;
+
+    let steps = targets.iter().map(|t| t.plan.people.iter().filter(|a| a.issuance.is_some()).count()).sum();
+    timed(progress, Phase::Issue, steps, async {
+        let issued = futures::future::join_all(runs.iter().map(|run| run.issue(roster_commit))).await;
+        outcome.collect(issued, |cluster, (issued, errors)| {
+            cluster.issued = issued;
+            cluster.errors.extend(errors);
+        });
+    })
+    .await;
+
+    timed(progress, Phase::Record, 1, async {
+        outcome.published = commit::publish(roster, &targets, &outcome, repo, settings).await;
+        progress.step(Phase::Record, "");
+    })
+    .await;
+
+    // Without a record that everyone can see, a credential must not work.
+    if outcome.published.is_ok() {
+        let steps = targets.iter().map(|t| t.plan.bindings.len()).sum();
+        timed(progress, Phase::Grant, steps, async {
+            let granted = futures::future::join_all(
+                runs.iter().zip(&outcome.clusters).map(|(run, done)| run.grant(&done.issued)),
+            )
+            .await;
+            outcome.collect(granted, |cluster, errors| cluster.errors.extend(errors));
+        })
+        .await;
+    }
+    outcome.interrupted = settings.is_interrupted();
+    outcome
+}
+
+async fn timed(progress: &dyn Progress, phase: Phase, steps: usize, work: impl Future<Output = ()>) {
+    if steps > 0 {
+        progress.begin(phase, steps);
+    }
+    let start = Instant::now();
+    work.await;
+    if steps > 0 {
+        progress.end(phase, start.elapsed());
+    }
+}
+
+/// One cluster's share of the work.
+struct Run<'a> {
+    roster: &'a Roster,
+    target: &'a Target,
+    settings: &'a Settings,
+    progress: &'a dyn Progress,
+}
+
+/// How many bindings are written at once; each is one small request.
+const BINDINGS_AT_ONCE: usize = 8;
+
+impl Run<'_> {
+    fn writer(&self) -> Writer {
+        Writer::new(&self.target.connection, &self.roster.name, &WritePermit::new())
+    }
+
+    /// What is ours, by its labels; the executor asks again after every conflict.
+    fn owns(&self, binding: &Binding) -> bool {
+        observed::is_ours(&binding.labels, &self.roster.name)
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.within(&format!("cluster {}", self.target.plan.name))
+    }
+
+    async fn revoke(&self) -> Vec<Error> {
+        let writer = self.writer();
+        let reductions = self.target.plan.bindings.iter().filter(|action| action.reduced.is_some());
+        let results = futures::stream::iter(reductions).map(|action| {
+            let writer = &writer;
+            async move {
+                let result = bindings::reduce(writer, &|b| self.owns(b), action).await;
+                self.progress.step(Phase::Revoke, &action.at.to_string());
+                result
+            }
+        });
+        let results: Vec<Result<()>> = results.buffer_unordered(BINDINGS_AT_ONCE).collect().await;
+        results.into_iter().filter_map(Result::err).map(|error| self.named(error)).collect()
+    }
+
+    async fn issue(&self, roster_commit: &str) -> (BTreeMap<UserName, Issued>, Vec<Error>) {
+        let (mut issued, mut errors) = (BTreeMap::new(), Vec::new());
+        let wanted: Vec<(&UserName, &Issuance)> = self
+            .target
+            .plan
+            .people
+            .iter()
+            .filter_map(|action| Some((&action.user, action.issuance.as_ref()?)))
+            .collect();
+        let leftovers: Vec<(&str, &str, &str)> = self
+            .target
+            .plan
+            .cleanups
+            .iter()
+            .filter_map(|cleanup| match cleanup {
+                Cleanup::Request { name, uid, requester } => {
+                    Some((name.as_str(), uid.as_str(), requester.as_str()))
+                }
+                Cleanup::Expired { .. } => None,
+            })
+            .collect();
+        if wanted.is_empty() && leftovers.is_empty() {
+            return (issued, errors);
+        }
+        let me = match crate::cluster::whoami(&self.target.connection).await {
+            Ok(me) => me,
+            Err(error) => return (issued, vec![self.named(error)]),
+        };
+        let writer = self.writer();
+        for (name, uid, requester) in leftovers {
+            // Labels can be written by anyone; who made a request is said by the API server.
+            if requester == me
+                && let Err(error) = writer.delete_request(name, uid).await
+            {
+                errors.push(self.named(error.into()));
+            }
+        }
+        if wanted.is_empty() {
+            return (issued, errors);
+        }
+        let signer = match self.signer(me).await {
+            Ok(signer) => signer,
+            Err(error) => {
+                errors.push(self.named(error));
+                return (issued, errors);
+            }
+        };
+        let issuer = issue::Issuer {
+            cluster: &self.target.plan.name,
+            server: &self.target.observed.server,
+            certificate_authority: self.target.certificate_authority.as_deref(),
+            roster_commit,
+            signer: &signer,
+            settings: self.settings,
+        };
+        let results = futures::stream::iter(wanted).map(|(user, issuance)| {
+            let issuer = &issuer;
+            async move {
+                if self.settings.is_interrupted() {
+                    return (
+                        user,
+                        Err(Error::new(format!("{user}: not issued, because apply was interrupted"))),
+                    );
+                }
+                let result = issuer.issue(user, issuance).await;
+                self.progress.step(Phase::Issue, user.as_str());
+                (user, result)
+            }
+        });
+        let results: Vec<(&UserName, Result<Issued>)> =
+            results.buffer_unordered(self.settings.parallelism.max(1)).collect().await;
+        for (user, result) in results {
+            match result {
+                Ok(done) => {
+                    issued.insert(user.clone(), done);
+                }
+                Err(error) => errors.push(self.named(error)),
+            }
+        }
+        (issued, errors)
+    }
+
+    async fn signer(&self, requester: String) -> Result<Signer> {
+        let cluster = self.roster.clusters.get(&self.target.plan.name);
+        let signer_name = cluster
+            .map(|cluster| &cluster.signer_name)
+            .ok_or_else(|| Error::new("it is not on the roster"))?;
+        let mut run = [0; 16];
+        getrandom::fill(&mut run).map_err(|cause| {
+            Error::new("this system has no randomness; nothing was issued").caused_by(cause)
+        })?;
+        let connection = &self.target.connection;
+        Signer::start(connection, &self.roster.name, signer_name, requester, hex(&run), &WritePermit::new())
+            .await
+    }
+
+    async fn grant(&self, issued: &BTreeMap<UserName, Issued>) -> Vec<Error> {
+        let writer = self.writer();
+        let actions = &self.target.plan.bindings;
+        let mut errors = Vec::new();
+        // What replaces a binding is there before the binding goes.
+        for goes in [false, true] {
+            let results =
+                futures::stream::iter(actions.iter().filter(|a| a.goes_last == goes)).map(|action| {
+                    let writer = &writer;
+                    async move {
+                        let result = bindings::grant(writer, &|b| self.owns(b), action, issued).await;
+                        self.progress.step(Phase::Grant, &action.at.to_string());
+                        result
+                    }
+                });
+            let results: Vec<Result<()>> = results.buffer_unordered(BINDINGS_AT_ONCE).collect().await;
+            errors.extend(results.into_iter().filter_map(Result::err).map(|error| self.named(error)));
+            if !errors.is_empty() {
+                break;
+            }
+        }
+        errors
+    }
+}
+
+/// Takes the lock that keeps two applies of one roster apart.
+///
+/// # Errors
+/// Someone else keeps it for longer than `patience`, or it cannot be taken.
+pub async fn lock(
+    connection: &Connection,
+    roster: &RosterName,
+    holder: &str,
+    patience: Duration,
+    waiting: &(dyn Fn(&str) + Sync),
+) -> Result<Lock> {
+    Lock::acquire(connection, roster, holder, patience, waiting, &WritePermit::new()).await
+}
+
+/// `access/<cluster>`, the folder of a cluster's records.
+pub fn folder(cluster: &ClusterName) -> String {
+    format!("access/{cluster}")
+}

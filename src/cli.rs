@@ -1,0 +1,200 @@
+//! The command line: types and all help text. The only file that knows clap.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{ClusterName, UserName};
+
+/// Reconcile people's access to Kubernetes with a roster in git
+///
+/// A `users.yaml` says who may do what. `certctl plan` shows what would change, `certctl apply` makes
+/// it so: it issues, renews and revokes client certificates through the Kubernetes CSR API, binds
+/// roles, encrypts each kubeconfig to its owner's age public key and commits it to the repository.
+#[derive(Debug, Parser)]
+#[command(
+    name = "certctl",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed or partly failed, 2 changes pending (`plan --detailed-exitcode`), 64 wrong usage."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    /// What every command takes.
+    pub global: Global,
+    #[command(subcommand)]
+    /// What to do.
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The roster; its folder also holds `access/`
+    #[arg(long, global = true, value_name = "FILE", default_value = "users.yaml")]
+    pub roster: PathBuf,
+    /// The kubeconfig with certctl's own contexts [default: as kubectl: KUBECONFIG, ~/.kube/config]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Only this cluster of the roster; may be repeated [default: all]
+    #[arg(long = "cluster", global = true, value_name = "NAME")]
+    pub clusters: Vec<ClusterName>,
+    /// When to colour; `auto` means on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// Say more on standard error
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing on standard error but errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the roster and the records, without a cluster
+    ///
+    /// Reports every error of users.yaml and of access/ in one run, each with file, line and column.
+    #[command(after_help = "Example: certctl validate --roster team/users.yaml")]
+    Validate,
+    /// Show what apply would change; changes nothing
+    ///
+    /// Reads the roster, the records and the clusters, in a fixed number of list calls however many
+    /// users there are.
+    #[command(after_help = "Example: certctl plan --detailed-exitcode --format json > plan.json")]
+    Plan(PlanArgs),
+    /// Make the clusters and the records as the roster says
+    ///
+    /// Revokes first, then issues and seals, commits and pushes the records, and only then binds the
+    /// new credentials. On a terminal it shows the plan and asks. Run it again after any failure.
+    #[command(after_help = "Example: certctl apply --auto-approve")]
+    Apply(ApplyArgs),
+    /// Decrypt a kubeconfig to standard output
+    ///
+    /// Without USER, the one that the identity opens.
+    #[command(after_help = "Example: certctl decrypt alice -i ~/.ssh/id_ed25519 > ~/.kube/prod")]
+    Decrypt(DecryptArgs),
+    /// Raise someone's generation in the roster: apply then reissues and cuts off what they had
+    ///
+    /// For a leaked key or a lost laptop. Changes only the `generation` in users.yaml, byte for byte;
+    /// review and commit it, then run `certctl apply`.
+    #[command(
+        after_help = "Example: certctl rotate alice && git commit -m 'rotate alice' users.yaml && certctl apply"
+    )]
+    Rotate(RotateArgs),
+    /// Print a JSON Schema
+    ///
+    /// For editors: `# yaml-language-server: $schema=schemas/users.schema.json` in the first line of
+    /// the roster.
+    #[command(after_help = "Example: certctl schema > users.schema.json")]
+    Schema {
+        /// Of what
+        #[arg(value_name = "WHAT", default_value = "roster")]
+        what: SchemaOf,
+    },
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: PlanFormat,
+    /// Exit with 2 when there is something to do, 0 when there is nothing
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// For machines: schemas/plan.schema.json.
+    Json,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Do not ask; needed where there is no terminal
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Commit the records, but do not push them
+    ///
+    /// New credentials are bound all the same: push soon, or others will issue them again.
+    #[arg(long)]
+    pub no_push: bool,
+    /// Revoke exactly this many credentials, although that is over the limit or someone is protected
+    #[arg(long, value_name = "N")]
+    pub acknowledge: Option<usize>,
+    /// Refuse when the plan is not the one with this digest, as `plan` printed it
+    #[arg(long, value_name = "SHA256")]
+    pub expect_digest: Option<String>,
+    /// How long an approved certificate may stay unsigned, e.g. `90s`, `5m`
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// How long to wait for another apply to finish, e.g. `10s`, `5m`
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// How many credentials to have in the making at once on each cluster
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = parallelism)]
+    pub parallelism: usize,
+}
+
+/// `decrypt`.
+#[derive(Debug, Args)]
+pub struct DecryptArgs {
+    /// Whose kubeconfig
+    pub user: Option<UserName>,
+    /// An age identity file or an OpenSSH private key; may be repeated
+    ///
+    /// Without it: $CERTCTL_IDENTITY, then ~/.ssh/id_ed25519 and ~/.ssh/id_rsa.
+    #[arg(long, short, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
+/// `rotate`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// Whose credentials
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub users: Vec<UserName>,
+    /// Everyone's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// users.yaml.
+    Roster,
+    /// What `plan --format json` prints.
+    Plan,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "write it like `90s` or `5m`".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "it cannot be negative".to_owned())
+}
+
+fn parallelism(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=1000) => Ok(n),
+        _ => Err("from 1 to 1000".to_owned()),
+    }
+}

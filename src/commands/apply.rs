@@ -1,0 +1,223 @@
+//! `certctl apply`: plans, asks, and lets the executor do it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::clock;
+use super::load::{self, Source};
+use super::locks::Locks;
+use super::plan::{self, Planned};
+use super::progress::Reporter;
+use super::terminal::Terminal;
+use super::{DONE, FAILED};
+use crate::apply::{self, Outcome, Published, Settings, Target};
+use crate::cli::{ApplyArgs, Global};
+use crate::error::{Error, Result};
+use crate::plan::{Plan, Verb, digest, safety};
+use crate::render::text::{self, date};
+use crate::render::{colour, count};
+use crate::repo::{PushTarget, Repo};
+
+pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Result<u8> {
+    if !args.auto_approve && !terminal.can_ask() {
+        return Err(Error::usage("there is no terminal to ask on, so nothing was done")
+            .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
+    }
+    let start = Instant::now();
+    let source = load::roster(global)?;
+    let repo = Repo::discover(&global.roster)?;
+    for path in repo.heal()? {
+        terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
+    }
+    refuse_dirty(&source, &repo)?;
+    repo.preflight_commit()?;
+    let push = if args.no_push { None } else { Some(repo.preflight_push()?) };
+    let commit = repo.head()?.to_string();
+
+    // Held from before the clusters are read until all is done, so that two applies see each other's work.
+    let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
+    let run = Run { source: &source, args, terminal, start };
+    let planned = plan::make(&source, global, Some(commit), clock::now(), &locks, terminal).await;
+    let result = run.apply(planned, repo, push).await;
+    locks.release().await;
+    result
+}
+
+struct Run<'a> {
+    source: &'a Source,
+    args: &'a ApplyArgs,
+    terminal: &'a Terminal,
+    start: Instant,
+}
+
+impl Run<'_> {
+    async fn apply(&self, planned: Planned, repo: Repo, push: Option<PushTarget>) -> Result<u8> {
+        let Planned { plan, reached, errors } = planned;
+        if plan.clusters.is_empty() {
+            return Error::all(errors).map_or(Ok(DONE), Err);
+        }
+        self.approve(&plan)?;
+        let settings = Settings {
+            parallelism: self.args.parallelism,
+            timeout: self.args.timeout,
+            push,
+            clock: clock::now,
+            interrupted: Arc::new(AtomicBool::new(false)),
+        };
+        watch_signals(settings.interrupted.clone());
+        let targets = plan.clusters.iter().zip(reached).map(|(plan, reached)| Target {
+            plan: plan.clone(),
+            observed: reached.observed,
+            connection: reached.connection,
+            certificate_authority: reached.certificate_authority,
+        });
+        let commit = plan.roster_commit.clone().unwrap_or_default();
+        let reporter = Reporter::new(self.terminal);
+        let outcome =
+            apply::run(&self.source.roster, &commit, targets.collect(), repo, &settings, &reporter).await;
+        report(&plan, &outcome, self.terminal, self.start);
+        let interrupted = outcome.interrupted;
+        match Error::all(errors.into_iter().chain(outcome.into_error())) {
+            Some(error) => Err(error),
+            None if interrupted => Ok(FAILED),
+            None => Ok(DONE),
+        }
+    }
+
+    /// The rails, the digest, and the question.
+    fn approve(&self, plan: &Plan) -> Result<()> {
+        let digest = digest::digest(plan);
+        let text = text::render(plan, &digest, self.terminal.talk_style());
+        if let Some(expected) = &self.args.expect_digest
+            && expected.trim_start_matches("sha256:") != digest.trim_start_matches("sha256:")
+        {
+            self.terminal.say(text.trim_end());
+            return Err(Error::new(format!(
+                "the plan is not the expected one: {digest}, not {expected}; nothing was changed"
+            ))
+            .hint("the roster, the records or the clusters changed since it was reviewed: review the plan above"));
+        }
+        safety::check(&self.source.roster, plan, self.args.acknowledge)?;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        self.terminal.say(text.trim_end());
+        if !self.args.auto_approve && !self.terminal.ask("Apply this? Only `yes` is a yes:") {
+            return Err(Error::new("not applied; nothing was changed"));
+        }
+        Ok(())
+    }
+}
+
+/// What is not committed is not what was reviewed.
+fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    let roster = &source.roster;
+    paths.extend(
+        roster.clusters.values().filter_map(|c| c.certificate_authority.as_ref()).map(ToString::to_string),
+    );
+    paths.extend(roster.users.values().filter_map(|u| u.csr.as_ref()).map(ToString::to_string));
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let dirty = repo.dirty(&paths)?;
+    if dirty.is_empty() {
+        return Ok(());
+    }
+    let dirty = dirty.join(", ");
+    Err(Error::new(format!(
+        "{dirty}: not committed; apply works from what is committed, so nothing was done"
+    ))
+    .hint("commit it with `git commit`, or put it aside with `git stash -u`"))
+}
+
+/// The first signal lets what is issued be recorded and bound; the second ends at once.
+fn watch_signals(interrupted: Arc<AtomicBool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::spawn(async move {
+        loop {
+            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            if interrupted.swap(true, Ordering::SeqCst) {
+                std::process::exit(i32::from(FAILED));
+            }
+            eprintln!(
+                "Interrupted: what is issued is recorded and bound, nothing new begins; once more ends at once."
+            );
+        }
+    });
+}
+
+fn report(plan: &Plan, outcome: &Outcome, terminal: &Terminal, start: Instant) {
+    let style = terminal.talk_style();
+    let bound = outcome.published.is_ok();
+    let mut issued = 0;
+    for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {
+        issued += done.issued.len();
+        for action in &cluster.people {
+            let line = match (action.verb, done.issued.get(&action.user)) {
+                (Verb::Revoke, _) => style.paint(
+                    colour::REMOVE,
+                    &format!(
+                        "- {} on {}: authenticates until {}, with nothing left but what system:authenticated may do",
+                        action.user,
+                        cluster.name,
+                        date(action.not_after)
+                    ),
+                ),
+                (_, Some(new)) => style.paint(
+                    colour::ADD,
+                    &format!(
+                        "+ {} on {}: {} until {}{}",
+                        action.user,
+                        cluster.name,
+                        new.credential.id,
+                        date(new.credential.not_after),
+                        if bound { "" } else { " (not bound, because it is not recorded)" }
+                    ),
+                ),
+                (_, None) => continue,
+            };
+            terminal.say(&line);
+        }
+        if cluster.people.iter().any(|a| matches!(a.verb, Verb::Revoke | Verb::Rotate)) {
+            terminal.say(&format!(
+                "  On {}, watches, logs, execs and port-forwards that were open go on until the API server ends them \
+                 (a watch after 30 to 60 minutes by default).",
+                cluster.name
+            ));
+        }
+    }
+    let records = match &outcome.published {
+        Ok(Published::Nothing) => "the records stay as they are".to_owned(),
+        Ok(Published::Kept(Some(commit))) => format!("records committed as {commit:.12}, not pushed"),
+        Ok(Published::Kept(None)) => "nothing to commit".to_owned(),
+        Ok(Published::Pushed(pushed)) => {
+            if let Some(note) = &pushed.note {
+                terminal.say(note);
+            }
+            format!("records pushed as {:.12}", pushed.commit.to_string())
+        }
+        Err(_) => "the records were NOT published, so nothing new was bound".to_owned(),
+    };
+    let failed: usize = outcome.clusters.iter().map(|cluster| cluster.errors.len()).sum();
+    let seconds = start.elapsed().as_secs_f64();
+    if plan.is_empty() && failed == 0 {
+        terminal.say(&format!("Nothing to do: the clusters are as the roster says ({seconds:.1} s)."));
+        return;
+    }
+    let summary = plan.summary();
+    let revoked = if summary.revoke > 0 {
+        format!(", {} revoked", count(summary.revoke, "credential"))
+    } else {
+        String::new()
+    };
+    let failed = if failed > 0 { format!(", {} FAILED", failed) } else { String::new() };
+    terminal.say(&format!(
+        "Done in {seconds:.1} s: {} issued{revoked}{failed}; {records}.",
+        count(issued, "credential")
+    ));
+}

@@ -1,0 +1,32 @@
+//! The one clock: the system's, or the one that `CERTCTL_NOW` sets.
+
+use std::sync::OnceLock;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::{Error, Result};
+
+/// How far the clock was set from the system's.
+static OFFSET: OnceLock<SignedDuration> = OnceLock::new();
+
+/// Sets the clock from `CERTCTL_NOW` (RFC 3339), from where it goes on at the usual pace.
+///
+/// # Errors
+/// The variable holds no time.
+pub fn set() -> Result<()> {
+    let Some(text) = std::env::var_os("CERTCTL_NOW").filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
+    let text = text.to_string_lossy();
+    let now: Timestamp = text.parse().map_err(|cause| {
+        Error::usage(format!("CERTCTL_NOW is `{text}`, which is no RFC 3339 time; nothing was done"))
+            .caused_by(cause)
+    })?;
+    OFFSET.get_or_init(|| Timestamp::now().duration_until(now));
+    Ok(())
+}
+
+/// Now.
+pub fn now() -> Timestamp {
+    Timestamp::now() + OFFSET.get().copied().unwrap_or_default()
+}

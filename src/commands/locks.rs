@@ -1,0 +1,52 @@
+//! The locks that an apply holds, one on each cluster.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::plan::Before;
+use super::terminal::Terminal;
+use crate::apply;
+use crate::cluster::{Connection, Lock};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, RosterName, hex};
+
+pub struct Locks<'a> {
+    roster: &'a RosterName,
+    patience: Duration,
+    terminal: &'a Terminal,
+    held: Mutex<Vec<Lock>>,
+}
+
+impl<'a> Locks<'a> {
+    pub fn new(roster: &'a RosterName, patience: Duration, terminal: &'a Terminal) -> Self {
+        Self { roster, patience, terminal, held: Mutex::default() }
+    }
+
+    /// Gives all of them back.
+    pub async fn release(self) {
+        let held = self.held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        futures::future::join_all(held.into_iter().map(Lock::release)).await;
+    }
+}
+
+impl Before for Locks<'_> {
+    async fn reading(&self, name: &ClusterName, connection: &Connection) -> Result<()> {
+        let waiting = |who: &str| {
+            self.terminal
+                .say(&format!("Cluster {name}: waiting for another apply, {}.", crate::error::visible(who)));
+        };
+        let lock = apply::lock(connection, self.roster, &holder()?, self.patience, &waiting).await?;
+        self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(lock);
+        Ok(())
+    }
+}
+
+/// Who this is, for whoever waits: host and process, and something that no other run has.
+fn holder() -> Result<String> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "unknown host" } else { host.trim() };
+    let mut random = [0; 4];
+    getrandom::fill(&mut random)
+        .map_err(|cause| Error::new("this system has no randomness; nothing was done").caused_by(cause))?;
+    Ok(format!("certctl on {host}, process {}, run {}", std::process::id(), hex(&random)))
+}

@@ -1,0 +1,62 @@
+//! One thin file a command: each wires the pure core to the edges.
+
+mod apply;
+mod clock;
+mod decrypt;
+pub mod load;
+mod locks;
+mod plan;
+mod progress;
+mod rotate;
+mod schema;
+mod terminal;
+mod validate;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Kind, Result};
+use terminal::Terminal;
+
+/// Done, and for `plan` nothing to do.
+const DONE: u8 = 0;
+/// Failed, or partly failed.
+const FAILED: u8 = 1;
+/// `plan --detailed-exitcode`: changes are pending.
+const CHANGES: u8 = 2;
+/// Wrong usage: `EX_USAGE` of sysexits.h.
+pub const USAGE: u8 = 64;
+
+/// Runs one command and says how it ended.
+pub fn run(cli: Cli) -> ExitCode {
+    let terminal = Terminal::new(&cli.global);
+    let result = clock::set().and_then(|()| dispatch(&cli, &terminal));
+    ExitCode::from(match result {
+        Ok(code) => code,
+        Err(error) => {
+            terminal.error(&error);
+            match error.kind() {
+                Kind::Failed => FAILED,
+                Kind::Usage => USAGE,
+            }
+        }
+    })
+}
+
+fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Validate => validate::run(global, terminal),
+        Command::Plan(args) => runtime()?.block_on(plan::run(global, args, terminal)),
+        Command::Apply(args) => runtime()?.block_on(apply::run(global, args, terminal)),
+        Command::Decrypt(args) => decrypt::run(global, args, terminal),
+        Command::Rotate(args) => rotate::run(global, args, terminal),
+        Command::Schema { what } => schema::run(*what, terminal),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|cause| {
+        crate::error::Error::new("the runtime could not be started; nothing was done").caused_by(cause)
+    })
+}

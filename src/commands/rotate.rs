@@ -1,0 +1,65 @@
+//! `certctl rotate`: raises `generation` in the roster, so that apply reissues and cuts off.
+
+use std::io::Write as _;
+
+use super::DONE;
+use super::load;
+use super::terminal::Terminal;
+use crate::cli::{Global, RotateArgs};
+use crate::error::{Error, Result};
+use crate::model::UserName;
+use crate::render::count;
+use crate::roster::{self, edit};
+use crate::seal;
+
+pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
+    let source = load::roster(global)?;
+    let file = &source.file;
+    let users: Vec<UserName> =
+        if args.all { source.roster.users.keys().cloned().collect() } else { args.users.clone() };
+    let missing: Vec<Error> = users
+        .iter()
+        .filter(|user| !source.roster.users.contains_key(*user))
+        .map(|user| {
+            Error::new(format!("{file}: there is no user `{user}`; nothing was changed")).hint(
+                "someone who is off the roster has lost their access already, or does at the next apply",
+            )
+        })
+        .collect();
+    if let Some(error) = Error::all(missing) {
+        return Err(error);
+    }
+    let read = |text: &str| roster::parse(file, text, &seal::parse_recipient).ok();
+    let text = edit::raise_generations(&source.text, &source.roster, &users, &read).map_err(|user| {
+        let entry = &source.roster.users[&user];
+        Error::new(format!(
+            "{file}:{}: `generation` of user `{user}` could not be edited safely; nothing was changed",
+            entry.position
+        ))
+        .hint(format!("write it by hand: `generation: {}`", entry.generation + 1))
+    })?;
+    write(global, &text)?;
+    terminal.say(&format!(
+        "{file}: raised the generation of {}.",
+        if users.len() == 1 { users[0].to_string() } else { count(users.len(), "user") }
+    ));
+    terminal.say(&format!("Review it with `git diff {file}`, commit it, and run `certctl apply`: it reissues, and cuts off what they had."));
+    Ok(DONE)
+}
+
+/// Whole or not at all: a new file beside the old one, then renamed onto it.
+fn write(global: &Global, text: &str) -> Result<()> {
+    let path = std::fs::canonicalize(&global.roster).unwrap_or_else(|_| global.roster.clone());
+    let folder = path.parent().unwrap_or(std::path::Path::new("."));
+    let replace = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    replace().map_err(|cause| {
+        Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(cause)
+    })
+}

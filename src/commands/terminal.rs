@@ -1,0 +1,95 @@
+//! Data goes to standard output, talk to standard error; colour and chattiness are decided once.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::cli::{ColorChoice, Global};
+use crate::error::{Error, Result};
+use crate::render::Style;
+
+/// How to speak.
+pub struct Terminal {
+    out: Style,
+    err: Style,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Terminal {
+    pub fn new(global: &Global) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let style = |terminal: bool| Style {
+            coloured: match global.color {
+                ColorChoice::Always => true,
+                ColorChoice::Never => false,
+                ColorChoice::Auto => terminal && !no_color && !dumb,
+            },
+        };
+        Self {
+            out: style(io::stdout().is_terminal()),
+            err: style(io::stderr().is_terminal()),
+            quiet: global.quiet,
+            verbose: global.verbose,
+        }
+    }
+
+    /// The style of what is printed.
+    pub fn style(&self) -> Style {
+        self.out
+    }
+
+    /// The style of what is said.
+    pub fn talk_style(&self) -> Style {
+        self.err
+    }
+
+    /// Prints data. A reader that has gone away (`| head`) is no failure.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn print(&self, data: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(data).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::new("standard output could not be written").caused_by(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says a line, unless `--quiet`.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    /// Says a line with `--verbose` only.
+    pub fn detail(&self, line: &str) {
+        if self.verbose {
+            self.say(line);
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn error(&self, error: &Error) {
+        let _ = io::stderr().write_all(error.render(self.err.coloured).as_bytes());
+    }
+
+    /// Whether progress may be drawn.
+    pub fn draws(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether a question can be answered.
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks; only a full `yes` is one.
+    pub fn ask(&self, question: &str) -> bool {
+        let _ = write!(io::stderr(), "{question} ");
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}

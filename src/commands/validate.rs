@@ -1,0 +1,33 @@
+//! `certctl validate`: the roster and the records, offline.
+
+use super::DONE;
+use super::load;
+use super::terminal::Terminal;
+use crate::cli::Global;
+use crate::error::{Error, Result};
+use crate::render::count;
+
+pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
+    let source = load::roster(global)?;
+    let mut errors = Vec::new();
+    let mut records = 0;
+    for (name, _) in source.clusters(global) {
+        match source.repository(name) {
+            Ok(observed) => records += observed.records.len(),
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(error) = Error::all(errors) {
+        return Err(error);
+    }
+    let roster = &source.roster;
+    terminal.say(&format!(
+        "{} is valid: {}, {}, {}, {}.",
+        source.file,
+        count(roster.clusters.len(), "cluster"),
+        count(roster.groups.len(), "group"),
+        count(roster.users.len(), "user"),
+        count(records, "record"),
+    ));
+    Ok(DONE)
+}

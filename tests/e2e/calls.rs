@@ -1,0 +1,62 @@
+//! What it costs the API server, counted in its audit log.
+
+use std::collections::BTreeMap;
+
+use crate::world::{World, plane};
+
+fn roster(world: &World, users: usize) -> String {
+    let recipient = world.identity("all");
+    let mut text = format!(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {name}}}\nclusters: [{{name: prod, context: test}}]\n\
+         groups: [{{name: {name}-all, grants: [{{clusterRole: view}}]}}]\nusers:\n",
+        name = world.name
+    );
+    for i in 0..users {
+        text += &format!("- {{name: u{i}, recipients: [{recipient}], groups: [{}-all]}}\n", world.name);
+    }
+    text
+}
+
+fn count(events: &[serde_json::Value]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for event in events {
+        let (verb, object) = (event["verb"].as_str().unwrap_or(""), &event["objectRef"]);
+        let mut what = format!("{verb} {}", object["resource"].as_str().unwrap_or(""));
+        if let Some(subresource) = object["subresource"].as_str() {
+            what += &format!("/{subresource}");
+        }
+        *counts.entry(what).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_plan_costs_the_same_calls_for_10_and_for_1000_users() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "calls");
+    let mut seen = Vec::new();
+    for users in [10, 1000] {
+        world.roster(&roster(&world, users));
+        let position = plane.audit_position();
+        world.certctl(&["plan", "--detailed-exitcode"]).expect(2).says(&format!("{users} to issue"));
+        seen.push(count(&world.calls(position)));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert!(seen[0].values().sum::<usize>() <= 8, "{:?}", seen[0]);
+}
+
+#[test]
+fn a_person_costs_two_writes_and_a_share_of_one_watch() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "writes");
+    world.roster(&roster(&world, 12));
+    let position = plane.audit_position();
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let counts = count(&world.calls(position));
+    assert_eq!(counts["create certificatesigningrequests"], 12, "{counts:?}");
+    assert_eq!(counts["update certificatesigningrequests/approval"], 12, "{counts:?}");
+    assert_eq!(counts["watch certificatesigningrequests"], 1, "{counts:?}");
+    // The one binding is written once for all who join it.
+    assert_eq!(counts["create clusterrolebindings"], 1, "{counts:?}");
+    assert!(!counts.contains_key("get certificatesigningrequests"), "nobody polls: {counts:?}");
+}

@@ -1,0 +1,8 @@
+//! The e2e suite: real kube-apiserver, kubectl, git and age. It runs where `CERTCTL_CONTROL_PLANE`
+//! names the folder that `tests/control-plane/build` prints; elsewhere each test says that it was
+//! skipped.
+
+mod bad_input;
+mod calls;
+mod main_job;
+mod world;

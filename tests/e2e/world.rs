@@ -1,0 +1,302 @@
+//! A team's world: a repository with a bare origin, people with age keys, and certctl's own identity
+//! on a real cluster. Every test has its own, so that they can share one control plane.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use certctl_testing::{ControlPlane, Options};
+use tempfile::TempDir;
+
+/// The control plane that the tests share, or `None` where none was asked for.
+pub fn plane() -> Option<&'static ControlPlane> {
+    static PLANE: OnceLock<Option<ControlPlane>> = OnceLock::new();
+    PLANE
+        .get_or_init(|| {
+            let Some(binaries) = certctl_testing::binaries() else {
+                eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
+                return None;
+            };
+            let plane = ControlPlane::start(&binaries, Options::default()).expect("the control plane starts");
+            eprintln!("control plane: Kubernetes {}", plane.version());
+            Some(plane)
+        })
+        .as_ref()
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "`{text}` was not said\nstdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+pub struct World {
+    pub plane: &'static ControlPlane,
+    pub name: &'static str,
+    dir: TempDir,
+    pub kubeconfig: PathBuf,
+    said: RefCell<Vec<u8>>,
+    secrets: RefCell<Vec<Vec<u8>>>,
+}
+
+impl World {
+    /// A world whose certctl is a cluster administrator with a name of its own.
+    pub fn new(plane: &'static ControlPlane, name: &'static str) -> Self {
+        let kubeconfig = plane.client_kubeconfig(&format!("certctl-{name}"), &["system:masters"]);
+        Self::with_kubeconfig(plane, name, kubeconfig)
+    }
+
+    pub fn with_kubeconfig(plane: &'static ControlPlane, name: &'static str, kubeconfig: PathBuf) -> Self {
+        let dir = tempfile::Builder::new().prefix("certctl-e2e-").tempdir().expect("a temporary folder");
+        let world =
+            Self { plane, name, dir, kubeconfig, said: RefCell::default(), secrets: RefCell::default() };
+        fs::create_dir(world.path("home")).expect("home");
+        fs::create_dir(world.path("keys")).expect("keys");
+        world.git_in(world.dir.path(), &["init", "-q", "--bare", "-b", "main", "origin.git"]);
+        world.git_in(world.dir.path(), &["clone", "-q", "origin.git", "repo"]);
+        world.git(&["checkout", "-q", "-b", "main"]);
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn repo(&self) -> PathBuf {
+        self.path("repo")
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_AUTHOR_NAME", "Ada Admin")
+            .env("GIT_AUTHOR_EMAIL", "admin@example.com")
+            .env("GIT_COMMITTER_NAME", "Ada Admin")
+            .env("GIT_COMMITTER_EMAIL", "admin@example.com")
+            .stdin(Stdio::null());
+        let _ = fs::create_dir(self.path("tmp"));
+        command
+    }
+
+    fn run(&self, mut command: Command) -> Ran {
+        let output = command.output().unwrap_or_else(|e| panic!("{command:?} could not be started: {e}"));
+        let mut said = self.said.borrow_mut();
+        said.extend_from_slice(&output.stdout);
+        said.extend_from_slice(&output.stderr);
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    pub fn certctl(&self, args: &[&str]) -> Ran {
+        self.certctl_at(None, args)
+    }
+
+    /// With the clock set to a time (RFC 3339).
+    pub fn certctl_at(&self, now: Option<&str>, args: &[&str]) -> Ran {
+        self.run(self.certctl_command(now, args))
+    }
+
+    pub fn certctl_command(&self, now: Option<&str>, args: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_certctl"), &self.repo());
+        command.args(args);
+        if let Some(now) = now {
+            command.env("CERTCTL_NOW", now);
+        }
+        command
+    }
+
+    fn git_in(&self, folder: &Path, args: &[&str]) -> String {
+        let mut command = self.command("git", folder);
+        command.args(args);
+        let ran = self.run(command);
+        assert_eq!(ran.code, 0, "git {args:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    pub fn git(&self, args: &[&str]) -> String {
+        self.git_in(&self.repo(), args)
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.repo().join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        fs::write(path, text).expect("a file");
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.repo().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+    }
+
+    pub fn exists(&self, file: &str) -> bool {
+        self.repo().join(file).exists()
+    }
+
+    /// Writes users.yaml, commits and pushes it.
+    pub fn roster(&self, text: &str) {
+        self.write("users.yaml", text);
+        self.commit("roster");
+    }
+
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["push", "-q", "-u", "origin", "main"]);
+    }
+
+    /// A new age identity; returns its recipient.
+    pub fn identity(&self, name: &str) -> String {
+        let file = self.path("keys").join(name);
+        if !file.exists() {
+            let mut command = self.command(self.plane.bin("age-keygen"), self.dir.path());
+            command.arg("-o").arg(&file);
+            assert_eq!(self.run(command).code, 0);
+        }
+        let text = fs::read_to_string(&file).expect("an identity");
+        let line = text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
+        line.to_owned()
+    }
+
+    /// A new OpenSSH key of a type; returns its recipient.
+    pub fn ssh_identity(&self, name: &str, kind: &str) -> String {
+        let file = self.path("keys").join(name);
+        let mut command = self.command("ssh-keygen", self.dir.path());
+        command.args(["-q", "-t", kind, "-N", "", "-C", "someone", "-f"]).arg(&file);
+        assert_eq!(self.run(command).code, 0);
+        fs::read_to_string(file.with_extension("pub")).expect("a public key").trim().to_owned()
+    }
+
+    pub fn identity_file(&self, name: &str) -> PathBuf {
+        self.path("keys").join(name)
+    }
+
+    /// What the reference age makes of a sealed kubeconfig, as a file outside the repository.
+    pub fn open(&self, cluster: &str, user: &str) -> PathBuf {
+        let target = self.path(&format!("{user}.{cluster}.{}.kubeconfig", self.secrets.borrow().len()));
+        let mut command = self.command(self.plane.bin("age"), &self.repo());
+        command.arg("-d").arg("-i").arg(self.identity_file(user)).arg("-o").arg(&target);
+        command.arg(format!("access/{cluster}/{user}.kubeconfig.age"));
+        let ran = self.run(command);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        self.remember_key(&fs::read_to_string(&target).expect("a kubeconfig"));
+        target
+    }
+
+    /// The key's bytes must not turn up anywhere: see [`World::sweep`].
+    pub fn remember_key(&self, kubeconfig: &str) {
+        let line = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("client-key-data:"));
+        if let Some(data) = line {
+            use base64::Engine as _;
+            let data = data.trim().trim_matches('"');
+            let pem = base64::engine::general_purpose::STANDARD.decode(data).expect("base64");
+            let mut secrets = self.secrets.borrow_mut();
+            // A piece from the middle, as it stands in the kubeconfig, in PEM and in DER.
+            secrets.push(data.as_bytes()[data.len() / 2 - 20..data.len() / 2 + 20].to_vec());
+            let text = String::from_utf8(pem).expect("PEM");
+            let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+            let line = text.lines().nth(1).expect("a line of base64");
+            secrets.push(line.as_bytes()[line.len() / 2..].to_vec());
+            let der = base64::engine::general_purpose::STANDARD.decode(body).expect("base64");
+            secrets.push(der[der.len() / 3..der.len() / 3 + 24].to_vec());
+        }
+    }
+
+    /// kubectl with someone's kubeconfig.
+    pub fn kubectl(&self, kubeconfig: &Path, args: &[&str]) -> Ran {
+        let mut command = self.command(self.plane.bin("kubectl"), self.dir.path());
+        command.arg("--kubeconfig").arg(kubeconfig).args(args);
+        self.run_unswept(command)
+    }
+
+    /// kubectl is given keys on purpose, so what it says is not what certctl said.
+    fn run_unswept(&self, mut command: Command) -> Ran {
+        let output = command.output().expect("kubectl starts");
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub fn can(&self, kubeconfig: &Path, args: &[&str], expected: bool) {
+        let mut all = vec!["auth", "can-i"];
+        all.extend(args);
+        let ran = self.kubectl(kubeconfig, &all);
+        assert_eq!(ran.stdout.trim(), if expected { "yes" } else { "no" }, "can-i {args:?}: {}", ran.stderr);
+    }
+
+    pub fn namespace(&self, name: &str) {
+        self.plane.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));
+    }
+
+    /// What this world's certctl asked the API server, from the audit log.
+    pub fn calls(&self, since: u64) -> Vec<serde_json::Value> {
+        let me = format!("certctl-{}", self.name);
+        let events = self.plane.audit_events_since(since).into_iter();
+        // A watch is logged when it begins and when it ends.
+        events
+            .filter(|event| event["user"]["username"] == me && event["stage"] != "ResponseStarted")
+            .collect()
+    }
+
+    /// No private key anywhere: what was said, every git object, every file in the temporary folder.
+    pub fn sweep(&self) {
+        let secrets = self.secrets.borrow();
+        assert!(!secrets.is_empty(), "a sweep without secrets proves nothing");
+        let clean = |what: &str, bytes: &[u8]| {
+            for secret in secrets.iter() {
+                assert!(!bytes.windows(secret.len()).any(|w| w == &secret[..]), "a private key is in {what}");
+            }
+        };
+        clean("what certctl, git and age said", &self.said.borrow());
+        for repo in ["repo", "origin.git"] {
+            let mut command = self.command("git", &self.path(repo));
+            command.args(["cat-file", "--batch", "--batch-all-objects"]);
+            clean(repo, &command.output().expect("git cat-file").stdout);
+        }
+        let mut folders = vec![self.path("repo"), self.path("tmp"), self.path("home")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    clean(&entry.path().display().to_string(), &fs::read(entry.path()).unwrap_or_default());
+                }
+            }
+        }
+        clean("the audit log", &fs::read(self.plane.dir().join("audit.log")).unwrap_or_default());
+    }
+}
