@@ -1,0 +1,201 @@
+//! `cargo bench --bench plan [USERS]`: what a plan costs without the network, and where the time goes.
+//!
+//! 10,000 users, each with a record whose certificate is real. The API server's part is plain data
+//! here; in practice it is six lists. Prints CPU time for each step and the peak memory; beside it,
+//! what only reading the same files and hashing them costs, so that the numbers mean something on
+//! any machine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use certctl::commands::load;
+use certctl::model::{CredentialGroup, CredentialId, KeyType, hex, sha256};
+use certctl::plan::observed::{
+    Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, Subject,
+};
+use certctl::plan::{self, Plan, digest};
+use certctl::record::{self, API_VERSION, Credential, Record, State};
+use certctl::render::{Style, text};
+use jiff::Timestamp;
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+
+fn main() {
+    let users: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bindings = write_world(folder.path(), users);
+    println!("a plan with {users} users and {users} records, network aside");
+
+    let idle = memory();
+    let mut clock = Clock::new();
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder.path().join("access/prod")).expect("records") {
+        let text = fs::read(entry.expect("an entry").path()).expect("a file");
+        bytes += text.len();
+        std::hint::black_box(sha256(&text));
+    }
+    clock.lap(&format!("for comparison: read and hash {:.1} MB in {} files", bytes as f64 / 1e6, 2 * users));
+    let compared = clock.total;
+    clock.total = 0.0;
+
+    let cli = <certctl::cli::Cli as clap::Parser>::parse_from([
+        "certctl",
+        "--roster",
+        folder.path().join("users.yaml").to_str().expect("UTF-8"),
+        "plan",
+    ]);
+    let source = load::roster(&cli.global).unwrap_or_else(|e| panic!("{}", e.render(false)));
+    clock.lap("parse and validate the roster");
+    let name = "prod".parse().expect("a name");
+    let mut observed = source.repository(&name).unwrap_or_else(|e| panic!("{}", e.render(false)));
+    clock.lap("read the records, check them against their certificates");
+    observed.server = "https://prod.example.com:6443".into();
+    observed.state = ClusterState {
+        uid: "uid".into(),
+        cluster_roles: ["view".to_owned()].into(),
+        bindings,
+        ..ClusterState::default()
+    };
+    let cluster = plan::plan("users.yaml", &source.roster, &name, &observed, Timestamp::now())
+        .unwrap_or_else(|e| panic!("{}", e.render(false)));
+    clock.lap("the diff");
+    let plan = Plan {
+        roster: source.roster.name.clone(),
+        roster_commit: None,
+        now: Timestamp::now(),
+        clusters: vec![cluster],
+    };
+    let digest = digest::digest(&plan);
+    let text = text::render(&plan, &digest, Style::default());
+    clock.lap("digest and text");
+    println!("  {:>7.3} s CPU in all, {:.1} times the comparison", clock.total, clock.total / compared);
+    println!(
+        "  {:>7.1} MB at the peak, {:.1} MB of it before the plan",
+        memory() as f64 / 1e3,
+        idle as f64 / 1e3
+    );
+    println!("{}", text.lines().last().unwrap_or_default());
+}
+
+struct Clock {
+    last: f64,
+    total: f64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { last: cpu_seconds(), total: 0.0 }
+    }
+
+    fn lap(&mut self, what: &str) {
+        let now = cpu_seconds();
+        println!("  {:>7.3} s CPU  {what}", now - self.last);
+        self.total += now - self.last;
+        self.last = now;
+    }
+}
+
+/// On-CPU nanoseconds of the main thread, the only one here (`/proc/<pid>/schedstat`).
+fn cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/self/schedstat").expect("Linux");
+    text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).expect("nanoseconds") / 1e9
+}
+
+/// Peak resident memory, in kB.
+fn memory() -> u64 {
+    let text = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.trim().trim_end_matches(" kB").parse().expect("kB")
+}
+
+fn write_world(folder: &Path, users: usize) -> Vec<Binding> {
+    let access = folder.join("access/prod");
+    fs::create_dir_all(&access).expect("folders");
+    let authority = KeyPair::generate().expect("a key");
+    let params = CertificateParams::default();
+    let issuer = Issuer::new(params, authority);
+    let key = KeyPair::generate().expect("a key");
+    let recipient = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z";
+    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("a time");
+    let mut roster = String::from(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: acme}\nclusters: [{name: prod}]\n\
+         groups: [{name: all, grants: [{clusterRole: view}]}]\nusers:\n",
+    );
+    let mut parts: BTreeMap<usize, Vec<Subject>> = BTreeMap::new();
+    for i in 0..users {
+        let user = format!("user-{i}");
+        let _ =
+            writeln!(roster, "- name: {user}\n  recipients: [{recipient}]\n  groups: [all]\n  generation: 1");
+        // One key for all keeps the set-up short; the id only has to be that of the certificate.
+        let id = CredentialId::of_public_key(&rcgen::PublicKeyData::subject_public_key_info(&key));
+        let group = CredentialGroup { user: user.parse().expect("a name"), id: id.clone() };
+        let mut params = CertificateParams::default();
+        let mut name = DistinguishedName::new();
+        name.push(DnType::OrganizationName, group.to_string());
+        name.push(DnType::CommonName, user.as_str());
+        params.distinguished_name = name;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_before = time(now.as_second() - 300);
+        params.not_after = time(now.as_second() + 30 * 86400);
+        params.serial_number = Some((i as u64 + 1).into());
+        let certificate = params.signed_by(&key, &issuer).expect("a certificate");
+        let sealed = format!("sealed for {user}").repeat(120);
+        let parsed = certctl::pki::Certificate::from_pem(certificate.pem().as_bytes()).expect("it parses");
+        let record = Record {
+            api_version: API_VERSION.into(),
+            kind: "Record".into(),
+            cluster: "prod".parse().expect("a name"),
+            user: group.user.clone(),
+            credentials: vec![Credential {
+                id,
+                state: State::Active,
+                serial: parsed.serial().into(),
+                x509_sha256: parsed.sha256().into(),
+                not_before: parsed.not_before(),
+                not_after: parsed.not_after(),
+                generation: 1,
+                key: Some(KeyType::EcdsaP256),
+                csr_sha256: None,
+                in_certificate_groups: Vec::new(),
+                recipients: vec![recipient.into()],
+                server: "https://prod.example.com:6443".into(),
+                certificate_authority_sha256: None,
+                sealed_sha256: hex(&sha256(sealed.as_bytes())),
+                roster_commit: "0".repeat(40),
+                certificate: parsed.pem().into(),
+            }],
+        };
+        fs::write(access.join(format!("{user}.yaml")), record::to_yaml(&record).expect("YAML"))
+            .expect("a record");
+        fs::write(access.join(format!("{user}.kubeconfig.age")), sealed).expect("a sealed file");
+        parts.entry(i / 500).or_default().push(Subject {
+            kind: "Group".into(),
+            name: group.to_string(),
+            namespace: None,
+        });
+    }
+    fs::write(folder.join("users.yaml"), roster).expect("the roster");
+    // As the cluster would hold them after an apply under another split: everything is compared.
+    let bindings = parts.into_iter().map(|(i, subjects)| Binding {
+        at: BindingAt {
+            namespace: None,
+            name: format!("certctl:all:view~{}of{}", i + 1, users.div_ceil(500)),
+        },
+        role_kind: "ClusterRole".into(),
+        role_name: "view".into(),
+        subjects,
+        labels: [
+            (LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned()),
+            (LABEL_ROSTER.to_owned(), "acme".to_owned()),
+        ]
+        .into(),
+        uid: format!("uid-{i}"),
+        resource_version: "1".into(),
+    });
+    bindings.collect()
+}
+
+fn time(seconds: i64) -> time::OffsetDateTime {
+    time::OffsetDateTime::from_unix_timestamp(seconds).expect("a time")
+}
