@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Issued, Outcome, Published, Settings, Target, folder};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
-use crate::plan::{Verb, after};
+use crate::plan::{Cleanup, Verb, after};
 use crate::record::{self, ClusterPin};
 use crate::render::text::date;
 use crate::repo::{Changes, Repo, TRAILER};
@@ -84,12 +84,12 @@ fn record_path(cluster: &ClusterName, user: &UserName) -> String {
 
 /// What was done, for `git log`: a headline, then a line for each credential.
 fn message(roster: &Roster, targets: &[Target], outcome: &Outcome) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut done: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut body = String::new();
-    for (target, done) in targets.iter().zip(&outcome.clusters) {
+    for (target, issued) in targets.iter().zip(outcome.clusters.iter().map(|cluster| &cluster.issued)) {
         let mut lines = String::new();
         for action in &target.plan.people {
-            let new = done.issued.get(&action.user).map(|issued| &issued.credential);
+            let new = issued.get(&action.user).map(|issued| &issued.credential);
             let said = match (action.verb, new, &action.credential) {
                 (Verb::Issue | Verb::Renew | Verb::Rotate, Some(new), _) => {
                     format!("{} until {}: {}", new.id, date(new.not_after), action.reason)
@@ -100,14 +100,14 @@ fn message(roster: &Roster, targets: &[Target], outcome: &Outcome) -> String {
                 }
                 _ => continue,
             };
-            *counts.entry(action.verb.word()).or_default() += 1;
+            done.entry(action.verb.word()).or_default().push(action.user.as_str());
             let _ = writeln!(lines, "  {} {} {said}", action.verb, action.user);
         }
-        let forgotten =
-            target.plan.cleanups.iter().filter(|c| matches!(c, crate::plan::Cleanup::Expired { .. })).count();
-        if forgotten > 0 {
-            *counts.entry("forget").or_default() += forgotten;
-            let _ = writeln!(lines, "  forget {forgotten} expired");
+        for cleanup in &target.plan.cleanups {
+            if let Cleanup::Expired { user, credential, .. } = cleanup {
+                done.entry("forget").or_default().push(user.as_str());
+                let _ = writeln!(lines, "  forget {user} {credential}: expired");
+            }
         }
         if target.plan.pin {
             let _ = writeln!(lines, "  pin the cluster's identity {}", target.plan.uid);
@@ -116,7 +116,19 @@ fn message(roster: &Roster, targets: &[Target], outcome: &Outcome) -> String {
             let _ = write!(body, "\n{}:\n{lines}", target.plan.name);
         }
     }
-    let counts: Vec<String> = counts.into_iter().map(|(verb, count)| format!("{verb} {count}")).collect();
-    let headline = if counts.is_empty() { "pin clusters".to_owned() } else { counts.join(", ") };
-    format!("certctl: {headline}\n{body}\n{TRAILER}: {}\n", roster.name)
+    format!("certctl: {}\n{body}\n{TRAILER}: {}\n", headline(&done), roster.name)
+}
+
+/// `issue alice, bob; revoke carol`, or counts where the names would not fit a line.
+fn headline(done: &BTreeMap<&str, Vec<&str>>) -> String {
+    const WIDTH: usize = 60;
+    let join = |each: &dyn Fn(&Vec<&str>) -> String| {
+        done.iter().map(|(verb, users)| format!("{verb} {}", each(users))).collect::<Vec<_>>().join("; ")
+    };
+    let names = join(&|users| users.join(", "));
+    match done.is_empty() {
+        true => "pin clusters".to_owned(),
+        false if names.len() <= WIDTH => names,
+        false => join(&|users| users.len().to_string()),
+    }
 }

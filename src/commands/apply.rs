@@ -210,14 +210,20 @@ fn report(plan: &Plan, outcome: &Outcome, terminal: &Terminal, start: Instant) {
         return;
     }
     let summary = plan.summary();
-    let revoked = if summary.revoke > 0 {
-        format!(", {} revoked", count(summary.revoke, "credential"))
-    } else {
-        String::new()
-    };
-    let failed = if failed > 0 { format!(", {} FAILED", failed) } else { String::new() };
-    terminal.say(&format!(
-        "Done in {seconds:.1} s: {} issued{revoked}{failed}; {records}.",
-        count(issued, "credential")
-    ));
+    let mut parts = Vec::new();
+    for (number, what) in [
+        (issued, "credential issued"),
+        (summary.revoke, "credential revoked"),
+        (if bound { summary.bindings } else { 0 }, "binding brought up to date"),
+    ] {
+        if number > 0 {
+            let (noun, rest) = what.split_once(' ').unwrap_or((what, ""));
+            parts.push(format!("{} {rest}", count(number, noun)));
+        }
+    }
+    if failed > 0 {
+        parts.push(style.paint(colour::REMOVE, &format!("{failed} FAILED")));
+    }
+    parts.push(records);
+    terminal.say(&format!("Done in {seconds:.1} s: {}.", parts.join(", ")));
 }
