@@ -60,8 +60,8 @@ impl Issuer<'_> {
             user,
             server: self.server,
             certificate_authority: self.certificate_authority,
-            certificate: &certificate,
-            key: key.as_ref(),
+            certificate: certificate.pem(),
+            private_key: key.as_ref(),
         };
         let sealed = seal::seal(&issuance.recipients, &kubeconfig.to_yaml())?;
         drop(key);
@@ -72,10 +72,10 @@ impl Issuer<'_> {
         let credential = Credential {
             id,
             state: State::Active,
-            serial: certificate.serial().to_owned(),
-            x509_sha256: certificate.sha256().to_owned(),
-            not_before: certificate.not_before(),
-            not_after: certificate.not_after(),
+            serial: certificate.serial.clone(),
+            x509_sha256: certificate.sha256.clone(),
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
             generation: issuance.generation,
             key: key_type,
             csr_sha256,

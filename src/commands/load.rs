@@ -217,16 +217,16 @@ fn check_credential(user: &UserName, credential: &Credential) -> Result<(), Stri
     let group = CredentialGroup { user: user.clone(), id: id.clone() };
     let mut organizations: Vec<String> = vec![group.to_string()];
     organizations.extend(credential.in_certificate_groups.iter().map(ToString::to_string));
-    let mut held = certificate.organizations().to_vec();
+    let mut held = certificate.organizations.clone();
     organizations.sort();
     held.sort();
     for (what, same) in [
-        ("id", certificate.credential_id() == *id),
-        ("serial", certificate.serial() == credential.serial),
-        ("x509SHA256", certificate.sha256() == credential.x509_sha256),
-        ("notBefore", certificate.not_before() == credential.not_before),
-        ("notAfter", certificate.not_after() == credential.not_after),
-        ("user", certificate.common_name() == user.as_str()),
+        ("id", certificate.credential_id == *id),
+        ("serial", certificate.serial == credential.serial),
+        ("x509SHA256", certificate.sha256 == credential.x509_sha256),
+        ("notBefore", certificate.not_before == credential.not_before),
+        ("notAfter", certificate.not_after == credential.not_after),
+        ("user", certificate.common_name.as_deref() == Some(user.as_str())),
         ("groups", held == organizations),
     ] {
         if !same {

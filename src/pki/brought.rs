@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{parse_request, pem_text};
+use super::{KeyAlgorithm, KeyDescription, parse_request};
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, CredentialId, GroupName, UserName, hex, sha256};
 
@@ -28,7 +28,7 @@ pub fn check_brought_request(
     groups: &BTreeSet<GroupName>,
 ) -> Result<BroughtRequest> {
     let request = parse_request(bytes)?;
-    let id = CredentialId::of_public_key(&request.public_key_der);
+    let id = request.credential_id();
     let group = CredentialGroup { user: user.clone(), id: id.clone() }.to_string();
     let mut wanted: Vec<String> = vec![group];
     wanted.extend(groups.iter().map(ToString::to_string));
@@ -39,22 +39,22 @@ pub fn check_brought_request(
     wanted.sort();
     let wrong = if !request.signature_valid {
         Some(("its signature is not that of its key".to_owned(), format!("make it again: {command}")))
-    } else if let Some(weak) = request.weak_key {
+    } else if let Some(weak) = weakness(&request.key) {
         Some((
             weak,
             "make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`".to_owned(),
         ))
-    } else if request.common_names != [user.as_str()] {
+    } else if request.common_name.as_deref() != Some(user.as_str()) {
         Some((
-            format!("its CN is {}, not `{user}`", super::listed(&request.common_names)),
+            format!("its CN is {}, not `{user}`", listed(request.common_name.as_slice())),
             format!("with the same key: {command}"),
         ))
     } else if held != wanted {
         Some((
-            format!("its O is {}, not {}", super::listed(&request.organizations), super::listed(&wanted)),
+            format!("its O is {}, not {}", listed(&request.organizations), listed(&wanted)),
             format!("with the same key, whose credential group this is: {command}"),
         ))
-    } else if let Some(other) = request.other_names.first() {
+    } else if let Some(other) = request.other_attributes.first() {
         Some((format!("its subject also holds {other}"), format!("with the same key: {command}")))
     } else {
         request.extensions.first().map(|extension| {
@@ -63,10 +63,26 @@ pub fn check_brought_request(
     };
     match wrong {
         Some((what, hint)) => Err(Error::new(format!("{what}; nothing was issued for it")).hint(hint)),
-        None => Ok(BroughtRequest {
-            id,
-            sha256: hex(&sha256(&request.der)),
-            pem: pem_text("CERTIFICATE REQUEST", &request.der),
-        }),
+        None => Ok(BroughtRequest { id, sha256: hex(&sha256(&request.der)), pem: request.pem() }),
     }
+}
+
+/// RSA below 2048 bits, and whatever is neither RSA, nor ECDSA on P-256 or P-384, nor Ed25519.
+fn weakness(key: &KeyDescription) -> Option<String> {
+    match key.algorithm {
+        KeyAlgorithm::Rsa if key.bits < 2048 => {
+            Some(format!("its RSA key has {} bits; 2048 is the least", key.bits))
+        }
+        KeyAlgorithm::Rsa | KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::Ed25519 => None,
+        KeyAlgorithm::EcdsaP521 | KeyAlgorithm::Other(_) => {
+            Some(format!("its key is {key}; use RSA, ECDSA on P-256 or P-384, or Ed25519"))
+        }
+    }
+}
+
+fn listed(values: &[String]) -> String {
+    if values.is_empty() {
+        return "missing".to_owned();
+    }
+    values.iter().map(|value| format!("`{}`", value.escape_debug())).collect::<Vec<_>>().join(", ")
 }

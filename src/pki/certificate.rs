@@ -1,184 +1,316 @@
-//! Certificates that come back from a cluster, or lie in a record.
+//! Certificates as the cluster returns them and as records hold them: read, and compared with what
+//! was asked for.
+//!
+//! Refuses a chain that is too long or too large, a CA in the leaf's place, several CNs, and any
+//! subject attribute other than CN and O. The signature is not checked: the cluster's client CA is
+//! not known here, and only the API server decides what it accepts.
 
 use jiff::{SignedDuration, Timestamp};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
 
-use super::{LARGEST, Names, Subject, pem_text};
+use super::name::Names;
+use super::request::Subject;
+use super::{SIZE_LIMIT, pem};
 use crate::error::{Error, Result};
 use crate::model::{CredentialId, hex, sha256};
 
-/// The longest chain: a leaf and some intermediates.
-const LONGEST_CHAIN: usize = 10;
+/// The longest chain that is read.
+const CHAIN_LIMIT: usize = 10;
 
-/// How far the clocks of the cluster and of this machine may be apart.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// How far the clocks of this machine and of the cluster may differ: kube-controller-manager
+/// computes both times from its own clock, and backdates notBefore by as much.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// A client certificate, with any intermediates.
-#[derive(Debug, Clone)]
+/// A client certificate and its chain, leaf first.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
+    /// DER SubjectPublicKeyInfo.
+    pub public_key_der: Vec<u8>,
+    /// The credential that the public key makes it.
+    pub credential_id: CredentialId,
+    /// Serial number, lower-case hex, two digits a byte, without leading zero bytes.
+    pub serial: String,
+    /// SHA-256 of the DER, lower-case hex: what the audit log shows after `X509SHA256=`.
+    pub sha256: String,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// CN, where there is one: Kubernetes' user name.
+    pub common_name: Option<String>,
+    /// Every O in the certificate's order, which is the signer's: Go sorts them.
+    pub organizations: Vec<String>,
+    /// Whether its extended key usage holds `clientAuth`.
+    pub has_client_auth: bool,
+    /// The issuer's CN, where there is one.
+    pub issuer_common_name: Option<String>,
     pem: String,
-    public_key_der: Vec<u8>,
-    serial: String,
-    sha256: String,
-    not_before: Timestamp,
-    not_after: Timestamp,
-    common_name: String,
-    organizations: Vec<String>,
-    client_auth: bool,
 }
 
 impl Certificate {
-    /// Reads a chain, leaf first.
+    /// Reads a PEM chain, leaf first. Text around the blocks is dropped.
     ///
     /// # Errors
-    /// It is too long, no PEM, no certificate, the certificate of an authority, or its subject holds
-    /// more than one CN and some O.
+    /// Where it is larger than [`SIZE_LIMIT`], longer than 10 certificates, holds other blocks,
+    /// cannot be read as X.509, or the leaf is no leaf or has a subject that certctl never asks for.
     pub fn from_pem(bytes: &[u8]) -> Result<Self> {
-        let wrong = |what: &str| Error::new(format!("the certificate {what}"));
-        if bytes.len() > LARGEST {
-            return Err(wrong(&format!("is longer than {LARGEST} bytes")));
+        let unreadable = |why: &str| Error::new(format!("the certificate cannot be read: {why}"));
+        if bytes.len() > SIZE_LIMIT {
+            return Err(unreadable("it is larger than 64 KiB"));
         }
-        let mut chain = Vec::new();
-        for pem in Pem::iter_from_buffer(bytes) {
-            let pem = pem.map_err(|cause| wrong("is no PEM").caused_by(cause))?;
-            if pem.label != "CERTIFICATE" || chain.len() == LONGEST_CHAIN {
-                return Err(wrong("comes with something else, or with too long a chain"));
+        let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is no PEM text"))?;
+        let blocks = pem::decode(text)?;
+        if blocks.len() > CHAIN_LIMIT {
+            return Err(unreadable("its chain is longer than 10 certificates"));
+        }
+        if blocks.iter().any(|block| block.label != "CERTIFICATE") {
+            return Err(unreadable("it holds PEM blocks other than `CERTIFICATE`"));
+        }
+        let mut parsed = Vec::with_capacity(blocks.len());
+        let mut chain = String::new();
+        for block in &blocks {
+            let (rest, certificate) = X509Certificate::from_der(&block.der)
+                .map_err(|_| unreadable("it is no X.509 certificate"))?;
+            if !rest.is_empty() {
+                return Err(unreadable("bytes follow the certificate"));
             }
-            chain.push(pem.contents);
+            parsed.push(certificate);
+            chain.push_str(&String::from_utf8_lossy(&pem::encode("CERTIFICATE", &block.der)));
         }
-        let leaf = chain.first().ok_or_else(|| wrong("is no PEM"))?;
-        let (rest, parsed) =
-            X509Certificate::from_der(leaf).map_err(|cause| wrong("cannot be read").caused_by(cause))?;
-        if !rest.is_empty() {
-            return Err(wrong("has something behind it"));
+        let leaf = parsed.first().ok_or_else(|| unreadable("it holds no PEM block"))?;
+        Self::of_leaf(leaf, chain)
+    }
+
+    fn of_leaf(leaf: &X509Certificate<'_>, pem: String) -> Result<Self> {
+        let refused = |why: String| Error::new(format!("the certificate is refused: {why}"));
+        let constraints =
+            leaf.basic_constraints().map_err(|_| refused("its basicConstraints are broken".into()))?;
+        if constraints.is_some_and(|constraints| constraints.value.ca) {
+            return Err(refused("it is a certificate authority's, not a person's".into()));
         }
-        if parsed.is_ca() {
-            return Err(wrong("is that of an authority"));
+        let Names { mut common_names, organizations, others } = Names::read(leaf.subject());
+        if common_names.len() > 1 {
+            return Err(refused(format!("it has several common names: {}", common_names.join(", "))));
         }
-        let names = Names::of(parsed.subject());
-        if let Some(other) = names.others.first() {
-            return Err(wrong(&format!("has {other} in its subject")));
+        if !others.is_empty() {
+            return Err(refused(format!("its subject holds more than CN and O: {}", others.join(", "))));
         }
-        let [common_name] = &names.common_names[..] else {
-            return Err(wrong(&format!("has {} CN", names.common_names.len())));
-        };
-        let time = |time: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(time.timestamp())
-                .map_err(|cause| wrong("has an impossible date").caused_by(cause))
-        };
         let usage =
-            parsed.extended_key_usage().map_err(|cause| wrong("has key usages twice").caused_by(cause))?;
-        let serial = hex(parsed.raw_serial());
+            leaf.extended_key_usage().map_err(|_| refused("its extendedKeyUsage is broken".into()))?;
+        let time = |time: ASN1Time| {
+            Timestamp::from_second(time.timestamp())
+                .map_err(|_| refused("its validity is out of range".into()))
+        };
+        let public_key_der = leaf.public_key().raw.to_vec();
+        let serial = leaf.raw_serial();
+        let zeros = serial.iter().take_while(|byte| **byte == 0).count();
         Ok(Self {
-            pem: chain.iter().map(|der| pem_text("CERTIFICATE", der)).collect(),
-            public_key_der: parsed.public_key().raw.to_vec(),
-            serial: serial.trim_start_matches('0').to_owned(),
-            sha256: hex(&sha256(leaf)),
-            not_before: time(parsed.validity().not_before)?,
-            not_after: time(parsed.validity().not_after)?,
-            common_name: common_name.clone(),
-            organizations: names.organizations,
-            client_auth: usage.is_some_and(|usage| usage.value.client_auth),
+            credential_id: CredentialId::of_public_key(&public_key_der),
+            public_key_der,
+            serial: hex(&serial[zeros.min(serial.len().saturating_sub(1))..]),
+            sha256: hex(&sha256(leaf.as_raw())),
+            not_before: time(leaf.validity().not_before)?,
+            not_after: time(leaf.validity().not_after)?,
+            common_name: common_names.pop(),
+            organizations,
+            has_client_auth: usage.is_some_and(|usage| usage.value.client_auth),
+            issuer_common_name: Names::read(leaf.issuer()).common_names.pop(),
+            pem,
         })
     }
 
-    /// The chain in its one normal form.
+    /// The chain as PEM, leaf first: each block wrapped at 64 characters, and nothing between them.
     pub fn pem(&self) -> &str {
         &self.pem
     }
-    /// DER SubjectPublicKeyInfo.
-    pub fn public_key_der(&self) -> &[u8] {
-        &self.public_key_der
-    }
-    /// The digest of its public key.
-    pub fn credential_id(&self) -> CredentialId {
-        CredentialId::of_public_key(&self.public_key_der)
-    }
-    /// Lower-case hex without leading zeros.
-    pub fn serial(&self) -> &str {
-        &self.serial
-    }
-    /// SHA-256 of the leaf (DER): `X509SHA256=` in the audit log.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-    /// Valid from.
-    pub fn not_before(&self) -> Timestamp {
-        self.not_before
-    }
-    /// Valid until.
-    pub fn not_after(&self) -> Timestamp {
-        self.not_after
-    }
-    /// The user.
-    pub fn common_name(&self) -> &str {
-        &self.common_name
-    }
-    /// The groups, in the order of the certificate.
-    pub fn organizations(&self) -> &[String] {
-        &self.organizations
-    }
 }
 
-/// Whether a certificate that came back is the one that was asked for.
+/// Checks an issued certificate: this public key, exactly this CN and these O's, `clientAuth`,
+/// valid now, and, where there is a limit, not valid for longer.
+///
+/// Clocks may differ by 5 minutes: notBefore may be that far ahead, and notAfter that far past
+/// `not_after_limit`, since the signer counts from the moment it signs, on its own clock.
 ///
 /// # Errors
-/// What differs. It must be neither sealed nor bound then.
+/// Every mismatch is reported, each with what was expected and what was found.
 pub fn verify_issued(
     certificate: &Certificate,
-    public_key_der: &[u8],
+    expected_public_key: &[u8],
     subject: &Subject,
     now: Timestamp,
     not_after_limit: Option<Timestamp>,
 ) -> Result<()> {
-    let names = Names {
-        common_names: vec![certificate.common_name.clone()],
-        organizations: certificate.organizations.clone(),
-        others: Vec::new(),
+    let mut errors = Vec::new();
+    let mut refuse = |what: String| {
+        errors.push(Error::new(format!("the cluster issued a certificate that {what}; it was not used")));
     };
-    let difference = if certificate.public_key_der != public_key_der {
-        Some("it holds another public key".to_owned())
-    } else if let Some(difference) = subject.difference(&names) {
-        Some(difference)
-    } else if !certificate.client_auth {
-        Some("it is not for client authentication".to_owned())
-    } else if certificate.not_after <= now {
-        Some(format!("it expired at {}", certificate.not_after))
-    } else if certificate.not_before > now + SKEW {
-        Some(format!("it is valid only from {}", certificate.not_before))
-    } else {
-        // The signer counts from its own clock.
-        not_after_limit
-            .filter(|limit| certificate.not_after > *limit + SKEW)
-            .map(|limit| format!("it is valid until {}, and access ends at {limit}", certificate.not_after))
-    };
-    match difference {
-        None => Ok(()),
-        Some(what) => Err(Error::new(format!(
-            "the certificate that the cluster issued is not the one asked for: {what}; it was thrown away"
-        ))
-        .hint("find out who signs for this signer: something in the cluster answers in its place")),
+    if certificate.public_key_der != expected_public_key {
+        let expected = CredentialId::of_public_key(expected_public_key);
+        refuse(format!("holds another public key: expected {expected}, found {}", certificate.credential_id));
     }
+    let common_name: Vec<&str> = certificate.common_name.as_deref().into_iter().collect();
+    if let Some(difference) = subject.differs_from(&common_name, &certificate.organizations, &[]) {
+        refuse(format!("has another subject: {difference}"));
+    }
+    if !certificate.has_client_auth {
+        refuse("cannot log in: its extended key usage lacks clientAuth".into());
+    }
+    let ahead = |time: Timestamp| time.saturating_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
+    if certificate.not_before > ahead(now) {
+        refuse(format!("is not valid yet: it begins {}, and now is {now}", certificate.not_before));
+    }
+    if certificate.not_after <= now {
+        refuse(format!("has expired: it ended {}, and now is {now}", certificate.not_after));
+    }
+    if let Some(limit) = not_after_limit.filter(|limit| certificate.not_after > ahead(*limit)) {
+        refuse(format!(
+            "lives too long: expected until {limit} (and 5 minutes for clocks), found {}",
+            certificate.not_after
+        ));
+    }
+    Error::all(errors).map_or(Ok(()), |error| {
+        Err(error.hint(
+            "another program may sign or change these requests: look at the signer and at admission webhooks",
+        ))
+    })
 }
 
-/// Whether PEM is a bundle of CA certificates.
-///
-/// # Errors
-/// It is none.
-pub fn check_authority(pem: &[u8]) -> Result<()> {
-    let wrong =
-        |what: &str| Error::new(what.to_owned()).hint("it must be PEM, with one or more CA certificates");
-    let mut count = 0;
-    for pem in Pem::iter_from_buffer(pem) {
-        let pem = pem.map_err(|cause| wrong("is no PEM").caused_by(cause))?;
-        if pem.label != "CERTIFICATE" {
-            return Err(wrong(&format!("holds a {}, which is no certificate", pem.label.escape_debug())));
-        }
-        X509Certificate::from_der(&pem.contents)
-            .map_err(|_| wrong("holds a certificate that cannot be read"))?;
-        count += 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::KeyType;
+    use crate::pki::PrivateKey;
+    use crate::pki::testing::{Issue, subject_of};
+
+    fn key() -> PrivateKey {
+        PrivateKey::generate(KeyType::EcdsaP256).expect("made")
     }
-    if count == 0 { Err(wrong("holds no certificate")) } else { Ok(()) }
+
+    #[test]
+    fn a_leaf_says_what_the_record_needs() {
+        let key = key();
+        let subject = subject_of(&key, &["dev", "ops"]);
+        let issued = Issue::to(&key, &subject);
+        let text = format!("subject=/CN=alice\n{}", issued.pem());
+        let certificate = Certificate::from_pem(text.as_bytes()).expect("valid");
+        assert_eq!(certificate.public_key_der, key.public_key_der());
+        assert_eq!(certificate.credential_id, key.credential_id());
+        assert_eq!(certificate.serial, "7f00ab");
+        assert_eq!(certificate.sha256, hex(&sha256(&issued.der())));
+        assert_eq!(certificate.not_before.to_string(), "2026-11-01T00:00:00Z");
+        assert_eq!(certificate.not_after.to_string(), "2026-12-01T00:00:00Z");
+        assert_eq!(certificate.common_name.as_deref(), Some("alice"));
+        assert_eq!(certificate.organizations, subject.organizations);
+        assert_eq!(certificate.issuer_common_name.as_deref(), Some("kubernetes-ca"));
+        assert!(certificate.has_client_auth);
+        assert_eq!(certificate.pem(), issued.pem(), "the text around the block is dropped");
+        let again = Certificate::from_pem(certificate.pem().as_bytes()).expect("normal form");
+        assert_eq!(again, certificate);
+    }
+
+    #[test]
+    fn what_certctl_never_asks_for_is_refused() {
+        let key = key();
+        let good = Issue::to(&key, &subject_of(&key, &[]));
+        let pem = |change: &dyn Fn(&mut Issue)| {
+            let mut issue = good.clone();
+            change(&mut issue);
+            issue.pem()
+        };
+        let also = |kind: u8, text: &'static [u8]| pem(&|issue| issue.attributes.push((kind, text.to_vec())));
+        for (text, why) in [
+            (pem(&|issue| issue.ca = true), "certificate authority"),
+            (also(3, b"bob"), "several common names: alice, bob"),
+            (also(11, b"x"), "more than CN and O: OU=x"),
+            (also(10, b"\xff"), "more than CN and O: O=#ff"),
+            (good.pem().repeat(CHAIN_LIMIT + 1), "longer than 10"),
+            (good.pem().replace("CERTIFICATE", "X509 CRL"), "PEM blocks other than"),
+            (String::new(), "no PEM block"),
+            ("x".repeat(SIZE_LIMIT + 1), "larger than 64 KiB"),
+            ("-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----".into(), "no X.509"),
+        ] {
+            let error = Certificate::from_pem(text.as_bytes()).expect_err(why);
+            assert!(error.message().contains(why), "{error}");
+        }
+        Certificate::from_pem(good.pem().repeat(CHAIN_LIMIT).as_bytes()).expect("a chain of ten");
+    }
+
+    #[test]
+    fn bytes_of_any_kind_do_not_panic() {
+        let key = key();
+        let der = Issue::to(&key, &subject_of(&key, &["dev"])).der();
+        for position in 0..der.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut broken = der.clone();
+                broken[position] ^= flip;
+                let _ = Certificate::from_pem(&pem::encode("CERTIFICATE", &broken));
+            }
+            let _ = Certificate::from_pem(&pem::encode("CERTIFICATE", &der[..position]));
+        }
+    }
+
+    #[test]
+    fn an_issued_certificate_is_used_only_if_it_is_what_was_asked_for() {
+        let key = key();
+        let public = key.public_key_der();
+        let subject = subject_of(&key, &["dev"]);
+        let good = Issue::to(&key, &subject);
+        let check = |issue: &Issue, now: &str, limit: Option<&str>| {
+            let certificate = Certificate::from_pem(issue.pem().as_bytes()).expect("readable");
+            let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+            verify_issued(&certificate, &public, &subject, time(now), limit.map(time))
+        };
+        let now = "2026-11-02T00:00:00Z";
+        check(&good, now, None).expect("as asked for");
+        let mut sorted = good.clone();
+        sorted.attributes.reverse();
+        check(&sorted, now, None).expect("the order of O's is the signer's");
+
+        let changed = |change: &dyn Fn(&mut Issue)| {
+            let mut issue = good.clone();
+            change(&mut issue);
+            check(&issue, now, None).expect_err("changed").render(false)
+        };
+        let also = |kind: u8, text: &'static str| {
+            changed(&|issue| issue.attributes.push((kind, text.as_bytes().to_vec())))
+        };
+        let other = PrivateKey::generate(KeyType::Ed25519).expect("made");
+        let message = changed(&|issue| issue.public_key = other.public_key_der());
+        let ids = format!("expected {}, found {}", key.credential_id(), other.credential_id());
+        assert!(message.contains(&ids), "{message}");
+        let group = &subject.organizations[0];
+        let message = also(10, "system:masters");
+        let names = format!(
+            "expected `CN=alice, O={group}, O=dev`, found `CN=alice, O={group}, O=dev, O=system:masters`"
+        );
+        assert!(message.contains(&names), "{message}");
+        assert!(also(10, "dev").contains("O=dev, O=dev`"));
+        assert!(
+            changed(&|issue| issue.attributes.retain(|(kind, _)| *kind != 3)).contains("another subject")
+        );
+        assert!(
+            changed(&|issue| issue.attributes.retain(|(_, text)| text != b"dev")).contains("another subject")
+        );
+        assert!(changed(&|issue| issue.client_auth = false).contains("lacks clientAuth"));
+        let message = changed(&|issue| {
+            issue.client_auth = false;
+            issue.attributes.clear();
+        });
+        assert_eq!(message.matches("Error:").count(), 2, "all are reported: {message}");
+
+        // Each boundary of time: the last moment that passes, and the first that does not.
+        for (passes, fails, why) in [
+            ("2026-10-31T23:55:00Z", "2026-10-31T23:54:59Z", "not valid yet"),
+            ("2026-11-30T23:59:59Z", "2026-12-01T00:00:00Z", "has expired"),
+        ] {
+            check(&good, passes, None).expect(passes);
+            let error = check(&good, fails, None).expect_err(fails);
+            assert!(error.message().contains(why), "{error}");
+        }
+        check(&good, now, Some("2026-11-30T23:55:00Z")).expect("within the tolerance");
+        let error = check(&good, now, Some("2026-11-30T23:54:59Z")).expect_err("past it");
+        assert!(error.message().contains("expected until 2026-11-30T23:54:59Z"), "{error}");
+    }
 }

@@ -1,258 +1,418 @@
-//! PKCS#10 certificate requests: made, and read with suspicion.
+//! Certificate signing requests (PKCS#10): written with exactly one subject, and read from anyone.
+//!
+//! A request of ours holds CN, O and a public key, no attribute and no extension. [`parse_request`]
+//! says what any request holds and refuses only what cannot be read; judging it is the caller's.
+
+use std::collections::BTreeSet;
 
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::prelude::FromDer as _;
-use x509_parser::public_key::PublicKey;
 
-use super::{LARGEST, Names, PrivateKey, Subject};
+use super::der::{self, value};
+use super::key::{KeyDescription, PrivateKey};
+use super::name::Names;
+use super::{SIZE_LIMIT, pem};
 use crate::error::{Error, Result};
-use crate::model::KeyType;
+use crate::model::{CredentialGroup, CredentialId, GroupName, KeyType, UserName};
 
-/// A request for this subject and key, PEM.
+/// id-at-commonName and id-at-organizationName, as DER content.
+const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
+const ORGANIZATION: [u8; 3] = [0x55, 0x04, 0x0a];
+
+/// Whom a certificate names: CN and every O. Kubernetes takes them as user and groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// CN.
+    pub user: UserName,
+    /// Each O: the credential group first, then the groups in the certificate, sorted.
+    pub organizations: Vec<String>,
+}
+
+impl Subject {
+    /// The subject of one credential.
+    pub fn new(credential: &CredentialGroup, in_certificate: &BTreeSet<GroupName>) -> Self {
+        let groups = in_certificate.iter().map(ToString::to_string);
+        Self {
+            user: credential.user.clone(),
+            organizations: std::iter::once(credential.to_string()).chain(groups).collect(),
+        }
+    }
+
+    /// Compares with what was found: CN once, the same O's in any order, nothing twice, nothing
+    /// else. `None` where they agree; otherwise both as text.
+    pub(super) fn differs_from(
+        &self,
+        common_names: &[&str],
+        organizations: &[String],
+        others: &[String],
+    ) -> Option<String> {
+        let sorted = |texts: &[String]| {
+            let mut texts = texts.to_vec();
+            texts.sort();
+            texts
+        };
+        let same = common_names == [self.user.as_str()]
+            && sorted(organizations) == sorted(&self.organizations)
+            && others.is_empty();
+        if same {
+            return None;
+        }
+        let list = |names: &[&str], organizations: &[String], others: &[String]| {
+            let names = names.iter().map(|name| format!("CN={name}"));
+            let organizations = organizations.iter().map(|name| format!("O={name}"));
+            names.chain(organizations).chain(others.iter().cloned()).collect::<Vec<_>>().join(", ")
+        };
+        Some(format!(
+            "expected `{}`, found `{}`",
+            list(&[self.user.as_str()], &self.organizations, &[]),
+            list(common_names, organizations, others),
+        ))
+    }
+}
+
+/// Writes a request and signs it with its own key: PEM.
 ///
-/// Written here, because rcgen's names hold each attribute once, and a certificate with groups in
-/// it has several O.
+/// rcgen writes each attribute type once, and a Kubernetes subject needs an O for each group; so
+/// the request is put together here, and rcgen's key signs it.
 ///
 /// # Errors
-/// It could not be signed.
+/// Where the key cannot sign.
 pub fn signing_request(key: &PrivateKey, subject: &Subject) -> Result<String> {
-    // RFC 2986, section 4; the O come before the CN, as openssl writes them.
-    let mut names = Vec::new();
-    for organization in &subject.organizations {
-        names.extend(attribute(ORGANIZATION, organization));
-    }
-    names.extend(attribute(COMMON_NAME, subject.user.as_str()));
-    let info = der(
-        SEQUENCE,
-        &[der(INTEGER, &[0]), der(SEQUENCE, &names), key.public_key_der(), der(NO_ATTRIBUTES, &[])].concat(),
-    );
-    let signature = key.sign(&info)?;
-    let signature = [&[0], &signature[..]].concat();
-    let request = der(SEQUENCE, &[info, algorithm(key.kind()), der(BIT_STRING, &signature)].concat());
-    Ok(super::pem_text("CERTIFICATE REQUEST", &request))
-}
-
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const NULL: u8 = 0x05;
-const OID: u8 = 0x06;
-const UTF8_STRING: u8 = 0x0c;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-/// `[0]`, constructed: the empty set of attributes.
-const NO_ATTRIBUTES: u8 = 0xa0;
-/// 2.5.4.3
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
-/// 2.5.4.10
-const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
-
-/// One value of DER: tag, length, content.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    match u8::try_from(content.len()) {
-        Ok(short) if short < 0x80 => out.push(short),
-        _ => {
-            let length: Vec<u8> =
-                content.len().to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-            out.push(0x80 | length.len() as u8);
-            out.extend(length);
-        }
-    }
-    out.extend_from_slice(content);
-    out
-}
-
-/// One relative distinguished name with one attribute.
-fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
-    der(SET, &der(SEQUENCE, &[der(OID, oid), der(UTF8_STRING, value.as_bytes())].concat()))
-}
-
-/// The signature algorithm that rcgen signs with: RFC 5758 (ECDSA), RFC 8410 (Ed25519), RFC 4055 (RSA).
-fn algorithm(kind: KeyType) -> Vec<u8> {
-    let content = match kind {
-        KeyType::EcdsaP256 => der(OID, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]),
-        KeyType::EcdsaP384 => der(OID, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03]),
-        KeyType::Ed25519 => der(OID, &[0x2b, 0x65, 0x70]),
-        KeyType::Rsa4096 => {
-            [der(OID, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b]), der(NULL, &[])].concat()
-        }
+    let attribute = |oid: &[u8], text: &str| {
+        let kind = value(der::OID, &[oid]);
+        let text = value(der::UTF8_STRING, &[text.as_bytes()]);
+        value(der::SET, &[&value(der::SEQUENCE, &[&kind, &text])])
     };
-    der(SEQUENCE, &content)
+    let mut name: Vec<u8> =
+        subject.organizations.iter().flat_map(|name| attribute(&ORGANIZATION, name)).collect();
+    name.extend(attribute(&COMMON_NAME, subject.user.as_str()));
+    let info = value(
+        der::SEQUENCE,
+        &[
+            &value(der::INTEGER, &[&[0]]),
+            &value(der::SEQUENCE, &[&name]),
+            &key.public_key_der(),
+            &value(der::ATTRIBUTES, &[]),
+        ],
+    );
+    // The bit string's first byte says that no bits are unused.
+    let signature = value(der::BIT_STRING, &[&[0], &key.sign(&info)?]);
+    let request = value(der::SEQUENCE, &[&info, signature_algorithm(key.kind()), &signature]);
+    Ok(request_pem(&request))
 }
 
-/// What a request says, none of it believed yet.
-#[derive(Debug)]
+/// AlgorithmIdentifier of the signatures that [`PrivateKey`] makes: ecdsa-with-SHA256 and SHA384
+/// (RFC 5758), Ed25519 (RFC 8410), sha256WithRSAEncryption with NULL (RFC 4055).
+fn signature_algorithm(kind: KeyType) -> &'static [u8] {
+    match kind {
+        KeyType::EcdsaP256 => b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02",
+        KeyType::EcdsaP384 => b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03",
+        KeyType::Ed25519 => b"\x30\x05\x06\x03\x2b\x65\x70",
+        KeyType::Rsa4096 => b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00",
+    }
+}
+
+fn request_pem(der: &[u8]) -> String {
+    // PEM is ASCII, so nothing is lost.
+    String::from_utf8_lossy(&pem::encode("CERTIFICATE REQUEST", der)).into_owned()
+}
+
+/// What a request holds. Everything in it was written by whoever made the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestSummary {
-    /// Every CN.
-    pub common_names: Vec<String>,
-    /// Every O.
+    /// The CN that Kubernetes would take: the last one. Earlier ones are in `other_attributes`.
+    pub common_name: Option<String>,
+    /// Every O, in order.
     pub organizations: Vec<String>,
-    /// OIDs of other attributes of the subject.
-    pub other_names: Vec<String>,
+    /// Everything else in the subject, as `OU=text` or `1.2.3=#hex`.
+    pub other_attributes: Vec<String>,
     /// DER SubjectPublicKeyInfo.
     pub public_key_der: Vec<u8>,
-    /// Why the key is too weak or unknown, or `None`.
-    pub weak_key: Option<String>,
-    /// OIDs of the extensions that it asks for.
+    /// What the key is.
+    pub key: KeyDescription,
+    /// Requested extensions and other PKCS#10 attributes, by name or OID; ours have none.
     pub extensions: Vec<String>,
-    /// Whether whoever made it holds the private key.
+    /// Whether the request is signed with its own key. False also for algorithms that certctl does
+    /// not know (ECDSA on P-521, for one).
     pub signature_valid: bool,
-    /// The request itself.
+    /// The request, DER.
     pub der: Vec<u8>,
 }
 
-/// Reads a PKCS#10 request, PEM or DER.
+impl RequestSummary {
+    /// The credential that this public key would be.
+    pub fn credential_id(&self) -> CredentialId {
+        CredentialId::of_public_key(&self.public_key_der)
+    }
+
+    /// The request as one PEM block, as the Kubernetes API takes it.
+    pub fn pem(&self) -> String {
+        request_pem(&self.der)
+    }
+}
+
+/// Reads a request from anyone: one PEM block, or DER.
 ///
 /// # Errors
-/// It is too large, or no such request.
+/// Where it is larger than [`SIZE_LIMIT`], or cannot be read as PKCS#10. A private key in its
+/// place is called out, and not repeated.
 pub fn parse_request(bytes: &[u8]) -> Result<RequestSummary> {
-    let not_one = || {
-        Error::new("is no certificate request (PKCS#10)")
-            .hint("make one with `openssl req -new -key KEY -subj /O=.../CN=... -out FILE`")
+    let unreadable = |why: &str| {
+        Error::new(format!("the certificate signing request cannot be read: {why}"))
+            .hint("make one with `openssl req -new -key KEY -subj /CN=...` and keep its `BEGIN CERTIFICATE REQUEST` block")
     };
-    if bytes.len() > LARGEST {
-        return Err(Error::new(format!("is longer than {LARGEST} bytes, so it is no certificate request")));
+    if bytes.len() > SIZE_LIMIT {
+        return Err(unreadable("it is larger than 64 KiB"));
     }
-    let der = if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
-        let (_, pem) = x509_parser::pem::parse_x509_pem(bytes).map_err(|_| not_one())?;
-        if pem.label != "CERTIFICATE REQUEST" && pem.label != "NEW CERTIFICATE REQUEST" {
-            return Err(not_one());
-        }
-        pem.contents
-    } else {
+    // DER begins with a SEQUENCE, 0x30, which is also the digit 0: never the start of a PEM block.
+    let der = if bytes.first() == Some(&der::SEQUENCE) {
         bytes.to_vec()
+    } else {
+        let text = std::str::from_utf8(bytes).map_err(|_| unreadable("it is neither PEM nor DER"))?;
+        let blocks = pem::decode(text)?;
+        if blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
+            return Err(Error::new("a PRIVATE key stands where a certificate signing request should be")
+                .hint("take it for leaked: delete it from the history, make a new key, and put only its request here"));
+        }
+        match blocks.as_slice() {
+            [block] if block.label == "CERTIFICATE REQUEST" => block.der.to_vec(),
+            [_] => return Err(unreadable("its PEM block is not a `CERTIFICATE REQUEST`")),
+            _ => return Err(unreadable("it must be exactly one PEM block")),
+        }
     };
-    let (rest, request) = X509CertificationRequest::from_der(&der).map_err(|_| not_one())?;
+    let (rest, request) =
+        X509CertificationRequest::from_der(&der).map_err(|_| unreadable("it is no PKCS#10 request"))?;
     if !rest.is_empty() {
-        return Err(not_one());
+        return Err(unreadable("bytes follow the request"));
     }
     let info = &request.certification_request_info;
-    let names = Names::of(&info.subject);
-    let extensions = request.requested_extensions().into_iter().flatten();
-    let extensions = extensions.map(|extension| match extension {
-        x509_parser::extensions::ParsedExtension::UnsupportedExtension { oid } => oid.to_id_string(),
-        other => format!("{other:?}").split(['(', ' ']).next().unwrap_or("an extension").to_owned(),
-    });
+    let mut names = Names::read(&info.subject);
+    let common_name = names.common_names.pop();
+    let ignored = names.common_names.iter().map(|name| format!("CN={name}"));
+    let other_attributes = ignored.chain(names.others).collect();
+    let extensions = info
+        .iter_attributes()
+        .flat_map(|attribute| match attribute.parsed_attribute() {
+            ParsedCriAttribute::ExtensionRequest(requested) if !requested.extensions.is_empty() => {
+                requested.extensions.iter().map(|one| extension_name(&one.oid.to_id_string())).collect()
+            }
+            _ => vec![extension_name(&attribute.oid.to_id_string())],
+        })
+        .collect();
     Ok(RequestSummary {
-        common_names: names.common_names,
+        common_name,
         organizations: names.organizations,
-        other_names: names.others,
+        other_attributes,
         public_key_der: info.subject_pki.raw.to_vec(),
-        weak_key: weakness(&info.subject_pki),
-        extensions: extensions.collect(),
+        key: KeyDescription::of(&info.subject_pki),
+        extensions,
         signature_valid: request.verify_signature().is_ok(),
         der: der.clone(),
     })
 }
 
-/// RSA below 2048 bits, and whatever is not RSA, ECDSA on P-256 or P-384, or Ed25519.
-fn weakness(key: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> Option<String> {
-    const ED25519: &str = "1.3.101.112";
-    match key.parsed() {
-        Ok(PublicKey::RSA(rsa)) if rsa.key_size() < 2048 => {
-            Some(format!("its RSA key has {} bits; 2048 is the least", rsa.key_size()))
-        }
-        Ok(PublicKey::RSA(_)) => None,
-        Ok(PublicKey::EC(point)) if matches!(point.key_size(), 256 | 384) => None,
-        Ok(PublicKey::EC(point)) => {
-            Some(format!("its key is on a curve of {} bits; use P-256 or P-384", point.key_size()))
-        }
-        _ if key.algorithm.algorithm.to_id_string() == ED25519 => None,
-        _ => Some("its key is neither RSA, nor ECDSA on P-256 or P-384, nor Ed25519".to_owned()),
-    }
+/// The usual name of an extension or request attribute beside its OID.
+fn extension_name(oid: &str) -> String {
+    let name = match oid {
+        "2.5.29.14" => "subjectKeyIdentifier",
+        "2.5.29.15" => "keyUsage",
+        "2.5.29.17" => "subjectAltName",
+        "2.5.29.19" => "basicConstraints",
+        "2.5.29.37" => "extendedKeyUsage",
+        "1.2.840.113549.1.9.2" => "unstructuredName",
+        "1.2.840.113549.1.9.7" => "challengePassword",
+        "1.2.840.113549.1.9.14" => "extensionRequest",
+        _ => return oid.to_owned(),
+    };
+    format!("{name} ({oid})")
 }
 
-/// Whether a request is exactly the one that is wanted.
+/// Checks a request before it is sent: signed by its own key, this key, exactly this subject, and
+/// nothing else in it.
 ///
 /// # Errors
-/// What differs. Nothing may be sent then.
-pub fn verify_request(request: &[u8], public_key_der: &[u8], subject: &Subject) -> Result<()> {
+/// Each mismatch says what was expected and what was found.
+pub fn verify_request(request: &[u8], expected_public_key: &[u8], subject: &Subject) -> Result<()> {
     let found = parse_request(request)?;
-    let names = Names {
-        common_names: found.common_names,
-        organizations: found.organizations,
-        others: found.other_names,
-    };
-    let difference = if !found.signature_valid {
-        Some("its signature is not that of its key".to_owned())
-    } else if found.public_key_der != public_key_der {
-        Some("it holds another public key".to_owned())
-    } else if let Some(extension) = found.extensions.first() {
-        Some(format!("it asks for the extension {extension}"))
-    } else {
-        subject.difference(&names)
-    };
-    match difference {
-        None => Ok(()),
-        Some(what) => {
-            Err(Error::new(format!("the certificate request is not the one wanted: {what}; it was not sent")))
-        }
+    let refused =
+        |what: String| Error::new(format!("the certificate signing request {what}; it was not sent"));
+    if !found.signature_valid {
+        return Err(refused("is not signed by its own key".into()));
     }
+    if found.public_key_der != expected_public_key {
+        let expected = CredentialId::of_public_key(expected_public_key);
+        return Err(refused(format!(
+            "holds another public key: expected {expected}, found {}",
+            found.credential_id()
+        )));
+    }
+    let common_name: Vec<&str> = found.common_name.as_deref().into_iter().collect();
+    if let Some(difference) =
+        subject.differs_from(&common_name, &found.organizations, &found.other_attributes)
+    {
+        return Err(refused(format!("has another subject: {difference}")));
+    }
+    if !found.extensions.is_empty() {
+        return Err(refused(format!("asks for more than a subject: {}", found.extensions.join(", "))));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::model::CredentialGroup;
+    use crate::pki::testing::subject_of;
 
-    fn subject(key: &PrivateKey, groups: &[&str]) -> Subject {
-        let groups: BTreeSet<_> = groups.iter().map(|group| group.parse().expect("a name")).collect();
-        Subject::new(
-            &CredentialGroup { user: "alice".parse().expect("a name"), id: key.credential_id() },
-            &groups,
-        )
+    fn own_request(kind: KeyType) -> (PrivateKey, Subject, String) {
+        let key = PrivateKey::generate(kind).expect("made");
+        let subject = subject_of(&key, &["ops", "dev"]);
+        let request = signing_request(&key, &subject).expect("signed");
+        (key, subject, request)
     }
 
     #[test]
-    fn what_is_made_is_what_is_wanted_for_every_kind_of_key() {
+    fn a_request_holds_the_subject_and_nothing_else() {
         for kind in [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096] {
-            let key = PrivateKey::generate(kind).expect("a key");
-            let subject = subject(&key, &["developers", "on-call", "ops"]);
-            let request = signing_request(&key, &subject).expect("a request");
-            verify_request(request.as_bytes(), &key.public_key_der(), &subject).expect("the one wanted");
-            let found = parse_request(request.as_bytes()).expect("it parses");
-            assert_eq!(found.organizations, subject.organizations);
-            assert_eq!(found.weak_key, None);
+            let (key, subject, request) = own_request(kind);
+            verify_request(request.as_bytes(), &key.public_key_der(), &subject).expect("our own");
+            let found = parse_request(request.as_bytes()).expect("readable");
+            assert!(found.signature_valid, "{kind}");
+            assert_eq!(found.common_name.as_deref(), Some("alice"));
+            let group = format!("certctl:alice:{}", key.credential_id());
+            assert_eq!(found.organizations, [group.as_str(), "dev", "ops"]);
+            assert_eq!(found.extensions, [""; 0]);
+            assert_eq!(found.pem(), request);
+            assert_eq!(parse_request(&found.der).expect("DER is read too"), found);
         }
     }
 
     #[test]
-    fn every_difference_is_found() {
-        let key = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
-        let other = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
-        let wanted = subject(&key, &["developers"]);
-        let refused = |request: &str, key: &PrivateKey, wanted: &Subject| {
-            verify_request(request.as_bytes(), &key.public_key_der(), wanted)
-                .expect_err("refused")
-                .message()
-                .to_owned()
+    fn a_request_that_is_not_ours_is_not_sent() {
+        let (key, subject, request) = own_request(KeyType::EcdsaP256);
+        let public = key.public_key_der();
+        let refusal = |request: &str, subject: &Subject| {
+            let error = verify_request(request.as_bytes(), &public, subject).expect_err("differs");
+            error.message().to_owned()
         };
-        let right = signing_request(&key, &wanted).expect("a request");
-        assert!(refused(&right, &other, &wanted).contains("another public key"));
-        assert!(refused(&right, &key, &subject(&key, &[])).contains("its O is"));
-        assert!(refused(&right, &key, &subject(&other, &["developers"])).contains("its O is"));
-        let mut bob = wanted.clone();
-        bob.user = "bob".parse().expect("a name");
-        assert!(refused(&right, &key, &bob).contains("its CN is `alice`, not `bob`"));
+        let (other_key, _, other) = own_request(KeyType::EcdsaP256);
+        assert!(refusal(&other, &subject).contains(&format!("found {}", other_key.credential_id())));
 
-        // One bit of the signature.
-        let (_, pem) = x509_parser::pem::parse_x509_pem(right.as_bytes()).expect("PEM");
-        let mut der = pem.contents;
-        *der.last_mut().expect("bytes") ^= 1;
-        assert!(!parse_request(&der).expect("it still parses").signature_valid);
+        let fewer = subject_of(&key, &["dev"]);
+        assert!(refusal(&request, &fewer).contains("another subject: expected `CN=alice, O=certctl:alice:"));
+        let mut twice = subject.clone();
+        twice.organizations.push("dev".into());
+        let doubled = signing_request(&key, &twice).expect("signed");
+        assert!(refusal(&doubled, &subject).contains("O=dev, O=ops, O=dev`"));
     }
 
     #[test]
-    fn rubbish_is_refused() {
-        for bytes in [
-            &b""[..],
-            b"x",
-            b"-----BEGIN CERTIFICATE REQUEST-----\n!\n-----END CERTIFICATE REQUEST-----\n",
-            &[0x30; 70],
+    fn extensions_and_attributes_are_named_and_not_sent() {
+        let signer = rcgen::KeyPair::generate().expect("made");
+        let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, "alice");
+        // challengePassword, which openssl asks for.
+        let password =
+            rcgen::Attribute { oid: &[1, 2, 840, 113_549, 1, 9, 7], values: b"\x31\x04\x0c\x02pw".to_vec() };
+        let request = parameters.serialize_request_with_attributes(&signer, vec![password]).expect("signed");
+        let found = parse_request(request.der()).expect("readable");
+        assert!(found.signature_valid);
+        assert_eq!(
+            found.extensions,
+            [
+                "challengePassword (1.2.840.113549.1.9.7)",
+                "subjectAltName (2.5.29.17)",
+                "basicConstraints (2.5.29.19)"
+            ]
+        );
+        let subject = Subject { user: "alice".parse().expect("a user"), organizations: Vec::new() };
+        let error =
+            verify_request(request.der(), &found.public_key_der, &subject).expect_err("asks for more");
+        assert!(error.message().contains("more than a subject: challengePassword"), "{error}");
+    }
+
+    #[test]
+    fn a_changed_request_is_not_signed_by_its_own_key() {
+        let (key, subject, request) = own_request(KeyType::Ed25519);
+        let mut der = parse_request(request.as_bytes()).expect("readable").der;
+        let position = der.windows(5).position(|part| part == b"alice").expect("the name");
+        der[position] = b'b';
+        let error = verify_request(&der, &key.public_key_der(), &subject).expect_err("changed");
+        assert!(error.message().contains("not signed by its own key"), "{error}");
+    }
+
+    #[test]
+    fn hostile_names_are_listed_as_kubernetes_reads_them() {
+        let (key, _, _) = own_request(KeyType::EcdsaP256);
+        // Two CNs, an OU, T61, BMP, broken UTF-8, an unknown type.
+        let attributes: [(&[u8], u8, &[u8]); 7] = [
+            (&[0x55, 4, 3], 0x0c, b"first"),
+            (&[0x55, 4, 3], 0x13, b"last"),
+            (&[0x55, 4, 11], 0x16, b"unit"),
+            (&[0x55, 4, 10], 0x14, b"t\xe9"),
+            (&[0x55, 4, 10], 0x1e, b"\0b\0m\0p"),
+            (&[0x55, 4, 10], 0x0c, b"\xff\xfe"),
+            (&[0x2a, 3], 0x0c, b"x"),
+        ];
+        let attribute = |(kind, tag, bytes): &(&[u8], u8, &[u8])| {
+            let pair = value(der::SEQUENCE, &[&value(der::OID, &[kind]), &value(*tag, &[bytes])]);
+            value(der::SET, &[&pair])
+        };
+        let name: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+        let info = value(
+            der::SEQUENCE,
+            &[
+                &value(der::INTEGER, &[&[0]]),
+                &value(der::SEQUENCE, &[&name]),
+                &key.public_key_der(),
+                &value(der::ATTRIBUTES, &[]),
+            ],
+        );
+        let signature = value(der::BIT_STRING, &[&[0, 1]]);
+        let request = value(der::SEQUENCE, &[&info, signature_algorithm(KeyType::EcdsaP256), &signature]);
+        let found = parse_request(&request).expect("readable");
+        assert_eq!(found.common_name.as_deref(), Some("last"));
+        assert_eq!(found.organizations, ["té", "bmp"]);
+        assert_eq!(found.other_attributes, ["CN=first", "OU=unit", "O=#fffe", "1.2.3=x"]);
+        assert!(!found.signature_valid);
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_and_a_secret_is_called_one() {
+        let (key, _, request) = own_request(KeyType::EcdsaP256);
+        let secret = String::from_utf8(key.to_pem().to_vec()).expect("ASCII");
+        let mut longer = parse_request(request.as_bytes()).expect("readable").der;
+        longer.push(0);
+        for (bad, why) in [
+            (Vec::new(), "exactly one PEM block"),
+            (vec![0xff, 0xfe], "neither PEM nor DER"),
+            (vec![0x30], "no PKCS#10"),
+            (longer, "bytes follow"),
+            (request.repeat(2).into_bytes(), "exactly one PEM block"),
+            (request.replace("CERTIFICATE", "NEW CERTIFICATE").into_bytes(), "not a `CERTIFICATE REQUEST`"),
+            (secret.clone().into_bytes(), "PRIVATE key stands"),
+            (format!("{request}{secret}").into_bytes(), "PRIVATE key stands"),
+            (vec![0x30; SIZE_LIMIT + 1], "larger than 64 KiB"),
         ] {
-            assert!(parse_request(bytes).is_err());
+            let error = parse_request(&bad).expect_err(why);
+            assert!(error.message().contains(why), "{error}");
+            assert!(!error.render(false).contains(secret.lines().nth(1).expect("base64")));
+        }
+    }
+
+    #[test]
+    fn bytes_of_any_kind_do_not_panic() {
+        let (_, _, request) = own_request(KeyType::EcdsaP256);
+        let der = parse_request(request.as_bytes()).expect("readable").der;
+        for position in 0..der.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut broken = der.clone();
+                broken[position] ^= flip;
+                let _ = parse_request(&broken);
+            }
+            let _ = parse_request(&der[..position]);
         }
     }
 }

@@ -1,0 +1,216 @@
+//! Sealing and opening, against age's own library and, where CERTCTL_CONTROL_PLANE names a folder
+//! with the reference `age`, against that program too. ssh keys are made by `ssh-keygen`; without
+//! it those cases are skipped, and a line says so.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use age::secrecy::ExposeSecret as _;
+use certctl::model::Recipient;
+use certctl::seal::{Identities, OpenError, PLAINTEXT_LIMIT, SEALED_LIMIT, parse_recipient, seal};
+
+const PLAINTEXT: &[u8] = b"apiVersion: v1\nkind: Config\n";
+
+/// A fresh age identity in a file, and its recipient.
+fn age_identity(folder: &Path, name: &str) -> (PathBuf, Recipient) {
+    let identity = age::x25519::Identity::generate();
+    let path = folder.join(name);
+    let text = format!("# created: now\n\n{}\r\n", identity.to_string().expose_secret());
+    std::fs::write(&path, text).expect("written");
+    (path, parse_recipient(&identity.to_public().to_string()).expect("a recipient"))
+}
+
+/// A fresh ssh key in a file, and its recipient. `None` without ssh-keygen.
+fn ssh_identity(folder: &Path, kind: &str, passphrase: &str) -> Option<(PathBuf, Recipient)> {
+    let path = folder.join(format!("id_{kind}{}", if passphrase.is_empty() { "" } else { "_protected" }));
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-C", "alice@laptop of hers", "-N", passphrase, "-f"])
+        .arg(&path)
+        .stdin(Stdio::null())
+        .status();
+    match made {
+        Ok(status) => assert!(status.success(), "ssh-keygen -t {kind}"),
+        Err(why) => {
+            println!("skipped {kind}: ssh-keygen: {why}");
+            return None;
+        }
+    }
+    let public = std::fs::read_to_string(path.with_extension("pub")).expect("the public key");
+    Some((path, parse_recipient(&public).expect("a recipient")))
+}
+
+fn every_identity(folder: &Path) -> Vec<(PathBuf, Recipient)> {
+    let ssh = ["ed25519", "rsa"].into_iter().filter_map(|kind| ssh_identity(folder, kind, ""));
+    std::iter::once(age_identity(folder, "age.txt")).chain(ssh).collect()
+}
+
+fn load(path: &Path) -> Identities {
+    Identities::load(&[path.to_owned()]).unwrap_or_else(|error| panic!("{}", error.render(false)))
+}
+
+fn refusal(paths: &[PathBuf]) -> String {
+    let error = Identities::load(paths).err().expect("refused");
+    error.render(false)
+}
+
+#[test]
+fn every_recipient_alone_opens_it_and_no_one_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let identities = every_identity(folder.path());
+    let recipients: BTreeSet<Recipient> = identities.iter().map(|(_, recipient)| recipient.clone()).collect();
+    let sealed = seal(&recipients, PLAINTEXT).expect("sealed");
+    assert!(sealed.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----\n"));
+    for (path, recipient) in &identities {
+        let identity = load(path);
+        assert_eq!(identity.recipients(), &BTreeSet::from([recipient.clone()]));
+        assert_eq!(*identity.open(&sealed).expect("opened"), PLAINTEXT);
+        let one = seal(&BTreeSet::from([recipient.clone()]), PLAINTEXT).expect("sealed");
+        for (other, _) in identities.iter().filter(|(other, _)| other != path) {
+            assert_eq!(load(other).open(&one).err(), Some(OpenError::NotForUs));
+        }
+    }
+    let paths: Vec<PathBuf> = identities.into_iter().map(|(path, _)| path).collect();
+    let all = Identities::load(&paths).expect("all at once");
+    assert_eq!(all.recipients(), &recipients);
+    assert_eq!(*all.open(&sealed).expect("opened"), PLAINTEXT);
+    assert_eq!(Identities::default().open(&sealed).err(), Some(OpenError::NotForUs));
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, recipient) = age_identity(folder.path(), "age.txt");
+    let recipients = BTreeSet::from([recipient]);
+    let largest = vec![b'x'; PLAINTEXT_LIMIT];
+    let sealed = seal(&recipients, &largest).expect("the largest");
+    assert_eq!(*load(&path).open(&sealed).expect("opened"), largest);
+    assert!(load(&path).open(&seal(&recipients, b"").expect("nothing")).expect("opened").is_empty());
+    let error = seal(&recipients, &vec![b'x'; PLAINTEXT_LIMIT + 1]).expect_err("too large");
+    assert!(error.message().contains("larger than 256 KiB"), "{error}");
+    assert!(seal(&BTreeSet::new(), PLAINTEXT).is_err(), "sealed to no one");
+    let error = load(&path).open(&vec![b'x'; SEALED_LIMIT + 1]).expect_err("too large");
+    assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
+}
+
+#[test]
+fn hostile_files_are_refused_and_not_taken_for_someone_elses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, recipient) = age_identity(folder.path(), "age.txt");
+    let identity = load(&path);
+    let sealed = seal(&BTreeSet::from([recipient]), PLAINTEXT).expect("sealed");
+
+    for length in 0..sealed.len() - 1 {
+        let error = identity.open(&sealed[..length]).expect_err("cut off");
+        assert!(matches!(error, OpenError::Malformed(_)), "cut at {length}: {error}");
+    }
+    for position in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+        identity.open(&changed).expect_err("changed");
+    }
+    let mut longer = sealed.clone();
+    longer.extend(b"more");
+    assert!(matches!(identity.open(&longer), Err(OpenError::Malformed(_))));
+
+    let mut protected = Vec::new();
+    let mut recipient = age::scrypt::Recipient::new("secret".to_owned().into());
+    recipient.set_work_factor(4);
+    let encryptor = age::Encryptor::with_recipients([&recipient as &dyn age::Recipient].into_iter());
+    let mut writer = encryptor.expect("a passphrase").wrap_output(&mut protected).expect("written");
+    writer.write_all(PLAINTEXT).expect("written");
+    writer.finish().expect("written");
+    let error = identity.open(&protected).expect_err("sealed with a passphrase");
+    assert!(error.to_string().contains("sealed with a passphrase"), "{error}");
+}
+
+#[test]
+fn unusable_identities_are_refused_by_name_and_never_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let (good, recipient) = age_identity(folder.path(), "age.txt");
+    let secret = std::fs::read_to_string(&good).expect("the identity");
+    let armor = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n";
+    let pkcs8 = "-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----\n";
+    for (path, why) in [
+        (folder.path().join("missing"), "could not be read"),
+        (folder.path().to_owned(), "could not be read"),
+        (file("empty", "# nothing\n"), "holds no identity"),
+        (file("public", recipient.as_str()), "public:1: this is a public key"),
+        (file("broken", &format!("{secret}\nSECRETSECRET\n")), "broken:5: this line is no identity"),
+        (file("plugin", "AGE-PLUGIN-YUBIKEY-1SECRETSECRET"), "plugins are not supported yet"),
+        (file("quantum", "AGE-SECRET-KEY-PQ-1SECRETSECRET"), "post-quantum"),
+        (file("sealed", armor), "protected by a passphrase"),
+        (
+            file("binary", "age-encryption.org/v1\n-> scrypt"),
+            "Hint: decrypt with age itself, which asks: `age -d -i",
+        ),
+        (file("pkcs8", pkcs8), "no private key that age can use"),
+        (file("encrypted", &pkcs8.replace("PRIVATE", "ENCRYPTED PRIVATE")), "protected by a passphrase"),
+        (file("cut", "-----BEGIN OPENSSH PRIVATE KEY-----\nSECRETSECRET\n"), "cut off"),
+        (file("large", &"#".repeat(65_537)), "larger than 64 KiB"),
+    ] {
+        let text = refusal(&[good.clone(), path]);
+        assert!(text.contains(why), "{why}: {text}");
+        assert!(
+            !text.contains("SECRETSECRET") && !text.contains(secret.lines().nth(2).expect("the key")),
+            "{text}"
+        );
+    }
+    if let Some((path, _)) = ssh_identity(folder.path(), "ed25519", "a passphrase") {
+        assert!(refusal(&[path]).contains("protected by a passphrase"));
+    }
+    if let Some((path, _)) = ssh_identity(folder.path(), "rsa", "a passphrase") {
+        assert!(refusal(&[path]).contains("protected by a passphrase"));
+    }
+    let text = refusal(&[folder.path().join("missing"), folder.path().join("empty")]);
+    assert_eq!(text.matches("Error:").count(), 2, "every file is reported: {text}");
+}
+
+#[test]
+fn the_reference_age_opens_what_we_seal_and_we_what_it_seals() {
+    let Some(programs) = std::env::var_os("CERTCTL_CONTROL_PLANE") else {
+        println!("skipped: CERTCTL_CONTROL_PLANE is not set");
+        return;
+    };
+    let age = Path::new(&programs).join("age");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut identities = every_identity(folder.path());
+    let keygen = Command::new(Path::new(&programs).join("age-keygen"))
+        .arg("-o")
+        .arg(folder.path().join("keygen.txt"))
+        .stderr(Stdio::null())
+        .status();
+    assert!(keygen.expect("age-keygen runs").success());
+    let path = folder.path().join("keygen.txt");
+    let recipient = load(&path).recipients().first().expect("a recipient").clone();
+    identities.push((path, recipient));
+
+    let run = |arguments: &[&str], identity: Option<&Path>, input: &[u8]| {
+        let mut command = Command::new(&age);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(path) = identity {
+            command.arg("-i").arg(path);
+        }
+        let mut child = command.spawn().expect("age runs");
+        child.stdin.take().expect("piped").write_all(input).expect("written");
+        let output = child.wait_with_output().expect("age ends");
+        assert!(output.status.success(), "age {arguments:?}");
+        output.stdout
+    };
+    let recipients: BTreeSet<Recipient> = identities.iter().map(|(_, recipient)| recipient.clone()).collect();
+    let sealed = seal(&recipients, PLAINTEXT).expect("sealed");
+    for (path, recipient) in &identities {
+        assert_eq!(run(&["-d"], Some(path), &sealed), PLAINTEXT, "{recipient}");
+        for arguments in [vec!["-r", recipient.as_str()], vec!["-a", "-r", recipient.as_str()]] {
+            let theirs = run(&arguments, None, PLAINTEXT);
+            assert_eq!(*load(path).open(&theirs).expect("opened"), PLAINTEXT, "{recipient}");
+        }
+    }
+    println!("{} identities, both ways", identities.len());
+}
