@@ -322,9 +322,11 @@ impl People {
         };
         let Some(reason) = reason else {
             self.keep(name, &bound);
-            if let Some(active) =
-                active.filter(|active| user.until.is_none_or(|until| until > active.not_after))
-            {
+            let renewed_until = |active: &Credential| {
+                let asked = due(active) + user.validity;
+                user.until.map_or(asked, |until| until.min(asked))
+            };
+            if let Some(active) = active.filter(|active| is_worth_it(active, renewed_until(active))) {
                 let next = (due(active).max(now), name.clone());
                 if self.next_renewal.as_ref().is_none_or(|known| next < *known) {
                     self.next_renewal = Some(next);
@@ -408,8 +410,13 @@ fn overlap(wanted: &Issuance, active: &Credential, observed: &Observed) -> Optio
 
 /// Renewal is due, and would gain something: `until` may already be what ends the certificate.
 fn expiry(active: &Credential, not_after: Timestamp, now: Timestamp) -> Option<Reason> {
-    let gain = active.not_after.duration_until(not_after);
-    (due(active) <= now && gain > SignedDuration::from_secs(60)).then(|| Reason::Due(due(active)))
+    (due(active) <= now && is_worth_it(active, not_after)).then(|| Reason::Due(due(active)))
+}
+
+/// Whether a certificate until then would live on by more than a tenth of the old one's lifetime.
+fn is_worth_it(active: &Credential, not_after: Timestamp) -> bool {
+    let lifetime = active.not_before.duration_until(active.not_after);
+    active.not_after.duration_until(not_after) > lifetime / 10
 }
 
 fn recipient_changes(wanted: &Issuance, active: &Credential) -> (usize, usize) {
