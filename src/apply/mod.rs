@@ -1,9 +1,9 @@
 //! The executor: carries out a plan and nothing else, in the one order that is safe.
 //!
-//! 1. [`bindings::reduce`]: revoke first; this needs nothing else to succeed.
-//! 2. [`issue`]: key in memory, CSR, approval, certificate, seal.
-//! 3. [`commit`]: one commit that holds only our paths, pushed.
-//! 4. [`bindings::grant`]: only now are new credentials bound.
+//! 1. `bindings::reduce`: revoke first; this needs nothing else to succeed.
+//! 2. `issue`: key in memory, CSR, approval, certificate, seal.
+//! 3. `commit`: one commit that holds only our paths, pushed.
+//! 4. `bindings::grant`: only now are new credentials bound.
 //!
 //! Wherever it is killed, no credential is bound that the pushed records do not hold, no revocation
 //! has waited for an issuance, and the next run converges. One person's failure stops no one else.

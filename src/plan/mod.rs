@@ -1,15 +1,15 @@
 //! The pure diff: roster, records and cluster in, a plan out.
 //!
-//! No clock, network, disk or randomness in here; `now` is an argument. The flow of [`plan`], one
+//! No clock, network, disk or randomness in here; `now` is an argument. The flow of `plan`, one
 //! cluster at a time:
 //!
-//! 1. [`check`]: is this the cluster that the records are about, and is everything there that the
+//! 1. `check`: is this the cluster that the records are about, and is everything there that the
 //!    roster names?
-//! 2. [`people`]: for each person, keep, issue, renew, rotate or revoke.
-//! 3. [`bindings`]: what every binding has to hold, against what it holds.
-//! 4. [`warnings`]: what an administrator should know but certctl will not change.
+//! 2. `people`: for each person, keep, issue, renew, rotate or revoke.
+//! 3. `bindings`: what every binding has to hold, against what it holds.
+//! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
-//! [`safety`] then decides whether a plan may be applied, and [`digest`] names it.
+//! `safety` then decides whether a plan may be applied, and `digest` names it.
 
 pub mod after;
 pub mod bindings;
