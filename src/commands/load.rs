@@ -127,13 +127,30 @@ impl Source {
         }
     }
 
+    /// One person's record on one cluster; `None` where there is none.
+    ///
+    /// # Errors
+    /// It is not as certctl wrote it.
+    pub fn record(&self, cluster: &ClusterName, user: &UserName) -> Result<Option<Record>> {
+        let file = format!("access/{cluster}/{user}.yaml");
+        self.read(&file)?.map(|bytes| parse_record(&file, &bytes, cluster, user)).transpose()
+    }
+
+    /// A file beside the roster, such as a sealed kubeconfig; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(&self, file: &str) -> Result<Option<Vec<u8>>> {
+        match read(&self.folder.join(file), LARGEST_FILE) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::new(format!("{file} could not be read")).caused_by(error)),
+        }
+    }
+
     fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
         let file = format!("access/{name}/cluster.yaml");
-        let bytes = match read(&self.folder.join(&file), LARGEST_FILE) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::new(format!("{file} could not be read")).caused_by(error)),
-        };
+        let Some(bytes) = self.read(&file)? else { return Ok(None) };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
         if pin.api_version != API_VERSION || pin.kind != "Cluster" || pin.name != *name {
             return Err(Error::new(format!("{file}: is not about cluster `{name}`"))

@@ -5,6 +5,7 @@ mod clock;
 mod decrypt;
 pub mod load;
 mod locks;
+mod own;
 mod plan;
 mod progress;
 mod rotate;
