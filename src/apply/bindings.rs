@@ -62,7 +62,8 @@ pub async fn grant(
     action: &BindingAction,
     issued: &BTreeMap<UserName, Issued>,
 ) -> Result<()> {
-    let subjects: Vec<CredentialGroup> = action
+    // As a set: a key that its owner brought keeps its group through a renewal.
+    let subjects: BTreeSet<CredentialGroup> = action
         .desired
         .iter()
         .filter_map(|holder| match holder {
@@ -70,12 +71,10 @@ pub async fn grant(
             Holder::Issued(user) => issued.get(user).map(|issued| issued.group(user)),
         })
         .collect();
+    let subjects: Vec<CredentialGroup> = subjects.into_iter().collect();
     let reduced_to_it = action.observed.is_some()
         && !action.recreate
-        && action
-            .reduced
-            .as_ref()
-            .is_some_and(|reduced| reduced.iter().eq(subjects.iter().collect::<BTreeSet<_>>()));
+        && action.reduced.as_ref().is_some_and(|reduced| reduced.iter().eq(&subjects));
     let gone = action.desired.is_empty() && !action.goes_last;
     if reduced_to_it || (gone && action.reduced.is_some()) {
         return Ok(());
@@ -89,7 +88,10 @@ pub async fn grant(
     for attempt in 0..TRIES {
         let result = match &current {
             None if subjects.is_empty() => return Ok(()),
-            None => writer.create_binding(&action.at, &action.role, &subjects).await.map(|_| ()),
+            None => match &action.role {
+                Some(role) => writer.create_binding(&action.at, role, &subjects).await.map(|_| ()),
+                None => return Ok(()),
+            },
             Some(binding) if action.desired.is_empty() => writer.delete_binding(binding).await,
             Some(binding) if holds_exactly(binding, &subjects) => return Ok(()),
             Some(binding) => writer.set_subjects(binding, &subjects).await.map(|_| ()),

@@ -40,7 +40,10 @@ pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Resu
     let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
     let run = Run { source: &source, args, terminal, start };
     let planned = plan::make(&source, global, Some(commit), clock::now(), &locks, terminal).await;
-    let result = run.apply(planned, repo, push).await;
+    let result = match refuse_old(&source, &repo, push.as_ref()) {
+        Ok(()) => run.apply(planned, repo, push).await,
+        Err(error) => Err(error),
+    };
     locks.release().await;
     result
 }
@@ -111,16 +114,30 @@ impl Run<'_> {
     }
 }
 
+/// Looked at once the locks are held: whoever had them before has pushed their records, and to plan
+/// without those would take away what they have just granted.
+fn refuse_old(source: &Source, repo: &Repo, push: Option<&PushTarget>) -> Result<()> {
+    let Some(target) = push else { return Ok(()) };
+    let files = files_beside(source);
+    let newer = repo.newer(target, &files.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let Some(first) = newer.first() else { return Ok(()) };
+    let more = if newer.len() > 1 { format!(" and {} more", newer.len() - 1) } else { String::new() };
+    Err(Error::new(format!("{target} has a newer {first}{more}; nothing was changed"))
+        .hint("run `git pull`, then `certctl apply` again"))
+}
+
+/// The files that the roster names.
+fn files_beside(source: &Source) -> BTreeSet<String> {
+    let authorities =
+        source.roster.clusters.values().filter_map(|cluster| cluster.certificate_authority.as_ref());
+    let requests = source.roster.users.values().filter_map(|user| user.csr.as_ref());
+    authorities.chain(requests).map(ToString::to_string).collect()
+}
+
 /// What is not committed is not what was reviewed.
 fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
-    let mut paths: BTreeSet<String> = BTreeSet::new();
-    let roster = &source.roster;
-    paths.extend(
-        roster.clusters.values().filter_map(|c| c.certificate_authority.as_ref()).map(ToString::to_string),
-    );
-    paths.extend(roster.users.values().filter_map(|u| u.csr.as_ref()).map(ToString::to_string));
-    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let dirty = repo.dirty(&paths)?;
+    let files = files_beside(source);
+    let dirty = repo.dirty(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
     if dirty.is_empty() {
         return Ok(());
     }

@@ -97,8 +97,8 @@ pub struct Desired {
 pub struct BindingAction {
     /// Where.
     pub at: BindingAt,
-    /// What it binds to.
-    pub role: RoleRef,
+    /// What it binds to; `None` where it has to go, and binds to something that no roster can name.
+    pub role: Option<RoleRef>,
     /// As it is; `None` where it has to be created.
     pub observed: Option<Binding>,
     /// Who it has to hold in the end; empty where it has to go.
@@ -155,6 +155,15 @@ impl BindingAction {
             (_, true) => BindingVerb::Unbind,
             (None, false) => BindingVerb::Bind,
             (Some(_), false) => BindingVerb::Update,
+        }
+    }
+
+    /// The role, in words: `ClusterRole view`.
+    pub fn role_text(&self) -> String {
+        match (&self.role, &self.observed) {
+            (Some(role), _) => format!("{} {}", role.kind(), role.name()),
+            (None, Some(binding)) => format!("{} {}", binding.role_kind, binding.role_name),
+            (None, None) => String::new(),
         }
     }
 
@@ -287,7 +296,7 @@ pub fn diff(
         by_base.insert(BindingAt { namespace, name: slot.base_name() }, (slot, holders));
         for (at, part) in parts(slot, holders) {
             let observed = ours.remove(&at);
-            let action = BindingAction::new(at, &slot.role, observed, part, holders, people);
+            let action = BindingAction::new(at, Some(slot.role.clone()), observed, part, holders, people);
             actions.extend(action.filter(|action| !action.is_empty()));
         }
     }
@@ -301,8 +310,7 @@ pub fn diff(
             Some((slot, holders)) => (Some(slot.role.clone()), *holders),
             None => (role_of(binding), &nobody),
         };
-        let Some(role) = role else { continue };
-        let action = BindingAction::new(at.clone(), &role, Some(binding), BTreeSet::new(), holders, people);
+        let action = BindingAction::new(at.clone(), role, Some(binding), BTreeSet::new(), holders, people);
         actions.extend(action.map(|action| BindingAction { goes_last: !holders.is_empty(), ..action }));
     }
     actions.sort_by(|a, b| a.at.cmp(&b.at));
@@ -322,13 +330,13 @@ impl BindingAction {
     /// `part` is what this object has to hold, `holders` all who hold its slot.
     fn new(
         at: BindingAt,
-        role: &RoleRef,
+        role: Option<RoleRef>,
         observed: Option<&Binding>,
         part: BTreeSet<Holder>,
         holders: &BTreeSet<Holder>,
         people: &People,
     ) -> Option<Self> {
-        let recreate = observed.is_some_and(|binding| !same_role(binding, role));
+        let recreate = observed.zip(role.as_ref()).is_some_and(|(binding, role)| !same_role(binding, role));
         let mut reduced = BTreeSet::new();
         let mut changes = Vec::new();
         let mut taken_out = false;
@@ -385,7 +393,7 @@ impl BindingAction {
         let goes = part.is_empty() && observed.is_some();
         (goes || !changes.is_empty()).then(|| Self {
             at,
-            role: role.clone(),
+            role,
             observed: observed.cloned(),
             desired: part,
             reduced: (taken_out || recreate).then_some(reduced),

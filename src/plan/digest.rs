@@ -75,7 +75,7 @@ fn cluster(plan: &ClusterPlan) -> DigestedCluster<'_> {
         }
         changes.retain(|_, balance| *balance != 0);
         if !changes.is_empty() {
-            let role = format!("{} {}", binding.role.kind(), binding.role.name());
+            let role = binding.role_text();
             bindings.push(DigestedBinding { at: binding.at.to_string(), role, changes });
         }
     }

@@ -126,7 +126,7 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
         kind: action.at.kind(),
         name: action.at.name.clone(),
         namespace: action.at.namespace.clone(),
-        role: format!("{} {}", action.role.kind(), action.role.name()),
+        role: action.role_text(),
         diff: action.diff(),
     });
     let cleanups = plan

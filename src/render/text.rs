@@ -127,7 +127,7 @@ fn render_binding(out: &mut String, binding: &BindingAction, style: Style) {
         BindingVerb::Unbind => ("-", colour::REMOVE),
     };
     let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb()));
-    let role = format!("to {} {}", binding.role.kind(), binding.role.name());
+    let role = format!("to {}", visible(&binding.role_text()));
     let _ = writeln!(out, "    {verb}  {}  {role}", visible(&binding.at.to_string()));
     let width = binding.changes.iter().map(|c| c.subject.chars().count()).max().unwrap_or(0).min(80);
     for change in binding.changes.iter().take(MOST_CHANGES) {

@@ -166,8 +166,8 @@ impl Story {
             });
             self.observed.state.bindings.push(Binding {
                 at: action.at.clone(),
-                role_kind: action.role.kind().into(),
-                role_name: action.role.name().to_string(),
+                role_kind: action.role.as_ref().expect("a role").kind().into(),
+                role_name: action.role.as_ref().expect("a role").name().to_string(),
                 subjects: subjects.map(|group| subject("Group", &group.to_string())).collect(),
                 labels: ours(),
                 uid: "uid".into(),
