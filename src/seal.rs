@@ -127,8 +127,11 @@ impl Identities {
         let mut identities: Vec<Box<dyn age::Identity>> = Vec::new();
         for file in files {
             let name = file.display().to_string();
-            let unreadable =
-                |cause: std::io::Error| Error::new(format!("{name} could not be read")).caused_by(cause);
+            let unreadable = |cause: std::io::Error| {
+                Error::new(format!("{name} could not be read; nothing was decrypted"))
+                    .caused_by(cause)
+                    .hint("name the file of your age or SSH private key: `certctl decrypt -i FILE`")
+            };
             let mut text = Zeroizing::new(Vec::new());
             let reader = std::fs::File::open(file).map_err(unreadable)?;
             reader.take(LARGEST).read_to_end(&mut text).map_err(unreadable)?;
@@ -153,7 +156,7 @@ impl Identities {
                 return Err(protected());
             }
             let none = || {
-                Error::new(format!("{name} holds no age identity"))
+                Error::new(format!("{name} holds no age identity; nothing was decrypted"))
                     .hint("it should hold a line that begins with AGE-SECRET-KEY-, or an OpenSSH private key")
             };
             // The cause is left out: it could quote the file.
@@ -176,8 +179,14 @@ impl Identities {
         if sealed.len() as u64 > LARGEST {
             return Err(malformed(format!("it is longer than {LARGEST} bytes")));
         }
-        let decryptor =
-            Decryptor::new(ArmoredReader::new(sealed)).map_err(|error| malformed(error.to_string()))?;
+        let decryptor = Decryptor::new(ArmoredReader::new(sealed)).map_err(|error| {
+            malformed(match error {
+                DecryptError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    "it ends too soon".to_owned()
+                }
+                error => error.to_string(),
+            })
+        })?;
         if decryptor.is_scrypt() {
             return Err(malformed("it is encrypted with a passphrase, not to a key".to_owned()));
         }

@@ -1,6 +1,7 @@
 //! `certctl apply`: plans, asks, and lets the executor do it.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -144,7 +145,9 @@ fn watch_signals(interrupted: Arc<AtomicBool>) {
             if interrupted.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(FAILED));
             }
-            eprintln!(
+            // A terminal that has gone away must not end this task: the second signal still counts.
+            let _ = writeln!(
+                std::io::stderr(),
                 "Interrupted: what is issued is recorded and bound, nothing new begins; once more ends at once."
             );
         }

@@ -79,17 +79,22 @@ fn find(source: &Source, global: &Global, user: Option<&UserName>, identities: &
     match (opened.pop(), user) {
         (Some(found), _) if !several => Ok(found),
         (Some(last), _) => {
-            let mut all: Vec<String> = opened.iter().map(|f| format!("{} on {}", f.user, f.cluster)).collect();
+            let mut all: Vec<String> =
+                opened.iter().map(|f| format!("{} on {}", f.user, f.cluster)).collect();
             all.push(format!("{} on {}", last.user, last.cluster));
-            Err(Error::usage(format!("the identity opens several kubeconfigs: {}; none was printed", all.join(", ")))
-                .hint("say which one: `certctl decrypt USER --cluster NAME`"))
+            Err(Error::usage(format!(
+                "the identity opens several kubeconfigs: {}; none was printed",
+                all.join(", ")
+            ))
+            .hint("say which one: `certctl decrypt USER --cluster NAME`"))
         }
-        (None, Some(user)) if sealed_for_user == 0 => {
-            Err(Error::new(format!("there is no sealed kubeconfig for `{user}` under access/"))
+        (None, user) if sealed_for_user == 0 => {
+            let whose = user.map_or(String::new(), |user| format!(" for `{user}`"));
+            Err(Error::new(format!("there is no sealed kubeconfig{whose} under access/; nothing was decrypted"))
                 .hint("pull the latest records with `git pull`; if there still is none, ask an admin to run `certctl apply`"))
         }
         (None, _) => Err(Error::new(format!(
-            "the identity opens none of the {locked} sealed kubeconfigs{}",
+            "the identity opens none of the sealed kubeconfigs{} ({locked} tried); nothing was decrypted",
             user.map_or(String::new(), |user| format!(" of `{user}`"))
         ))
         .hint("use the private key that belongs to a recipient on the roster: `certctl decrypt -i FILE`")
