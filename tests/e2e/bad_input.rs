@@ -1,6 +1,7 @@
 //! Whatever is wrong around it: a clear error, a hint, exit 1, nothing half done.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -197,7 +198,7 @@ fn a_missing_right_is_named_with_what_would_grant_it() {
     let Some(plane) = plane() else { return };
     let kubeconfig = plane.client_kubeconfig("certctl-rights", &[]);
     let world = World::with_kubeconfig(plane, "rights", kubeconfig);
-    world.roster(&roster(&world, "  grants: [{clusterRole: view}]\n"));
+    world.roster(&one(&world, "rita"));
     world.certctl(&["plan"]).expect(1).says("list").says("kubectl create clusterrole");
 
     plane.apply(
@@ -218,6 +219,11 @@ rules:
         "--clusterrole=rights-plan",
         "--user=certctl-rights",
     ]);
+    // The authorizer learns of a binding by watching, a little later.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while world.kubectl(&world.kubeconfig, &["auth", "can-i", "list", "rolebindings", "-A"]).code != 0 {
+        assert!(Instant::now() < deadline, "the binding does not hold after 60 s");
+    }
     world.certctl(&["plan", "--detailed-exitcode"]).expect(2);
     // It may ask for a certificate, but not approve it.
     world
@@ -225,7 +231,7 @@ rules:
         .expect(1)
         .says("approve")
         .says("certificatesigningrequests/approval");
-    assert!(!world.exists("access/prod/hana.yaml"));
+    assert!(!world.exists("access/prod/rita.yaml"));
     assert_eq!(
         plane.kubectl_ok(&["get", "clusterrolebindings", "-l", "certctl.dev/roster=rights", "-o", "name"]),
         ""
@@ -236,17 +242,17 @@ rules:
 fn someone_elses_binding_under_our_name_is_named_and_left_alone() {
     let Some(plane) = plane() else { return };
     let world = World::new(plane, "foreign");
-    world.roster(&roster(&world, "  grants: [{clusterRole: view}]\n"));
+    world.roster(&one(&world, "fay"));
     plane.kubectl_ok(&[
         "create",
         "clusterrolebinding",
-        "certctl:user=hana:view",
+        "certctl:user=fay:view",
         "--clusterrole=view",
         "--user=zoe",
     ]);
-    world.certctl(&["plan"]).expect(1).says("certctl:user=hana:view").says("not made by certctl");
+    world.certctl(&["plan"]).expect(1).says("certctl:user=fay:view").says("not made by certctl");
     world.certctl(&["apply", "--auto-approve"]).expect(1);
-    let theirs = plane.kubectl_ok(&["get", "clusterrolebinding", "certctl:user=hana:view", "-o", "yaml"]);
-    assert!(theirs.contains("zoe") && !theirs.contains("certctl:hana:"), "{theirs}");
-    plane.kubectl_ok(&["delete", "clusterrolebinding", "certctl:user=hana:view"]);
+    let theirs = plane.kubectl_ok(&["get", "clusterrolebinding", "certctl:user=fay:view", "-o", "yaml"]);
+    assert!(theirs.contains("zoe") && !theirs.contains("certctl:fay:"), "{theirs}");
+    plane.kubectl_ok(&["delete", "clusterrolebinding", "certctl:user=fay:view"]);
 }
