@@ -30,6 +30,7 @@ pub struct Cli {
 
 /// Flags that every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The roster; its folder also holds `access/`
     #[arg(long, global = true, value_name = "FILE", default_value = "users.yaml")]
@@ -40,8 +41,8 @@ pub struct Global {
     /// Only this cluster of the roster; may be repeated [default: all]
     #[arg(long = "cluster", global = true, value_name = "NAME")]
     pub clusters: Vec<ClusterName>,
-    /// When to colour; `auto` means on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to colour: `always`, `never`, or `auto`, which is on a terminal unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: ColorChoice,
     /// Say more on standard error
     #[arg(long, short, global = true, conflicts_with = "quiet")]
@@ -70,7 +71,7 @@ pub enum Command {
     /// Reports every error of users.yaml and of access/ in one run, each with file, line and column.
     #[command(after_help = "Example: certctl validate --roster team/users.yaml")]
     Validate,
-    /// Show what apply would change; changes nothing
+    /// Show what apply would change, and change nothing
     ///
     /// Reads the roster, the records and the clusters, in a fixed number of list calls however many
     /// users there are.
@@ -84,24 +85,26 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Decrypt a kubeconfig to standard output
     ///
-    /// Without USER, the one that the identity opens.
+    /// It must be one that certctl wrote, lead to the server that was reviewed, and hold the certificate
+    /// of the record; anything else is refused.
     #[command(after_help = "Example: certctl decrypt alice -i ~/.ssh/id_ed25519 > ~/.kube/prod")]
     Decrypt(DecryptArgs),
-    /// Raise someone's generation in the roster: apply then reissues and cuts off what they had
+    /// Raise the generation of users in the roster, so that apply reissues and cuts off
     ///
-    /// For a leaked key or a lost laptop. Changes only the `generation` in users.yaml, byte for byte;
-    /// review and commit it, then run `certctl apply`.
+    /// For a leaked key or a lost laptop. Changes nothing but `generation` in the roster; review and
+    /// commit it, then run `certctl apply`: it issues new credentials, and what they had loses its rights
+    /// at once.
     #[command(
         after_help = "Example: certctl rotate alice && git commit -m 'rotate alice' users.yaml && certctl apply"
     )]
     Rotate(RotateArgs),
-    /// Print a JSON Schema
+    /// Print the JSON Schema of the roster, or of a plan as JSON
     ///
     /// For editors: `# yaml-language-server: $schema=schemas/users.schema.json` in the first line of
     /// the roster.
     #[command(after_help = "Example: certctl schema > users.schema.json")]
     Schema {
-        /// Of what
+        /// What the schema describes
         #[arg(value_name = "WHAT", default_value = "roster")]
         what: SchemaOf,
     },
@@ -138,13 +141,13 @@ pub struct ApplyArgs {
     /// New credentials are bound all the same: push soon, or others will issue them again.
     #[arg(long)]
     pub no_push: bool,
-    /// Revoke exactly this many credentials, although that is over the limit or someone is protected
+    /// Revoke exactly this many credentials, though that is over the limit or someone is protected
     #[arg(long, value_name = "N")]
     pub acknowledge: Option<usize>,
     /// Refuse when the plan is not the one with this digest, as `plan` printed it
     #[arg(long, value_name = "SHA256")]
     pub expect_digest: Option<String>,
-    /// How long an approved certificate may stay unsigned, e.g. `90s`, `5m`
+    /// How long an approved request may stay unsigned, e.g. `90s`, `5m`
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
     /// How long to wait for another apply to finish, e.g. `10s`, `5m`
@@ -158,7 +161,7 @@ pub struct ApplyArgs {
 /// `decrypt`.
 #[derive(Debug, Args)]
 pub struct DecryptArgs {
-    /// Whose kubeconfig
+    /// Whose kubeconfig [default: the one that the identity opens]
     pub user: Option<UserName>,
     /// An age identity file or an OpenSSH private key; may be repeated
     ///
@@ -170,8 +173,8 @@ pub struct DecryptArgs {
 /// `rotate`.
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// Whose credentials
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    /// Whose credentials; may be repeated
+    #[arg(value_name = "USER", required_unless_present = "all", conflicts_with = "all")]
     pub users: Vec<UserName>,
     /// Everyone's
     #[arg(long)]

@@ -1,9 +1,12 @@
 //! `certctl apply`: plans, asks, and lets the executor do it.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+use jiff::SignedDuration;
 
 use super::clock;
 use super::load::{self, Source};
@@ -161,12 +164,17 @@ fn watch_signals(interrupted: Arc<AtomicBool>) {
             if interrupted.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(FAILED));
             }
-            eprintln!(
+            // A terminal that has gone away must not end this task: the second signal still counts.
+            let _ = writeln!(
+                std::io::stderr(),
                 "Interrupted: what is issued is recorded and bound, nothing new begins; once more ends at once."
             );
         }
     });
 }
+
+/// How far a signer's clock and ours may be apart before a date counts as another one.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
 fn report(plan: &Plan, outcome: &Outcome, terminal: &Terminal, start: Instant) {
     let style = terminal.talk_style();
@@ -199,6 +207,17 @@ fn report(plan: &Plan, outcome: &Outcome, terminal: &Terminal, start: Instant) {
                 (_, None) => continue,
             };
             terminal.say(&line);
+            if let Some(new) = done.issued.get(&action.user)
+                && new.credential.not_after > action.not_after + CLOCKS_DIFFER
+            {
+                let longer = format!(
+                    "! {} on {}: the signer gave more time than was asked for (until {}); set `until`, or ask who signs there",
+                    action.user,
+                    cluster.name,
+                    date(action.not_after)
+                );
+                terminal.say(&style.paint(colour::WARN, &longer));
+            }
         }
         if cluster.people.iter().any(|a| matches!(a.verb, Verb::Revoke | Verb::Rotate)) {
             terminal.say(&format!(

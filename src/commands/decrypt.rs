@@ -22,6 +22,7 @@ pub fn run(global: &Global, args: &DecryptArgs, terminal: &Terminal) -> Result<u
             own.kubeconfig.user
         ));
     }
+    terminal.detail(&format!("{}'s kubeconfig for {}: it is the one on record", own.user, own.cluster));
     terminal.print(&own.plaintext)?;
     Ok(DONE)
 }

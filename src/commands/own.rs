@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::{self, ParsedKubeconfig};
 use crate::model::{ClusterName, UserName};
 use crate::record::{Credential, State};
-use crate::render::count;
 use crate::seal::{Identities, OpenError};
 
 /// One kubeconfig of one's own. It holds a private key, so it cannot be printed by accident.
@@ -77,6 +76,19 @@ pub fn open_all(
     user: Option<&UserName>,
     identities: &Identities,
 ) -> Result<Vec<Own>> {
+    let opened = open(source, global, user, identities)?;
+    opened.into_iter().map(|(cluster, user, plaintext)| check(source, cluster, user, plaintext)).collect()
+}
+
+type Opened<'a> = (&'a ClusterName, UserName, Zeroizing<Vec<u8>>);
+
+/// What the identities open; none of it is believed yet.
+fn open<'a>(
+    source: &'a Source,
+    global: &'a Global,
+    user: Option<&UserName>,
+    identities: &Identities,
+) -> Result<Vec<Opened<'a>>> {
     let users = match user {
         Some(user) => vec![user.clone()],
         None => who(source, identities)?,
@@ -88,7 +100,7 @@ pub fn open_all(
             let file = format!("access/{cluster}/{name}.kubeconfig.age");
             let Some(bytes) = source.read(&file)? else { continue };
             match identities.open(&bytes) {
-                Ok(plaintext) => opened.push(check(source, cluster, name, plaintext)?),
+                Ok(plaintext) => opened.push((cluster, name.clone(), plaintext)),
                 Err(OpenError::NotForUs) => locked += 1,
                 Err(OpenError::Malformed(why)) => {
                     return Err(Error::new(format!("{file} is no sealed kubeconfig: {why}; nothing was decrypted"))
@@ -103,13 +115,12 @@ pub fn open_all(
     let names = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
     if locked > 0 {
         return Err(Error::new(format!(
-            "the identity opens none of the {} of {names}",
-            count(locked, "sealed kubeconfig")
+            "the identity opens none of the sealed kubeconfigs of {names} ({locked} tried); nothing was decrypted"
         ))
         .hint("use the private key that belongs to a recipient on the roster: `-i FILE`")
         .hint("if your key changed, an admin has to put the new recipient on the roster and apply"));
     }
-    Err(Error::new(format!("there is no sealed kubeconfig for {names} under access/"))
+    Err(Error::new(format!("there is no sealed kubeconfig for {names} under access/; nothing was decrypted"))
         .hint("pull the latest records with `git pull`; if there still is none, ask an admin to run `certctl apply`"))
 }
 
@@ -123,22 +134,25 @@ pub fn open_one(
     user: Option<&UserName>,
     identities: &Identities,
 ) -> Result<Own> {
-    let mut opened = open_all(source, global, user, identities)?;
+    let mut opened = open(source, global, user, identities)?;
     if opened.len() > 1 {
-        let all: Vec<String> = opened.iter().map(|own| format!("{} on {}", own.user, own.cluster)).collect();
+        let all: Vec<String> =
+            opened.iter().map(|(cluster, user, _)| format!("{user} on {cluster}")).collect();
         return Err(Error::usage(format!(
             "the identity opens several kubeconfigs: {}; none was used",
             all.join(", ")
         ))
         .hint("say which one: `certctl decrypt USER --cluster NAME`"));
     }
-    opened.pop().ok_or_else(|| Error::new("there is no sealed kubeconfig"))
+    let (cluster, user, plaintext) =
+        opened.pop().ok_or_else(|| Error::new("there is no sealed kubeconfig; nothing was decrypted"))?;
+    check(source, cluster, user, plaintext)
 }
 
 fn check(
     source: &Source,
     cluster: &ClusterName,
-    user: &UserName,
+    user: UserName,
     plaintext: Zeroizing<Vec<u8>>,
 ) -> Result<Own> {
     let refused = |why: Error| {
@@ -146,7 +160,7 @@ fn check(
             .hint("ask an admin; do not use what is in it")
     };
     let kubeconfig = kubeconfig::parse(&plaintext).map_err(refused)?;
-    let record = source.record(cluster, user)?;
+    let record = source.record(cluster, &user)?;
     let active = record.into_iter().flat_map(|record| record.credentials).rfind(|c| c.state == State::Active);
     let credential = active.ok_or_else(|| {
         refused(Error::new(format!("access/{cluster}/{user}.yaml holds no active credential")))
@@ -160,5 +174,5 @@ fn check(
         &credential.x509_sha256,
     )
     .map_err(refused)?;
-    Ok(Own { cluster: cluster.clone(), user: user.clone(), credential, plaintext, kubeconfig })
+    Ok(Own { cluster: cluster.clone(), user, credential, plaintext, kubeconfig })
 }

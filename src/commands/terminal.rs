@@ -14,17 +14,20 @@ pub struct Terminal {
     verbose: bool,
 }
 
+/// What was asked for on the command line goes before what the environment asks for.
+fn coloured(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => terminal && !no_color,
+    }
+}
+
 impl Terminal {
     pub fn new(global: &Global) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let style = |terminal: bool| Style {
-            coloured: match global.color {
-                ColorChoice::Always => true,
-                ColorChoice::Never => false,
-                ColorChoice::Auto => terminal && !no_color && !dumb,
-            },
-        };
+        let style = |terminal| Style { coloured: coloured(global.color, terminal && !dumb, no_color) };
         Self {
             out: style(io::stdout().is_terminal()),
             err: style(io::stderr().is_terminal()),
@@ -91,5 +94,19 @@ impl Terminal {
         let _ = write!(io::stderr(), "{question} ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_colours_a_terminal_unless_no_color_is_set_and_flags_go_first() {
+        assert!(coloured(ColorChoice::Auto, true, false));
+        assert!(!coloured(ColorChoice::Auto, true, true));
+        assert!(!coloured(ColorChoice::Auto, false, false));
+        assert!(coloured(ColorChoice::Always, false, true));
+        assert!(!coloured(ColorChoice::Never, true, false));
     }
 }

@@ -78,7 +78,7 @@ pub fn references(
             let (owner, hint) = match owner {
                 Some(other) => (
                     format!("belongs to roster `{other}`"),
-                    "two rosters on one cluster need different names for groups that grant the same role"
+                    "two rosters on one cluster need different names for the groups and people that they grant the same role"
                         .to_owned(),
                 ),
                 None => (

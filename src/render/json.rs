@@ -46,6 +46,7 @@ pub enum ActionDocument {
     /// `issue`, `renew`, `rotate`, `revoke`.
     Credential {
         /// The word.
+        #[schemars(extend("enum" = ["issue", "renew", "rotate", "revoke"]))]
         action: &'static str,
         /// Whose.
         user: String,
@@ -61,6 +62,7 @@ pub enum ActionDocument {
     /// `bind`, `update`, `unbind`.
     Binding {
         /// The word.
+        #[schemars(extend("enum" = ["bind", "update", "unbind"]))]
         action: String,
         /// `RoleBinding` or `ClusterRoleBinding`.
         kind: &'static str,
@@ -77,6 +79,7 @@ pub enum ActionDocument {
     /// `cleanup`.
     Cleanup {
         /// The word.
+        #[schemars(extend("enum" = ["cleanup"]))]
         action: &'static str,
         /// What, and why.
         reason: String,

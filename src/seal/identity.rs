@@ -99,7 +99,9 @@ impl Identities {
     fn add_file(&mut self, path: &Path) -> Result<()> {
         let name = path.display();
         let unreadable = |why: std::io::Error| {
-            Error::new(format!("{name}: the identity could not be read")).caused_by(why)
+            Error::new(format!("{name}: the identity could not be read; nothing was decrypted"))
+                .caused_by(why)
+                .hint("name the file of your age or SSH private key: `-i FILE`")
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_LIMIT + 64));
         let file = File::open(path).map_err(unreadable)?;

@@ -515,6 +515,15 @@ impl ControlPlane {
         path
     }
 
+    /// A client certificate out of the client CA for a public key (DER SubjectPublicKeyInfo), PEM: what
+    /// the cluster's signer would give, or, for a test, should not have given.
+    ///
+    /// # Panics
+    /// When it cannot be signed.
+    pub fn sign_client(&self, public_key: &[u8], user: &str, groups: &[&str]) -> String {
+        self.client_authority.sign_client(public_key, user, groups).expect("sign a client certificate")
+    }
+
     /// Ends the control plane, and returns when all its processes and its folder are gone. Dropping it
     /// does the same.
     pub fn stop(self) {}

@@ -45,12 +45,23 @@ impl Authority {
         Ok(Pair { certificate: params.signed_by(&key, &self.issuer)?.pem(), key: key.serialize_pem() })
     }
 
-    /// A client certificate for `user` in `groups`.
+    /// A client certificate for `user` in `groups`, with a new key.
+    pub(crate) fn issue_client(&self, user: &str, groups: &[&str]) -> Result<Pair, Error> {
+        let key = key()?;
+        let certificate = self.sign_client(&key.subject_public_key_info(), user, groups)?;
+        Ok(Pair { certificate, key: key.serialize_pem() })
+    }
+
+    /// A client certificate for a public key (DER SubjectPublicKeyInfo), PEM.
     ///
     /// Written out by hand, because rcgen keeps one value for each attribute of a name, and
     /// Kubernetes reads one group from each `O`.
-    pub(crate) fn issue_client(&self, user: &str, groups: &[&str]) -> Result<Pair, Error> {
-        let key = key()?;
+    pub(crate) fn sign_client(
+        &self,
+        public_key: &[u8],
+        user: &str,
+        groups: &[&str],
+    ) -> Result<String, Error> {
         let subject = groups.iter().map(|group| (ORGANIZATION, *group)).chain([(COMMON_NAME, user)]);
         // RFC 5280, 4.1: version 3, serial number, algorithm, issuer, validity, subject, key, extensions.
         let tbs = sequence(&[
@@ -60,7 +71,7 @@ impl Authority {
             &name([(COMMON_NAME, self.name)]),
             &sequence(&[&der(UTC_TIME, &[b"200101000000Z"]), &der(UTC_TIME, &[b"491231235959Z"])]),
             &name(subject),
-            &key.subject_public_key_info(),
+            public_key,
             &der(
                 0xa3,
                 &[&sequence(&[&extension(EXTENDED_KEY_USAGE, &sequence(&[&der(OID, &[CLIENT_AUTH])]))])],
@@ -68,7 +79,7 @@ impl Authority {
         ]);
         let signature = self.issuer.key().sign(&tbs)?;
         let certificate = sequence(&[&tbs, &ecdsa_with_sha256(), &der(BIT_STRING, &[&[0], &signature])]);
-        Ok(Pair { certificate: pem("CERTIFICATE", &certificate), key: key.serialize_pem() })
+        Ok(pem("CERTIFICATE", &certificate))
     }
 }
 

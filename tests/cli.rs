@@ -1,0 +1,346 @@
+//! The command line: help, errors and exit codes, in an empty environment with a clock that stands
+//! where it was set. `UPDATE_EXPECT=1 cargo test --test cli` writes `tests/cli/` anew.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use age::secrecy::ExposeSecret as _;
+use expect_test::{Expect, expect, expect_file};
+use tempfile::TempDir;
+
+/// A folder with a roster, a home without anything, and certctl.
+struct Place {
+    dir: TempDir,
+}
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// Its exit code and what it said on standard error; it printed nothing.
+    #[track_caller]
+    fn fails(self, code: i32, said: Expect) {
+        said.assert_eq(&self.stderr);
+        assert_eq!((self.code, self.stdout.as_str()), (code, ""));
+    }
+}
+
+const ROSTER: &str = "\
+apiVersion: certctl.dev/v1   # v1
+kind: Roster
+metadata: {name: acme}
+clusters: [{name: prod}, {name: stage}]
+users:
+- {name: alice, recipients: [RECIPIENT], generation: 7}   # on holiday
+- name: bob
+  # his second laptop
+  recipients:  [ RECIPIENT ]
+";
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("certctl-cli-").tempdir().expect("a folder");
+        let place = Self { dir };
+        fs::create_dir(place.path("home")).expect("a folder");
+        let recipient = identity().to_public().to_string();
+        place.write("users.yaml", ROSTER.replace("RECIPIENT", &recipient).as_bytes());
+        place
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join(file)
+    }
+
+    fn write(&self, file: &str, bytes: &[u8]) {
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        fs::write(path, bytes).expect("written");
+    }
+
+    fn roster(&self) -> String {
+        fs::read_to_string(self.path("users.yaml")).expect("the roster")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certctl"));
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("CERTCTL_NOW", "2026-01-01T00:00:00Z")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    /// A sealed file of `user`, and the identity that opens it.
+    fn sealed(&self, cluster: &str, user: &str, to: &age::x25519::Identity) {
+        let sealed = age::encrypt_and_armor(&to.to_public(), b"apiVersion: v1\n").expect("encrypted");
+        self.write(&format!("access/{cluster}/{user}.kubeconfig.age"), sealed.as_bytes());
+    }
+
+    fn identity_file(&self, name: &str, identity: &age::x25519::Identity) {
+        self.write(name, identity.to_string().expose_secret().as_bytes());
+    }
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().expect("certctl starts");
+    Ran {
+        code: output.status.code().expect("it was not killed"),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+fn identity() -> age::x25519::Identity {
+    age::x25519::Identity::generate()
+}
+
+fn committed(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a committed file")
+}
+
+#[test]
+fn help_is_as_committed() {
+    let place = Place::new();
+    let help = |args: &[&str]| {
+        let ran = place.run(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+        // clap fills a blank line of an option with spaces.
+        ran.stdout.lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>()
+    };
+    let all = help(&["--help"]);
+    expect_file!["cli/certctl.txt"].assert_eq(&all);
+    let (_, commands) = all.split_once("Commands:\n").expect("a list of commands");
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"apply"), "{commands:?}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        expect_file![format!("cli/{command}.txt")].assert_eq(&help(&[command, "--help"]));
+    }
+    assert_eq!(place.run(&["--version"]).stdout, format!("certctl {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_command_line_that_cannot_be_meant_ends_in_64() {
+    let place = Place::new();
+    for args in [
+        &[][..],
+        &["frobnicate"],
+        &["--frobnicate"],
+        &["plan", "--format", "xml"],
+        &["plan", "--cluster", "No Such Name"],
+        &["plan", "-q", "-v"],
+        &["apply", "--timeout", "soon"],
+        &["apply", "--timeout=-5s"],
+        &["apply", "--parallelism", "0"],
+        &["apply", "--acknowledge", "-1"],
+        &["apply", "extra"],
+        &["decrypt", "system:admin"],
+        &["rotate"],
+        &["rotate", "--all", "alice"],
+        &["schema", "nothing"],
+    ] {
+        let ran = place.run(args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.is_empty(), "{args:?}");
+        assert!(!ran.stderr.contains("panicked"), "{args:?}: {}", ran.stderr);
+    }
+    place.run(&["plan", "--cluster", "nowhere"]).fails(
+        64,
+        expect![[r#"
+        Error: --cluster nowhere: users.yaml has no such cluster
+          Hint: it has prod, stage
+    "#]],
+    );
+    place.run(&["apply"]).fails(
+        64,
+        expect![[r#"
+        Error: there is no terminal to ask on, so nothing was done
+          Hint: to apply without a question, as in CI, run `certctl apply --auto-approve`
+    "#]],
+    );
+    for now in ["tomorrow", "2026-01-01"] {
+        let ran = ran(place.command(&["validate"]).env("CERTCTL_NOW", now));
+        assert_eq!(ran.code, 64);
+        assert!(ran.stderr.starts_with(&format!("Error: CERTCTL_NOW is `{now}`")), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_example_is_valid() {
+    let place = Place::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/users.yaml");
+    let ran = place.run(&["validate", "--roster", example.to_str().expect("UTF-8")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is valid: "), "{}", ran.stderr);
+}
+
+#[test]
+fn quiet_says_nothing_but_errors() {
+    let place = Place::new();
+    assert_eq!(
+        place.run(&["validate"]).stderr,
+        "users.yaml is valid: 2 clusters, 0 groups, 2 users, 0 records.\n"
+    );
+    assert_eq!(place.run(&["validate", "-q"]).stderr, "");
+    assert_eq!(place.run(&["rotate", "alice", "--quiet"]).stderr, "");
+    place.run(&["-q", "validate", "--roster", "missing.yaml"]).fails(
+        1,
+        expect![[r#"
+        Error: missing.yaml could not be read; nothing was done
+          Caused by: No such file or directory (os error 2)
+          Hint: run certctl in the folder of the roster, or name it with `--roster FILE`
+    "#]],
+    );
+}
+
+#[test]
+fn colour_is_for_who_asks_for_it() {
+    let place = Place::new();
+    let said = |args: &[&str], no_color: &str| {
+        let mut command = place.command(&[&["validate", "--roster", "missing.yaml"], args].concat());
+        ran(command.env("NO_COLOR", no_color)).stderr
+    };
+    let plain = said(&[], "");
+    assert!(plain.starts_with("Error: "), "{plain}");
+    let always = said(&["--color", "always"], "1");
+    assert!(always.starts_with("\x1b[1;31mError:\x1b[0m ") && always.contains("\x1b[36mHint:"), "{always}");
+    assert_eq!(said(&["--color=never"], ""), plain);
+    assert_eq!(said(&[], "1"), plain);
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_failure() {
+    let place = Place::new();
+    for args in [&["schema"][..], &["--help"], &["--version"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = ran(place.command(args).stdout(writer));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(ran(place.command(&["validate", "--roster", "missing.yaml"]).stderr(writer)).code, 1);
+}
+
+#[test]
+fn the_committed_schemas_are_fresh() {
+    let place = Place::new();
+    for (args, file) in [
+        (&["schema"][..], "schemas/users.schema.json"),
+        (&["schema", "roster"], "schemas/users.schema.json"),
+        (&["schema", "plan"], "schemas/plan.schema.json"),
+    ] {
+        let ran = place.run(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        assert!(
+            ran.stdout == committed(file),
+            "{file} is stale; refresh it with `cargo run -- {} > {file}`",
+            args.join(" ")
+        );
+    }
+}
+
+#[test]
+fn rotate_changes_the_generation_and_no_other_byte() {
+    let place = Place::new();
+    let before = place.roster();
+    fs::set_permissions(place.path("users.yaml"), fs::Permissions::from_mode(0o640)).expect("a mode");
+    assert_eq!(place.run(&["rotate", "alice"]).code, 0);
+    assert_eq!(place.roster(), before.replace("generation: 7", "generation: 8"));
+    let mode = fs::metadata(place.path("users.yaml")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+
+    let before = place.roster();
+    place.run(&["rotate", "alice", "zoe"]).fails(
+        1,
+        expect![[r#"
+        Error: users.yaml: there is no user `zoe`; nothing was changed
+          Hint: someone who is off the roster has lost their access already, or does at the next apply
+    "#]],
+    );
+    assert_eq!(place.roster(), before, "nobody is rotated where one cannot be");
+
+    assert_eq!(place.run(&["rotate", "--all"]).code, 0);
+    let after = place.roster();
+    assert!(after.contains("generation: 9}   # on holiday"), "{after}");
+    let added: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
+    assert_eq!(added.len(), 2, "{after}");
+    assert_eq!(added[1].trim(), "generation: 2", "{after}");
+    assert_eq!(place.run(&["validate"]).code, 0);
+}
+
+#[test]
+fn decrypt_says_why_it_opens_nothing() {
+    let place = Place::new();
+    place.run(&["decrypt"]).fails(1, expect![[r#"
+        Error: no identity to decrypt with: there is no ~/.ssh/id_ed25519 or ~/.ssh/id_rsa
+          Hint: name the file of your age or SSH private key: `certctl decrypt -i FILE`, or set CERTCTL_IDENTITY
+    "#]]);
+    let (ours, theirs) = (identity(), identity());
+    place.identity_file("ours", &ours);
+    place.identity_file("theirs", &theirs);
+    place.run(&["decrypt", "alice", "-i", "missing"]).fails(
+        1,
+        expect![[r#"
+            Error: missing: the identity could not be read; nothing was decrypted
+              Caused by: No such file or directory (os error 2)
+              Hint: name the file of your age or SSH private key: `-i FILE`
+        "#]],
+    );
+    place.run(&["decrypt", "alice", "-i", "users.yaml"]).fails(
+        1,
+        expect![[r#"
+            Error: users.yaml:1: this line is no identity (`AGE-SECRET-KEY-1...`)
+        "#]],
+    );
+    place.run(&["decrypt", "alice", "-i", "ours"]).fails(1, expect![[r#"
+        Error: there is no sealed kubeconfig for `alice` under access/; nothing was decrypted
+          Hint: pull the latest records with `git pull`; if there still is none, ask an admin to run `certctl apply`
+    "#]]);
+    place.run(&["decrypt", "-i", "ours"]).fails(
+        1,
+        expect![[r#"
+        Error: none of your keys is a recipient in users.yaml
+          Hint: pull the latest roster with `git pull`, or name your private key with `-i FILE`
+          Hint: if your key changed, ask an admin to put the new recipient on the roster and apply
+    "#]],
+    );
+    place.sealed("prod", "alice", &ours);
+    place.run(&["decrypt", "alice", "-i", "theirs"]).fails(
+        1,
+        expect![[r#"
+            Error: the identity opens none of the sealed kubeconfigs of `alice` (1 tried); nothing was decrypted
+              Hint: use the private key that belongs to a recipient on the roster: `-i FILE`
+              Hint: if your key changed, an admin has to put the new recipient on the roster and apply
+        "#]],
+    );
+    place.sealed("stage", "alice", &ours);
+    place.run(&["decrypt", "alice", "-i", "theirs", "-i", "ours"]).fails(
+        64,
+        expect![[r#"
+            Error: the identity opens several kubeconfigs: alice on prod, alice on stage; none was used
+              Hint: say which one: `certctl decrypt USER --cluster NAME`
+        "#]],
+    );
+    // It opens, and there is no record of it: not to be trusted.
+    let ran = ran(place.command(&["decrypt", "alice", "--cluster", "prod"]).env("CERTCTL_IDENTITY", "ours"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("is not to be trusted, and was not used"), "{}", ran.stderr);
+    place.write("access/prod/alice.kubeconfig.age", b"garbage");
+    place.run(&["decrypt", "alice", "-i", "ours"]).fails(1, expect![[r#"
+        Error: access/prod/alice.kubeconfig.age is no sealed kubeconfig: it is no age file, or was cut off; nothing was decrypted
+          Hint: restore it with `git checkout -- access/prod/alice.kubeconfig.age`, or ask an admin to run `certctl rotate alice`
+    "#]]);
+}
