@@ -70,6 +70,7 @@ pub fn who(source: &Source, identities: &Identities) -> Result<Vec<UserName>> {
 ///
 /// # Errors
 /// There is none, or one of them is not to be trusted.
+#[expect(dead_code, reason = "for login and whoami")]
 pub fn open_all(
     source: &Source,
     global: &Global,
