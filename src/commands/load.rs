@@ -136,8 +136,7 @@ impl Source {
         };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
         if pin.api_version != API_VERSION || pin.kind != "Cluster" || pin.name != *name {
-            return Err(Error::new(format!("{file}: is not about cluster `{name}`"))
-                .hint(format!("restore it with `git checkout -- {file}`")));
+            return Err(record::changed(&file, format!("is not about cluster `{name}`")));
         }
         Ok(Some(pin))
     }
@@ -189,11 +188,7 @@ fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
 /// A record, checked against the certificates that it holds.
 fn parse_record(file: &str, bytes: &[u8], cluster: &ClusterName, user: &UserName) -> Result<Record> {
     let record: Record = record::from_yaml(file, &utf8(file, bytes)?)?;
-    let wrong = |what: String| {
-        Error::new(format!("{file}: {what}; it was changed outside certctl")).hint(format!(
-            "restore it with `git checkout -- {file}`; `git log -p -- {file}` shows who changed it"
-        ))
-    };
+    let wrong = |what: String| record::changed(file, what);
     if record.api_version != API_VERSION || record.kind != "Record" {
         return Err(wrong(format!("is {} {}, not {API_VERSION} Record", record.api_version, record.kind)));
     }
