@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, CredentialGroup, UserName, hex, sha256};
+use crate::model::{ClusterName, CredentialGroup, RosterName, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
+use crate::plan::observed::is_ours;
 use crate::plan::{BroughtKey, Observed};
 use crate::record::{self, API_VERSION, ClusterPin, Credential, Record};
 use crate::roster::{self, Cluster, Roster};
@@ -265,8 +266,12 @@ impl Reached {
     ///
     /// # Errors
     /// A list that failed.
-    pub async fn read(mut self) -> Result<Self> {
+    pub async fn read(mut self, roster: &RosterName) -> Result<Self> {
         self.observed.state = cluster::observe(&self.connection).await?;
+        let requests = &self.observed.state.requests;
+        if requests.iter().any(|request| is_ours(&request.labels, roster)) {
+            self.observed.identity = Some(cluster::whoami(&self.connection).await?);
+        }
         Ok(self)
     }
 }

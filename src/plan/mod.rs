@@ -47,6 +47,9 @@ pub struct Observed {
     pub server: String,
     /// SHA-256 of the CA that the kubeconfigs carry.
     pub certificate_authority_sha256: Option<String>,
+    /// Who certctl is there. Only asked where the cluster holds requests with our labels, because only
+    /// they hang on it; `None` elsewhere.
+    pub identity: Option<String>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
 }
@@ -127,10 +130,10 @@ impl std::fmt::Display for Cleanup {
             Self::Expired { user, credential, not_after } => {
                 write!(f, "{user}'s credential {credential} expired at {not_after}; forget it")
             }
-            Self::Request { name, .. } => {
+            Self::Request { name, requester, .. } => {
                 write!(
                     f,
-                    "CertificateSigningRequest {name} has no record: left by an interrupted apply, or one is running now"
+                    "CertificateSigningRequest {name} by {requester} has no record: left by an interrupted apply, or one is running now"
                 )
             }
         }
@@ -212,6 +215,7 @@ pub fn plan(
     now: Timestamp,
 ) -> Result<ClusterPlan, Error> {
     check::identity(name, observed)?;
+    check::keys(roster_file, roster, name, observed, now)?;
     let people = people::plan(roster, name, observed, now);
     let desired = bindings::desired(roster, name, &people, now);
     check::references(roster_file, roster, name, observed, &desired)?;
@@ -233,18 +237,23 @@ pub fn plan(
     })
 }
 
+/// An issued request whose key a record knows has done its work; the cluster deletes it within the hour.
+fn is_done(observed: &Observed, request: &observed::SigningRequest) -> bool {
+    let user = request.common_name.as_ref().and_then(|cn| cn.parse::<UserName>().ok());
+    let record = user.and_then(|user| observed.records.get(&user));
+    request.issued
+        && record.is_some_and(|record| record.credentials.iter().any(|c| Some(&c.id) == request.key.as_ref()))
+}
+
+/// Requests of ours that nobody needs any more. Labels can be written by anyone, so only what this
+/// very identity made is ours; the rest is [`warnings`]' to name.
 fn leftover_requests<'a>(roster: &'a Roster, observed: &'a Observed) -> impl Iterator<Item = Cleanup> + 'a {
-    let ours = observed.state.requests.iter().filter(|r| observed::is_ours(&r.labels, &roster.name));
-    // An issued request that a record knows has done its work; the cluster deletes it within the hour.
-    let recorded: BTreeSet<String> = observed
-        .records
-        .values()
-        .flat_map(|record| record.credentials.iter().map(|c| format!("certctl:{}:{}", record.user, c.id)))
-        .collect();
-    ours.filter(move |request| {
-        !(request.issued && request.organizations.iter().any(|o| recorded.contains(o)))
-    })
-    .map(|request| Cleanup::Request {
+    let ours = observed.state.requests.iter().filter(|request| {
+        observed::is_ours(&request.labels, &roster.name)
+            && observed.identity.as_ref() == Some(&request.requester)
+            && !is_done(observed, request)
+    });
+    ours.map(|request| Cleanup::Request {
         name: request.name.clone(),
         uid: request.uid.clone(),
         requester: request.requester.clone(),
