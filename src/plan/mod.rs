@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::model::{ClusterName, CredentialId, RosterName, UserName};
-use crate::record::Record;
+use crate::record::{Credential, Record};
 use crate::roster::Roster;
 pub use bindings::{BindingAction, Holder};
 use observed::ClusterState;
@@ -133,7 +133,7 @@ impl std::fmt::Display for Cleanup {
             Self::Request { name, requester, .. } => {
                 write!(
                     f,
-                    "CertificateSigningRequest {name} by {requester} has no record: left by an interrupted apply, or one is running now"
+                    "CertificateSigningRequest {name} by {requester} has no living record: left by an interrupted apply, or one is running now"
                 )
             }
         }
@@ -222,7 +222,7 @@ pub fn plan(
 
     let bindings = bindings::diff(&roster.name, &desired, &observed.state, &people);
     let mut cleanups: BTreeSet<Cleanup> = people.expired.clone();
-    cleanups.extend(leftover_requests(roster, observed));
+    cleanups.extend(leftover_requests(roster, observed, now));
     let warnings = warnings::find(roster, name, observed, &people, now);
     Ok(ClusterPlan {
         name: name.clone(),
@@ -237,21 +237,24 @@ pub fn plan(
     })
 }
 
-/// An issued request whose key a record knows has done its work; the cluster deletes it within the hour.
-fn is_done(observed: &Observed, request: &observed::SigningRequest) -> bool {
-    let user = request.common_name.as_ref().and_then(|cn| cn.parse::<UserName>().ok());
-    let record = user.and_then(|user| observed.records.get(&user));
-    request.issued
-        && record.is_some_and(|record| record.credentials.iter().any(|c| Some(&c.id) == request.key.as_ref()))
+/// The recorded credential that came of a request. The cluster deletes an issued request within the hour.
+fn outcome<'a>(observed: &'a Observed, request: &observed::SigningRequest) -> Option<&'a Credential> {
+    let user = request.common_name.as_ref()?.parse::<UserName>().ok().filter(|_| request.issued)?;
+    observed.records.get(&user)?.credentials.iter().find(|c| Some(&c.id) == request.key.as_ref())
 }
 
-/// Requests of ours that nobody needs any more. Labels can be written by anyone, so only what this
-/// very identity made is ours; the rest is [`warnings`]' to name.
-fn leftover_requests<'a>(roster: &'a Roster, observed: &'a Observed) -> impl Iterator<Item = Cleanup> + 'a {
-    let ours = observed.state.requests.iter().filter(|request| {
+/// Requests of ours that nobody needs any more: those without a record, and those whose record is
+/// forgotten now, which otherwise would be without one next time. Labels can be written by anyone, so
+/// only what this very identity made is ours; the rest is [`warnings`]' to name.
+fn leftover_requests<'a>(
+    roster: &'a Roster,
+    observed: &'a Observed,
+    now: Timestamp,
+) -> impl Iterator<Item = Cleanup> + 'a {
+    let ours = observed.state.requests.iter().filter(move |request| {
         observed::is_ours(&request.labels, &roster.name)
             && observed.identity.as_ref() == Some(&request.requester)
-            && !is_done(observed, request)
+            && outcome(observed, request).is_none_or(|credential| credential.not_after <= now)
     });
     ours.map(|request| Cleanup::Request {
         name: request.name.clone(),

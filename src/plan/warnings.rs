@@ -212,7 +212,8 @@ fn foreign_requests(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(
         let ours = observed::is_ours(&request.labels, &roster.name);
         let done = if ours {
             // The clean-up names what this identity left behind.
-            observed.identity.as_ref() == Some(&request.requester) || super::is_done(observed, request)
+            observed.identity.as_ref() == Some(&request.requester)
+                || super::outcome(observed, request).is_some()
         } else {
             // Another roster's apply is through with it; a request that waits is not vouched for by labels.
             labelled && request.issued

@@ -4,5 +4,6 @@
 
 mod bad_input;
 mod calls;
+mod life;
 mod main_job;
 mod world;

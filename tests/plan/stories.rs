@@ -618,7 +618,7 @@ fn a_request_left_by_an_interrupted_run_is_cleaned_up() {
         expect![[r#"
             Cluster prod
               Clean-up
-                - CertificateSigningRequest certctl-acme-00 by certctl has no record: left by an interrupted apply, or one is running now
+                - CertificateSigningRequest certctl-acme-00 by certctl has no living record: left by an interrupted apply, or one is running now
               The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
             Plan: 1 left-over to clean up.
@@ -646,6 +646,19 @@ fn past_500_subjects_a_binding_is_split_and_nobody_loses_access_on_the_way() {
     assert!(story.observed.state.bindings.iter().all(|b| b.subjects.len() <= 500));
     assert_eq!(story.observed.state.bindings.iter().map(|b| b.subjects.len()).sum::<usize>(), 1100);
     assert!(story.plan().is_empty());
+}
+
+#[test]
+fn the_request_of_a_credential_that_is_forgotten_goes_with_it() {
+    let mut story = Story::applied(&TEAM.replace("[developers]", "[developers], validity: 10m"));
+    let mut issued = request("certctl-acme-00", "alice", &[]);
+    (issued.labels, issued.requester, issued.issued) = (ours(), "certctl".into(), true);
+    issued.key = Some(story.record("alice")[0].id.clone());
+    story.observed.state.requests.push(issued);
+    assert!(story.plan().is_empty());
+    story.wait("11m");
+    let cleanups = story.plan().cleanups;
+    assert!(cleanups.iter().any(|c| matches!(c, certctl::plan::Cleanup::Request { .. })), "{cleanups:?}");
 }
 
 #[test]
