@@ -15,6 +15,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod error;
+pub mod interrupt;
 pub mod kubeconfig;
 pub mod model;
 pub mod pki;

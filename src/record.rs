@@ -2,12 +2,18 @@
 //!
 //! One file a person and cluster, `access/<cluster>/<user>.yaml`. A record is read as untrusted
 //! input: bounded, typed, and refused with its place when it says what certctl never writes.
+//!
+//! The last line of each file is the SHA-256 of all lines before it. What a record says of a
+//! certificate is checked against the certificate; its other fields (`state`, `recipients`,
+//! `sealedSHA256`, ...) contradict nothing when they are edited, so the checksum finds that. It is
+//! no signature: it stops a hand edit, a bad merge and a script, not someone who computes it anew or
+//! puts an older file of ours back. Those are for the review of what goes into the repository.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, CredentialId, GroupName, KeyType, UserName};
+use crate::model::{ClusterName, CredentialId, GroupName, KeyType, UserName, hex, sha256};
 
 /// The `apiVersion` of everything certctl reads and writes.
 pub const API_VERSION: &str = "certctl.dev/v1";
@@ -106,6 +112,9 @@ impl ClusterPin {
     }
 }
 
+/// What the last line of a file begins with.
+const CHECKSUM: &str = "checksum: sha256:";
+
 /// A record or pin as the text of its file.
 ///
 /// # Errors
@@ -114,7 +123,17 @@ pub fn to_yaml<T: Serialize>(value: &T) -> Result<String> {
     let body = serde_saphyr::to_string(value).map_err(|cause| {
         Error::new("a record could not be written as YAML; nothing was recorded").caused_by(cause)
     })?;
-    Ok(format!("# Written by certctl; changes by hand are found and refused.\n{body}"))
+    let body = format!("# Written by certctl; changes by hand are found and refused.\n{}\n", body.trim_end());
+    let checksum = checksum(&body);
+    Ok(format!("{body}{CHECKSUM}{checksum}\n"))
+}
+
+/// Of the text, whichever way its lines end: a checkout on Windows may have changed that.
+fn checksum(text: &str) -> String {
+    if text.contains('\r') {
+        return hex(&sha256(text.replace("\r\n", "\n").as_bytes()));
+    }
+    hex(&sha256(text.as_bytes()))
 }
 
 /// The largest record that is read, in bytes: some 40 credentials that have not expired.
@@ -123,20 +142,78 @@ pub const LARGEST: usize = 256 * 1024;
 /// Reads a record or pin.
 ///
 /// # Errors
-/// It is too large, is no YAML, or holds what certctl never writes; `file` and the place are named.
+/// It is too large, is no YAML, holds what certctl never writes, or is not what its checksum is of;
+/// `file` and the place are named.
 pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T> {
-    let hint =
-        format!("restore it with `git checkout -- {file}`; `git log -p -- {file}` shows who changed it");
     if text.len() > LARGEST {
         return Err(Error::new(format!(
             "{file}: is {} bytes long; no record is longer than {LARGEST}",
             text.len()
         ))
-        .hint(hint));
+        .hint(how_to_restore(file)));
     }
-    serde_saphyr::from_str(text).map_err(|error| {
+    let (body, sum) = match text.rfind(CHECKSUM) {
+        Some(at) => (&text[..at], text[at + CHECKSUM.len()..].trim_end()),
+        None => (text, ""),
+    };
+    // The YAML first: its error says which line is wrong, and a checksum only that one is.
+    let value = serde_saphyr::from_str(body).map_err(|error| {
         let place = error.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
         Error::new(format!("{file}{place}: is not as certctl wrote it: {}", error.without_snippet()))
-            .hint(hint)
-    })
+            .hint(how_to_restore(file))
+    })?;
+    if sum != checksum(body) {
+        return Err(changed(file, "does not fit its checksum"));
+    }
+    Ok(value)
+}
+
+/// The error about a file that certctl did not write like that.
+pub fn changed(file: &str, what: impl std::fmt::Display) -> Error {
+    Error::new(format!("{file}: {what}; it was changed outside certctl")).hint(how_to_restore(file))
+}
+
+fn how_to_restore(file: &str) -> String {
+    format!(
+        "`git log -p -- {file}` shows who changed it; restore it with `git checkout COMMIT -- {file}` and the last \
+         commit that certctl made of it"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin() -> ClusterPin {
+        ClusterPin::new("prod".parse().expect("a name"), "3f2a91bc".into())
+    }
+
+    fn read(text: &str) -> Result<ClusterPin> {
+        from_yaml("access/prod/cluster.yaml", text)
+    }
+
+    #[test]
+    fn what_is_written_is_read_whichever_way_its_lines_end() {
+        let text = to_yaml(&pin()).expect("YAML");
+        assert_eq!(read(&text).expect("ours"), pin());
+        assert_eq!(read(&text.replace('\n', "\r\n")).expect("ours"), pin());
+    }
+
+    #[test]
+    fn a_changed_byte_a_missing_checksum_and_a_second_one_are_found() {
+        let text = to_yaml(&pin()).expect("YAML");
+        let last = text.lines().next_back().expect("a line").to_owned();
+        for wrong in [
+            text.replace("3f2a91bc", "3f2a91bd"),
+            text.replace(&last, ""),
+            text.replace(&last, CHECKSUM),
+            text.replace("# Written by certctl", "# Written"),
+            format!("{text}{last}\n"),
+            format!("{text}# more\n"),
+        ] {
+            assert!(read(&wrong).is_err(), "{wrong}");
+        }
+        let error = read(&text.replace("3f2a91bc", "3f2a91bd")).expect_err("edited");
+        assert!(error.message().contains("cluster.yaml: does not fit its checksum"), "{error}");
+    }
 }

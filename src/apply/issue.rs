@@ -97,6 +97,7 @@ impl Issuer<'_> {
             rsa: issuance.key == KeySource::Made(KeyType::Rsa4096),
             expiration: self.expiration(issuance)?,
             timeout: self.settings.timeout,
+            interrupt: &self.settings.interrupt,
         };
         Ok(self.signer.issue(ask).await?)
     }

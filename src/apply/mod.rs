@@ -14,8 +14,6 @@ mod issue;
 mod outcome;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -23,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::cluster::{Connection, Lock, Signer, WritePermit, Writer};
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::model::{ClusterName, RosterName, UserName, hex};
 use crate::plan::observed::{self, Binding};
 use crate::plan::{Cleanup, ClusterPlan, Issuance, Observed};
@@ -53,14 +52,8 @@ pub struct Settings {
     pub push: Option<PushTarget>,
     /// The clock.
     pub clock: fn() -> Timestamp,
-    /// Set by the first SIGINT or SIGTERM: start nothing new, finish what was issued.
-    pub interrupted: Arc<AtomicBool>,
-}
-
-impl Settings {
-    fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::SeqCst)
-    }
+    /// Set by the first SIGINT or SIGTERM: start nothing new, wait for no signer, finish what is issued.
+    pub interrupt: Interrupt,
 }
 
 /// The parts of an apply that take time.
@@ -134,7 +127,7 @@ pub async fn run(
         })
         .await;
     }
-    outcome.interrupted = settings.is_interrupted();
+    outcome.interrupted = settings.interrupt.is_set();
     outcome
 }
 
@@ -247,7 +240,7 @@ impl Run<'_> {
         let results = futures::stream::iter(wanted).map(|(user, issuance)| {
             let issuer = &issuer;
             async move {
-                if self.settings.is_interrupted() {
+                if self.settings.interrupt.is_set() {
                     return (
                         user,
                         Err(Error::new(format!("{user}: not issued, because apply was interrupted"))),

@@ -105,6 +105,7 @@ pub(super) fn signing_request(object: CertificateSigningRequest) -> SigningReque
         request: spec.request.0,
         common_name: subject.common_name,
         organizations: subject.organizations,
+        key: subject.key,
         conditions: status
             .conditions
             .unwrap_or_default()

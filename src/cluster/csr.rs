@@ -1,4 +1,4 @@
-//! The subject that a foreign CertificateSigningRequest asks for: CN and every O, nothing else.
+//! What a foreign CertificateSigningRequest asks for: CN, every O, and for which key; nothing else.
 //!
 //! The bytes come from anyone who may create such objects. It refuses, with `None`, what is too
 //! long or cannot be parsed, and trusts nothing in it: not even that the signature is right.
@@ -8,6 +8,8 @@ use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use crate::model::CredentialId;
+
 /// A longer request is not parsed: one with an RSA key of 16384 bits takes 6 KiB.
 const SIZE_LIMIT: usize = 64 * 1024;
 
@@ -16,6 +18,7 @@ const SIZE_LIMIT: usize = 64 * 1024;
 pub(super) struct Subject {
     pub(super) common_name: Option<String>,
     pub(super) organizations: Vec<String>,
+    pub(super) key: Option<CredentialId>,
 }
 
 /// The subject of a PEM `CERTIFICATE REQUEST`.
@@ -25,7 +28,8 @@ pub(super) fn requested_subject(pem: &[u8]) -> Option<Subject> {
     }
     let (_, pem) = parse_x509_pem(pem).ok()?;
     let (_, request) = X509CertificationRequest::from_der(&pem.contents).ok()?;
-    Some(subject(&request.certification_request_info.subject))
+    let info = &request.certification_request_info;
+    Some(Subject { key: Some(CredentialId::of_public_key(info.subject_pki.raw)), ..subject(&info.subject) })
 }
 
 fn subject(name: &X509Name<'_>) -> Subject {
@@ -33,6 +37,7 @@ fn subject(name: &X509Name<'_>) -> Subject {
         // Go's crypto/x509/pkix takes the last of several, and so does the API server's user name.
         common_name: name.iter_common_name().last().map(text),
         organizations: name.iter_organization().map(text).collect(),
+        key: None,
     }
 }
 

@@ -22,6 +22,7 @@ use super::signing_error::{Reason, SigningEnd, SigningError};
 use super::watch::{Follow, Seen, Watch, watch_call};
 use super::write::{WritePermit, as_us, only_if, request_prefix, to_bytes};
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::model::{
     LABEL_MANAGED_BY, LABEL_ROSTER, LABEL_RUN, MANAGED_BY, RosterName, SignerName, UserName, hex,
 };
@@ -59,6 +60,8 @@ pub struct Ask<'a> {
     pub expiration: SignedDuration,
     /// How long to wait for the signer once the request is approved.
     pub timeout: Duration,
+    /// Ends the wait early: the request is taken back then.
+    pub interrupt: &'a Interrupt,
 }
 
 impl Signer {
@@ -115,11 +118,20 @@ impl Signer {
             let error = failure.explain(&self.connection, &watch_call("nothing was issued"));
             return Err(failed(SigningEnd::Unwatched(error)));
         }
+        if ask.interrupt.is_set() {
+            return Err(failed(SigningEnd::Interrupted));
+        }
         let created = self.create(&wanted).await.map_err(failed)?;
         let uid = created.metadata.uid.clone().unwrap_or_default();
-        let ended = match self.approve(&wanted, created).await {
-            Ok(()) => self.await_end(&wanted, &uid, &mut follow, ask.timeout).await,
-            Err(end) => Err(end),
+        let signed = async {
+            self.approve(&wanted, created).await?;
+            self.await_end(&wanted, &uid, &mut follow, ask.timeout).await
+        };
+        let ended = tokio::select! {
+            // A certificate that is there is taken.
+            biased;
+            ended = signed => ended,
+            () = ask.interrupt.wait() => Err(SigningEnd::Interrupted),
         };
         if let Err(end) = &ended
             && !matches!(end, SigningEnd::Denied(_) | SigningEnd::Failed(_) | SigningEnd::Vanished)

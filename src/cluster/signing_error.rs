@@ -43,6 +43,8 @@ pub enum SigningEnd {
     NeverSigned(Duration),
     /// Someone deleted it.
     Vanished,
+    /// Whoever runs us wants to stop.
+    Interrupted,
     /// It cannot be watched.
     Unwatched(Error),
 }
@@ -90,6 +92,7 @@ impl fmt::Display for SigningError {
                 self.signer,
                 waited.as_secs()
             ),
+            SigningEnd::Interrupted => f.write_str("not issued, because apply was interrupted"),
             SigningEnd::Vanished => write!(f, "{request} was deleted by someone else before it was signed"),
             SigningEnd::Unwatched(error) => write!(f, "{}", self.bare(error)),
         }
@@ -140,6 +143,7 @@ impl SigningError {
                  csrsigning-controller and --cluster-signing-cert-file. EKS approves but never signs kubernetes.io/kube-apiserver-client: \
                  set `signerName` to a signer of that cluster. Where it is only slow, raise `--timeout`"
             ),
+            SigningEnd::Interrupted => "run `certctl apply` again".to_owned(),
             SigningEnd::Vanished => {
                 "find out who deletes CertificateSigningRequests, then run it again".to_owned()
             }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use jiff::SignedDuration;
@@ -18,6 +16,7 @@ use super::{DONE, FAILED};
 use crate::apply::{self, Outcome, Published, Settings, Target};
 use crate::cli::{ApplyArgs, Global};
 use crate::error::{Error, Result};
+use crate::interrupt::{Interrupt, Interrupter};
 use crate::plan::{Plan, Verb, digest, safety};
 use crate::render::text::{self, date};
 use crate::render::{colour, count};
@@ -65,14 +64,15 @@ impl Run<'_> {
             return Error::all(errors).map_or(Ok(DONE), Err);
         }
         self.approve(&plan)?;
+        let (interrupter, interrupt) = Interrupt::new();
+        watch_signals(interrupter);
         let settings = Settings {
             parallelism: self.args.parallelism,
             timeout: self.args.timeout,
             push,
             clock: clock::now,
-            interrupted: Arc::new(AtomicBool::new(false)),
+            interrupt,
         };
-        watch_signals(settings.interrupted.clone());
         let targets = plan.clusters.iter().zip(reached).map(|(plan, reached)| Target {
             plan: plan.clone(),
             observed: reached.observed,
@@ -152,7 +152,7 @@ fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
 }
 
 /// The first signal lets what is issued be recorded and bound; the second ends at once.
-fn watch_signals(interrupted: Arc<AtomicBool>) {
+fn watch_signals(interrupter: Interrupter) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -161,7 +161,7 @@ fn watch_signals(interrupted: Arc<AtomicBool>) {
     tokio::spawn(async move {
         loop {
             tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-            if interrupted.swap(true, Ordering::SeqCst) {
+            if interrupter.set() {
                 std::process::exit(i32::from(FAILED));
             }
             // A terminal that has gone away must not end this task: the second signal still counts.

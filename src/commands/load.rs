@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, CredentialGroup, UserName, hex, sha256};
+use crate::model::{ClusterName, CredentialGroup, RosterName, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
+use crate::plan::observed::is_ours;
 use crate::plan::{BroughtKey, Observed};
 use crate::record::{self, API_VERSION, ClusterPin, Credential, Record};
 use crate::roster::{self, Cluster, Roster};
@@ -153,8 +154,7 @@ impl Source {
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
         if pin.api_version != API_VERSION || pin.kind != "Cluster" || pin.name != *name {
-            return Err(Error::new(format!("{file}: is not about cluster `{name}`"))
-                .hint(format!("restore it with `git checkout -- {file}`")));
+            return Err(record::changed(&file, format!("is not about cluster `{name}`")));
         }
         Ok(Some(pin))
     }
@@ -206,11 +206,7 @@ fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
 /// A record, checked against the certificates that it holds.
 fn parse_record(file: &str, bytes: &[u8], cluster: &ClusterName, user: &UserName) -> Result<Record> {
     let record: Record = record::from_yaml(file, &utf8(file, bytes)?)?;
-    let wrong = |what: String| {
-        Error::new(format!("{file}: {what}; it was changed outside certctl")).hint(format!(
-            "restore it with `git checkout -- {file}`; `git log -p -- {file}` shows who changed it"
-        ))
-    };
+    let wrong = |what: String| record::changed(file, what);
     if record.api_version != API_VERSION || record.kind != "Record" {
         return Err(wrong(format!("is {} {}, not {API_VERSION} Record", record.api_version, record.kind)));
     }
@@ -287,8 +283,12 @@ impl Reached {
     ///
     /// # Errors
     /// A list that failed.
-    pub async fn read(mut self) -> Result<Self> {
+    pub async fn read(mut self, roster: &RosterName) -> Result<Self> {
         self.observed.state = cluster::observe(&self.connection).await?;
+        let requests = &self.observed.state.requests;
+        if requests.iter().any(|request| is_ours(&request.labels, roster)) {
+            self.observed.identity = Some(cluster::whoami(&self.connection).await?);
+        }
         Ok(self)
     }
 }

@@ -97,7 +97,7 @@ async fn read(
 ) -> Result<Reached> {
     let reached = load::reach(source, global, name, cluster).await?;
     before.reading(name, &reached.connection).await?;
-    reached.read().await
+    reached.read(&source.roster.name).await
 }
 
 /// What has to happen on a cluster before it is read: apply takes its lock there.

@@ -211,7 +211,7 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
             .flatten()
             .map(|id| Holder::Recorded(CredentialGroup { user: name.clone(), id: id.clone() }))
             .collect();
-        if people.issued.contains(name) {
+        if people.issued.contains(name) && !people.same_group.contains(name) {
             holders.insert(Holder::Issued(name.clone()));
         }
         if holders.is_empty() {

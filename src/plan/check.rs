@@ -1,9 +1,14 @@
 //! Is this the cluster that the records are about, and is everything there that the roster names?
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use super::observed::{self, ClusterState};
-use super::{Observed, bindings, bindings::Desired, bindings::Grantee};
+use super::{Observed, bindings, bindings::Desired, bindings::Grantee, people};
 use crate::error::Error;
-use crate::model::{ClusterName, RoleRef};
+use crate::model::{ClusterName, CredentialId, RoleRef, UserName};
+use crate::record::{Credential, State};
 use crate::roster::Roster;
 
 /// # Errors
@@ -21,6 +26,53 @@ pub fn identity(name: &ClusterName, observed: &Observed) -> Result<(), Error> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// # Errors
+/// Every `csr:` that brings a public key back which is cut off, or has to be: the credential group is
+/// made of the key, so with the same key the old certificate would get the same rights again.
+pub fn keys(
+    roster_file: &str,
+    roster: &Roster,
+    name: &ClusterName,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if observed.brought_keys.is_empty() {
+        return Ok(());
+    }
+    let mut known: BTreeMap<&CredentialId, (&UserName, &Credential)> = BTreeMap::new();
+    for record in observed.records.values() {
+        let live = record.credentials.iter().filter(|credential| credential.not_after > now);
+        known.extend(live.map(|credential| (&credential.id, (&record.user, credential))));
+    }
+    let mut errors = Vec::new();
+    for (user_name, brought) in &observed.brought_keys {
+        let (Some(user), Some((owner, credential))) = (roster.users.get(user_name), known.get(&brought.id))
+        else {
+            continue;
+        };
+        let wrong = if credential.state == State::Revoked {
+            format!("{owner}'s revoked credential {}", credential.id)
+        } else if *owner != user_name {
+            format!("{owner}'s credential {}", credential.id)
+        } else if let Some(reason) = people::cut_off_with(roster, user, brought, credential, now) {
+            format!("the credential {} that is to be cut off ({reason})", credential.id)
+        } else {
+            continue;
+        };
+        errors.push(
+            Error::new(format!(
+                "{roster_file}:{}: user `{user_name}`'s csr brings the public key of {wrong}; nothing was planned on cluster `{name}`",
+                user.position
+            ))
+            .hint(format!(
+                "a certificate cannot be taken back from its key, so make a new key, e.g. \
+                 `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for {user_name}"
+            )),
+        );
+    }
+    Error::all(errors).map_or(Ok(()), Err)
 }
 
 /// # Errors

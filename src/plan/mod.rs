@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::model::{ClusterName, CredentialId, RosterName, UserName};
-use crate::record::Record;
+use crate::record::{Credential, Record};
 use crate::roster::Roster;
 pub use bindings::{BindingAction, Holder};
 use observed::ClusterState;
@@ -47,6 +47,9 @@ pub struct Observed {
     pub server: String,
     /// SHA-256 of the CA that the kubeconfigs carry.
     pub certificate_authority_sha256: Option<String>,
+    /// Who certctl is there. Only asked where the cluster holds requests with our labels, because only
+    /// they hang on it; `None` elsewhere.
+    pub identity: Option<String>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
 }
@@ -127,10 +130,10 @@ impl std::fmt::Display for Cleanup {
             Self::Expired { user, credential, not_after } => {
                 write!(f, "{user}'s credential {credential} expired at {not_after}; forget it")
             }
-            Self::Request { name, .. } => {
+            Self::Request { name, requester, .. } => {
                 write!(
                     f,
-                    "CertificateSigningRequest {name} has no record: left by an interrupted apply, or one is running now"
+                    "CertificateSigningRequest {name} by {requester} has no living record: left by an interrupted apply, or one is running now"
                 )
             }
         }
@@ -212,13 +215,14 @@ pub fn plan(
     now: Timestamp,
 ) -> Result<ClusterPlan, Error> {
     check::identity(name, observed)?;
+    check::keys(roster_file, roster, name, observed, now)?;
     let people = people::plan(roster, name, observed, now);
     let desired = bindings::desired(roster, name, &people, now);
     check::references(roster_file, roster, name, observed, &desired)?;
 
     let bindings = bindings::diff(&roster.name, &desired, &observed.state, &people);
     let mut cleanups: BTreeSet<Cleanup> = people.expired.clone();
-    cleanups.extend(leftover_requests(roster, observed));
+    cleanups.extend(leftover_requests(roster, observed, now));
     let warnings = warnings::find(roster, name, observed, &people, now);
     Ok(ClusterPlan {
         name: name.clone(),
@@ -233,18 +237,26 @@ pub fn plan(
     })
 }
 
-fn leftover_requests<'a>(roster: &'a Roster, observed: &'a Observed) -> impl Iterator<Item = Cleanup> + 'a {
-    let ours = observed.state.requests.iter().filter(|r| observed::is_ours(&r.labels, &roster.name));
-    // An issued request that a record knows has done its work; the cluster deletes it within the hour.
-    let recorded: BTreeSet<String> = observed
-        .records
-        .values()
-        .flat_map(|record| record.credentials.iter().map(|c| format!("certctl:{}:{}", record.user, c.id)))
-        .collect();
-    ours.filter(move |request| {
-        !(request.issued && request.organizations.iter().any(|o| recorded.contains(o)))
-    })
-    .map(|request| Cleanup::Request {
+/// The recorded credential that came of a request. The cluster deletes an issued request within the hour.
+fn outcome<'a>(observed: &'a Observed, request: &observed::SigningRequest) -> Option<&'a Credential> {
+    let user = request.common_name.as_ref()?.parse::<UserName>().ok().filter(|_| request.issued)?;
+    observed.records.get(&user)?.credentials.iter().find(|c| Some(&c.id) == request.key.as_ref())
+}
+
+/// Requests of ours that nobody needs any more: those without a record, and those whose record is
+/// forgotten now, which otherwise would be without one next time. Labels can be written by anyone, so
+/// only what this very identity made is ours; the rest is [`warnings`]' to name.
+fn leftover_requests<'a>(
+    roster: &'a Roster,
+    observed: &'a Observed,
+    now: Timestamp,
+) -> impl Iterator<Item = Cleanup> + 'a {
+    let ours = observed.state.requests.iter().filter(move |request| {
+        observed::is_ours(&request.labels, &roster.name)
+            && observed.identity.as_ref() == Some(&request.requester)
+            && outcome(observed, request).is_none_or(|credential| credential.not_after <= now)
+    });
+    ours.map(|request| Cleanup::Request {
         name: request.name.clone(),
         uid: request.uid.clone(),
         requester: request.requester.clone(),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::model::CredentialId;
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 
 /// One cluster as it was read, in a fixed number of list calls.
@@ -102,6 +103,8 @@ pub struct SigningRequest {
     pub common_name: Option<String>,
     /// Every O of the subject that it asks for.
     pub organizations: Vec<String>,
+    /// Digest of the public key that it holds, where the request can be parsed.
+    pub key: Option<CredentialId>,
     /// `Approved`, `Denied` and `Failed` conditions that are true.
     pub conditions: Vec<String>,
     /// Whether a certificate was issued.

@@ -176,6 +176,8 @@ pub struct People {
     pub bound: BTreeMap<UserName, Vec<CredentialId>>,
     /// Whoever gets a new credential.
     pub issued: BTreeSet<UserName>,
+    /// Of those, whoever keeps their key and with it their group: a renewal of a brought key.
+    pub same_group: BTreeSet<UserName>,
     /// Why a credential group must leave the bindings.
     pub leaving: BTreeMap<CredentialGroup, String>,
     /// Records to forget.
@@ -283,17 +285,7 @@ impl People {
         live: &[&Credential],
         now: Timestamp,
     ) {
-        let issuance = Issuance {
-            key: match observed.brought_keys.get(name) {
-                Some(brought) => KeySource::Brought(brought.clone()),
-                None => KeySource::Made(user.key),
-            },
-            recipients: user.recipients.clone(),
-            in_certificate_groups: in_certificate_groups(roster, user, now),
-            generation: user.generation,
-            validity: user.until.map_or(user.validity, |until| user.validity.min(now.duration_until(until))),
-            not_after_limit: user.until,
-        };
+        let issuance = wanted(roster, user, observed.brought_keys.get(name), now);
         let not_after = now + issuance.validity;
         let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
         // The newest active one is what the person uses.
@@ -313,6 +305,9 @@ impl People {
             // Superseded by one whose record is gone: the person needs one that is theirs to decrypt.
             None => (Verb::Renew, Some(Reason::Again)),
             Some(active) => match cut_off(&issuance, active) {
+                // Nothing secret was sealed and the group stays the same: there is nothing to cut off.
+                // Where there is, `check::keys` has refused the key.
+                Some(reason) if same_key(&issuance, active) => (Verb::Renew, Some(reason)),
                 Some(reason) => (Verb::Rotate, Some(reason)),
                 None => (
                     Verb::Renew,
@@ -355,6 +350,9 @@ impl People {
             return;
         }
         self.issued.insert(name.clone());
+        if active.is_some_and(|active| same_key(&issuance, active)) {
+            self.same_group.insert(name.clone());
+        }
         self.actions.push(CredentialAction {
             user: name.clone(),
             verb,
@@ -370,6 +368,39 @@ impl People {
             self.bound.insert(name.clone(), bound.iter().map(|credential| credential.id.clone()).collect());
         }
     }
+}
+
+/// What the roster asks for someone now.
+fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Timestamp) -> Issuance {
+    Issuance {
+        key: match brought {
+            Some(brought) => KeySource::Brought(brought.clone()),
+            None => KeySource::Made(user.key),
+        },
+        recipients: user.recipients.clone(),
+        in_certificate_groups: in_certificate_groups(roster, user, now),
+        generation: user.generation,
+        validity: user.until.map_or(user.validity, |until| user.validity.min(now.duration_until(until))),
+        not_after_limit: user.until,
+    }
+}
+
+/// Whether the new credential would have the key, and so the group, of the old one.
+fn same_key(wanted: &Issuance, active: &Credential) -> bool {
+    matches!(&wanted.key, KeySource::Brought(brought) if brought.id == active.id)
+}
+
+/// Why the certificate of a brought key has to lose its rights although the roster still brings that
+/// key; `None` where it may keep them, as after a mere renewal.
+pub(super) fn cut_off_with(
+    roster: &Roster,
+    user: &User,
+    brought: &BroughtKey,
+    credential: &Credential,
+    now: Timestamp,
+) -> Option<Reason> {
+    let reason = cut_off(&wanted(roster, user, Some(brought), now), credential)?;
+    matches!(reason, Reason::Generation(..) | Reason::InCertificateGroups).then_some(reason)
 }
 
 /// A difference after which the old credential must not be used any more.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::observed::{self, BindingAt};
-use super::people::{KeySource, People, Reason, Verb, lasts};
+use super::people::{People, Reason, Verb, lasts};
 use super::{Observed, Warning};
 use crate::model::{ClusterName, CredentialGroup, UserName};
 use crate::record::State;
@@ -128,12 +128,6 @@ fn certificates(
                 ),
             );
         }
-        if let Some(issuance) = &action.issuance
-            && let KeySource::Brought(brought) = &issuance.key
-            && action.reason == Reason::Again
-        {
-            warn("brought-key", format!("{user} brings key {} again after a revocation", brought.id));
-        }
     }
 }
 
@@ -213,10 +207,18 @@ fn foreign_bindings(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(
 
 fn foreign_requests(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(&'static str, String)) {
     for request in &observed.state.requests {
-        if request.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY)
-            && request.labels.contains_key(observed::LABEL_ROSTER)
-        {
-            // Ours, another roster's, or dressed up as such: the clean-up tells by who made it.
+        let labelled =
+            request.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY);
+        let ours = observed::is_ours(&request.labels, &roster.name);
+        let done = if ours {
+            // The clean-up names what this identity left behind.
+            observed.identity.as_ref() == Some(&request.requester)
+                || super::outcome(observed, request).is_some()
+        } else {
+            // Another roster's apply is through with it; a request that waits is not vouched for by labels.
+            labelled && request.issued
+        };
+        if done {
             continue;
         }
         let person = request.common_name.as_ref().and_then(|cn| cn.parse::<UserName>().ok());
@@ -230,7 +232,18 @@ fn foreign_requests(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(
                     .find(|o| o.starts_with(CredentialGroup::PREFIX))
                     .map(|o| format!("group {o}"))
             });
-        if let Some(claims) = claims {
+        if ours {
+            let claims = claims.map_or(String::new(), |claims| format!(", claims {claims}"));
+            let me = observed.identity.as_deref().unwrap_or("certctl");
+            warn(
+                "foreign-csr",
+                format!(
+                    "CertificateSigningRequest {} has our labels{claims}, and was made by {}, not by {me}; \
+                     do not approve it: it is planted, or that identity's apply left it and cleans it up",
+                    request.name, request.requester
+                ),
+            );
+        } else if let Some(claims) = claims {
             warn(
                 "foreign-csr",
                 format!(

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod calls;
+mod life;
 mod main_job;
 mod signing;
 mod world;

@@ -1,3 +1,4 @@
+use certctl::plan::Verb;
 use expect_test::{Expect, expect};
 
 use crate::story::{Story, TEAM, ours, request, subject};
@@ -610,18 +611,19 @@ fn a_request_left_by_an_interrupted_run_is_cleaned_up() {
     let mut story = Story::applied(TEAM);
     let mut left = request("certctl-acme-00", "alice", &["certctl:alice:0000000000000000"]);
     left.labels = ours();
+    left.requester = "certctl".into();
     story.observed.state.requests.push(left);
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Clean-up
-            - CertificateSigningRequest certctl-acme-00 has no record: left by an interrupted apply, or one is running now
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Clean-up
+                - CertificateSigningRequest certctl-acme-00 by certctl has no living record: left by an interrupted apply, or one is running now
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 left-over to clean up.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 left-over to clean up.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.plan().is_empty());
@@ -644,4 +646,138 @@ fn past_500_subjects_a_binding_is_split_and_nobody_loses_access_on_the_way() {
     assert!(story.observed.state.bindings.iter().all(|b| b.subjects.len() <= 500));
     assert_eq!(story.observed.state.bindings.iter().map(|b| b.subjects.len()).sum::<usize>(), 1100);
     assert!(story.plan().is_empty());
+}
+
+#[test]
+fn the_request_of_a_credential_that_is_forgotten_goes_with_it() {
+    let mut story = Story::applied(&TEAM.replace("[developers]", "[developers], validity: 10m"));
+    let mut issued = request("certctl-acme-00", "alice", &[]);
+    (issued.labels, issued.requester, issued.issued) = (ours(), "certctl".into(), true);
+    issued.key = Some(story.record("alice")[0].id.clone());
+    story.observed.state.requests.push(issued);
+    assert!(story.plan().is_empty());
+    story.wait("11m");
+    let cleanups = story.plan().cleanups;
+    assert!(cleanups.iter().any(|c| matches!(c, certctl::plan::Cleanup::Request { .. })), "{cleanups:?}");
+}
+
+#[test]
+fn a_request_dressed_up_as_ours_is_named_and_not_cleaned_up() {
+    let mut story = Story::applied(TEAM);
+    let id = story.record("alice")[0].id.clone();
+    let mut dressed = request("certctl-acme-11", "alice", &["certctl:alice:0000000000000000"]);
+    dressed.labels = ours();
+    let mut another_roster = dressed.clone();
+    another_roster.name = "certctl-beta-11".into();
+    another_roster.labels.insert("certctl.dev/roster".into(), "beta".into());
+    // Issued, and for a key that the records know: what another identity's apply leaves behind.
+    let mut done = dressed.clone();
+    done.name = "certctl-acme-12".into();
+    done.issued = true;
+    done.key = Some(id.clone());
+    // The same, but for another key under the group of alice's.
+    let mut stolen = done.clone();
+    stolen.name = "certctl-acme-13".into();
+    stolen.organizations = vec![format!("certctl:alice:{id}")];
+    stolen.key = Some(certctl::model::CredentialId::of_public_key(b"mallory's"));
+    story.observed.state.requests = vec![dressed, another_roster, done, stolen];
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  CertificateSigningRequest certctl-acme-11 has our labels, claims user alice, and was made by mallory, not by certctl; do not approve it: it is planted, or that identity's apply left it and cleans it up  [foreign-csr]
+          ! warning  CertificateSigningRequest certctl-acme-13 has our labels, claims user alice, and was made by mallory, not by certctl; do not approve it: it is planted, or that identity's apply left it and cleans it up  [foreign-csr]
+          ! warning  CertificateSigningRequest certctl-beta-11 by mallory claims user alice; it is not ours, do not approve it  [foreign-csr]
+          no changes
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Nothing to do: the clusters are as the roster says.
+    "#]],
+    );
+    assert!(story.plan().is_empty());
+}
+
+fn brings(story: &mut Story, user: &str, key: &[u8], request: &str) {
+    let brought = certctl::plan::BroughtKey {
+        id: certctl::model::CredentialId::of_public_key(key),
+        csr_sha256: request.into(),
+        request: request.into(),
+    };
+    story.observed.brought_keys.insert(user.parse().expect("a name"), brought);
+}
+
+#[test]
+fn a_brought_key_is_renewed_under_the_same_group() {
+    let mut story = Story::of(TEAM);
+    story.edit(
+        "{name: alice, recipients: [age1alice]",
+        "{name: alice, csr: alice.csr, recipients: [age1alice]",
+    );
+    brings(&mut story, "alice", b"alice's", "request");
+    story.apply();
+    let (bound, id) = (story.bound("alice"), story.record("alice")[0].id.clone());
+    story.wait("25d");
+    let plan = story.plan();
+    assert!(plan.people.iter().any(|action| action.user.as_str() == "alice"), "its renewal is due");
+    story.apply();
+    assert_eq!(story.bound("alice"), bound);
+    assert_eq!(story.record("alice").len(), 1);
+    assert_eq!(story.record("alice")[0].id, id);
+    assert!(story.plan().is_empty());
+
+    // Nothing secret is sealed beside it: another recipient, or the request made anew, cuts nothing off.
+    story.edit("age1alice", "age1laptop");
+    brings(&mut story, "alice", b"alice's", "made anew");
+    let plan = story.plan();
+    assert_eq!((plan.people.len(), plan.people[0].verb, plan.bindings.len()), (1, Verb::Renew, 0));
+    story.apply();
+    assert!(story.plan().is_empty());
+}
+
+#[test]
+fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
+    let mut story = Story::of(TEAM);
+    story.edit(
+        "{name: alice, recipients: [age1alice]",
+        "{name: alice, csr: alice.csr, recipients: [age1alice]",
+    );
+    brings(&mut story, "alice", b"alice's", "request");
+    story.apply();
+    let key = story.record("alice")[0].id.clone();
+
+    // A raised generation with the same key would cut nothing off.
+    story.edit("csr: alice.csr", "csr: alice.csr, generation: 2");
+    reads(
+        &story,
+        expect![[r#"
+        Error: users.yaml:11:10: user `alice`'s csr brings the public key of the credential 339f694afaae46da that is to be cut off (generation raised from 1 to 2); nothing was planned on cluster `prod`
+          Hint: a certificate cannot be taken back from its key, so make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for alice
+    "#]],
+    );
+    brings(&mut story, "alice", b"alice's new one", "another request");
+    story.apply();
+    assert!(story.plan().is_empty());
+
+    // Revoked now: neither she nor anybody else brings it back, until its record is forgotten.
+    brings(&mut story, "alice", b"alice's", "request");
+    reads(
+        &story,
+        expect![[r#"
+        Error: users.yaml:11:10: user `alice`'s csr brings the public key of alice's revoked credential 339f694afaae46da; nothing was planned on cluster `prod`
+          Hint: a certificate cannot be taken back from its key, so make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for alice
+    "#]],
+    );
+    brings(&mut story, "alice", b"alice's new one", "another request");
+    story.edit("{name: bob, ", "{name: bob, csr: bob.csr, ");
+    brings(&mut story, "bob", b"alice's", "bob's request");
+    assert!(
+        story
+            .text()
+            .contains(&format!("user `bob`'s csr brings the public key of alice's revoked credential {key}"))
+    );
+    brings(&mut story, "bob", b"alice's new one", "bob's request");
+    assert!(story.text().contains("user `bob`'s csr brings the public key of alice's credential"));
+    story.wait("40d");
+    brings(&mut story, "bob", b"alice's", "bob's request");
+    assert!(story.try_plan().is_ok());
 }

@@ -50,8 +50,12 @@ impl Story {
             roles: BTreeSet::from([("shop".into(), "deployer".into())]),
             ..ClusterState::default()
         };
-        let observed =
-            Observed { state, server: "https://prod.example.com:6443".into(), ..Observed::default() };
+        let observed = Observed {
+            state,
+            server: "https://prod.example.com:6443".into(),
+            identity: Some("certctl".into()),
+            ..Observed::default()
+        };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
         Self { yaml: format!("{HEAD}{body}"), observed, now, serial: 0 }
     }
@@ -217,6 +221,7 @@ pub fn request(name: &str, cn: &str, organizations: &[&str]) -> SigningRequest {
         requester: "mallory".into(),
         request: Vec::new(),
         common_name: Some(cn.into()),
+        key: None,
         organizations: organizations.iter().map(|o| (*o).to_owned()).collect(),
         conditions: Vec::new(),
         issued: false,

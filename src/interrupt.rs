@@ -1,0 +1,38 @@
+//! The wish to stop: set once, by the first signal; whoever waits for something else hears of it.
+
+use tokio::sync::watch;
+
+/// Where the wish is heard. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Interrupt(watch::Receiver<bool>);
+
+/// Where it is made.
+#[derive(Debug)]
+pub struct Interrupter(watch::Sender<bool>);
+
+impl Interrupt {
+    /// Both ends.
+    pub fn new() -> (Interrupter, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (Interrupter(sender), Self(receiver))
+    }
+
+    /// Whether to start nothing new.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns when it is set; never where nobody can set it any more.
+    pub async fn wait(&self) {
+        if self.0.clone().wait_for(|set| *set).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Interrupter {
+    /// Sets it; tells whether it was set already.
+    pub fn set(&self) -> bool {
+        self.0.send_replace(true)
+    }
+}

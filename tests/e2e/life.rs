@@ -1,0 +1,523 @@
+//! The life of a credential: rotated, revoked, renewed, expired, with its safety rails, and what
+//! attackers, signals and second runs make of it.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use certctl_testing::{ControlPlane, Options};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::world::{Ran, World, plane};
+
+/// A roster with one group, `<name>-team`, that may view; `rest` goes before `users:`.
+fn roster(world: &World, rest: &str, users: &str) -> String {
+    let name = world.name;
+    format!(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {name}}}\n\
+         clusters:\n- {{name: prod, context: test}}\n{rest}\
+         groups:\n- {{name: {name}-team, grants: [{{clusterRole: view}}]}}\nusers:\n{users}"
+    )
+}
+
+fn member(world: &World, name: &str, rest: &str) -> String {
+    let (recipient, team) = (world.identity(name), world.name);
+    format!("- {{name: {name}, recipients: [\"{recipient}\"], groups: [{team}-team]{rest}}}\n")
+}
+
+/// Now and so many minutes, as `CERTCTL_NOW` takes it.
+fn in_minutes(minutes: i64) -> String {
+    (Timestamp::now() + SignedDuration::from_mins(minutes)).to_string()
+}
+
+/// The credential groups in all bindings of this world's roster.
+fn bound(world: &World) -> String {
+    let label = format!("certctl.dev/roster={}", world.name);
+    let path = "jsonpath={range .items[*]}{range .subjects[*]}{.name}{\"\\n\"}{end}{end}";
+    world.plane.kubectl_ok(&["get", "clusterrolebindings,rolebindings", "-A", "-l", &label, "-o", path])
+}
+
+/// How many credentials of each state a record holds.
+fn states(world: &World, user: &str) -> (usize, usize, usize) {
+    let record = world.read(&format!("access/prod/{user}.yaml"));
+    let count = |state: &str| record.matches(&format!("state: {state}")).count();
+    (count("active"), count("superseded"), count("revoked"))
+}
+
+const LIST: [&str; 4] = ["list", "pods", "-n", "default"];
+
+#[test]
+fn a_leaked_key_is_cut_off_at_once_and_nobody_else_notices() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "leaked");
+    let users = member(&world, "alice", "") + "# bob is careful\n" + &member(&world, "bob", "");
+    world.roster(&roster(&world, "", &users));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let (old, bob) = (world.open("prod", "alice"), world.open("prod", "bob"));
+    let bobs = |world: &World| {
+        ["access/prod/bob.yaml", "access/prod/bob.kubeconfig.age"]
+            .map(|file| fs::read(world.repo().join(file)).ok())
+    };
+    let before = (bobs(&world), world.read("users.yaml"));
+
+    world.certctl(&["rotate", "alice"]).expect(0);
+    // Only alice's line is another one.
+    let edited = world.read("users.yaml");
+    let differ = edited.lines().zip(before.1.lines()).filter(|(new, old)| new != old).count();
+    assert!(differ == 1 && edited.lines().count() == before.1.lines().count(), "{edited}");
+    world.commit("rotate alice");
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(2).says("rotate  alice");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+
+    world.kubectl(&old, &["get", "pods"]).expect(1).says("Forbidden");
+    let new = world.open("prod", "alice");
+    world.kubectl(&new, &["get", "pods"]).expect(0);
+    for kubeconfig in [&old, &new] {
+        let who =
+            world.kubectl(kubeconfig, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]);
+        assert_eq!(who.stdout, "alice", "{}", who.stderr);
+    }
+    assert_eq!(bobs(&world), before.0);
+    world.can(&bob, &LIST, true);
+    assert_eq!(states(&world, "alice"), (1, 0, 1));
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+    world.sweep();
+}
+
+#[test]
+fn who_comes_back_does_not_bring_the_old_certificate_back() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "again");
+    let (alice, bob) = (member(&world, "alice", ""), member(&world, "bob", ""));
+    let whole = roster(&world, "", &(alice + &bob));
+    world.roster(&whole);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let first = world.open("prod", "alice");
+    world.can(&first, &LIST, true);
+    world.roster(&roster(&world, "", &bob));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&first, &LIST, false);
+    world.roster(&whole);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&first, &LIST, false);
+    world.can(&world.open("prod", "alice"), &LIST, true);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "renewal");
+    let text = roster(&world, "", &member(&world, "alice", ", validity: 10m"));
+    world.roster(&text);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let old = world.open("prod", "alice");
+    let old_group = bound(&world);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0).says("The next renewal, alice's");
+
+    // Raised in between, so that the new one outlives the clock that is moved further.
+    world.roster(&text.replace("validity: 10m", "validity: 1h"));
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+    // Two thirds of 5 minutes before to 10 minutes after: 5 minutes from now, and the hour after it.
+    let due = in_minutes(7);
+    world.certctl_at(Some(&due), &["plan", "--detailed-exitcode"]).expect(2).says("renew   alice");
+    world.certctl_at(Some(&due), &["apply", "--auto-approve"]).expect(0);
+    let new = world.open("prod", "alice");
+    world.can(&old, &LIST, true);
+    world.can(&new, &LIST, true);
+    assert_eq!(states(&world, "alice"), (1, 1, 0));
+    world.certctl_at(Some(&due), &["plan", "--detailed-exitcode"]).expect(0);
+
+    let after = in_minutes(11);
+    world.certctl_at(Some(&after), &["plan", "--detailed-exitcode"]).expect(2).says("expired at");
+    world.certctl_at(Some(&after), &["apply", "--auto-approve"]).expect(0);
+    assert_eq!(states(&world, "alice"), (1, 0, 0));
+    assert!(!bound(&world).contains(old_group.trim()), "{}", bound(&world));
+    world.can(&new, &LIST, true);
+    world.certctl_at(Some(&after), &["plan", "--detailed-exitcode"]).expect(0);
+}
+
+#[test]
+fn nine_of_twelve_deleted_by_mistake_are_refused() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "mistake");
+    let users = |n: usize| (0..n).map(|i| member(&world, &format!("u{i}"), "")).collect::<String>();
+    world.roster(&roster(&world, "", &users(12)));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let one = world.open("prod", "u11");
+    world.roster(&roster(&world, "", &users(3)));
+    let everything = || {
+        let get = ["get", "csr,clusterrolebindings", "-l", "certctl.dev/roster=mistake", "-o"];
+        let versions = "jsonpath={range .items[*]}{.metadata.uid} {.metadata.resourceVersion}{\"\\n\"}{end}";
+        (
+            plane.kubectl_ok(&[&get[..], &[versions]].concat()),
+            world.git(&["rev-parse", "HEAD"]),
+            world.git(&["status", "-s"]),
+        )
+    };
+    let before = everything();
+    world.certctl(&["plan"]).expect(0).says("--acknowledge 9");
+    let refused = world.certctl(&["apply", "--auto-approve"]).expect(1);
+    assert!(
+        refused.stderr.contains("this would revoke 9 of 12") && refused.stderr.contains("--acknowledge 9")
+    );
+    world
+        .certctl(&["apply", "--auto-approve", "--acknowledge", "8"])
+        .expect(1)
+        .says("--acknowledge 8 does not fit");
+    assert_eq!(everything(), before);
+    world.can(&one, &LIST, true);
+    world.certctl(&["apply", "--auto-approve", "--acknowledge", "9"]).expect(0);
+    world.can(&one, &LIST, false);
+    assert_eq!(bound(&world).lines().count(), 3);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+/// Starts certctl and does not wait for it; what it says on standard error is piped.
+fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("certctl starts")
+}
+
+fn end(mut child: Child) -> Ran {
+    let mut stderr = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("UTF-8");
+    let status = child.wait().expect("it ends");
+    Ran { code: status.code().unwrap_or(-1), stdout: String::new(), stderr }
+}
+
+#[test]
+fn two_applies_at_once_end_as_if_one_came_after_the_other() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "twice");
+    let users: String = (0..6).map(|i| member(&world, &format!("u{i}"), "")).collect();
+    world.roster(&roster(&world, "", &users));
+    world.git(&["clone", "-q", "../origin.git", "../clone"]);
+    let apply = ["apply", "--auto-approve", "--lock-timeout", "60s"];
+    let first = start(world.certctl_command(None, &apply));
+    let mut second = world.certctl_command(None, &apply);
+    second.current_dir(world.path("clone"));
+    let second = end(start(second));
+    let first = end(first);
+    // Whoever came second found the branch moved on, or waited and then had nothing left to do.
+    for ran in [&first, &second] {
+        assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+    assert!(first.code == 0 || second.code == 0, "{}\n{}", first.stderr, second.stderr);
+    world.git(&["pull", "-q", "--rebase", "origin", "main"]);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+    for i in 0..6 {
+        assert_eq!(states(&world, &format!("u{i}")).0, 1);
+    }
+    world.can(&world.open("prod", "u0"), &LIST, true);
+}
+
+fn lease(world: &World, spec: &str) {
+    world.plane.apply(&format!(
+        "apiVersion: coordination.k8s.io/v1\nkind: Lease\n\
+         metadata: {{name: certctl-{}, namespace: kube-system}}\nspec: {{{spec}}}\n",
+        world.name
+    ));
+}
+
+#[test]
+fn a_held_lock_is_named_and_a_dead_ones_lock_falls() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "locked");
+    world.roster(&roster(&world, "", &member(&world, "alice", "")));
+    let heard =
+        (Timestamp::now() - SignedDuration::from_secs(3)).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+    lease(&world, &format!("holderIdentity: another run, leaseDurationSeconds: 15, renewTime: \"{heard}\""));
+    let refused = world.certctl(&["apply", "--auto-approve", "--lock-timeout", "1s"]).expect(1);
+    for said in ["held by another run", "s ago", "--lock-timeout", "nothing was changed"] {
+        assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+    }
+    assert!(!world.exists("access"));
+    // plan takes no lock, and waits for none
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(2);
+    // Nobody renews it.
+    world
+        .certctl(&["apply", "--auto-approve"])
+        .expect(0)
+        .says("waiting for another apply, held by another run");
+    world.can(&world.open("prod", "alice"), &LIST, true);
+}
+
+/// A control plane of the test's own.
+fn another(options: Options) -> ControlPlane {
+    let binaries = certctl_testing::binaries().expect("asked for");
+    ControlPlane::start(&binaries, options).expect("the control plane starts")
+}
+
+fn uid(plane: &ControlPlane) -> String {
+    plane.kubectl_ok(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
+}
+
+#[test]
+fn a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other() {
+    let Some(plane) = plane() else { return };
+    let other = another(Options::default());
+    let world = World::new(plane, "swapped");
+    let kubeconfig = world.path("swapping");
+    let at = |path: &PathBuf| fs::read_to_string(path).expect("a kubeconfig");
+    let ours = at(&world.kubeconfig);
+    fs::write(&kubeconfig, &ours).expect("written");
+    let run = |args: &[&str]| {
+        world.certctl(&[args, &["--kubeconfig", kubeconfig.to_str().expect("UTF-8")]].concat())
+    };
+    let alice = member(&world, "alice", "");
+    let text = roster(&world, "", &alice);
+    world.roster(&text);
+    run(&["apply", "--auto-approve"]).expect(0);
+
+    let theirs = other.client_kubeconfig("certctl-swapped", &["system:masters"]);
+    fs::write(&kubeconfig, at(&theirs)).expect("written");
+    world.roster(&roster(&world, "", &(alice.clone() + &member(&world, "bob", ""))));
+    for args in [&["plan"][..], &["apply", "--auto-approve"]] {
+        let refused = run(args).expect(1);
+        assert!(
+            refused.stderr.contains(&uid(plane)) && refused.stderr.contains(&uid(&other)),
+            "{}",
+            refused.stderr
+        );
+        assert!(!refused.stdout.contains("bob"), "{}", refused.stdout);
+    }
+    assert_eq!(
+        other.kubectl_ok(&["get", "csr,clusterrolebindings", "-l", "certctl.dev/roster", "-o", "name"]),
+        ""
+    );
+
+    // Two clusters, the second one down.
+    fs::write(&kubeconfig, &ours).expect("written");
+    other.stop();
+    let two = roster(&world, "", &(alice + &member(&world, "bob", "")));
+    world.roster(&two.replace("context: test}", "context: test}\n- {name: stage, context: gone}"));
+    let gone = "contexts:\n- name: gone\n  context: {cluster: gone, user: test}\n";
+    let down = "clusters:\n- name: gone\n  cluster: {server: \"https://127.0.0.1:1\"}\n";
+    fs::write(&kubeconfig, ours.replace("contexts:\n", gone).replace("clusters:\n", down)).expect("written");
+    let planned = run(&["plan"]).expect(1).says("1 to issue");
+    assert!(
+        planned.stderr.contains("cluster stage: ") && planned.stderr.contains("127.0.0.1:1"),
+        "{}",
+        planned.stderr
+    );
+    run(&["plan", "--cluster", "prod", "--detailed-exitcode"]).expect(2);
+    run(&["plan", "--cluster", "stage"]).expect(1).says("127.0.0.1:1");
+    let applied = run(&["apply", "--auto-approve"]).expect(1);
+    assert!(
+        applied.stderr.contains("cluster stage: ") && applied.stderr.contains("1 credential issued"),
+        "{}",
+        applied.stderr
+    );
+    world.can(&world.open("prod", "bob"), &LIST, true);
+    assert!(!world.exists("access/stage"));
+    run(&["apply", "--auto-approve", "--cluster", "prod"]).expect(0);
+    run(&["plan", "--cluster", "prod", "--detailed-exitcode"]).expect(0);
+}
+
+/// Creates a CertificateSigningRequest as someone with a kubeconfig of the test's, and says how that went.
+fn plant(
+    world: &World,
+    mallory: &std::path::Path,
+    name: &str,
+    labels: &str,
+    names: &[(rcgen::DnType, &str)],
+) {
+    use base64::Engine as _;
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    for (kind, value) in names {
+        params.distinguished_name.push(kind.clone(), *value);
+    }
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let pem = params.serialize_request(&key).expect("a request").pem().expect("PEM");
+    let request = base64::engine::general_purpose::STANDARD.encode(pem);
+    let file = world.path("planted.yaml");
+    let yaml = format!(
+        "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {{name: \"{name}\", labels: {{{labels}}}}}\n\
+         spec: {{signerName: kubernetes.io/kube-apiserver-client, usages: [client auth], request: {request}}}\n"
+    );
+    fs::write(&file, yaml).expect("written");
+    world.kubectl(mallory, &["create", "-f", file.to_str().expect("UTF-8")]).expect(0);
+}
+
+#[test]
+fn planted_requests_steer_nothing() {
+    use rcgen::DnType::{CommonName, OrganizationName};
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "planted");
+    let mallory = plane.client_kubeconfig("mallory", &[]);
+    plane.kubectl_ok(&[
+        "create",
+        "clusterrole",
+        "planter",
+        "--verb=create",
+        "--resource=certificatesigningrequests",
+    ]);
+    plane.kubectl_ok(&["create", "clusterrolebinding", "planter", "--clusterrole=planter", "--user=mallory"]);
+    let (alice, bob) = (member(&world, "alice", ""), member(&world, "bob", ""));
+    world.roster(&roster(&world, "", &alice));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let id = bound(&world);
+    let group = id.trim();
+
+    let ours = "app.kubernetes.io/managed-by: certctl, certctl.dev/roster: planted";
+    let theirs = "app.kubernetes.io/managed-by: certctl, certctl.dev/roster: elsewhere";
+    let names = [
+        ("alice", "", vec![(CommonName, "alice")]),
+        ("bob", "", vec![(CommonName, "bob"), (OrganizationName, "certctl:bob:0000000000000000")]),
+        (
+            "certctl-planted-bob",
+            ours,
+            vec![(CommonName, "bob"), (OrganizationName, "certctl:bob:0000000000000000")],
+        ),
+        ("certctl:planted:alice", ours, vec![(CommonName, "alice"), (OrganizationName, group)]),
+        ("certctl-planted-bob-1", theirs, vec![(CommonName, "bob"), (OrganizationName, "planted-team")]),
+        ("grouped", "", vec![(CommonName, "zoe"), (OrganizationName, group)]),
+    ];
+    for (name, labels, subject) in &names {
+        plant(&world, &mallory, name, labels, subject);
+    }
+    world.roster(&roster(&world, "", &(alice + &bob)));
+    let planned = world.certctl(&["plan", "--detailed-exitcode"]).expect(2);
+    for (name, ..) in &names {
+        let line =
+            planned.stdout.lines().find(|line| line.contains(&format!("CertificateSigningRequest {name} ")));
+        let line = line.unwrap_or_else(|| panic!("{name} is not named: {}", planned.stdout));
+        assert!(line.contains("[foreign-csr]") && line.contains("by mallory"), "{line}");
+    }
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    // All still there, none approved, and none a reason for another plan.
+    for (name, ..) in &names {
+        let status = plane.kubectl_ok(&["get", "csr", name, "-o", "jsonpath={.status}"]);
+        assert!(!status.contains("Approved") && !status.contains("certificate"), "{name}: {status}");
+    }
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+    for user in ["alice", "bob"] {
+        let kubeconfig = world.open("prod", user);
+        world.kubectl(&kubeconfig, &["auth", "whoami"]).expect(0).says(&format!("certctl:{user}:"));
+        world.can(&kubeconfig, &LIST, true);
+    }
+    assert_eq!(bound(&world).lines().count(), 2);
+    for (name, ..) in &names {
+        plane.kubectl_ok(&["delete", "csr", name]);
+    }
+}
+
+#[test]
+fn what_was_changed_behind_our_back_is_named() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "edited");
+    world.roster(&roster(&world, "", &(member(&world, "alice", "") + &member(&world, "bob", ""))));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+
+    // bob's file in the place of alice's
+    world.write("access/prod/alice.kubeconfig.age", &world.read("access/prod/bob.kubeconfig.age"));
+    world.commit("innocent");
+    let planned = world.certctl(&["plan"]).expect(0).says("[sealed-changed]");
+    assert!(planned.stdout.contains("access/prod/alice.kubeconfig.age is not the file that certctl wrote"));
+    assert!(!planned.stdout.contains("bob.kubeconfig.age"), "{}", planned.stdout);
+    world.git(&["revert", "--no-edit", "HEAD"]);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+
+    let record = world.read("access/prod/alice.yaml");
+    let field = |name: &str| {
+        let line = record.lines().find(|line| line.trim_start().trim_start_matches("- ").starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name} in {record}"))
+    };
+    let other = world.identity("mallory");
+    for (name, value) in [
+        ("state:", "revoked"),
+        ("generation:", "7"),
+        ("server:", "https://elsewhere.example.com"),
+        ("sealedSHA256:", &"0".repeat(64)),
+        ("rosterCommit:", &"1".repeat(40)),
+        ("notAfter:", "2036-01-01T00:00:00Z"),
+    ] {
+        let line = field(name);
+        let indent = &line[..line.find(name).expect("found")];
+        world.write("access/prod/alice.yaml", &record.replace(line, &format!("{indent}{name} {value}")));
+        for command in ["plan", "validate"] {
+            world
+                .certctl(&[command])
+                .expect(1)
+                .says("access/prod/alice.yaml: ")
+                .says("changed outside certctl");
+        }
+    }
+    let sealed_to = world.identity("alice");
+    world.write("access/prod/alice.yaml", &record.replace(&sealed_to, &other));
+    world.commit("innocent");
+    world.certctl(&["plan"]).expect(1).says("access/prod/alice.yaml: does not fit its checksum");
+    world.certctl(&["apply", "--auto-approve"]).expect(1).says("git log -p -- access/prod/alice.yaml");
+    world.git(&["revert", "--no-edit", "HEAD"]);
+    world.write(
+        "access/prod/cluster.yaml",
+        &world.read("access/prod/cluster.yaml").replace("uid: ", "uid: 0"),
+    );
+    world.certctl(&["plan"]).expect(1).says("access/prod/cluster.yaml: does not fit its checksum");
+}
+
+#[test]
+fn access_ends_when_the_roster_says_so() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "until");
+    let soon = in_minutes(60 * 24);
+    let group = "- {name: until-on-call, inCertificate: true, grants: [{clusterRole: edit}]}\n";
+    let personal = |name: &str, rest: &str| {
+        format!("- {{name: {name}, recipients: [\"{}\"], {rest}}}\n", world.identity(name))
+    };
+    let users = personal("ann", &format!("groups: [until-team], until: \"{soon}\""))
+        + &personal("ben", &format!("groups: [until-team, {{name: until-on-call, until: \"{soon}\"}}]"))
+        + &personal(
+            "cleo",
+            &format!("groups: [until-team], grants: [{{clusterRole: edit, until: \"{soon}\"}}]"),
+        );
+    world.roster(&roster(&world, "", &users).replace("users:\n", &(group.to_owned() + "users:\n")));
+    let planned = world.certctl(&["plan"]).expect(0).says("[until-soon]").says("[in-certificate]");
+    for said in ["ann's access ends", "ben leaves group until-on-call", "cleo's ClusterRole edit ends"] {
+        assert!(planned.stdout.contains(said), "{said}: {}", planned.stdout);
+    }
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let (ann, ben, cleo) = (world.open("prod", "ann"), world.open("prod", "ben"), world.open("prod", "cleo"));
+    let edit = ["create", "configmaps", "-n", "default"];
+    for (kubeconfig, args, expected) in
+        [(&ann, &LIST, true), (&ann, &edit, false), (&ben, &edit, true), (&cleo, &edit, true)]
+    {
+        world.can(kubeconfig, args, expected);
+    }
+    // The certificate ends when her access ends, to the second that it was asked for in.
+    let record = world.read("access/prod/ann.yaml");
+    let ends =
+        record.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("notAfter: "));
+    let ends: Timestamp = ends.expect("notAfter").trim_matches(['"', '\'']).parse().expect("a time");
+    assert!(ends <= soon.parse::<Timestamp>().expect("a time"), "{ends} is after {soon}");
+
+    // Somebody else has bound the group that is in ben's certificate.
+    plane.kubectl_ok(&[
+        "create",
+        "clusterrolebinding",
+        "legacy-on-call",
+        "--clusterrole=view",
+        "--group=until-on-call",
+    ]);
+    let later = in_minutes(60 * 24 + 5);
+    let planned =
+        world.certctl_at(Some(&later), &["plan", "--detailed-exitcode"]).expect(2).says("[access-remains]");
+    assert!(planned.stdout.contains("through ClusterRoleBinding legacy-on-call"), "{}", planned.stdout);
+    world.certctl_at(Some(&later), &["apply", "--auto-approve"]).expect(0);
+    for (kubeconfig, args, expected) in
+        [(&ann, &LIST, false), (&ben, &edit, false), (&cleo, &edit, false), (&cleo, &LIST, true)]
+    {
+        world.can(kubeconfig, args, expected);
+    }
+    // As was said: through the foreign binding, until notAfter.
+    world.can(&ben, &LIST, true);
+    let new = world.open("prod", "ben");
+    world.can(&new, &LIST, true);
+    world.can(&new, &edit, false);
+    world.certctl_at(Some(&later), &["plan", "--detailed-exitcode"]).expect(0);
+    plane.kubectl_ok(&["delete", "clusterrolebinding", "legacy-on-call"]);
+}
