@@ -24,7 +24,7 @@ mod write;
 
 pub use connect::Connection;
 pub use lease::Lock;
-pub use read::{observe, whoami};
+pub use read::{observe, uid, whoami};
 pub use signing::{Ask, Signer};
 pub use signing_error::{SigningEnd, SigningError};
 pub use write::{WriteError, WritePermit, Writer};

@@ -64,21 +64,7 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     if let Some(error) = Error::all(errors) {
         return Err(error);
     }
-    let uid = namespaces
-        .iter()
-        .find(|(name, uid)| name == IDENTITY && !uid.is_empty())
-        .map(|(_, uid)| uid.clone())
-        .ok_or_else(|| {
-            Error::new(format!(
-                "{}: the cluster shows no namespace {IDENTITY}, so it cannot be told from another; nothing was changed",
-                connection.context()
-            ))
-            .hint(format!(
-                "check that `server` of context `{}` is a whole Kubernetes API server: `kubectl --context {} get namespace {IDENTITY}`",
-                connection.context(),
-                connection.context()
-            ))
-        })?;
+    let uid = identity(connection, &namespaces)?;
     let mut bindings = cluster_role_bindings;
     bindings.extend(role_bindings);
     Ok(ClusterState {
@@ -88,6 +74,46 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
         roles: roles.into_iter().collect(),
         bindings,
         requests,
+    })
+}
+
+/// The cluster's identity alone, before anything else is read or written there. A list, because that
+/// is the verb which reading the state needs anyway.
+///
+/// # Errors
+/// It could not be read; a cluster without kube-system.
+pub async fn uid(connection: &Connection) -> Result<String> {
+    let read = async {
+        let params = ListParams::default().fields(&format!("metadata.name={IDENTITY}"));
+        let request = Build::new(Resource::Namespaces.path(None))
+            .list(&params)
+            .map_err(|error| Failure::Ours(error.to_string()))?;
+        let page: Page<Named> = connection.call(&request, Repeat::Harmless).await?;
+        Ok(page.items.unwrap_or_default().into_iter().map(|n| (n.metadata.name, n.metadata.uid)).collect())
+    };
+    let call = Call {
+        verb: "list",
+        resource: Resource::Namespaces,
+        place: Place::Cluster,
+        name: None,
+        otherwise: "nothing was changed",
+    };
+    let namespaces: Vec<(String, String)> =
+        read.await.map_err(|failure: Failure| failure.explain(connection, &call))?;
+    identity(connection, &namespaces)
+}
+
+/// The UID of the namespace that stands for the cluster.
+fn identity(connection: &Connection, namespaces: &[(String, String)]) -> Result<String> {
+    let found = namespaces.iter().find(|(name, uid)| name == IDENTITY && !uid.is_empty());
+    found.map(|(_, uid)| uid.clone()).ok_or_else(|| {
+        let context = connection.context();
+        Error::new(format!(
+            "{context}: the cluster shows no namespace {IDENTITY}, so it cannot be told from another; nothing was changed"
+        ))
+        .hint(format!(
+            "check that `server` of context `{context}` is a whole Kubernetes API server: `kubectl --context {context} get namespace {IDENTITY}`"
+        ))
     })
 }
 

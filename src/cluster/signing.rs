@@ -131,7 +131,10 @@ impl Signer {
             // A certificate that is there is taken.
             biased;
             ended = signed => ended,
-            () = ask.interrupt.wait() => Err(SigningEnd::Interrupted),
+            () = ask.interrupt.wait() => {
+                // What is signed already and was not heard of yet is not thrown away.
+                self.look(&wanted, &uid).await.unwrap_or(Err(SigningEnd::Interrupted))
+            }
         };
         if let Err(end) = &ended
             && !matches!(end, SigningEnd::Denied(_) | SigningEnd::Failed(_) | SigningEnd::Vanished)

@@ -3,12 +3,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::load::Reached;
 use super::plan::Before;
 use super::terminal::Terminal;
 use crate::apply;
-use crate::cluster::{Connection, Lock};
+use crate::cluster::{self, Lock};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, RosterName, hex};
+use crate::plan::check;
 
 pub struct Locks<'a> {
     roster: &'a RosterName,
@@ -30,7 +32,12 @@ impl<'a> Locks<'a> {
 }
 
 impl Before for Locks<'_> {
-    async fn reading(&self, name: &ClusterName, connection: &Connection) -> Result<()> {
+    async fn reading(&self, name: &ClusterName, reached: &Reached) -> Result<()> {
+        let connection = &reached.connection;
+        // The lock is a write, and another cluster behind the same name gets none from us.
+        if let Some(pinned) = &reached.observed.pinned_uid {
+            check::identity(name, Some(pinned), &cluster::uid(connection).await?)?;
+        }
         let waiting = |who: &str| {
             self.terminal
                 .say(&format!("Cluster {name}: waiting for another apply, {}.", crate::error::visible(who)));

@@ -7,7 +7,6 @@ use super::load::{self, Reached, Source};
 use super::terminal::Terminal;
 use super::{CHANGES, DONE};
 use crate::cli::{Global, PlanArgs, PlanFormat};
-use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::model::ClusterName;
 use crate::plan::{self, Plan, digest};
@@ -96,7 +95,7 @@ async fn read(
     before: &impl Before,
 ) -> Result<Reached> {
     let reached = load::reach(source, global, name, cluster).await?;
-    before.reading(name, &reached.connection).await?;
+    before.reading(name, &reached).await?;
     reached.read(&source.roster.name).await
 }
 
@@ -104,14 +103,14 @@ async fn read(
 pub(super) trait Before {
     /// # Errors
     /// The cluster must not be read.
-    async fn reading(&self, name: &ClusterName, connection: &Connection) -> Result<()>;
+    async fn reading(&self, name: &ClusterName, reached: &Reached) -> Result<()>;
 }
 
 /// Nothing.
 pub(super) struct OnlyRead;
 
 impl Before for OnlyRead {
-    async fn reading(&self, _: &ClusterName, _: &Connection) -> Result<()> {
+    async fn reading(&self, _: &ClusterName, _: &Reached) -> Result<()> {
         Ok(())
     }
 }

@@ -37,13 +37,14 @@ pub fn check_brought_request(
     let mut held = request.organizations.clone();
     held.sort();
     wanted.sort();
-    let wrong = if !request.signature_valid {
-        Some(("its signature is not that of its key".to_owned(), format!("make it again: {command}")))
-    } else if let Some(weak) = weakness(&request.key) {
+    // First of all: the signature of a weak key cannot even be verified.
+    let wrong = if let Some(weak) = weakness(&request.key) {
         Some((
             weak,
             "make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`".to_owned(),
         ))
+    } else if !request.signature_valid {
+        Some(("its signature is not that of its key".to_owned(), format!("make it again: {command}")))
     } else if request.common_name.as_deref() != Some(user.as_str()) {
         Some((
             format!("its CN is {}, not `{user}`", listed(request.common_name.as_slice())),

@@ -13,12 +13,11 @@ use crate::roster::Roster;
 
 /// # Errors
 /// Another cluster answers under this name.
-pub fn identity(name: &ClusterName, observed: &Observed) -> Result<(), Error> {
-    match &observed.pinned_uid {
-        Some(pinned) if *pinned != observed.state.uid => Err(Error::new(format!(
+pub fn identity(name: &ClusterName, pinned: Option<&str>, uid: &str) -> Result<(), Error> {
+    match pinned {
+        Some(pinned) if pinned != uid => Err(Error::new(format!(
             "cluster `{name}` is not the one that its records are about: access/{name}/cluster.yaml pins {pinned}, \
-             the cluster says {}; nothing was planned",
-            observed.state.uid
+             the cluster says {uid}; nothing was planned"
         ))
         .hint(format!("if the context leads to the wrong cluster, set `context:` of cluster `{name}` in the roster"))
         .hint(format!(

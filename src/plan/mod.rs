@@ -214,7 +214,7 @@ pub fn plan(
     observed: &Observed,
     now: Timestamp,
 ) -> Result<ClusterPlan, Error> {
-    check::identity(name, observed)?;
+    check::identity(name, observed.pinned_uid.as_deref(), &observed.state.uid)?;
     check::keys(roster_file, roster, name, observed, now)?;
     let people = people::plan(roster, name, observed, now);
     let desired = bindings::desired(roster, name, &people, now);

@@ -2,7 +2,7 @@
 //! attackers, signals and second runs make of it.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -289,6 +289,9 @@ fn a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other() {
         ""
     );
 
+    let locks = other.kubectl(&["get", "lease", "certctl-swapped", "-n", "kube-system"]);
+    assert!(!locks.ok, "not even a lock: {}", locks.stdout);
+
     // Two clusters, the second one down.
     fs::write(&kubeconfig, &ours).expect("written");
     other.stop();
@@ -520,4 +523,291 @@ fn access_ends_when_the_roster_says_so() {
     world.can(&new, &edit, false);
     world.certctl_at(Some(&later), &["plan", "--detailed-exitcode"]).expect(0);
     plane.kubectl_ok(&["delete", "clusterrolebinding", "legacy-on-call"]);
+}
+
+/// A request for a key of one's own, made as a person would make it.
+fn own_request(world: &World, key: &rcgen::KeyPair, subject: &str, file: &str) {
+    let key_file = world.path("own.key");
+    fs::write(&key_file, key.serialize_pem()).expect("written");
+    fs::create_dir_all(world.repo().join("csrs")).expect("a folder");
+    let made = Command::new("openssl")
+        .args(["req", "-new", "-subj", subject, "-key"])
+        .arg(&key_file)
+        .arg("-out")
+        .arg(world.repo().join(file))
+        .output();
+    if made.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    // No openssl here.
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    for part in subject.split('/').filter(|part| !part.is_empty()) {
+        let (kind, value) = part.split_once('=').expect("NAME=VALUE");
+        let kind = if kind == "CN" { rcgen::DnType::CommonName } else { rcgen::DnType::OrganizationName };
+        params.distinguished_name.push(kind, value);
+    }
+    let pem = params.serialize_request(key).expect("a request").pem().expect("PEM");
+    fs::write(world.repo().join(file), pem).expect("written");
+}
+
+/// The `-subj` of the command in a hint.
+fn hinted_subject(ran: &Ran) -> String {
+    let after = ran.stderr.split("-subj ").nth(1).unwrap_or_else(|| panic!("no command in {}", ran.stderr));
+    after.split_whitespace().next().expect("a subject").to_owned()
+}
+
+#[test]
+fn a_key_of_ones_own_never_leaves_its_owner() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "own");
+    let file = "csrs/erin.csr";
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let text = roster(&world, "", &member(&world, "erin", ", csr: csrs/erin.csr"));
+    world.roster(&text);
+    world.certctl(&["plan"]).expect(1).says("csrs/erin.csr").says("could not be read");
+
+    // Each refusal says how to make a right one.
+    own_request(&world, &key, "/O=developers/CN=zoe", file);
+    let refused = world.certctl(&["plan"]).expect(1).says("its CN is `zoe`, not `erin`");
+    let subject = hinted_subject(&refused);
+    own_request(&world, &key, "/O=developers/CN=erin", file);
+    let refused = world.certctl(&["plan"]).expect(1).says("its O is");
+    assert_eq!(hinted_subject(&refused), subject);
+    own_request(&world, &key, &format!("{subject}/O=own-team"), file);
+    world.certctl(&["plan"]).expect(1).says("its O is").says("openssl req -new");
+    own_request(&world, &key, &subject, file);
+    let right = world.read(file);
+    {
+        let mut params = rcgen::CertificateParams::new(["erin.example.com".to_owned()]).expect("a name");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let group = subject.trim_start_matches("/O=").split('/').next().expect("a group");
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, group);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "erin");
+        let pem = params.serialize_request(&key).expect("a request").pem().expect("PEM");
+        world.write(file, &pem);
+        world.certctl(&["plan"]).expect(1).says("extension").says("leave extensions out");
+    }
+    {
+        use base64::Engine as _;
+        let engine = base64::engine::general_purpose::STANDARD;
+        let body: String = right.lines().filter(|line| !line.starts_with('-')).collect();
+        let mut der = engine.decode(body).expect("base64");
+        *der.last_mut().expect("bytes") ^= 1;
+        let begin = "-----BEGIN CERTIFICATE REQUEST-----";
+        world.write(file, &format!("{begin}\n{}\n{}\n", engine.encode(der), begin.replace("BEGIN", "END")));
+        world
+            .certctl(&["plan"])
+            .expect(1)
+            .says("its signature is not that of its key")
+            .says("openssl req -new");
+    }
+    let weak = Command::new("openssl")
+        .args(["req", "-new", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=erin", "-keyout"])
+        .arg(world.path("weak.key"))
+        .arg("-out")
+        .arg(world.repo().join(file))
+        .output();
+    if weak.is_ok_and(|output| output.status.success()) {
+        world.certctl(&["plan"]).expect(1).says("1024 bits; 2048 is the least").says("make a new key");
+    }
+
+    world.write(file, &right);
+    world.commit("erin's own key");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let kubeconfig = world.open("prod", "erin");
+    let sealed = fs::read_to_string(&kubeconfig).expect("a kubeconfig");
+    assert!(!sealed.contains("client-key-data"), "{sealed}");
+    world.kubectl(&kubeconfig, &["get", "pods"]).expect(1);
+    let join = |kubeconfig: &PathBuf| {
+        let user = world
+            .kubectl(kubeconfig, &["config", "view", "-o", "jsonpath={.users[0].name}"])
+            .expect(0)
+            .stdout;
+        let path = world.path("own.key");
+        let flag = format!("--client-key={}", path.to_str().expect("UTF-8"));
+        world.kubectl(kubeconfig, &["config", "set-credentials", &user, &flag, "--embed-certs"]).expect(0);
+        world.remember_key(&fs::read_to_string(kubeconfig).expect("a kubeconfig"));
+    };
+    join(&kubeconfig);
+    world.can(&kubeconfig, &LIST, true);
+    world.kubectl(&kubeconfig, &["auth", "whoami"]).expect(0).says("certctl:erin:");
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+
+    // A renewal keeps key and group: neither certificate loses anything.
+    let due = in_minutes(60 * 24 * 21);
+    world.certctl_at(Some(&due), &["plan", "--detailed-exitcode"]).expect(2).says("renew   erin");
+
+    // Cut off, the key is of no use any more.
+    world.certctl(&["rotate", "erin"]).expect(0);
+    world.commit("rotate erin");
+    world
+        .certctl(&["apply", "--auto-approve"])
+        .expect(1)
+        .says("that is to be cut off")
+        .says("make a new key");
+    world.can(&kubeconfig, &LIST, true);
+    world.roster(&roster(&world, "", &member(&world, "someone", "")));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&kubeconfig, &LIST, false);
+    world.roster(&text);
+    world
+        .certctl(&["apply", "--auto-approve"])
+        .expect(1)
+        .says("user `erin`'s csr brings the public key of erin's revoked credential")
+        .says("make a new key");
+    let new = rcgen::KeyPair::generate().expect("a key");
+    own_request(&world, &new, "/CN=erin", file);
+    let subject = hinted_subject(&world.certctl(&["plan"]).expect(1));
+    own_request(&world, &new, &subject, file);
+    world.commit("erin's new key");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let renewed = world.open("prod", "erin");
+    join(&renewed);
+    world.can(&renewed, &LIST, true);
+    world.can(&kubeconfig, &LIST, false);
+    world.sweep();
+}
+
+/// A control plane that signs nothing, as EKS.
+fn unsigning() -> &'static ControlPlane {
+    static PLANE: std::sync::OnceLock<ControlPlane> = std::sync::OnceLock::new();
+    PLANE.get_or_init(|| another(Options { sign: false, ..Options::default() }))
+}
+
+/// Both kubeconfigs in one, the context of the second one called `stage`.
+fn joined(first: &str, second: &str) -> String {
+    let section = |name: &str, next: &str| {
+        let rest = second.split(&format!("\n{name}:\n")).nth(1).expect("the section");
+        let rest =
+            if next.is_empty() { rest } else { rest.split(&format!("\n{next}:\n")).next().expect("it") };
+        let rest = rest.replace("name: test\n", "name: stage\n").replace("name: \"test\"\n", "name: stage\n");
+        format!(
+            "\n{name}:\n{}\n",
+            rest.replace("{cluster: test, user: test}", "{cluster: stage, user: stage}").trim_end()
+        )
+    };
+    let mut out = first.to_owned();
+    for (name, next) in [("clusters", "contexts"), ("contexts", "users"), ("users", "")] {
+        out = out.replace(&format!("\n{name}:\n"), &section(name, next));
+    }
+    out
+}
+
+/// Looks until it is so.
+fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !so() {
+        assert!(std::time::Instant::now() < deadline, "no {what} in a minute");
+        std::thread::yield_now();
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let killed = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
+    assert!(killed.expect("sh").success());
+}
+
+#[test]
+fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up() {
+    let Some(plane) = plane() else { return };
+    let stage = unsigning();
+    let world = World::new(plane, "stopped");
+    let kubeconfig = world.path("both");
+    let theirs = stage.client_kubeconfig("certctl-stopped", &["system:masters"]);
+    let read = |path: &PathBuf| fs::read_to_string(path).expect("a kubeconfig");
+    fs::write(&kubeconfig, joined(&read(&world.kubeconfig), &read(&theirs))).expect("written");
+    let kubeconfig = kubeconfig.to_str().expect("UTF-8");
+    let both = |users: &str| {
+        roster(&world, "", users).replace("context: test}", "context: test}\n- {name: stage, context: stage}")
+    };
+    let requests = |plane: &ControlPlane| {
+        let path = "jsonpath={range .items[*]}{.metadata.name} {.status.conditions[*].type} {.status.certificate}{\"\\n\"}{end}";
+        let all = plane.kubectl_ok(&["get", "csr", "-l", "certctl.dev/roster=stopped", "-o", path]);
+        all.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let issued =
+        |n: usize| requests(plane).iter().filter(|line| line.split(' ').nth(2) != Some("")).count() == n;
+    let approved = |n: usize| requests(stage).iter().filter(|line| line.contains("Approved")).count() == n;
+    let apply = ["apply", "--auto-approve", "--kubeconfig", kubeconfig, "--timeout", "10m"];
+
+    let (ann, ben) = (member(&world, "ann", ""), member(&world, "ben", ""));
+    world.roster(&both(&(ann.clone() + &ben)));
+    let began = std::time::Instant::now();
+    let running = start(world.certctl_command(None, &apply));
+    until("requests", || issued(2) && approved(2));
+    signal(&running, "TERM");
+    let ran = end(running).expect(1).says("Interrupted:").says("2 credentials issued");
+    assert!(began.elapsed().as_secs() < 120, "it waited for the signer");
+    for user in ["ann", "ben"] {
+        assert!(
+            ran.stderr
+                .contains(&format!("no certificate for {user}: not issued, because apply was interrupted")),
+            "{}",
+            ran.stderr
+        );
+        world.can(&world.open("prod", user), &LIST, true);
+    }
+    assert_eq!(world.git(&["rev-parse", "HEAD"]), world.git(&["rev-parse", "origin/main"]));
+    assert_eq!(requests(stage), Vec::<String>::new(), "what was not issued is taken back");
+    assert!(!world.exists("access/stage/ann.yaml"));
+    world
+        .certctl(&["plan", "--kubeconfig", kubeconfig, "--cluster", "prod", "--detailed-exitcode"])
+        .expect(0);
+
+    // kill -9: requests, and no record of them.
+    world.roster(&both(&(ann + &ben + &member(&world, "cleo", ""))));
+    let mut running = start(world.certctl_command(None, &apply));
+    until("requests", || issued(3) && approved(3));
+    running.kill().expect("killed");
+    running.wait().expect("it ends");
+    assert!(!world.exists("access/prod/cleo.yaml"));
+    for plane in [plane, stage] {
+        // Else the next one waits until it counts as dead.
+        plane.kubectl_ok(&["delete", "lease", "certctl-stopped", "-n", "kube-system"]);
+    }
+    let planned = world.certctl(&["plan", "--kubeconfig", kubeconfig]).expect(0);
+    assert_eq!(planned.stdout.matches("left by an interrupted apply").count(), 4, "{}", planned.stdout);
+    let again = ["apply", "--auto-approve", "--kubeconfig", kubeconfig, "--timeout", "1s"];
+    world.certctl(&again).expect(1).says("did not sign it within 1 s").says("cluster stage");
+    assert_eq!(requests(stage), Vec::<String>::new());
+    world
+        .certctl(&["plan", "--kubeconfig", kubeconfig, "--cluster", "prod", "--detailed-exitcode"])
+        .expect(0);
+    for user in ["ann", "ben", "cleo"] {
+        assert_eq!(states(&world, user), (1, 0, 0));
+        world.can(&world.open("prod", user), &LIST, true);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "signals");
+    world.roster(&roster(&world, "", &member(&world, "alice", "")));
+    // The push hangs for as long as this file is there.
+    let (hold, begun) = (world.path("hold"), world.path("begun"));
+    fs::write(&hold, "").expect("written");
+    let hook = world.path("origin.git/hooks/pre-receive");
+    let script = format!(
+        "#!/bin/sh\n: >{}\nwhile [ -e {} ]; do sleep 0.1; done\nexit 1\n",
+        begun.display(),
+        hold.display()
+    );
+    fs::write(&hook, script).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&hook, executable).expect("executable");
+    let mut running = start(world.certctl_command(None, &["apply", "--auto-approve"]));
+    until("push", || begun.exists());
+    signal(&running, "INT");
+    let mut said = std::io::BufReader::new(running.stderr.take().expect("piped")).lines();
+    assert!(
+        said.any(|line| line.expect("UTF-8").starts_with("Interrupted:")),
+        "the first one lets it finish"
+    );
+    assert!(running.try_wait().expect("its state").is_none(), "it still pushes");
+    signal(&running, "TERM");
+    assert_eq!(running.wait().expect("it ends").code(), Some(1));
+    assert_eq!(bound(&world), "", "nothing is bound that is not pushed");
+    fs::remove_file(&hold).expect("removed");
 }

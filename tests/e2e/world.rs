@@ -204,7 +204,8 @@ impl World {
 
     /// What the reference age makes of a sealed kubeconfig, as a file outside the repository.
     pub fn open(&self, cluster: &str, user: &str) -> PathBuf {
-        let target = self.path(&format!("{user}.{cluster}.{}.kubeconfig", self.secrets.borrow().len()));
+        let names = (0..).map(|n| self.path(&format!("{user}.{cluster}.{n}.kubeconfig")));
+        let target = { names }.find(|path| !path.exists()).expect("the numbers do not end");
         let mut command = self.command(self.plane.bin("age"), &self.repo());
         command.arg("-d").arg("-i").arg(self.identity_file(user)).arg("-o").arg(&target);
         command.arg(format!("access/{cluster}/{user}.kubeconfig.age"));
