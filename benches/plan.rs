@@ -155,6 +155,7 @@ fn write_world(folder: &Path, users: usize) -> Vec<Binding> {
                 not_before: parsed.not_before,
                 not_after: parsed.not_after,
                 generation: 1,
+                protected: false,
                 key: Some(KeyType::EcdsaP256),
                 csr_sha256: None,
                 in_certificate_groups: Vec::new(),

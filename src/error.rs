@@ -137,11 +137,21 @@ impl StdError for Error {
 }
 
 /// Text from the roster, the repository or the cluster, made safe for a terminal: control
-/// characters (escape sequences among them) and bidirectional overrides are shown, not obeyed.
+/// characters (escape sequences among them) and bidirectional overrides are shown, not obeyed. Only
+/// line breaks stay, for what other programs said in several lines.
 pub fn visible(text: &str) -> String {
+    shown(text, true)
+}
+
+/// As [`visible`], and on one line: for names, which must not forge lines of a plan.
+pub fn visible_line(text: &str) -> String {
+    shown(text, false)
+}
+
+fn shown(text: &str, line_breaks: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = (c.is_control() && c != '\n')
+        let hidden = (c.is_control() && !(line_breaks && c == '\n'))
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         if hidden {
             let _ = write!(out, "{}", c.escape_unicode());
@@ -170,6 +180,7 @@ mod tests {
     #[test]
     fn hostile_text_cannot_steer_the_terminal() {
         assert_eq!(visible("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(visible_line("a\nPlan: nothing"), "a\\u{a}Plan: nothing");
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub struct Credential {
     pub not_after: Timestamp,
     /// The roster's `generation` when it was issued.
     pub generation: u32,
+    /// Whether the roster protects its owner: someone who is gone from the roster cannot be looked up there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
     /// The kind of key; absent where the owner brought their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyType>,

@@ -56,7 +56,8 @@ fn collect(
     for (user, actions) in after::touched(&target.plan) {
         let current = target.observed.records.get(user);
         let new = issued.get(user);
-        let record = after::record(cluster, user, current, &actions, new.map(|n| n.credential.clone()), now);
+        let record =
+            after::record(&target.plan, user, current, &actions, new.map(|n| n.credential.clone()), now);
         if record.as_ref() != current {
             let text = record.as_ref().map(record::to_yaml).transpose()?;
             match text {

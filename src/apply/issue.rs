@@ -77,6 +77,7 @@ impl Issuer<'_> {
             not_before: certificate.not_before,
             not_after: certificate.not_after,
             generation: issuance.generation,
+            protected: issuance.protected,
             key: key_type,
             csr_sha256,
             in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),

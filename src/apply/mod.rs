@@ -200,7 +200,7 @@ impl Run<'_> {
                 Cleanup::Request { name, uid, requester } => {
                     Some((name.as_str(), uid.as_str(), requester.as_str()))
                 }
-                Cleanup::Expired { .. } => None,
+                Cleanup::Expired { .. } | Cleanup::Protection { .. } => None,
             })
             .collect();
         if wanted.is_empty() && leftovers.is_empty() {

@@ -39,8 +39,10 @@ impl Before for Locks<'_> {
             check::identity(name, Some(pinned), &cluster::uid(connection).await?)?;
         }
         let waiting = |who: &str| {
-            self.terminal
-                .say(&format!("Cluster {name}: waiting for another apply, {}.", crate::error::visible(who)));
+            self.terminal.say(&format!(
+                "Cluster {name}: waiting for another apply, {}.",
+                crate::error::visible_line(who)
+            ));
         };
         let lock = apply::lock(connection, self.roster, &holder()?, self.patience, &waiting).await?;
         self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(lock);

@@ -49,7 +49,7 @@ impl Progress for Reporter<'_> {
     }
 
     fn step(&self, _phase: Phase, what: &str) {
-        let what = crate::error::visible(what);
+        let what = crate::error::visible_line(what);
         self.with_bar(|bar| {
             if let Some(bar) = bar {
                 bar.set_message(what);

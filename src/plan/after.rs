@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{CredentialAction, Verb};
-use crate::model::{ClusterName, UserName};
+use super::{Cleanup, ClusterPlan, CredentialAction, Verb};
+use crate::model::UserName;
 use crate::record::{API_VERSION, Credential, Record, State};
 
 /// The record of one person after `actions` on them; `None` where nothing is left to remember.
@@ -17,7 +17,7 @@ use crate::record::{API_VERSION, Credential, Record, State};
 /// even where the cluster could not be told: the record says what must never be bound again, and the
 /// next plan sees a binding that still holds it.
 pub fn record(
-    cluster: &ClusterName,
+    plan: &ClusterPlan,
     user: &UserName,
     current: Option<&Record>,
     actions: &[&CredentialAction],
@@ -26,6 +26,13 @@ pub fn record(
 ) -> Option<Record> {
     let mut credentials: Vec<Credential> = current.map_or_else(Vec::new, |record| record.credentials.clone());
     credentials.retain(|credential| credential.not_after > now);
+    for cleanup in &plan.cleanups {
+        if let Cleanup::Protection { user: of, protected } = cleanup
+            && of == user
+        {
+            credentials.iter_mut().for_each(|credential| credential.protected = *protected);
+        }
+    }
     for action in actions {
         let state = match action.verb {
             Verb::Revoke | Verb::Rotate => State::Revoked,
@@ -46,7 +53,7 @@ pub fn record(
     (!credentials.is_empty()).then(|| Record {
         api_version: API_VERSION.to_owned(),
         kind: "Record".to_owned(),
-        cluster: cluster.clone(),
+        cluster: plan.name.clone(),
         user: user.clone(),
         credentials,
     })
@@ -58,13 +65,13 @@ pub fn has_kubeconfig(record: Option<&Record>) -> bool {
 }
 
 /// Everyone whose record this plan touches, with what happens to them.
-pub fn touched(plan: &super::ClusterPlan) -> BTreeMap<&UserName, Vec<&CredentialAction>> {
+pub fn touched(plan: &ClusterPlan) -> BTreeMap<&UserName, Vec<&CredentialAction>> {
     let mut touched: BTreeMap<&UserName, Vec<&CredentialAction>> = BTreeMap::new();
     for action in &plan.people {
         touched.entry(&action.user).or_default().push(action);
     }
     for cleanup in &plan.cleanups {
-        if let super::Cleanup::Expired { user, .. } = cleanup {
+        if let Cleanup::Expired { user, .. } | Cleanup::Protection { user, .. } = cleanup {
             touched.entry(user).or_default();
         }
     }

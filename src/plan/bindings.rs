@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::observed::{self, Binding, BindingAt, ClusterState, Subject};
 use super::people::{People, lasts};
+use crate::error::visible_line;
 use crate::model::{
     ClusterName, CredentialGroup, GroupName, Namespace, Position, RoleRef, RosterName, UserName,
 };
@@ -162,7 +163,7 @@ impl BindingAction {
     pub fn role_text(&self) -> String {
         match (&self.role, &self.observed) {
             (Some(role), _) => format!("{} {}", role.kind(), role.name()),
-            (None, Some(binding)) => format!("{} {}", binding.role_kind, binding.role_name),
+            (None, Some(binding)) => role_in_cluster(binding),
             (None, None) => String::new(),
         }
     }
@@ -170,11 +171,13 @@ impl BindingAction {
     /// Subjects before and after as a unified diff that shows only what changes.
     pub fn diff(&self) -> String {
         let line = |subject: &str| format!("- {subject}\n");
-        let before: String =
-            self.observed.iter().flat_map(|b| &b.subjects).map(|s| line(&subject_text(s))).collect();
+        let role = |role: &str| if self.recreate { format!("roleRef: {role}\n") } else { String::new() };
+        let held = self.observed.iter().flat_map(|binding| &binding.subjects);
+        let before = role(&self.observed.as_ref().map_or(String::new(), role_in_cluster))
+            + &held.map(|subject| line(&subject_text(subject))).collect::<String>();
         let mut after: BTreeSet<String> = self.desired.iter().map(|h| line(&format!("Group {h}"))).collect();
         // What stays keeps its place, so that an unsorted object does not read as changed.
-        let mut text = String::new();
+        let mut text = role(&self.role_text());
         for subject in self.observed.iter().flat_map(|b| &b.subjects) {
             let subject = line(&subject_text(subject));
             if after.remove(&subject) {
@@ -190,11 +193,16 @@ impl BindingAction {
     }
 }
 
+/// On one line, whatever is in it: a name must not forge a line of a diff.
 fn subject_text(subject: &Subject) -> String {
-    match &subject.namespace {
+    visible_line(&match &subject.namespace {
         Some(namespace) => format!("{} {namespace}/{}", subject.kind, subject.name),
         None => format!("{} {}", subject.kind, subject.name),
-    }
+    })
+}
+
+fn role_in_cluster(binding: &Binding) -> String {
+    visible_line(&format!("{} {}", binding.role_kind, binding.role_name))
 }
 
 /// Who should hold what on this cluster after the plan.
@@ -375,6 +383,16 @@ impl BindingAction {
                 user: group.map(|g| g.user),
                 why,
             });
+        }
+        if let (true, Some(binding), Some(role)) = (recreate, observed, &role) {
+            let change = |role: String, joins, why: &str| Change {
+                subject: format!("roleRef {role}"),
+                joins,
+                user: None,
+                why: why.to_owned(),
+            };
+            changes.push(change(role_in_cluster(binding), false, "it cannot be changed in place"));
+            changes.push(change(format!("{} {}", role.kind(), role.name()), true, "as the roster says"));
         }
         for holder in part.difference(&held) {
             let why = match holder {

@@ -17,6 +17,7 @@ pub mod check;
 pub mod digest;
 pub mod observed;
 pub mod people;
+mod remains;
 pub mod safety;
 mod warnings;
 
@@ -113,6 +114,13 @@ pub enum Cleanup {
         /// Since when.
         not_after: Timestamp,
     },
+    /// A record that does not say yet whether the roster protects its owner.
+    Protection {
+        /// Whose.
+        user: UserName,
+        /// What the roster says.
+        protected: bool,
+    },
     /// A CertificateSigningRequest that an interrupted run left behind.
     Request {
         /// Its name.
@@ -129,6 +137,12 @@ impl std::fmt::Display for Cleanup {
         match self {
             Self::Expired { user, credential, not_after } => {
                 write!(f, "{user}'s credential {credential} expired at {not_after}; forget it")
+            }
+            Self::Protection { user, protected: true } => {
+                write!(f, "{user} is protected now; note it in the record")
+            }
+            Self::Protection { user, protected: false } => {
+                write!(f, "{user} is not protected any more; note it in the record")
             }
             Self::Request { name, requester, .. } => {
                 write!(
@@ -216,12 +230,13 @@ pub fn plan(
 ) -> Result<ClusterPlan, Error> {
     check::identity(name, observed.pinned_uid.as_deref(), &observed.state.uid)?;
     check::keys(roster_file, roster, name, observed, now)?;
-    let people = people::plan(roster, name, observed, now);
+    let mut people = people::plan(roster, name, observed, now);
+    people.count_what_remains(roster, observed);
     let desired = bindings::desired(roster, name, &people, now);
     check::references(roster_file, roster, name, observed, &desired)?;
 
     let bindings = bindings::diff(&roster.name, &desired, &observed.state, &people);
-    let mut cleanups: BTreeSet<Cleanup> = people.expired.clone();
+    let mut cleanups: BTreeSet<Cleanup> = people.records.clone();
     cleanups.extend(leftover_requests(roster, observed, now));
     let warnings = warnings::find(roster, name, observed, &people, now);
     Ok(ClusterPlan {

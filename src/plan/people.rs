@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::remains::Foreign;
 use super::{BroughtKey, Cleanup, Observed};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, GroupName, KeyType, Recipient, UserName};
 use crate::record::{Credential, State};
@@ -137,6 +138,10 @@ pub struct CredentialAction {
     pub credential: Option<CredentialId>,
     /// Until when the new one will be valid, or the revoked one still authenticates.
     pub not_after: Timestamp,
+    /// Through how many bindings of others the credential that is cut off keeps access.
+    pub remains: usize,
+    /// Whether the credential that is revoked was its owner's while the roster protected them.
+    pub protected: bool,
     /// What to issue.
     pub issuance: Option<Issuance>,
 }
@@ -154,6 +159,8 @@ pub struct Issuance {
     pub generation: u32,
     /// How long it is asked to be valid.
     pub validity: SignedDuration,
+    /// Whether the roster protects them.
+    pub protected: bool,
     /// `until`: its notAfter never exceeds this.
     pub not_after_limit: Option<Timestamp>,
 }
@@ -180,8 +187,8 @@ pub struct People {
     pub same_group: BTreeSet<UserName>,
     /// Why a credential group must leave the bindings.
     pub leaving: BTreeMap<CredentialGroup, String>,
-    /// Records to forget.
-    pub expired: BTreeSet<Cleanup>,
+    /// Records to bring up to date.
+    pub records: BTreeSet<Cleanup>,
     /// The earliest renewal that is still ahead.
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// How many credentials were active before.
@@ -248,7 +255,7 @@ impl People {
                 }
             } else {
                 self.leaves(name, credential, "it expired");
-                self.expired.insert(Cleanup::Expired {
+                self.records.insert(Cleanup::Expired {
                     user: name.clone(),
                     credential: credential.id.clone(),
                     not_after: credential.not_after,
@@ -272,6 +279,8 @@ impl People {
             reason,
             credential: Some(credential.id.clone()),
             not_after: credential.not_after,
+            remains: 0,
+            protected: credential.protected,
             issuance: None,
         });
     }
@@ -317,6 +326,9 @@ impl People {
         };
         let Some(reason) = reason else {
             self.keep(name, &bound);
+            if bound.iter().any(|credential| credential.protected != user.protected) {
+                self.records.insert(Cleanup::Protection { user: name.clone(), protected: user.protected });
+            }
             let renewed_until = |active: &Credential| {
                 let asked = due(active) + user.validity;
                 user.until.map_or(asked, |until| until.min(asked))
@@ -359,6 +371,8 @@ impl People {
             reason,
             credential: active.or(bound.last().copied()).map(|credential| credential.id.clone()),
             not_after,
+            remains: 0,
+            protected: false,
             issuance: Some(issuance),
         });
     }
@@ -366,6 +380,22 @@ impl People {
     fn keep(&mut self, name: &UserName, bound: &[&Credential]) {
         if !bound.is_empty() {
             self.bound.insert(name.clone(), bound.iter().map(|credential| credential.id.clone()).collect());
+        }
+    }
+}
+
+impl People {
+    /// Notes what is left to each credential that is cut off.
+    pub(super) fn count_what_remains(&mut self, roster: &Roster, observed: &Observed) {
+        let foreign = Foreign::new(roster, observed);
+        for action in self.actions.iter_mut().filter(|a| matches!(a.verb, Verb::Revoke | Verb::Rotate)) {
+            let record = observed.records.get_key_value(&action.user);
+            let cut_off = record.into_iter().flat_map(|(user, record)| {
+                let credentials =
+                    record.credentials.iter().filter(|c| Some(&c.id) == action.credential.as_ref());
+                credentials.map(move |credential| (user, credential))
+            });
+            action.remains = cut_off.flat_map(|(user, credential)| foreign.left_to(user, credential)).count();
         }
     }
 }
@@ -380,6 +410,7 @@ fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Times
         recipients: user.recipients.clone(),
         in_certificate_groups: in_certificate_groups(roster, user, now),
         generation: user.generation,
+        protected: user.protected,
         validity: user.until.map_or(user.validity, |until| user.validity.min(now.duration_until(until))),
         not_after_limit: user.until,
     }

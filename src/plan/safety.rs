@@ -23,6 +23,16 @@ pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Resul
         .iter()
         .flat_map(|cluster| cluster.people.iter().filter(|a| meant(a)).map(|a| (&cluster.name, &a.user)))
         .collect();
+    // Who is gone from the roster is protected by what their record remembers of it.
+    let recorded: BTreeSet<&UserName> = plan
+        .clusters
+        .iter()
+        .flat_map(|cluster| cluster.people.iter().filter(|a| meant(a) && a.protected).map(|a| &a.user))
+        .collect();
+    let is_protected = |user: &UserName| match roster.users.get(user) {
+        Some(user) => user.protected,
+        None => recorded.contains(user),
+    };
     let count = revoked.len();
     if acknowledged == Some(count) && count > 0 {
         return Ok(());
@@ -56,7 +66,7 @@ pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Resul
     } else {
         revoked
             .iter()
-            .find(|(_, user)| roster.users.get(*user).is_some_and(|user| user.protected))
+            .find(|(_, user)| is_protected(user))
             .map(|(cluster, user)| format!("`{user}` is protected and would lose access to `{cluster}`"))
     };
     match reason {

@@ -1,13 +1,14 @@
 //! What an administrator should know, but certctl will not change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::observed::{self, BindingAt};
+use super::observed;
 use super::people::{People, Reason, Verb, lasts};
+use super::remains::Foreign;
 use super::{Observed, Warning};
-use crate::model::{ClusterName, CredentialGroup, UserName};
+use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::State;
 use crate::roster::Roster;
 
@@ -27,7 +28,7 @@ pub(super) fn find(
         found.insert(Warning { code, message });
     };
     endings(roster, name, now, &mut warn);
-    certificates(roster, observed, people, &mut warn);
+    certificates(roster, observed, people, now, &mut warn);
     sealed_files(roster, name, observed, people, now, &mut warn);
     foreign_bindings(roster, observed, &mut warn);
     foreign_requests(roster, observed, &mut warn);
@@ -80,14 +81,10 @@ fn certificates(
     roster: &Roster,
     observed: &Observed,
     people: &People,
+    now: Timestamp,
     warn: &mut impl FnMut(&'static str, String),
 ) {
-    let mut by_subject: BTreeMap<(&str, &str), Vec<&BindingAt>> = BTreeMap::new();
-    for binding in observed.state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name)) {
-        for subject in &binding.subjects {
-            by_subject.entry((&subject.kind, &subject.name)).or_default().push(&binding.at);
-        }
-    }
+    let foreign = Foreign::new(roster, observed);
     for action in &people.actions {
         let user = &action.user;
         if let Some(issuance) = &action.issuance {
@@ -101,25 +98,6 @@ fn certificates(
                 );
             }
         }
-        let cut_off = matches!(action.verb, Verb::Revoke | Verb::Rotate);
-        let record = observed.records.get(user).into_iter().flat_map(|record| &record.credentials);
-        for credential in record.filter(|c| cut_off && Some(&c.id) == action.credential.as_ref()) {
-            let by_group = credential.in_certificate_groups.iter().map(|group| ("Group", group.as_str()));
-            let subjects = by_group.chain([("User", user.as_str())]);
-            for (kind, subject) in subjects {
-                for at in by_subject.get(&(kind, subject)).into_iter().flatten() {
-                    warn(
-                        "access-remains",
-                        format!(
-                            "{user}'s credential {} keeps access until {} through {at}, which names {} `{subject}`",
-                            credential.id,
-                            credential.not_after,
-                            kind.to_lowercase()
-                        ),
-                    );
-                }
-            }
-        }
         if let Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_) = action.reason {
             warn(
                 "recipient-changed",
@@ -127,6 +105,26 @@ fn certificates(
                     "{user}'s recipients changed: whoever holds the new key gets {user}'s access; make sure that {user} asked for it"
                 ),
             );
+        }
+    }
+    let cut_off: BTreeSet<&CredentialId> = people
+        .actions
+        .iter()
+        .filter(|action| matches!(action.verb, Verb::Revoke | Verb::Rotate))
+        .filter_map(|action| action.credential.as_ref())
+        .collect();
+    for (user, record) in &observed.records {
+        let live = record.credentials.iter().filter(|credential| credential.not_after > now);
+        for credential in live.filter(|c| c.state == State::Revoked || cut_off.contains(&c.id)) {
+            for left in foreign.left_to(user, credential) {
+                warn(
+                    "access-remains",
+                    format!(
+                        "{user}'s credential {} keeps access until {} through {}, which names {} `{}`",
+                        credential.id, credential.not_after, left.at, left.kind, left.subject
+                    ),
+                );
+            }
         }
     }
 }

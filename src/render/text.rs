@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Style, colour, count};
-use crate::error::visible;
+use crate::error::visible_line;
 use crate::plan::bindings::{BindingAction, BindingVerb};
 use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
 
@@ -53,7 +53,7 @@ pub fn headline(plan: &Plan) -> String {
 fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style: Style) {
     for warning in &cluster.warnings {
         let sign = style.paint(colour::WARN, "! warning");
-        let _ = writeln!(out, "  {sign}  {}  [{}]", visible(&warning.message), warning.code);
+        let _ = writeln!(out, "  {sign}  {}  [{}]", visible_line(&warning.message), warning.code);
     }
     let (renewals, changes): (Vec<_>, Vec<_>) =
         cluster.people.iter().partition(|action| action.verb == Verb::Renew);
@@ -68,8 +68,12 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
     if !cluster.cleanups.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Clean-up"));
         for cleanup in &cluster.cleanups {
-            let _ =
-                writeln!(out, "    {} {}", style.paint(colour::REMOVE, "-"), visible(&cleanup.to_string()));
+            let _ = writeln!(
+                out,
+                "    {} {}",
+                style.paint(colour::REMOVE, "-"),
+                visible_line(&cleanup.to_string())
+            );
         }
     }
     if cluster.is_empty() {
@@ -115,8 +119,19 @@ fn reason(action: &CredentialAction, id: &str) -> String {
         Verb::Issue => action.reason.to_string(),
         Verb::Renew if id.is_empty() => action.reason.to_string(),
         Verb::Renew => format!("{}; {id} stays bound until it expires", action.reason),
-        Verb::Rotate => format!("{}; {id} is cut off", action.reason),
-        Verb::Revoke => format!("{}; {id} keeps only what system:authenticated may do", action.reason),
+        Verb::Rotate => format!("{}; {id} is cut off{}", action.reason, but_for(action.remains)),
+        Verb::Revoke => match action.remains {
+            0 => format!("{}; {id} keeps only what system:authenticated may do", action.reason),
+            remains => format!("{}; {id} is cut off{}", action.reason, but_for(remains)),
+        },
+    }
+}
+
+/// What is left to a credential, where bindings of others name it.
+fn but_for(remains: usize) -> String {
+    match remains {
+        0 => String::new(),
+        _ => format!(", but KEEPS ACCESS through {} of others", count(remains, "binding")),
     }
 }
 
@@ -127,12 +142,12 @@ fn render_binding(out: &mut String, binding: &BindingAction, style: Style) {
         BindingVerb::Unbind => ("-", colour::REMOVE),
     };
     let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb()));
-    let role = format!("to {}", visible(&binding.role_text()));
-    let _ = writeln!(out, "    {verb}  {}  {role}", visible(&binding.at.to_string()));
+    let role = format!("to {}", visible_line(&binding.role_text()));
+    let _ = writeln!(out, "    {verb}  {}  {role}", visible_line(&binding.at.to_string()));
     let width = binding.changes.iter().map(|c| c.subject.chars().count()).max().unwrap_or(0).min(80);
     for change in binding.changes.iter().take(MOST_CHANGES) {
         let (sign, paint) = if change.joins { ("+", colour::ADD) } else { ("-", colour::REMOVE) };
-        let subject = visible(&change.subject);
+        let subject = visible_line(&change.subject);
         let line = format!("{sign} {subject:<width$}");
         let _ = writeln!(
             out,

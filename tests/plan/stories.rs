@@ -570,20 +570,20 @@ fn a_group_in_the_certificate_is_warned_about_twice() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          ! warning  bob's credential cd04a4754498e06d keeps access until 2026-01-31T00:00:00Z through ClusterRoleBinding legacy, which names group `developers`  [access-remains]
-          People
-            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              ! warning  bob's credential cd04a4754498e06d keeps access until 2026-01-31T00:00:00Z through ClusterRoleBinding legacy, which names group `developers`  [access-remains]
+              People
+                - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d is cut off, but KEEPS ACCESS through 1 binding of others
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to revoke, 2 bindings to write, 1 warning.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to revoke, 2 bindings to write, 1 warning.
+            Digest: sha256:0
+        "#]],
     );
 }
 

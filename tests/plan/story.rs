@@ -134,6 +134,7 @@ impl Story {
                 not_before: self.now - SignedDuration::from_mins(5),
                 not_after: self.now + issuance.validity,
                 generation: issuance.generation,
+                protected: issuance.protected,
                 key,
                 csr_sha256: csr,
                 in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
@@ -150,7 +151,7 @@ impl Story {
         for (user, actions) in after::touched(&plan) {
             let current = self.observed.records.get(user);
             let new = issued.get(user).cloned();
-            let record = after::record(&plan.name, user, current, &actions, new, self.now);
+            let record = after::record(&plan, user, current, &actions, new, self.now);
             if !after::has_kubeconfig(record.as_ref()) {
                 self.observed.sealed.remove(user);
             }
