@@ -33,13 +33,16 @@ pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Resu
     refuse_dirty(&source, &repo)?;
     repo.preflight_commit()?;
     let push = if args.no_push { None } else { Some(repo.preflight_push()?) };
-    let commit = repo.head()?.to_string();
+    let commit = repo.head()?;
 
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
     let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
     let run = Run { source: &source, args, terminal, start };
-    let planned = plan::make(&source, global, Some(commit), clock::now(), &locks, terminal).await;
-    let result = run.apply(planned, repo, push).await;
+    let planned = plan::make(&source, global, Some(commit.to_string()), clock::now(), &locks, terminal).await;
+    let result = match repo.refuse_stale(&commit, push.as_ref()) {
+        Ok(()) => run.apply(planned, repo, push).await,
+        Err(error) => Err(error),
+    };
     locks.release().await;
     result
 }
