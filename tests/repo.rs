@@ -842,6 +842,38 @@ stories! {
         repo.push(&target(&repo)).unwrap();
     }
 
+    fn records_that_another_apply_has_outrun_are_refused(place: &Place) {
+        let (ours, theirs) = place.shared();
+        let repo = ours.open();
+        let (head, to) = (repo.head().unwrap(), target(&repo));
+        repo.refuse_stale(&head, Some(&to), &[]).unwrap();
+
+        // Other files may move on; records may not, nor may HEAD.
+        theirs.put("README", "more\n");
+        theirs.commit_all("docs");
+        theirs.git("push -q");
+        repo.refuse_stale(&head, Some(&to), &[]).unwrap();
+        theirs.put("access/prod/alice.yaml", "one\n");
+        theirs.commit_all("records");
+        theirs.git("push -q");
+        assert!(refused(repo.refuse_stale(&head, Some(&to), &[])).contains("git pull --rebase"));
+        repo.refuse_stale(&head, None, &[]).unwrap();
+        ours.git("pull -q --rebase");
+        assert!(refused(repo.refuse_stale(&head, Some(&to), &[])).contains("HEAD moved"));
+
+        // What an apply of ours could not push yet is no reason.
+        let repo = ours.open();
+        commit(&repo, "access/prod/bob.yaml", "two\n");
+        theirs.put("README", "still more\n");
+        theirs.commit_all("docs");
+        theirs.git("push -q");
+        repo.refuse_stale(&repo.head().unwrap(), Some(&to), &[]).unwrap();
+
+        place.git("clone -q --mirror origin.git moved.git");
+        fs::remove_dir_all(place.0.join("origin.git")).unwrap();
+        assert!(refused(repo.refuse_stale(&repo.head().unwrap(), Some(&to), &[])).contains("--no-push"));
+    }
+
     fn ten_thousand_records_are_quick(place: &Place) {
         let clone = place.alone();
         let repo = clone.open();

@@ -36,13 +36,15 @@ pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Resu
     refuse_dirty(&source, &repo)?;
     repo.preflight_commit()?;
     let push = if args.no_push { None } else { Some(repo.preflight_push()?) };
-    let commit = repo.head()?.to_string();
+    let commit = repo.head()?;
 
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
     let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
     let run = Run { source: &source, args, terminal, start };
-    let planned = plan::make(&source, global, Some(commit), clock::now(), &locks, terminal).await;
-    let result = match refuse_old(&source, &repo, push.as_ref()) {
+    let planned = plan::make(&source, global, Some(commit.to_string()), clock::now(), &locks, terminal).await;
+    let files = files_beside(&source);
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let result = match repo.refuse_stale(&commit, push.as_ref(), &files) {
         Ok(()) => run.apply(planned, repo, push).await,
         Err(error) => Err(error),
     };
@@ -115,18 +117,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// Looked at once the locks are held: whoever had them before has pushed their records, and to plan
-/// without those would take away what they have just granted.
-fn refuse_old(source: &Source, repo: &Repo, push: Option<&PushTarget>) -> Result<()> {
-    let Some(target) = push else { return Ok(()) };
-    let files = files_beside(source);
-    let newer = repo.newer(target, &files.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let Some(first) = newer.first() else { return Ok(()) };
-    let more = if newer.len() > 1 { format!(" and {} more", newer.len() - 1) } else { String::new() };
-    Err(Error::new(format!("{target} has a newer {first}{more}; nothing was changed"))
-        .hint("run `git pull`, then `certctl apply` again"))
 }
 
 /// The files that the roster names.

@@ -13,6 +13,7 @@ mod git;
 mod heal;
 mod push;
 mod remote;
+mod stale;
 mod status;
 mod worktree;
 

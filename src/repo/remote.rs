@@ -108,38 +108,6 @@ impl Repo {
         walk().map_err(|error| internal("compare HEAD with", &target.to_string(), error))
     }
 
-    /// What the target has that HEAD lacks, among the roster, everything under `access/`, and the
-    /// `also` files: whoever decides without it decides from old records. As seen from the roster's
-    /// folder, sorted.
-    ///
-    /// # Errors
-    /// Where the remote cannot be asked.
-    pub fn newer(&self, target: &PushTarget, also: &[&str]) -> Result<Vec<String>> {
-        let head = head_of(&self.git)?.id;
-        let behind = |tip: Oid| tip != head && !self.git.graph_descendant_of(head, tip).unwrap_or(false);
-        if !self.remote_tip(target)?.is_some_and(behind) {
-            return Ok(Vec::new());
-        }
-        let Some(tip) = self.fetch(target)? else { return Ok(Vec::new()) };
-        // A shallow clone may not know where the two parted.
-        let base = self.git.merge_base(head, tip).unwrap_or(head);
-        let mut options = git2::DiffOptions::new();
-        options.disable_pathspec_match(true);
-        options.pathspec(format!("{}{}", self.prefix, self.roster)).pathspec(self.records());
-        for path in also {
-            options.pathspec(self.inside(path)?);
-        }
-        let (base, tip) = (self.tree_of(base)?, self.tree_of(tip)?);
-        let diff = self
-            .git
-            .diff_tree_to_tree(Some(&base), Some(&tip), Some(&mut options))
-            .map_err(|error| internal("compare HEAD with", &target.to_string(), error))?;
-        let paths = diff.deltas().filter_map(|delta| delta.new_file().path_bytes().map(<[u8]>::to_vec));
-        let mut paths: Vec<String> = paths.map(|path| self.shown(&String::from_utf8_lossy(&path))).collect();
-        paths.sort();
-        Ok(paths)
-    }
-
     fn setting(&self, key: &str) -> Result<Option<String>> {
         let config = self.git.config().map_err(|error| internal("read", "its configuration", error))?;
         match config.get_string(key) {
