@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, CredentialId, GroupName, KeyType, UserName, hex, sha256};
+use crate::model::{ClusterName, CredentialId, GroupName, KeyType, RosterName, UserName, hex, sha256};
 
 /// The `apiVersion` of everything certctl reads and writes.
 pub const API_VERSION: &str = "certctl.dev/v1";
@@ -106,12 +106,14 @@ pub struct ClusterPin {
     pub name: ClusterName,
     /// UID of the namespace kube-system.
     pub uid: String,
+    /// Whose records they are: another roster beside this one must not take them for its own.
+    pub roster: RosterName,
 }
 
 impl ClusterPin {
     /// The pin of a cluster.
-    pub fn new(name: ClusterName, uid: String) -> Self {
-        Self { api_version: API_VERSION.to_owned(), kind: "Cluster".to_owned(), name, uid }
+    pub fn new(name: ClusterName, uid: String, roster: RosterName) -> Self {
+        Self { api_version: API_VERSION.to_owned(), kind: "Cluster".to_owned(), name, uid, roster }
     }
 }
 
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     fn pin() -> ClusterPin {
-        ClusterPin::new("prod".parse().expect("a name"), "3f2a91bc".into())
+        ClusterPin::new("prod".parse().expect("a name"), "3f2a91bc".into(), "acme".parse().expect("a name"))
     }
 
     fn read(text: &str) -> Result<ClusterPin> {

@@ -20,13 +20,13 @@ type Owns<'a> = dyn Fn(&Binding) -> bool + Sync + 'a;
 /// How often one binding is tried.
 const TRIES: u32 = 5;
 
-/// Takes out whoever must not be bound any more.
+/// Takes out whoever must not be bound any more; `false` where there was nothing to take out.
 ///
 /// # Errors
 /// The binding could not be brought to hold nobody else.
-pub async fn reduce(writer: &Writer, owns: &Owns<'_>, action: &BindingAction) -> Result<()> {
+pub async fn reduce(writer: &Writer, owns: &Owns<'_>, action: &BindingAction) -> Result<bool> {
     let (Some(planned), Some(reduced)) = (&action.observed, &action.reduced) else {
-        return Ok(());
+        return Ok(false);
     };
     let goes = action.recreate || (action.desired.is_empty() && !action.goes_last);
     // Somebody may have bound another of the credentials that belong there: it may stay.
@@ -34,25 +34,25 @@ pub async fn reduce(writer: &Writer, owns: &Owns<'_>, action: &BindingAction) ->
     allowed.extend(action.desired.iter().filter_map(recorded).cloned());
     let mut current = Some(planned.clone());
     for attempt in 0..TRIES {
-        let Some(binding) = current else { return Ok(()) };
+        let Some(binding) = current else { return Ok(true) };
         let result = if goes {
             writer.delete_binding(&binding).await
         } else {
             let kept = kept(&binding, &allowed);
             if holds_exactly(&binding, &kept) {
-                return Ok(());
+                return Ok(true);
             }
             writer.set_subjects(&binding, &kept).await.map(|_| ())
         };
         match retry(result, attempt, action, "take subjects out of").await? {
-            Next::Done => return Ok(()),
+            Next::Done => return Ok(true),
             Next::Again => current = ours(writer, owns, action).await?,
         }
     }
     Err(exhausted(action))
 }
 
-/// Brings a binding to hold all who belong there, new credentials among them.
+/// Brings a binding to hold all who belong there, new credentials among them; `false` where it does.
 ///
 /// # Errors
 /// The binding could not be written.
@@ -61,7 +61,7 @@ pub async fn grant(
     owns: &Owns<'_>,
     action: &BindingAction,
     issued: &BTreeMap<UserName, Issued>,
-) -> Result<()> {
+) -> Result<bool> {
     // As a set: a key that its owner brought keeps its group through a renewal.
     let subjects: BTreeSet<CredentialGroup> = action
         .desired
@@ -77,7 +77,7 @@ pub async fn grant(
         && action.reduced.as_ref().is_some_and(|reduced| reduced.iter().eq(&subjects));
     let gone = action.desired.is_empty() && !action.goes_last;
     if reduced_to_it || (gone && action.reduced.is_some()) {
-        return Ok(());
+        return Ok(false);
     }
     // The reduction has changed the object, so its version is read again; otherwise what was planned holds.
     let mut current = match (&action.observed, &action.reduced) {
@@ -87,17 +87,17 @@ pub async fn grant(
     };
     for attempt in 0..TRIES {
         let result = match &current {
-            None if subjects.is_empty() => return Ok(()),
+            None if subjects.is_empty() => return Ok(false),
             None => match &action.role {
                 Some(role) => writer.create_binding(&action.at, role, &subjects).await.map(|_| ()),
-                None => return Ok(()),
+                None => return Ok(false),
             },
             Some(binding) if action.desired.is_empty() => writer.delete_binding(binding).await,
-            Some(binding) if holds_exactly(binding, &subjects) => return Ok(()),
+            Some(binding) if holds_exactly(binding, &subjects) => return Ok(false),
             Some(binding) => writer.set_subjects(binding, &subjects).await.map(|_| ()),
         };
         match retry(result, attempt, action, "write").await? {
-            Next::Done => return Ok(()),
+            Next::Done => return Ok(true),
             Next::Again => current = ours(writer, owns, action).await?,
         }
     }

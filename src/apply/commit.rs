@@ -25,7 +25,7 @@ pub async fn publish(
 ) -> Result<Published> {
     let mut changes = Changes::new();
     for (target, done) in targets.iter().zip(&outcome.clusters) {
-        collect(&mut changes, target, &done.issued, (settings.clock)())?;
+        collect(&mut changes, roster, target, &done.issued, (settings.clock)())?;
     }
     let message = message(roster, targets, outcome);
     let push = settings.push.clone();
@@ -48,6 +48,7 @@ pub async fn publish(
 /// The files of one cluster that change.
 fn collect(
     changes: &mut Changes,
+    roster: &Roster,
     target: &Target,
     issued: &BTreeMap<UserName, Issued>,
     now: jiff::Timestamp,
@@ -73,7 +74,7 @@ fn collect(
         }
     }
     if target.plan.pin {
-        let pin = ClusterPin::new(cluster.clone(), target.plan.uid.clone());
+        let pin = ClusterPin::new(cluster.clone(), target.plan.uid.clone(), roster.name.clone());
         changes.write(format!("{}/cluster.yaml", folder(cluster)), record::to_yaml(&pin)?);
     }
     Ok(())

@@ -24,10 +24,11 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::{ClusterName, RosterName, UserName, hex};
 use crate::plan::observed::{self, Binding};
-use crate::plan::{Cleanup, ClusterPlan, Issuance, Observed};
+use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed};
 use crate::repo::{PushTarget, Repo};
 use crate::roster::Roster;
 pub use issue::Issued;
+use outcome::Written;
 pub use outcome::{ClusterOutcome, Outcome, Published};
 
 /// One cluster, ready to be changed.
@@ -95,7 +96,10 @@ pub async fn run(
     let steps = targets.iter().map(|t| t.plan.bindings.iter().filter(|b| b.reduced.is_some()).count()).sum();
     timed(progress, Phase::Revoke, steps, async {
         let reduced = futures::future::join_all(runs.iter().map(Run::revoke)).await;
-        outcome.collect(reduced, |cluster, errors| cluster.errors.extend(errors));
+        outcome.collect(reduced, |cluster, mut written| {
+            cluster.not_cut_off = std::mem::take(&mut written.failed);
+            cluster.take(written);
+        });
     })
     .await;
 
@@ -123,7 +127,7 @@ pub async fn run(
                 runs.iter().zip(&outcome.clusters).map(|(run, done)| run.grant(&done.issued)),
             )
             .await;
-            outcome.collect(granted, |cluster, errors| cluster.errors.extend(errors));
+            outcome.collect(granted, ClusterOutcome::take);
         })
         .await;
     }
@@ -167,7 +171,7 @@ impl Run<'_> {
         error.within(&format!("cluster {}", self.target.plan.name))
     }
 
-    async fn revoke(&self) -> Vec<Error> {
+    async fn revoke(&self) -> Written {
         let writer = self.writer();
         let reductions = self.target.plan.bindings.iter().filter(|action| action.reduced.is_some());
         let results = futures::stream::iter(reductions).map(|action| {
@@ -175,11 +179,26 @@ impl Run<'_> {
             async move {
                 let result = bindings::reduce(writer, &|b| self.owns(b), action).await;
                 self.progress.step(Phase::Revoke, &action.at.to_string());
-                result
+                (action, result)
             }
         });
-        let results: Vec<Result<()>> = results.buffer_unordered(BINDINGS_AT_ONCE).collect().await;
-        results.into_iter().filter_map(Result::err).map(|error| self.named(error)).collect()
+        self.written(results.buffer_unordered(BINDINGS_AT_ONCE).collect().await)
+    }
+
+    fn written(&self, results: Vec<(&BindingAction, Result<bool>)>) -> Written {
+        let mut written = Written::default();
+        for (action, result) in results {
+            match result {
+                Ok(true) => drop(written.bindings.insert(action.at.clone())),
+                Ok(false) => {}
+                Err(error) => {
+                    let leaving = action.changes.iter().filter(|change| !change.joins);
+                    written.failed.extend(leaving.filter_map(|change| change.user.clone()));
+                    written.errors.push(self.named(error));
+                }
+            }
+        }
+        written
     }
 
     async fn issue(&self, roster_commit: &str) -> (BTreeMap<UserName, Issued>, Vec<Error>) {
@@ -278,10 +297,10 @@ impl Run<'_> {
             .await
     }
 
-    async fn grant(&self, issued: &BTreeMap<UserName, Issued>) -> Vec<Error> {
+    async fn grant(&self, issued: &BTreeMap<UserName, Issued>) -> Written {
         let writer = self.writer();
         let actions = &self.target.plan.bindings;
-        let mut errors = Vec::new();
+        let mut all = Written::default();
         // What replaces a binding is there before the binding goes.
         for goes in [false, true] {
             let results =
@@ -290,16 +309,17 @@ impl Run<'_> {
                     async move {
                         let result = bindings::grant(writer, &|b| self.owns(b), action, issued).await;
                         self.progress.step(Phase::Grant, &action.at.to_string());
-                        result
+                        (action, result)
                     }
                 });
-            let results: Vec<Result<()>> = results.buffer_unordered(BINDINGS_AT_ONCE).collect().await;
-            errors.extend(results.into_iter().filter_map(Result::err).map(|error| self.named(error)));
-            if !errors.is_empty() {
+            let written = self.written(results.buffer_unordered(BINDINGS_AT_ONCE).collect().await);
+            all.bindings.extend(written.bindings);
+            all.errors.extend(written.errors);
+            if !all.errors.is_empty() {
                 break;
             }
         }
-        errors
+        all
     }
 }
 

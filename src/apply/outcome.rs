@@ -1,10 +1,11 @@
 //! What an apply has done, for people and machines. It cannot hold a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Issued, Target};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
+use crate::plan::observed::BindingAt;
 use crate::repo::Pushed;
 
 /// Where the records ended up.
@@ -24,8 +25,28 @@ pub struct ClusterOutcome {
     pub name: ClusterName,
     /// New credentials.
     pub issued: BTreeMap<UserName, Issued>,
+    /// Bindings that were written.
+    pub bindings: BTreeSet<BindingAt>,
+    /// Whoever should have lost access and is still in a binding.
+    pub not_cut_off: BTreeSet<UserName>,
     /// What failed; everything else was done.
     pub errors: Vec<Error>,
+}
+
+/// What came of writing some bindings.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) bindings: BTreeSet<BindingAt>,
+    /// Whoever should have left a binding that could not be written.
+    pub(super) failed: BTreeSet<UserName>,
+    pub(super) errors: Vec<Error>,
+}
+
+impl ClusterOutcome {
+    pub(super) fn take(&mut self, written: Written) {
+        self.bindings.extend(written.bindings);
+        self.errors.extend(written.errors);
+    }
 }
 
 /// The whole run.
@@ -43,6 +64,8 @@ impl Outcome {
         let clusters = targets.iter().map(|target| ClusterOutcome {
             name: target.plan.name.clone(),
             issued: BTreeMap::new(),
+            bindings: BTreeSet::new(),
+            not_cut_off: BTreeSet::new(),
             errors: Vec::new(),
         });
         Self { clusters: clusters.collect(), published: Ok(Published::Nothing), interrupted: false }

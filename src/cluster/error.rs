@@ -309,7 +309,7 @@ fn granting(context: &str, call: &Call, message: &str) -> String {
         // pkg/registry/rbac/rolebinding/policybased/storage.go: `bind` on the role, or all of it.
         return format!(
             "a binding may be written only by who holds `bind` on its role, or every right in it: \
-             `kubectl create clusterrole certctl-bind --verb=bind --resource=clusterroles.rbac.authorization.k8s.io,roles.rbac.authorization.k8s.io` \
+             `kubectl create clusterrole certctl-bind --verb=bind --resource=clusterroles.rbac.authorization.k8s.io,roles.rbac.authorization.k8s.io --resource-name=ROLE` \
              and `kubectl create clusterrolebinding certctl-bind --clusterrole=certctl-bind --user={user}`"
         );
     }

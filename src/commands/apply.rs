@@ -4,22 +4,20 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Instant;
 
-use jiff::SignedDuration;
-
 use super::clock;
 use super::load::{self, Source};
 use super::locks::Locks;
 use super::plan::{self, Planned};
 use super::progress::Reporter;
+use super::report;
 use super::terminal::Terminal;
 use super::{DONE, FAILED};
-use crate::apply::{self, Outcome, Published, Settings, Target};
+use crate::apply::{self, Settings, Target};
 use crate::cli::{ApplyArgs, Global};
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, Interrupter};
-use crate::plan::{Plan, Verb, digest, safety};
-use crate::render::text::{self, date};
-use crate::render::{colour, count};
+use crate::plan::{Plan, digest, safety};
+use crate::render::text;
 use crate::repo::{PushTarget, Repo};
 
 pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Result<u8> {
@@ -29,6 +27,7 @@ pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Resu
     }
     let start = Instant::now();
     let source = load::roster(global)?;
+    source.refuse_forgotten_clusters()?;
     let repo = Repo::discover(&global.roster)?;
     for path in repo.heal()? {
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
@@ -40,8 +39,16 @@ pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Resu
 
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
     let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
-    let run = Run { source: &source, args, terminal, start };
-    let planned = plan::make(&source, global, Some(commit.to_string()), clock::now(), &locks, terminal).await;
+    let (interrupter, interrupt) = Interrupt::new();
+    watch_signals(interrupter);
+    let planned = tokio::select! {
+        planned = plan::make(&source, global, Some(commit.to_string()), clock::now(), &locks, terminal) => planned,
+        () = interrupt.wait() => {
+            locks.release().await;
+            return Err(Error::new("interrupted before anything was changed"));
+        }
+    };
+    let run = Run { source: &source, args, terminal, interrupt, start };
     let files = files_beside(&source);
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let result = match repo.refuse_stale(&commit, push.as_ref(), &files) {
@@ -56,6 +63,7 @@ struct Run<'a> {
     source: &'a Source,
     args: &'a ApplyArgs,
     terminal: &'a Terminal,
+    interrupt: Interrupt,
     start: Instant,
 }
 
@@ -65,15 +73,13 @@ impl Run<'_> {
         if plan.clusters.is_empty() {
             return Error::all(errors).map_or(Ok(DONE), Err);
         }
-        self.approve(&plan)?;
-        let (interrupter, interrupt) = Interrupt::new();
-        watch_signals(interrupter);
+        self.approve(&plan).await?;
         let settings = Settings {
             parallelism: self.args.parallelism,
             timeout: self.args.timeout,
             push,
             clock: clock::now,
-            interrupt,
+            interrupt: self.interrupt.clone(),
         };
         let targets = plan.clusters.iter().zip(reached).map(|(plan, reached)| Target {
             plan: plan.clone(),
@@ -85,7 +91,7 @@ impl Run<'_> {
         let reporter = Reporter::new(self.terminal);
         let outcome =
             apply::run(&self.source.roster, &commit, targets.collect(), repo, &settings, &reporter).await;
-        report(&plan, &outcome, self.terminal, self.start);
+        report::print(&plan, &outcome, self.terminal, self.start.elapsed());
         let interrupted = outcome.interrupted;
         match Error::all(errors.into_iter().chain(outcome.into_error())) {
             Some(error) => Err(error),
@@ -95,7 +101,7 @@ impl Run<'_> {
     }
 
     /// The rails, the digest, and the question.
-    fn approve(&self, plan: &Plan) -> Result<()> {
+    async fn approve(&self, plan: &Plan) -> Result<()> {
         let digest = digest::digest(plan);
         let text = text::render(plan, &digest, self.terminal.talk_style());
         if let Some(expected) = &self.args.expect_digest
@@ -111,8 +117,12 @@ impl Run<'_> {
         if plan.is_empty() {
             return Ok(());
         }
-        self.terminal.say(text.trim_end());
-        if !self.args.auto_approve && !self.terminal.ask("Apply this? Only `yes` is a yes:") {
+        if self.args.auto_approve {
+            self.terminal.say(text.trim_end());
+            return Ok(());
+        }
+        let question = format!("{}\nApply this? Only `yes` is a yes:", text.trim_end());
+        if !self.terminal.ask(&question, &self.interrupt).await {
             return Err(Error::new("not applied; nothing was changed"));
         }
         Ok(())
@@ -161,95 +171,4 @@ fn watch_signals(interrupter: Interrupter) {
             );
         }
     });
-}
-
-/// How far a signer's clock and ours may be apart before a date counts as another one.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
-
-fn report(plan: &Plan, outcome: &Outcome, terminal: &Terminal, start: Instant) {
-    let style = terminal.talk_style();
-    let bound = outcome.published.is_ok();
-    let mut issued = 0;
-    for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {
-        issued += done.issued.len();
-        for action in &cluster.people {
-            let line = match (action.verb, done.issued.get(&action.user)) {
-                (Verb::Revoke, _) => style.paint(
-                    colour::REMOVE,
-                    &format!(
-                        "- {} on {}: authenticates until {}, with nothing left but what system:authenticated may do",
-                        action.user,
-                        cluster.name,
-                        date(action.not_after)
-                    ),
-                ),
-                (_, Some(new)) => style.paint(
-                    colour::ADD,
-                    &format!(
-                        "+ {} on {}: {} until {}{}",
-                        action.user,
-                        cluster.name,
-                        new.credential.id,
-                        date(new.credential.not_after),
-                        if bound { "" } else { " (not bound, because it is not recorded)" }
-                    ),
-                ),
-                (_, None) => continue,
-            };
-            terminal.say(&line);
-            if let Some(new) = done.issued.get(&action.user)
-                && new.credential.not_after > action.not_after + CLOCKS_DIFFER
-            {
-                let longer = format!(
-                    "! {} on {}: the signer gave more time than was asked for (until {}); set `until`, or ask who signs there",
-                    action.user,
-                    cluster.name,
-                    date(action.not_after)
-                );
-                terminal.say(&style.paint(colour::WARN, &longer));
-            }
-        }
-        if cluster.people.iter().any(|a| matches!(a.verb, Verb::Revoke | Verb::Rotate)) {
-            terminal.say(&format!(
-                "  On {}, watches, logs, execs and port-forwards that were open go on until the API server ends them \
-                 (a watch after 30 to 60 minutes by default).",
-                cluster.name
-            ));
-        }
-    }
-    let records = match &outcome.published {
-        Ok(Published::Nothing) => "the records stay as they are".to_owned(),
-        Ok(Published::Kept(Some(commit))) => format!("records committed as {commit:.12}, not pushed"),
-        Ok(Published::Kept(None)) => "nothing to commit".to_owned(),
-        Ok(Published::Pushed(pushed)) => {
-            if let Some(note) = &pushed.note {
-                terminal.say(note);
-            }
-            format!("records pushed as {:.12}", pushed.commit.to_string())
-        }
-        Err(_) => "the records were NOT published, so nothing new was bound".to_owned(),
-    };
-    let failed: usize = outcome.clusters.iter().map(|cluster| cluster.errors.len()).sum();
-    let seconds = start.elapsed().as_secs_f64();
-    if plan.is_empty() && failed == 0 {
-        terminal.say(&format!("Nothing to do: the clusters are as the roster says ({seconds:.1} s)."));
-        return;
-    }
-    let summary = plan.summary();
-    let mut parts = Vec::new();
-    for (number, what) in [
-        (issued, "credential issued"),
-        (summary.revoke, "credential revoked"),
-        (if bound { summary.bindings } else { 0 }, "binding brought up to date"),
-    ] {
-        if number > 0 {
-            let (noun, rest) = what.split_once(' ').unwrap_or((what, ""));
-            parts.push(format!("{} {rest}", count(number, noun)));
-        }
-    }
-    if failed > 0 {
-        parts.push(style.paint(colour::REMOVE, &format!("{failed} FAILED")));
-    }
-    parts.push(records);
-    terminal.say(&format!("Done in {seconds:.1} s: {}.", parts.join(", ")));
 }

@@ -4,14 +4,16 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::clock;
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, CredentialGroup, RosterName, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
 use crate::plan::observed::is_ours;
-use crate::plan::{BroughtKey, Observed};
-use crate::record::{self, API_VERSION, ClusterPin, Credential, Record};
+use crate::plan::{BroughtKey, Observed, people};
+use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
+use crate::render::count;
 use crate::roster::{self, Cluster, Roster};
 use crate::seal;
 
@@ -149,12 +151,61 @@ impl Source {
         }
     }
 
+    /// Refuses records of clusters that the roster does not list (any more): nobody would take that
+    /// access away, and nobody would be told.
+    ///
+    /// # Errors
+    /// Each folder under `access/` that holds credentials which still are bound somewhere.
+    pub fn refuse_forgotten_clusters(&self) -> Result<()> {
+        let unreadable = |error| Error::new("access/ could not be read; nothing was done").caused_by(error);
+        let folders = match fs::read_dir(self.folder.join("access")) {
+            Ok(folders) => folders,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut errors = Vec::new();
+        for folder in folders {
+            let name = folder.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+            let Ok(name) = name.parse::<ClusterName>() else { continue };
+            if self.roster.clusters.contains_key(&name) {
+                continue;
+            }
+            let records = self.repository(&name)?.records;
+            let credentials = records.values().flat_map(|record| &record.credentials);
+            let bound =
+                credentials.filter(|c| c.state != State::Revoked && c.not_after > clock::now()).count();
+            if bound > 0 {
+                errors.push(
+                    Error::new(format!(
+                        "access/{name} holds {}, and {} lists no cluster `{name}`, so their access would remain; nothing was done",
+                        count(bound, "credential"),
+                        self.file
+                    ))
+                    .hint(format!("list `{name}` again, leave it out of everyone's `clusters:`, apply, and remove it then"))
+                    .hint(format!("if the cluster does not exist any more: `git rm -r access/{name}`, and commit")),
+                );
+            }
+        }
+        Error::all(errors).map_or(Ok(()), Err)
+    }
+
     fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
         let file = format!("access/{name}/cluster.yaml");
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
         if pin.api_version != API_VERSION || pin.kind != "Cluster" || pin.name != *name {
             return Err(record::changed(&file, format!("is not about cluster `{name}`")));
+        }
+        if pin.roster != self.roster.name {
+            return Err(Error::new(format!(
+                "{file}: these are the records of roster `{}`, not of `{}`; nothing was done",
+                pin.roster, self.roster.name
+            ))
+            .hint("give each roster a folder of its own, with its own access/ beside it")
+            .hint(format!(
+                "if `metadata.name` was changed, change it back to `{}`: what was made under that name belongs to it",
+                pin.roster
+            )));
         }
         Ok(Some(pin))
     }
@@ -191,10 +242,11 @@ fn utf8(file: &str, bytes: &[u8]) -> Result<String> {
 
 /// Reads at most `limit` bytes; a longer file, or one that is no file, is an error.
 fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // Looked at before it is opened: opening a pipe would wait for someone to write into it.
+    if !fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
     }
+    let file = fs::File::open(path)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
@@ -257,12 +309,7 @@ fn brought_key(
     bytes: &[u8],
 ) -> Result<BroughtKey> {
     let path = user.csr.as_ref().map_or("", |path| path.as_str());
-    let groups = user
-        .groups
-        .keys()
-        .filter(|group| roster.groups.get(*group).is_some_and(|group| group.in_certificate))
-        .cloned()
-        .collect();
+    let groups = people::in_certificate_groups(roster, user, clock::now());
     let checked = pki::check_brought_request(bytes, name, &groups)
         .map_err(|error| error.within(&format!("{place}: {path}")))?;
     Ok(BroughtKey { id: checked.id, csr_sha256: checked.sha256, request: checked.pem })

@@ -8,6 +8,7 @@ mod locks;
 mod own;
 mod plan;
 mod progress;
+mod report;
 mod rotate;
 mod schema;
 mod terminal;

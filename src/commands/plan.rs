@@ -16,6 +16,7 @@ use crate::roster::Cluster;
 
 pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<u8> {
     let source = load::roster(global)?;
+    source.refuse_forgotten_clusters()?;
     // A roster that is not in git yet can be planned, only not applied.
     let commit = Repo::discover(&global.roster).and_then(|repo| repo.head()).ok().map(|id| id.to_string());
     let planned = make(&source, global, commit, clock::now(), &OnlyRead, terminal).await;

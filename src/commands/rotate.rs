@@ -15,8 +15,11 @@ use crate::seal;
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
     let source = load::roster(global)?;
     let file = &source.file;
-    let users: Vec<UserName> =
-        if args.all { source.roster.users.keys().cloned().collect() } else { args.users.clone() };
+    let users: Vec<UserName> = match args.all {
+        // Whoever brings their own key is not asked for here: see below.
+        true => source.roster.users.iter().filter(|(_, u)| u.csr.is_none()).map(|(n, _)| n.clone()).collect(),
+        false => args.users.clone(),
+    };
     let missing: Vec<Error> = users
         .iter()
         .filter(|user| !source.roster.users.contains_key(*user))
@@ -27,6 +30,22 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
         })
         .collect();
     if let Some(error) = Error::all(missing) {
+        return Err(error);
+    }
+    // Their credential group is made of their key: only a new key cuts the old one off.
+    let own_keys: Vec<Error> = users
+        .iter()
+        .filter_map(|user| Some((user, source.roster.users.get(user)?)))
+        .filter_map(|(name, user)| Some((name, user, user.csr.as_ref()?)))
+        .map(|(name, user, csr)| {
+            Error::new(format!(
+                "{file}:{}: user `{name}` brings their own key, which only they can replace; nothing was changed",
+                user.position
+            ))
+            .hint(format!("ask {name} for a new key and a new request in {csr}; the next apply cuts the old one off"))
+        })
+        .collect();
+    if let Some(error) = Error::all(own_keys) {
         return Err(error);
     }
     let read = |text: &str| roster::parse(file, text, &seal::parse_recipient).ok();

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::cli::{ColorChoice, Global};
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::render::Style;
 
 /// How to speak.
@@ -89,11 +90,20 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks; only a full `yes` is one.
-    pub fn ask(&self, question: &str) -> bool {
+    /// Asks; only a full `yes` is one. An interrupt is a no.
+    pub async fn ask(&self, question: &str, interrupt: &Interrupt) -> bool {
         let _ = write!(io::stderr(), "{question} ");
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        // A thread that nobody waits for: reading a terminal cannot be called off.
+        std::thread::spawn(move || {
+            let mut answer = String::new();
+            let yes = io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes";
+            let _ = sender.send(yes);
+        });
+        tokio::select! {
+            yes = answer => yes.unwrap_or(false),
+            () = interrupt.wait() => false,
+        }
     }
 }
 

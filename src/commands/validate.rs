@@ -9,7 +9,7 @@ use crate::render::count;
 
 pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     let source = load::roster(global)?;
-    let mut errors = Vec::new();
+    let mut errors: Vec<Error> = source.refuse_forgotten_clusters().err().into_iter().collect();
     let mut records = 0;
     for (name, _) in source.clusters(global) {
         match source.repository(name) {

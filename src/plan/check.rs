@@ -135,7 +135,7 @@ pub fn references(
                 None => (
                     "was not made by certctl".to_owned(),
                     format!(
-                        "look at it with `kubectl get {} {} -o yaml`{}, then delete or rename it",
+                        "look at it with `kubectl get {} {} -o yaml`{}, then delete or rename it, or put our labels back if it lost them",
                         binding.at.kind().to_lowercase(),
                         binding.at.name,
                         binding.at.namespace.as_ref().map_or(String::new(), |n| format!(" -n {n}")),

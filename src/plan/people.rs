@@ -138,12 +138,21 @@ pub struct CredentialAction {
     pub credential: Option<CredentialId>,
     /// Until when the new one will be valid, or the revoked one still authenticates.
     pub not_after: Timestamp,
+    /// Until when the credential that is cut off still authenticates; the plan's own date elsewhere.
+    pub cut_off_until: Option<Timestamp>,
     /// Through how many bindings of others the credential that is cut off keeps access.
     pub remains: usize,
     /// Whether the credential that is revoked was its owner's while the roster protected them.
     pub protected: bool,
     /// What to issue.
     pub issuance: Option<Issuance>,
+}
+
+impl CredentialAction {
+    /// Until when the old credential still authenticates.
+    pub fn old_until(&self) -> Timestamp {
+        self.cut_off_until.unwrap_or(self.not_after)
+    }
 }
 
 /// All that is needed to issue a credential.
@@ -279,6 +288,7 @@ impl People {
             reason,
             credential: Some(credential.id.clone()),
             not_after: credential.not_after,
+            cut_off_until: Some(credential.not_after),
             remains: 0,
             protected: credential.protected,
             issuance: None,
@@ -371,6 +381,7 @@ impl People {
             reason,
             credential: active.or(bound.last().copied()).map(|credential| credential.id.clone()),
             not_after,
+            cut_off_until: active.filter(|_| verb == Verb::Rotate).map(|credential| credential.not_after),
             remains: 0,
             protected: false,
             issuance: Some(issuance),
