@@ -209,7 +209,8 @@ fn write_world(folder: &Path, users: usize) {
         moved.entry(part).or_default().push(group.to_string());
     }
     fs::write(folder.join("users.yaml"), roster).expect("the roster");
-    let pin = ClusterPin::new("prod".parse().expect("a name"), UID.into());
+    let (cluster, roster_name) = ("prod".parse().expect("a name"), "acme".parse().expect("a name"));
+    let pin = ClusterPin::new(cluster, UID.into(), roster_name);
     fs::write(access.join("cluster.yaml"), record::to_yaml(&pin).expect("YAML")).expect("the pin");
 
     let source = self::roster(folder);
