@@ -261,13 +261,7 @@ fn brought_key(
     bytes: &[u8],
 ) -> Result<BroughtKey> {
     let path = user.csr.as_ref().map_or("", |path| path.as_str());
-    let groups = user
-        .groups
-        .keys()
-        .filter(|group| roster.groups.get(*group).is_some_and(|group| group.in_certificate))
-        .cloned()
-        .collect();
-    let checked = pki::check_brought_request(bytes, name, &groups)
+    let checked = pki::check_brought_request(bytes, name, &roster.groups_in_certificate(user))
         .map_err(|error| error.within(&format!("{place}: {path}")))?;
     Ok(BroughtKey { id: checked.id, csr_sha256: checked.sha256, request: checked.pem })
 }
@@ -321,7 +315,8 @@ pub async fn reach(
     Ok(Reached { connection, observed, certificate_authority })
 }
 
-fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
+/// The CA that the roster names.
+pub fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
     let place = format!("{}:{}", source.file, cluster.position);
     let pem = read(&source.folder.join(path), LARGEST_FILE).map_err(|cause| {
         Error::new(format!("{place}: certificateAuthority {path} could not be read")).caused_by(cause)

@@ -122,6 +122,13 @@ pub struct User {
 }
 
 impl Roster {
+    /// The groups that someone's certificate holds.
+    pub fn groups_in_certificate(&self, user: &User) -> BTreeSet<GroupName> {
+        let in_certificate =
+            |group: &&GroupName| self.groups.get(*group).is_some_and(|group| group.in_certificate);
+        user.groups.keys().filter(in_certificate).cloned().collect()
+    }
+
     /// What it says, whatever the layout: all places are the default ones.
     #[must_use]
     pub fn without_positions(mut self) -> Self {
