@@ -81,7 +81,8 @@ fn place(source: &Source, args: &RequestArgs, user: &UserName) -> Result<(PathBu
     };
     let Some(file) = &args.output else {
         let named = format!("csrs/{user}.csr");
-        let file = source.folder.join(&named);
+        let here = source.folder == Path::new(".");
+        let file = if here { PathBuf::from(&named) } else { source.folder.join(&named) };
         let named = named.parse().map_err(|_| outside(&file))?;
         return Ok((file, named));
     };

@@ -207,7 +207,7 @@ pub struct User {
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), extend("not" = {"const": "cluster"}), example = &"alice")]
     pub name: String,
     /// The public keys to which the kubeconfig is encrypted, each of which can decrypt it: age
-    /// recipients (`age1...`, from `certctl keygen`), or SSH keys of type ssh-ed25519
+    /// recipients (`age1...`, from `certctl keygen` or an age plugin), or SSH keys of type ssh-ed25519
     /// or ssh-rsa. At least one.
     #[schemars(length(min = 1))]
     pub recipients: Vec<RecipientText>,

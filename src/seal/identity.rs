@@ -206,7 +206,8 @@ impl Identities {
         for keys in [&plugins, &self.protected] {
             let _ = self.asker.failure();
             match read(decryptor()?, all(keys), sealed.len()) {
-                Err(OpenError::NotForUs) => {}
+                // A plugin that got no answer may just say that it opened nothing.
+                Err(OpenError::NotForUs) => locked.extend(self.asker.failure()),
                 Err(OpenError::Locked(why)) => locked.push(self.asker.failure().unwrap_or(why)),
                 other => return other,
             }

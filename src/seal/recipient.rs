@@ -17,6 +17,9 @@ use crate::model::{Invalid, Recipient};
 /// The longest recipient, comment included, in bytes. RSA 4096 takes 720.
 const LENGTH_LIMIT: usize = 2000;
 
+/// `age1tag1...`: a hardware key that several plugins can open, and age itself can seal to.
+pub(super) const TAG: &str = "tag";
+
 /// Reads one recipient as people paste it, with or without an ssh comment.
 ///
 /// # Errors
@@ -68,7 +71,7 @@ pub fn parse_recipient(text: &str) -> Result<Recipient, Invalid> {
     }
 }
 
-/// The plugin that seals to this recipient, e.g. `yubikey`; `None` where age needs none.
+/// The plugin that this recipient belongs to, e.g. `yubikey`; `tag` where it may be any.
 pub fn plugin_of(recipient: &Recipient) -> Option<&str> {
     let (kind, _) = recipient.as_str().rsplit_once('1')?;
     kind.strip_prefix("age1")
@@ -91,7 +94,9 @@ pub(super) fn for_age(recipients: &BTreeSet<Recipient>) -> Result<Vec<Box<dyn ag
     for recipient in recipients {
         let text = recipient.as_str();
         let broken = || Error::new(format!("`{text}` is no recipient; nothing was sealed"));
-        if let Some(plugin) = plugin_of(recipient) {
+        if plugin_of(recipient) == Some(TAG) {
+            keys.push(Box::new(text.parse::<age::tag::Recipient>().map_err(|_| broken())?));
+        } else if let Some(plugin) = plugin_of(recipient) {
             plugins.entry(plugin).or_default().push(text.parse().map_err(|_| broken())?);
         } else if text.starts_with("age1") {
             keys.push(Box::new(text.parse::<age::x25519::Recipient>().map_err(|_| broken())?));
@@ -128,6 +133,11 @@ fn age_key(text: &str) -> Result<Recipient, Invalid> {
             return Err(Invalid(
                 "is a post-quantum recipient (`age1tagpq1`), which cannot be mixed with others; use `age1...` of X25519".into(),
             ));
+        }
+        Some(TAG) => {
+            let key: age::tag::Recipient =
+                text.parse().map_err(|why| Invalid(format!("is no recipient of a hardware key: {why}")))?;
+            return Ok(Recipient::accepted_by_age(key.to_string()));
         }
         Some(_) => {
             let key: age::plugin::Recipient =
@@ -268,6 +278,8 @@ mod tests {
             ed25519,
             ssh("ssh-rsa", &[&[1, 0, 1], &modulus(256)]),
             ssh("ssh-rsa", &[&[1, 0, 1], &modulus(512)]),
+            // The base point of P-256, as a hardware key.
+            "age1tag1qd43050juykyy3lchnnw2caygre8wqmasyk7kvaq7jsnj3wcnrpfvt5hxye".to_owned(),
         ] {
             for text in [key.clone(), format!("  {key}\n")] {
                 assert_eq!(parse_recipient(&text).expect(&key).as_str(), key);
