@@ -1,4 +1,4 @@
-//! The person's side on a real cluster: from nothing to kubectl, with each kind of key.
+//! Each kind of key that a person may have, on a real cluster: sealed, kept at home, of a plugin.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
