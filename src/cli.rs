@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{ClusterName, UserName};
+use crate::model::{ClusterName, KeyType, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -83,11 +83,24 @@ pub enum Command {
     /// new credentials. On a terminal it shows the plan and asks. Run it again after any failure.
     #[command(after_help = "Example: certctl apply --auto-approve")]
     Apply(ApplyArgs),
-    /// Decrypt a kubeconfig to standard output
+    /// Make an age identity for yourself, and print the line for the roster
     ///
-    /// It must be one that certctl wrote, lead to the server that was reviewed, and hold the certificate
-    /// of the record; anything else is refused.
-    #[command(after_help = "Example: certctl decrypt alice -i ~/.ssh/id_ed25519 > ~/.kube/prod")]
+    /// The identity goes to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), for your eyes only.
+    /// A file that is there is never overwritten.
+    #[command(after_help = "Example: certctl keygen --passphrase")]
+    Keygen(KeygenArgs),
+    /// Make a private key that stays on this machine, and the request for the roster
+    ///
+    /// Instead of a key that certctl makes and seals to you. The key goes to certctl/keys/ in
+    /// $XDG_CONFIG_HOME (~/.config); the request, which is public, to csrs/USER.csr beside the roster.
+    /// Once the certificate is in the repository, `decrypt` joins it with the key.
+    #[command(after_help = "Example: certctl request alice && git add csrs/alice.csr")]
+    Request(RequestArgs),
+    /// Decrypt a kubeconfig to standard output or a file
+    ///
+    /// Without USER, your own: whose is found out from your identities. Nothing in the repository is
+    /// believed: server, CA, certificate and key must be those of the roster and the record.
+    #[command(after_help = "Example: certctl decrypt --cluster prod -o ~/.kube/prod")]
     Decrypt(DecryptArgs),
     /// Raise the generation of users in the roster, so that apply reissues and cuts off
     ///
@@ -158,6 +171,33 @@ pub struct ApplyArgs {
     pub parallelism: usize,
 }
 
+/// `keygen`.
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// Protect it with a passphrase, which is asked for twice
+    #[arg(long)]
+    pub passphrase: bool,
+    /// Where to write it [default: certctl/identity.txt in $XDG_CONFIG_HOME, else in ~/.config]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `request`.
+#[derive(Debug, Args)]
+pub struct RequestArgs {
+    /// Who you are on the roster [default: whose recipient your identity is]
+    pub user: Option<UserName>,
+    /// ecdsa-p256, ecdsa-p384, ed25519 or rsa-4096 [default: as the roster says, else ecdsa-p256]
+    #[arg(long, value_name = "KIND", value_parser = key)]
+    pub key: Option<KeyType>,
+    /// Where to write the request, in the roster's folder [default: csrs/USER.csr]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// An age identity file or an OpenSSH private key that says who you are; as for `decrypt`
+    #[arg(long, short, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
 /// `decrypt`.
 #[derive(Debug, Args)]
 pub struct DecryptArgs {
@@ -165,9 +205,16 @@ pub struct DecryptArgs {
     pub user: Option<UserName>,
     /// An age identity file or an OpenSSH private key; may be repeated
     ///
-    /// Without it: $CERTCTL_IDENTITY, then ~/.ssh/id_ed25519 and ~/.ssh/id_rsa.
+    /// Without it: $CERTCTL_IDENTITY, else all that exist of certctl/identity.txt in $XDG_CONFIG_HOME
+    /// (~/.config), $SOPS_AGE_KEY_FILE, sops/age/keys.txt, ~/.ssh/id_ed25519 and ~/.ssh/id_rsa.
     #[arg(long, short, value_name = "FILE")]
     pub identity: Vec<PathBuf>,
+    /// Write it to a file that only you can read
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file, if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
 }
 
 /// `rotate`.
@@ -200,4 +247,10 @@ fn parallelism(text: &str) -> Result<usize, String> {
         Ok(n @ 1..=1000) => Ok(n),
         _ => Err("from 1 to 1000".to_owned()),
     }
+}
+
+fn key(text: &str) -> Result<KeyType, String> {
+    let kinds = [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096];
+    let kind = kinds.into_iter().find(|kind| kind.to_string() == text);
+    kind.ok_or_else(|| format!("write one of {}", kinds.map(|kind| kind.to_string()).join(", ")))
 }

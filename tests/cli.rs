@@ -285,8 +285,8 @@ fn rotate_changes_the_generation_and_no_other_byte() {
 fn decrypt_says_why_it_opens_nothing() {
     let place = Place::new();
     place.run(&["decrypt"]).fails(1, expect![[r#"
-        Error: no identity to decrypt with: there is no ~/.ssh/id_ed25519 or ~/.ssh/id_rsa
-          Hint: name the file of your age or SSH private key: `certctl decrypt -i FILE`, or set CERTCTL_IDENTITY
+        Error: there is no identity to decrypt with: neither certctl's own, nor one of SOPS, nor an SSH key in ~/.ssh
+          Hint: make one with `certctl keygen`, or name the file of your age or SSH private key: `-i FILE`
     "#]]);
     let (ours, theirs) = (identity(), identity());
     place.identity_file("ours", &ours);

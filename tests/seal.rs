@@ -6,10 +6,15 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use age::secrecy::ExposeSecret as _;
 use certctl::model::Recipient;
-use certctl::seal::{Identities, OpenError, PLAINTEXT_LIMIT, SEALED_LIMIT, parse_recipient, seal};
+use certctl::seal::{
+    Identities, OpenError, PLAINTEXT_LIMIT, Prompt, SEALED_LIMIT, new_identity, parse_recipient, seal,
+};
+use zeroize::Zeroizing;
 
 const PLAINTEXT: &[u8] = b"apiVersion: v1\nkind: Config\n";
 
@@ -135,6 +140,7 @@ fn unusable_identities_are_refused_by_name_and_never_repeated() {
     };
     let (good, recipient) = age_identity(folder.path(), "age.txt");
     let secret = std::fs::read_to_string(&good).expect("the identity");
+    let sealed = seal(&BTreeSet::from([recipient.clone()]), PLAINTEXT).expect("sealed");
     let armor = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n";
     let pkcs8 = "-----BEGIN PRIVATE KEY-----\nSECRETSECRET\n-----END PRIVATE KEY-----\n";
     for (path, why) in [
@@ -143,15 +149,19 @@ fn unusable_identities_are_refused_by_name_and_never_repeated() {
         (file("empty", "# nothing\n"), "holds no identity"),
         (file("public", recipient.as_str()), "public:1: this is a public key"),
         (file("broken", &format!("{secret}\nSECRETSECRET\n")), "broken:5: this line is no identity"),
-        (file("plugin", "AGE-PLUGIN-YUBIKEY-1SECRETSECRET"), "plugins are not supported yet"),
-        (file("quantum", "AGE-SECRET-KEY-PQ-1SECRETSECRET"), "post-quantum"),
-        (file("sealed", armor), "protected by a passphrase"),
         (
-            file("binary", "age-encryption.org/v1\n-> scrypt"),
-            "Hint: decrypt with age itself, which asks: `age -d -i",
+            file("plugin", "AGE-PLUGIN-YUBIKEY-1SECRETSECRET"),
+            "plugin:1: this identity of an age plugin was cut off",
         ),
+        (file("quantum", "AGE-SECRET-KEY-PQ-1SECRETSECRET"), "post-quantum"),
+        (file("armored", armor), "this is no age file, or was cut off"),
+        (file("binary", "age-encryption.org/v1\n-> scrypt"), "this is no age file, or was cut off"),
+        (file("sealed", std::str::from_utf8(&sealed).expect("ASCII")), "is sealed to a key"),
         (file("pkcs8", pkcs8), "no private key that age can use"),
-        (file("encrypted", &pkcs8.replace("PRIVATE", "ENCRYPTED PRIVATE")), "protected by a passphrase"),
+        (
+            file("encrypted", &pkcs8.replace("PRIVATE", "ENCRYPTED PRIVATE")),
+            "Hint: store it in the form of OpenSSH",
+        ),
         (file("cut", "-----BEGIN OPENSSH PRIVATE KEY-----\nSECRETSECRET\n"), "cut off"),
         (file("large", &"#".repeat(65_537)), "larger than 64 KiB"),
     ] {
@@ -162,14 +172,65 @@ fn unusable_identities_are_refused_by_name_and_never_repeated() {
             "{text}"
         );
     }
-    if let Some((path, _)) = ssh_identity(folder.path(), "ed25519", "a passphrase") {
-        assert!(refusal(&[path]).contains("protected by a passphrase"));
-    }
-    if let Some((path, _)) = ssh_identity(folder.path(), "rsa", "a passphrase") {
-        assert!(refusal(&[path]).contains("protected by a passphrase"));
-    }
     let text = refusal(&[folder.path().join("missing"), folder.path().join("empty")]);
     assert_eq!(text.matches("Error:").count(), 2, "every file is reported: {text}");
+}
+
+/// Knows one passphrase, and counts how often it was asked.
+struct Knows(&'static str, AtomicUsize);
+
+impl Prompt for Knows {
+    fn secret(&self, _: &str) -> Result<Zeroizing<String>, String> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(Zeroizing::new(self.0.to_owned()))
+    }
+    fn line(&self, _: &str) -> Result<String, String> {
+        Err("it knows nothing else".into())
+    }
+    fn tell(&self, _: &str) {}
+}
+
+#[test]
+fn a_passphrase_is_asked_for_once_and_only_where_nothing_else_opens_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plain, everyone) = age_identity(folder.path(), "age.txt");
+    let (_, nobody) = age_identity(folder.path(), "other.txt");
+    let made = new_identity("now", Some("right")).expect("made");
+    let path = folder.path().join("locked.txt");
+    std::fs::write(&path, &made.file).expect("written");
+    let locked = (path, parse_recipient(&made.recipient).expect("a recipient"));
+    let ssh = ["ed25519", "rsa"].into_iter().filter_map(|kind| ssh_identity(folder.path(), kind, "right"));
+    for (path, recipient) in std::iter::once(locked).chain(ssh) {
+        let to = |recipient: &Recipient| seal(&[recipient.clone()].into(), PLAINTEXT).expect("sealed");
+        let is_file = path.ends_with("locked.txt");
+
+        let knows = Arc::new(Knows("right", AtomicUsize::new(0)));
+        let (identities, errors) = Identities::load_with(&[path.clone(), plain.clone()], knows.clone());
+        assert!(errors.is_empty(), "{errors:?}");
+        let known = identities.recipients().contains(&recipient);
+        assert_eq!(known, !is_file, "the public half of an SSH key needs no passphrase");
+        assert_eq!(*identities.open(&to(&everyone)).expect("opened"), PLAINTEXT);
+        assert_eq!(knows.1.load(Ordering::Relaxed), 0, "another key opens it");
+        for _ in 0..2 {
+            assert_eq!(*identities.open(&to(&recipient)).expect("opened"), PLAINTEXT);
+        }
+        assert_eq!(identities.open(&to(&nobody)).err(), Some(OpenError::NotForUs));
+        assert_eq!(knows.1.load(Ordering::Relaxed), 1, "asked once");
+        assert_eq!(identities.unlock().0.contains(&recipient), is_file);
+
+        let guesses = Arc::new(Knows("wrong", AtomicUsize::new(0)));
+        let (identities, _) = Identities::load_with(std::slice::from_ref(&path), guesses.clone());
+        let error = identities.open(&to(&recipient)).expect_err("locked");
+        assert!(matches!(&error, OpenError::Locked(why) if why.contains("wrong 3 times")), "{error}");
+        assert_eq!(guesses.1.load(Ordering::Relaxed), 3);
+
+        let error = load(&path).open(&to(&recipient)).expect_err("locked");
+        let name = path.display().to_string();
+        assert!(
+            matches!(&error, OpenError::Locked(why) if why.contains("protected by a passphrase") && why.contains(&name)),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ impl Issuer<'_> {
     }
 
     async fn issue_unnamed(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
+        // Before a certificate exists that could not be sealed.
+        seal::check_plugins(&issuance.recipients)?;
         let (key, id, public_key, request, subject) = prepare(user.clone(), issuance).await?;
         let pem = self.sign(user, issuance, &request).await?;
         let certificate = Certificate::from_pem(&pem)?;

@@ -1,14 +1,13 @@
-//! `certctl decrypt`: one kubeconfig to standard output, after a look at what it holds.
+//! `certctl decrypt`: one kubeconfig to standard output or a file, after a look at what it holds.
 
 use super::terminal::Terminal;
-use super::{DONE, clock, load, own};
+use super::{DONE, clock, identities, load, own, private};
 use crate::cli::{DecryptArgs, Global};
 use crate::error::Result;
-use crate::seal::Identities;
 
 pub fn run(global: &Global, args: &DecryptArgs, terminal: &Terminal) -> Result<u8> {
     let source = load::roster(global)?;
-    let identities = Identities::load(&own::identity_files(&args.identity)?)?;
+    let identities = identities::load(&args.identity, terminal)?;
     let own = own::open_one(&source, global, args.user.as_ref(), &identities)?;
     if own.credential.not_after <= clock::now() {
         terminal.say(&format!(
@@ -17,12 +16,22 @@ pub fn run(global: &Global, args: &DecryptArgs, terminal: &Terminal) -> Result<u
         ));
     }
     if own.kubeconfig.private_key.is_none() {
+        let place = identities::key_file(&own.credential.id)
+            .map_or_else(|| "certctl's folder".to_owned(), |file| file.display().to_string());
         terminal.say(&format!(
-            "It holds no private key, because you keep it: add it with `kubectl config set-credentials {} --client-key=FILE`.",
+            "It holds no private key, because you keep it: put that at {place}, or add it with `kubectl config set-credentials {} --client-key=FILE`.",
             own.kubeconfig.user
         ));
     }
     terminal.detail(&format!("{}'s kubeconfig for {}: it is the one on record", own.user, own.cluster));
-    terminal.print(&own.plaintext)?;
+    match &args.output {
+        None => terminal.print(&own.plaintext)?,
+        Some(path) => {
+            private::write(path, &own.plaintext, args.force).map_err(|error| {
+                if args.force { error } else { error.hint("`--force` replaces a file that is there") }
+            })?;
+            terminal.say(&format!("{}: {} on {}.", path.display(), own.user, own.cluster));
+        }
+    }
     Ok(DONE)
 }

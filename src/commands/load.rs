@@ -368,7 +368,8 @@ pub async fn reach(
     Ok(Reached { connection, observed, certificate_authority })
 }
 
-fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
+/// The CA that the roster names.
+pub fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
     let place = format!("{}:{}", source.file, cluster.position);
     let pem = read(&source.folder.join(path), LARGEST_FILE).map_err(|cause| {
         Error::new(format!("{place}: certificateAuthority {path} could not be read")).caused_by(cause)

@@ -3,12 +3,16 @@
 mod apply;
 mod clock;
 mod decrypt;
+mod identities;
+mod keygen;
 pub mod load;
 mod locks;
 mod own;
 mod plan;
+mod private;
 mod progress;
 mod report;
+mod request;
 mod rotate;
 mod schema;
 mod terminal;
@@ -52,6 +56,8 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Plan(args) => runtime()?.block_on(plan::run(global, args, terminal)),
         Command::Apply(args) => runtime()?.block_on(apply::run(global, args, terminal)),
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
+        Command::Keygen(args) => keygen::run(args, terminal),
+        Command::Request(args) => request::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Schema { what } => schema::run(*what, terminal),
     }

@@ -3,17 +3,21 @@
 //! Nothing in the repository is believed: a kubeconfig must be one that certctl writes, lead to the
 //! server of the roster, and hold the certificate of the record and its key.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::load::Source;
+use super::identities;
+use super::load::{self, Source};
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::kubeconfig::{self, ParsedKubeconfig};
-use crate::model::{ClusterName, UserName};
+use crate::kubeconfig::{self, Kubeconfig, ParsedKubeconfig};
+use crate::model::{ClusterName, Recipient, UserName, hex, sha256};
+use crate::pki::{self, PrivateKey};
 use crate::record::{Credential, State};
-use crate::seal::{Identities, OpenError};
+use crate::seal::{self, Identities, OpenError};
 
 /// One kubeconfig of one's own. It holds a private key, so it cannot be printed by accident.
 pub struct Own {
@@ -23,47 +27,72 @@ pub struct Own {
     pub user: UserName,
     /// The credential that the record says is active.
     pub credential: Credential,
-    /// The file, as it was sealed.
+    /// The file: as it was sealed, or joined with the key that stays on this machine.
     pub plaintext: Zeroizing<Vec<u8>>,
-    /// What it says.
+    /// What it says; without a private key only where the owner keeps it, and not here.
     pub kubeconfig: ParsedKubeconfig,
-}
-
-/// `-i`, `CERTCTL_IDENTITY`, then the SSH keys where they usually are.
-///
-/// # Errors
-/// There is none of them.
-pub fn identity_files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    if !given.is_empty() {
-        return Ok(given.to_vec());
-    }
-    if let Some(file) = std::env::var_os("CERTCTL_IDENTITY").filter(|file| !file.is_empty()) {
-        return Ok(vec![file.into()]);
-    }
-    let ssh = std::env::home_dir().map(|home| home.join(".ssh")).unwrap_or_default();
-    let files: Vec<PathBuf> =
-        ["id_ed25519", "id_rsa"].iter().map(|name| ssh.join(name)).filter(|file| file.is_file()).collect();
-    if files.is_empty() {
-        return Err(Error::new("no identity to decrypt with: there is no ~/.ssh/id_ed25519 or ~/.ssh/id_rsa")
-            .hint("name the file of your age or SSH private key: `certctl decrypt -i FILE`, or set CERTCTL_IDENTITY"));
-    }
-    Ok(files)
 }
 
 /// Who one is: the users of the roster that have one of these keys as a recipient.
 ///
+/// The passphrase of an age identity file is asked for only where no other key is on the roster.
+/// Plugins do not tell their recipients: of the people with one of that plugin, one is whoever's
+/// files open.
+///
 /// # Errors
-/// Nobody has.
+/// Nobody has, or a key that might could not be used.
 pub fn who(source: &Source, identities: &Identities) -> Result<Vec<UserName>> {
-    let mine = |user: &crate::roster::User| !user.recipients.is_disjoint(identities.recipients());
-    let users: Vec<UserName> =
-        source.roster.users.iter().filter(|(_, user)| mine(user)).map(|(name, _)| name.clone()).collect();
-    if users.is_empty() {
-        return Err(Error::new(format!("none of your keys is a recipient in {}", source.file))
-            .hint("pull the latest roster with `git pull`, or name your private key with `-i FILE`")
-            .hint("if your key changed, ask an admin to put the new recipient on the roster and apply"));
+    let users = having(source, |recipient| identities.recipients().contains(recipient));
+    if !users.is_empty() {
+        return Ok(users);
     }
-    Ok(users)
+    let (recipients, mut errors) = identities.unlock();
+    let users = having(source, |recipient| recipients.contains(recipient));
+    if !users.is_empty() {
+        return Ok(users);
+    }
+    let plugins = identities.plugins();
+    // `age1tag1...` is the one form that several plugins share.
+    let of_plugin = |plugin: &str| plugins.contains(plugin) || (plugin == "tag" && !plugins.is_empty());
+    let mut users = having(source, |recipient| seal::plugin_of(recipient).is_some_and(of_plugin));
+    let mut locked = Vec::new();
+    if users.len() > 1 {
+        let mut opens = |user: &UserName| -> Result<bool> {
+            for cluster in source.roster.clusters.keys() {
+                let file = format!("access/{cluster}/{user}.kubeconfig.age");
+                match source.read(&file)?.map(|bytes| identities.open(&bytes)) {
+                    Some(Ok(_)) => return Ok(true),
+                    Some(Err(OpenError::Locked(why))) => locked.push(why),
+                    _ => {}
+                }
+            }
+            Ok(false)
+        };
+        let mut mine = Vec::new();
+        for user in users {
+            if opens(&user)? {
+                mine.push(user);
+            }
+        }
+        users = mine;
+    }
+    if !users.is_empty() {
+        return Ok(users);
+    }
+    if errors.is_empty() {
+        errors = &locked;
+    }
+    if let Some(why) = errors.first() {
+        return Err(Error::new(format!("{why}; nothing was decrypted")));
+    }
+    Err(Error::new(format!("none of your keys is a recipient in {}", source.file))
+        .hint("pull the latest roster with `git pull`, or name your private key with `-i FILE`")
+        .hint("if your key changed, ask an admin to put the new recipient on the roster and apply"))
+}
+
+fn having(source: &Source, one: impl Fn(&Recipient) -> bool) -> Vec<UserName> {
+    let users = source.roster.users.iter().filter(|(_, user)| user.recipients.iter().any(&one));
+    users.map(|(name, _)| name.clone()).collect()
 }
 
 /// Every kubeconfig of one's own on the clusters that the command is about.
@@ -103,6 +132,10 @@ fn open<'a>(
             match identities.open(&bytes) {
                 Ok(plaintext) => opened.push((cluster, name.clone(), plaintext)),
                 Err(OpenError::NotForUs) => locked += 1,
+                Err(OpenError::Locked(why)) => {
+                    return Err(Error::new(format!("{file} was not opened: {why}; nothing was decrypted"))
+                        .hint("run it in a terminal, or name an identity without a passphrase: `-i FILE`"));
+                }
                 Err(OpenError::Malformed(why)) => {
                     return Err(Error::new(format!("{file} is no sealed kubeconfig: {why}; nothing was decrypted"))
                         .hint(format!("restore it with `git checkout -- {file}`, or ask an admin to run `certctl rotate {name}`")));
@@ -166,14 +199,75 @@ fn check(
     let credential = active.ok_or_else(|| {
         refused(Error::new(format!("access/{cluster}/{user}.yaml holds no active credential")))
     })?;
-    // The roster's server, where it names one, is what was reviewed; the record is what was issued.
-    let server = source.roster.clusters.get(cluster).and_then(|cluster| cluster.server.as_deref());
+    // The roster's server and CA, where it names them, are what was reviewed; the record is what was
+    // issued.
+    let wanted = source.roster.clusters.get(cluster);
+    let server = wanted.and_then(|wanted| wanted.server.as_deref());
+    let named = match wanted.and_then(|wanted| Some((wanted, wanted.certificate_authority.as_ref()?))) {
+        Some((wanted, path)) => {
+            Some(hex(&sha256(&load::certificate_authority(source, wanted, path.as_str())?)))
+        }
+        None => credential.certificate_authority_sha256.clone(),
+    };
     kubeconfig::verify(
         &kubeconfig,
         server.unwrap_or(&credential.server),
-        credential.certificate_authority_sha256.as_deref(),
+        named.as_deref(),
         &credential.x509_sha256,
     )
     .map_err(refused)?;
-    Ok(Own { cluster: cluster.clone(), user, credential, plaintext, kubeconfig })
+    if kubeconfig.cluster != cluster.as_str() || kubeconfig.user != format!("{user}@{cluster}") {
+        return Err(refused(Error::new(format!(
+            "it is named `{}` and `{}`, expected `{cluster}` and `{user}@{cluster}`",
+            kubeconfig.cluster, kubeconfig.user
+        ))));
+    }
+    let own = Own { cluster: cluster.clone(), user, credential, plaintext, kubeconfig };
+    own.joined()
+}
+
+impl Own {
+    /// With the key that stays on this machine, where it is here.
+    fn joined(mut self) -> Result<Self> {
+        if self.kubeconfig.private_key.is_some() {
+            return Ok(self);
+        }
+        let Some(file) = identities::key_file(&self.credential.id) else { return Ok(self) };
+        let Some(key) = read_key(&file)? else { return Ok(self) };
+        if key.public_key_der() != self.kubeconfig.certificate.public_key_der {
+            return Err(Error::new(format!(
+                "{} is not the key of credential {} of `{}`; nothing was decrypted",
+                file.display(),
+                self.credential.id,
+                self.user
+            ))
+            .hint("put the right key there, or make a new one with `certctl request`"));
+        }
+        self.plaintext = Kubeconfig {
+            cluster: &self.cluster,
+            user: &self.user,
+            server: &self.kubeconfig.server,
+            certificate_authority: self.kubeconfig.certificate_authority.as_deref(),
+            certificate: self.kubeconfig.certificate.pem(),
+            private_key: Some(&key),
+        }
+        .to_yaml();
+        self.kubeconfig.private_key = Some(key);
+        Ok(self)
+    }
+}
+
+/// A private key on this machine; `None` where there is none.
+fn read_key(file: &Path) -> Result<Option<PrivateKey>> {
+    let unreadable =
+        |why: std::io::Error| Error::new(format!("{} could not be read", file.display())).caused_by(why);
+    let opened = match fs::File::open(file) {
+        Ok(opened) => opened,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(why) => return Err(unreadable(why)),
+    };
+    // Room for all of it from the start, so that no copy is left behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(pki::SIZE_LIMIT + 64));
+    opened.take(pki::SIZE_LIMIT as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
+    PrivateKey::from_pem(&text).map(Some).map_err(|error| error.within(&file.display().to_string()))
 }

@@ -1,11 +1,15 @@
 //! Data goes to standard output, talk to standard error; colour and chattiness are decided once.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::fs::OpenOptions;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
+
+use zeroize::Zeroizing;
 
 use crate::cli::{ColorChoice, Global};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::render::Style;
+use crate::seal::Prompt;
 
 /// How to speak.
 pub struct Terminal {
@@ -105,6 +109,41 @@ impl Terminal {
             () = interrupt.wait() => false,
         }
     }
+}
+
+/// The terminal that the process belongs to, whatever its standard streams are: passphrases are
+/// asked there, so that `certctl decrypt > FILE` works.
+pub struct Tty;
+
+impl Prompt for Tty {
+    fn secret(&self, question: &str) -> Result<Zeroizing<String>, String> {
+        rpassword::prompt_password(format!("{question}: "))
+            .map(Zeroizing::new)
+            .map_err(|why| unanswered(&why))
+    }
+
+    fn line(&self, question: &str) -> Result<String, String> {
+        let ask = || -> io::Result<String> {
+            let mut tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+            write!(tty, "{question} ")?;
+            let mut answer = String::new();
+            BufReader::new(tty).read_line(&mut answer)?;
+            Ok(answer.trim().to_owned())
+        };
+        ask().map_err(|why| unanswered(&why))
+    }
+
+    fn tell(&self, message: &str) {
+        let _ = writeln!(io::stderr(), "{message}");
+    }
+}
+
+fn unanswered(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => "nothing was answered",
+        _ => "there is no terminal to ask on",
+    }
+    .to_owned()
 }
 
 #[cfg(test)]

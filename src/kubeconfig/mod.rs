@@ -87,7 +87,7 @@ impl Kubeconfig<'_> {
     }
 }
 
-/// A kubeconfig that [`parse`] took. It may hold a private key, so it has no Debug, Display, Clone
+/// A kubeconfig that [`parse()`] took. It may hold a private key, so it has no Debug, Display, Clone
 /// or Serialize.
 pub struct ParsedKubeconfig {
     /// The name of the cluster and of the context.

@@ -207,7 +207,7 @@ pub struct User {
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), extend("not" = {"const": "cluster"}), example = &"alice")]
     pub name: String,
     /// The public keys to which the kubeconfig is encrypted, each of which can decrypt it: age
-    /// recipients (`age1...`, from `age-keygen`), or SSH keys of type ssh-ed25519
+    /// recipients (`age1...`, from `certctl keygen` or an age plugin), or SSH keys of type ssh-ed25519
     /// or ssh-rsa. At least one.
     #[schemars(length(min = 1))]
     pub recipients: Vec<RecipientText>,
@@ -253,7 +253,9 @@ pub struct User {
 /// A public key that a kubeconfig is encrypted to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct RecipientText(#[schemars(regex(pattern = r"^(age1[a-z0-9]+|ssh-(ed25519|rsa) .+)$"))] pub String);
+pub struct RecipientText(
+    #[schemars(regex(pattern = r"^(age1[a-z0-9+._-]+|ssh-(ed25519|rsa) .+)$"))] pub String,
+);
 
 /// The name of a cluster of this roster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -66,7 +66,7 @@ impl Context<'_, '_> {
             errors.add_with_hint(
                 name_position(fields),
                 format!("{} has no recipient, so nothing could be sealed to them", fields.what),
-                "ask them for an SSH public key, or to run `age-keygen -o key.txt`, and add the public key it prints under `recipients:`",
+                "ask them for an SSH public key, or to run `certctl keygen`, and add the line it prints under `recipients:`",
             );
         }
         let label = format!("recipient of {}", fields.what);

@@ -1,7 +1,8 @@
 //! Identities: a person's own secret keys, read from their files, and what they open.
 //!
-//! Takes age identity files and OpenSSH private keys without a passphrase. Refuses keys that are
-//! protected by one (asking for it is not built yet), plugins, and large files. Errors name the
+//! Takes age identity files and OpenSSH private keys, with and without a passphrase, and identities
+//! of age plugins. Nobody is asked for a passphrase before a file turns up that only the protected
+//! key can open, and then once. Refuses large files and keys that age cannot use. Errors name the
 //! file and the line, and repeat nothing of either.
 
 use std::collections::BTreeSet;
@@ -9,24 +10,42 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
+use age::armor::ArmoredReader;
 use age::ssh::UnsupportedKey;
 use age::{DecryptError, Decryptor};
+use age_core::format::{FileKey, Stanza};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::SEALED_LIMIT;
+use super::prompt::{Asker, Prompt};
 use super::recipient::parse_recipient;
-use crate::error::{Error, Result};
-use crate::model::Recipient;
+use crate::error::{Error, Result, visible};
+use crate::model::{Recipient, sha256};
 
 /// The largest identity file, in bytes.
 const FILE_LIMIT: usize = 64 * 1024;
 
+type Key = Box<dyn age::Identity + Send + Sync>;
+
 /// Secret keys, in memory. No Debug, Display, Clone or Serialize.
 #[derive(Default)]
 pub struct Identities {
-    keys: Vec<Box<dyn age::Identity + Send + Sync>>,
+    /// Keys that open without a question.
+    ready: Vec<Key>,
+    /// SSH keys with a passphrase.
+    protected: Vec<Key>,
+    /// Identities of plugins, and the files that they come from.
+    plugins: Vec<(PathBuf, age::plugin::Identity)>,
+    /// age identity files with a passphrase.
+    locked: Vec<(PathBuf, Vec<u8>)>,
+    /// What was in them, once someone was asked, and why the others stayed locked.
+    unlocked: OnceLock<Box<(Identities, Vec<String>)>>,
     recipients: BTreeSet<Recipient>,
+    asker: Asker,
 }
 
 /// Why a sealed file was not opened.
@@ -34,6 +53,9 @@ pub struct Identities {
 pub enum OpenError {
     /// It is sealed to other people's keys.
     NotForUs,
+    /// An identity that might open it could not be used: its passphrase was not given, or its
+    /// plugin is missing or failed. A clause that says which.
+    Locked(String),
     /// It is no sealed file of ours: broken, cut off, too large, or sealed with a passphrase. A
     /// clause that says which.
     Malformed(String),
@@ -43,57 +65,173 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotForUs => f.write_str("it is sealed to none of your identities"),
-            Self::Malformed(why) => f.write_str(why),
+            Self::Locked(why) | Self::Malformed(why) => f.write_str(why),
         }
     }
 }
 
 impl std::error::Error for OpenError {}
 
+/// An SSH key with a passphrase, for which age itself would ask whatever the file is sealed to.
+struct ProtectedSsh {
+    /// `Identity::Encrypted`.
+    key: age::ssh::Identity,
+    kind: String,
+    /// The first four bytes of the public key's SHA-256, by which age finds the key.
+    tag: String,
+    name: String,
+    opened: OnceLock<Option<age::ssh::Identity>>,
+    asker: Asker,
+}
+
+impl age::Identity for ProtectedSsh {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        let age::ssh::Identity::Encrypted(encrypted) = &self.key else { return None };
+        if stanza.tag != self.kind || stanza.args.first() != Some(&self.tag) {
+            return None;
+        }
+        let opened = self.opened.get_or_init(|| {
+            let open = |passphrase| encrypted.decrypt(passphrase).ok().map(age::ssh::Identity::from);
+            self.asker.unlock(&self.name, open).map_err(|why| self.asker.failed(why)).ok()
+        });
+        match opened {
+            Some(key) => key.unwrap_stanza(stanza),
+            None => Some(Err(DecryptError::KeyDecryptionFailed)),
+        }
+    }
+}
+
 impl Identities {
-    /// Reads identity files; every one must be usable.
+    /// Reads identity files; every one must be usable. Where a passphrase is needed, nobody is asked.
     ///
     /// # Errors
-    /// All files that cannot be read, are too large, hold no identity, or need a passphrase or a
-    /// plugin, each with its name.
+    /// All files that cannot be read, are too large or hold no identity, each with its name.
     pub fn load(paths: &[PathBuf]) -> Result<Self> {
         let mut identities = Self::default();
-        let errors: Vec<Error> = paths.iter().filter_map(|path| identities.add_file(path).err()).collect();
-        Error::all(errors).map_or(Ok(identities), Err)
+        Error::all(identities.add_files(paths)).map_or(Ok(identities), Err)
     }
 
-    /// The public side of each: whom the roster would name.
+    /// Reads what is usable of these files, and says why the others are not. Where a passphrase is
+    /// needed, `prompt` is asked for it.
+    pub fn load_with(paths: &[PathBuf], prompt: Arc<dyn Prompt>) -> (Self, Vec<Error>) {
+        let mut identities = Self { asker: Asker::new(prompt), ..Self::default() };
+        let errors = identities.add_files(paths);
+        (identities, errors)
+    }
+
+    fn add_files(&mut self, paths: &[PathBuf]) -> Vec<Error> {
+        paths.iter().filter_map(|path| self.add_file(path).err()).collect()
+    }
+
+    /// The public side of each: whom the roster would name. Plugins do not tell theirs, and what is
+    /// in a protected age identity file is known only after [`Self::unlock`].
     pub fn recipients(&self) -> &BTreeSet<Recipient> {
         &self.recipients
+    }
+
+    /// Asks for the passphrases of age identity files, once; returns the public side of what is in
+    /// them, and why others stayed locked.
+    pub fn unlock(&self) -> (&BTreeSet<Recipient>, &[String]) {
+        let (identities, errors) = self.unlocked();
+        (&identities.recipients, errors)
+    }
+
+    /// The names of the plugins that are needed, as far as that is known without a question.
+    pub fn plugins(&self) -> BTreeSet<&str> {
+        let unlocked = self.unlocked.get().map(|unlocked| &unlocked.0);
+        let all = self.plugins.iter().chain(unlocked.iter().flat_map(|unlocked| &unlocked.plugins));
+        all.map(|(_, identity)| identity.plugin()).collect()
     }
 
     /// Opens a sealed file, armored or not.
     ///
     /// # Errors
-    /// [`OpenError::NotForUs`] where no identity matches; [`OpenError::Malformed`] otherwise.
+    /// [`OpenError::NotForUs`] where no identity matches, [`OpenError::Locked`] where one that might
+    /// could not be used; [`OpenError::Malformed`] otherwise.
     pub fn open(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let first = match self.open_here(sealed) {
+            Err(why @ (OpenError::NotForUs | OpenError::Locked(_))) if !self.locked.is_empty() => why,
+            other => return other,
+        };
+        let (unlocked, errors) = self.unlocked();
+        match (unlocked.open_here(sealed), first) {
+            (Err(OpenError::NotForUs), OpenError::Locked(why)) => Err(OpenError::Locked(why)),
+            (Err(OpenError::NotForUs), _) if !errors.is_empty() => Err(OpenError::Locked(errors.join("; "))),
+            (other, _) => other,
+        }
+    }
+
+    fn unlocked(&self) -> &(Identities, Vec<String>) {
+        self.unlocked.get_or_init(|| {
+            let mut identities = Self { asker: self.asker.clone(), ..Self::default() };
+            let mut errors = Vec::new();
+            for (path, sealed) in &self.locked {
+                let opened = self
+                    .asker
+                    .unlock(&path.display().to_string(), |passphrase| {
+                        let identity = age::scrypt::Identity::new(passphrase);
+                        let decryptor = Decryptor::new_buffered(ArmoredReader::new(&sealed[..])).ok()?;
+                        read(decryptor, [&identity as &dyn age::Identity].into_iter(), sealed.len()).ok()
+                    })
+                    .and_then(|text| {
+                        let text = std::str::from_utf8(&text)
+                            .map_err(|_| format!("{} holds no identity: it is not text", path.display()))?;
+                        identities.add_age(path, text).map_err(|error| error.message().to_owned())
+                    });
+                errors.extend(opened.err());
+            }
+            Box::new((identities, errors))
+        })
+    }
+
+    /// Opens with what needs no unlocking first, then with plugins and protected SSH keys.
+    fn open_here(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let malformed = |why: &str| OpenError::Malformed(why.to_owned());
         if sealed.len() > SEALED_LIMIT {
             return Err(malformed("it is larger than 1 MiB, which no sealed kubeconfig is"));
         }
-        let decryptor = Decryptor::new_buffered(age::armor::ArmoredReader::new(sealed)).map_err(refusal)?;
-        if decryptor.is_scrypt() {
+        let decryptor = || Decryptor::new_buffered(ArmoredReader::new(sealed)).map_err(refusal);
+        if decryptor()?.is_scrypt() {
             return Err(malformed("it is sealed with a passphrase; certctl seals to public keys only"));
         }
-        let keys = self.keys.iter().map(|key| &**key as &dyn age::Identity);
-        let mut reader = decryptor.decrypt(keys).map_err(refusal)?;
-        // age does not compress: the plaintext is shorter than the file, and the buffer never moves.
-        let mut plaintext = Zeroizing::new(vec![0; sealed.len()]);
-        let mut length = 0;
-        while length < plaintext.len() {
-            match reader.read(&mut plaintext[length..]) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(_) => return Err(malformed("its content was changed or cut off")),
+        fn all(keys: &[Key]) -> impl Iterator<Item = &dyn age::Identity> {
+            keys.iter().map(|key| &**key as &dyn age::Identity)
+        }
+        match read(decryptor()?, all(&self.ready), sealed.len()) {
+            Err(OpenError::NotForUs) => {}
+            other => return other,
+        }
+        let (plugins, missing) = self.running_plugins();
+        let mut locked = missing;
+        for keys in [&plugins, &self.protected] {
+            let _ = self.asker.failure();
+            match read(decryptor()?, all(keys), sealed.len()) {
+                // A plugin that got no answer may just say that it opened nothing.
+                Err(OpenError::NotForUs) => locked.extend(self.asker.failure()),
+                Err(OpenError::Locked(why)) => locked.push(self.asker.failure().unwrap_or(why)),
+                other => return other,
             }
         }
-        plaintext.truncate(length);
-        Ok(plaintext)
+        if locked.is_empty() { Err(OpenError::NotForUs) } else { Err(OpenError::Locked(locked.join("; "))) }
+    }
+
+    /// One key for each plugin, and a clause for each that is not installed.
+    fn running_plugins(&self) -> (Vec<Key>, Vec<String>) {
+        let identities: Vec<age::plugin::Identity> =
+            self.plugins.iter().map(|(_, identity)| identity.clone()).collect();
+        let names: BTreeSet<&str> = identities.iter().map(age::plugin::Identity::plugin).collect();
+        let (mut keys, mut missing) = (Vec::<Key>::new(), Vec::new());
+        for name in names {
+            match age::plugin::IdentityPluginV1::new(name, &identities, self.asker.clone()) {
+                Ok(plugin) => keys.push(Box::new(plugin)),
+                Err(_) => {
+                    let file = self.plugins.iter().find(|(_, identity)| identity.plugin() == name);
+                    let file = file.map_or_else(String::new, |(path, _)| path.display().to_string());
+                    missing.push(format!("{file} needs `age-plugin-{name}`, which is not on PATH"));
+                }
+            }
+        }
+        (keys, missing)
     }
 
     fn add_file(&mut self, path: &Path) -> Result<()> {
@@ -109,28 +247,44 @@ impl Identities {
         if bytes.len() > FILE_LIMIT {
             return Err(Error::new(format!("{name}: the file is larger than 64 KiB, which no identity is")));
         }
+        if bytes.starts_with(b"age-encryption.org/v1")
+            || bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+        {
+            return self.add_locked(path, &bytes);
+        }
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Error::new(format!("{name}: the file is no identity: it is not text")))?;
         let start = text.trim_start();
-        if start.starts_with("age-encryption.org/v1")
-            || start.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
-        {
-            return Err(protected(path));
-        }
         if start.starts_with("-----BEGIN ") { self.add_ssh(path, start) } else { self.add_age(path, text) }
+    }
+
+    fn add_locked(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let refused = |what: &str| Error::new(format!("{}: {what}", path.display()));
+        let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes))
+            .map_err(|_| refused("this is no age file, or was cut off"))?;
+        if !decryptor.is_scrypt() {
+            return Err(refused("this identity is sealed to a key, and not with a passphrase")
+                .hint(format!("open it first: `age -d -i KEY {}`", path.display())));
+        }
+        self.locked.push((path.to_owned(), bytes.to_vec()));
+        Ok(())
     }
 
     fn add_age(&mut self, path: &Path, text: &str) -> Result<()> {
         let name = path.display();
-        let before = self.keys.len();
+        let before = self.ready.len() + self.plugins.len();
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Ok(identity) = line.parse::<age::plugin::Identity>() {
+                self.plugins.push((path.to_owned(), identity));
                 continue;
             }
             let key: age::x25519::Identity = line.parse().map_err(|_| {
                 let refused = |what: &str| Error::new(format!("{name}:{number}: {what}"));
                 if line.starts_with("AGE-PLUGIN-") {
-                    refused("this identity needs an age plugin, and plugins are not supported yet")
+                    refused("this identity of an age plugin was cut off or changed")
                 } else if line.starts_with("AGE-SECRET-KEY-PQ-") {
                     refused("this is a post-quantum identity, which age 0.12 does not know")
                 } else if line.starts_with("age1") || line.starts_with("ssh-") {
@@ -141,9 +295,9 @@ impl Identities {
                 }
             })?;
             self.remember(path, &key.to_public().to_string())?;
-            self.keys.push(Box::new(key));
+            self.ready.push(Box::new(key));
         }
-        if self.keys.len() == before {
+        if self.ready.len() + self.plugins.len() == before {
             return Err(Error::new(format!("{name}: the file holds no identity"))
                 .hint("make one with `certctl keygen`"));
         }
@@ -153,9 +307,13 @@ impl Identities {
     fn add_ssh(&mut self, path: &Path, text: &str) -> Result<()> {
         let name = path.display();
         let refused = |what: &str| Error::new(format!("{name}: {what}"));
+        let old = || {
+            refused("the passphrase of this private key is of a form that age does not know")
+                .hint(format!("store it in the form of OpenSSH with `ssh-keygen -p -f {name}`"))
+        };
         let label = text.lines().next().unwrap_or_default();
         if label.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY") {
-            return Err(protected(path));
+            return Err(old());
         }
         // age reads on to the end of the block, so it must be there.
         if !text.contains("-----END ") {
@@ -166,12 +324,11 @@ impl Identities {
                 .hint("it takes OpenSSH keys of type ed25519 and rsa, as `ssh-keygen -t ed25519` makes them")
         })?;
         match &key {
-            age::ssh::Identity::Unencrypted(_) => {}
-            age::ssh::Identity::Encrypted(_)
-            | age::ssh::Identity::Unsupported(
+            age::ssh::Identity::Unencrypted(_) | age::ssh::Identity::Encrypted(_) => {}
+            age::ssh::Identity::Unsupported(
                 UnsupportedKey::EncryptedPem | UnsupportedKey::EncryptedSsh(_),
             ) => {
-                return Err(protected(path));
+                return Err(old());
             }
             age::ssh::Identity::Unsupported(UnsupportedKey::Hardware(_)) => {
                 return Err(refused("this ssh key is on a security token, which cannot decrypt"));
@@ -180,11 +337,24 @@ impl Identities {
                 return Err(refused("age cannot use ssh keys of this type; it takes ed25519 and rsa"));
             }
         }
-        let public = age::ssh::Recipient::try_from(key.clone()).map_err(|_| {
-            refused("age cannot use this ssh key; it takes ed25519, and rsa of 2048 to 4096 bits")
-        })?;
-        self.remember(path, &public.to_string())?;
-        self.keys.push(Box::new(key));
+        let unusable =
+            || refused("age cannot use this ssh key; it takes ed25519, and rsa of 2048 to 4096 bits");
+        let public = age::ssh::Recipient::try_from(key.clone()).map_err(|_| unusable())?.to_string();
+        self.remember(path, &public)?;
+        if matches!(key, age::ssh::Identity::Unencrypted(_)) {
+            self.ready.push(Box::new(key));
+            return Ok(());
+        }
+        let (kind, blob) = public.split_once(' ').ok_or_else(unusable)?;
+        let blob = STANDARD.decode(blob).map_err(|_| unusable())?;
+        self.protected.push(Box::new(ProtectedSsh {
+            key,
+            kind: kind.to_owned(),
+            tag: STANDARD_NO_PAD.encode(&sha256(&blob)[..4]),
+            name: name.to_string(),
+            opened: OnceLock::new(),
+            asker: self.asker.clone(),
+        }));
         Ok(())
     }
 
@@ -196,20 +366,39 @@ impl Identities {
     }
 }
 
-fn protected(path: &Path) -> Error {
-    let name = path.display();
-    Error::new(format!(
-        "{name}: the identity is protected by a passphrase, and certctl cannot ask for it yet"
-    ))
-    .hint(format!("decrypt with age itself, which asks: `age -d -i {name} FILE.kubeconfig.age`"))
+/// age does not compress: the plaintext is shorter than the file, and the buffer never moves.
+fn read<'k>(
+    decryptor: Decryptor<impl std::io::BufRead>,
+    keys: impl Iterator<Item = &'k dyn age::Identity>,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let mut reader = decryptor.decrypt(keys).map_err(refusal)?;
+    let mut plaintext = Zeroizing::new(vec![0; limit]);
+    let mut length = 0;
+    while length < plaintext.len() {
+        match reader.read(&mut plaintext[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(_) => return Err(OpenError::Malformed("its content was changed or cut off".to_owned())),
+        }
+    }
+    plaintext.truncate(length);
+    Ok(plaintext)
 }
 
 fn refusal(why: DecryptError) -> OpenError {
     let clause = match why {
         DecryptError::NoMatchingKeys => return OpenError::NotForUs,
+        DecryptError::KeyDecryptionFailed => {
+            return OpenError::Locked("the identity could not be unlocked".to_owned());
+        }
+        DecryptError::Plugin(_) | DecryptError::PluginResolve(_) => {
+            let why: Vec<String> = why.to_string().lines().map(|line| visible(line.trim())).collect();
+            return OpenError::Locked(format!("an age plugin failed: {}", why.join(" ")));
+        }
         DecryptError::UnknownFormat => "it is of a newer age format",
         DecryptError::InvalidMac => "its list of recipients was changed",
-        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => "its key was changed",
+        DecryptError::DecryptionFailed => "its key was changed",
         _ => "it is no age file, or was cut off",
     };
     OpenError::Malformed(clause.to_owned())

@@ -5,6 +5,8 @@
 //! with a passphrase, and anything larger than a kubeconfig can be.
 
 mod identity;
+mod keygen;
+mod prompt;
 mod recipient;
 
 use std::collections::BTreeSet;
@@ -13,7 +15,9 @@ use std::io::Write as _;
 use age::armor::{ArmoredWriter, Format};
 
 pub use identity::{Identities, OpenError};
-pub use recipient::parse_recipient;
+pub use keygen::{NewIdentity, new_identity};
+pub use prompt::Prompt;
+pub use recipient::{check_plugins, parse_recipient, plugin_of};
 
 use crate::error::{Error, Result};
 use crate::model::Recipient;
@@ -27,17 +31,13 @@ pub const SEALED_LIMIT: usize = 1024 * 1024;
 ///
 /// # Errors
 /// Without recipients, for a plaintext larger than [`PLAINTEXT_LIMIT`], or where the result would
-/// be too large to be opened again.
+/// be too large to be opened again; where a recipient's plugin is not installed, or fails.
 pub fn seal(recipients: &BTreeSet<Recipient>, plaintext: &[u8]) -> Result<Vec<u8>> {
     let failed = |why: &str| Error::new(format!("the kubeconfig could not be sealed: {why}"));
     if plaintext.len() > PLAINTEXT_LIMIT {
         return Err(failed("it is larger than 256 KiB"));
     }
-    let keys = recipients
-        .iter()
-        .map(recipient::for_age)
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| failed("a recipient is no key"))?;
+    let keys = recipient::for_age(recipients)?;
     let encryptor = age::Encryptor::with_recipients(keys.iter().map(|key| &**key as &dyn age::Recipient))
         .map_err(|why| failed("age refused the recipients").caused_by(why))?;
     let io = |why: std::io::Error| failed("age failed").caused_by(why);

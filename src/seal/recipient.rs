@@ -1,18 +1,24 @@
 //! Recipients: the public keys that people put into the roster.
 //!
-//! Takes `age1...` (X25519), `ssh-ed25519` and `ssh-rsa` of 2048 to 4096 bits. Refuses every other
-//! kind by name, secret keys before all, and keys of small order: to such an X25519 key age would
+//! Takes `age1...` (X25519), `ssh-ed25519`, `ssh-rsa` of 2048 to 4096 bits, and `age1<name>1...` of
+//! age plugins, which are needed only where something is sealed. Refuses every other kind by name, secret keys before all, and keys of small order: to such an X25519 key age would
 //! panic, and what is sealed to such an ssh key can be opened by everyone.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use age::ssh::ParseRecipientKeyError;
 
+use crate::error::Error;
 use crate::model::{Invalid, Recipient};
 
 /// The longest recipient, comment included, in bytes. RSA 4096 takes 720.
 const LENGTH_LIMIT: usize = 2000;
+
+/// `age1tag1...`: a hardware key that several plugins can open, and age itself can seal to.
+pub(super) const TAG: &str = "tag";
 
 /// Reads one recipient as people paste it, with or without an ssh comment.
 ///
@@ -65,14 +71,52 @@ pub fn parse_recipient(text: &str) -> Result<Recipient, Invalid> {
     }
 }
 
-/// The recipient as age uses it. `None` only for text that [`parse_recipient`] did not accept.
-pub(super) fn for_age(recipient: &Recipient) -> Option<Box<dyn age::Recipient>> {
-    let text = recipient.as_str();
-    if text.starts_with("age1") {
-        Some(Box::new(text.parse::<age::x25519::Recipient>().ok()?))
-    } else {
-        Some(Box::new(text.parse::<age::ssh::Recipient>().ok()?))
+/// The plugin that this recipient belongs to, e.g. `yubikey`; `tag` where it may be any.
+pub fn plugin_of(recipient: &Recipient) -> Option<&str> {
+    let (kind, _) = recipient.as_str().rsplit_once('1')?;
+    kind.strip_prefix("age1")
+}
+
+/// Checks that every plugin is installed that sealing to these recipients needs.
+///
+/// # Errors
+/// Each that is not on PATH.
+pub fn check_plugins(recipients: &BTreeSet<Recipient>) -> Result<(), Error> {
+    for_age(recipients).map(drop)
+}
+
+/// The recipients as age uses them: one key each, and one for all recipients of a plugin.
+///
+/// Sealing asks nobody: a plugin that wants an answer fails.
+pub(super) fn for_age(recipients: &BTreeSet<Recipient>) -> Result<Vec<Box<dyn age::Recipient>>, Error> {
+    let mut keys = Vec::<Box<dyn age::Recipient>>::new();
+    let mut plugins = BTreeMap::<&str, Vec<age::plugin::Recipient>>::new();
+    for recipient in recipients {
+        let text = recipient.as_str();
+        let broken = || Error::new(format!("`{text}` is no recipient; nothing was sealed"));
+        if plugin_of(recipient) == Some(TAG) {
+            keys.push(Box::new(text.parse::<age::tag::Recipient>().map_err(|_| broken())?));
+        } else if let Some(plugin) = plugin_of(recipient) {
+            plugins.entry(plugin).or_default().push(text.parse().map_err(|_| broken())?);
+        } else if text.starts_with("age1") {
+            keys.push(Box::new(text.parse::<age::x25519::Recipient>().map_err(|_| broken())?));
+        } else {
+            keys.push(Box::new(text.parse::<age::ssh::Recipient>().map_err(|_| broken())?));
+        }
     }
+    let mut missing = Vec::new();
+    for (name, recipients) in plugins {
+        match age::plugin::RecipientPluginV1::new(name, &recipients, &[], age::NoCallbacks) {
+            Ok(plugin) => keys.push(Box::new(plugin)),
+            Err(_) => missing.push(
+                Error::new(format!(
+                    "a recipient `age1{name}1...` needs `age-plugin-{name}`, which is not on PATH; nothing was sealed"
+                ))
+                .hint(format!("install `age-plugin-{name}` where `certctl apply` runs")),
+            ),
+        }
+    }
+    Error::all(missing).map_or(Ok(keys), Err)
 }
 
 fn age_key(text: &str) -> Result<Recipient, Invalid> {
@@ -85,12 +129,20 @@ fn age_key(text: &str) -> Result<Recipient, Invalid> {
                 "is a post-quantum recipient (`age1pq1`), which age 0.12 cannot seal to; use `age1...` of X25519".into(),
             ));
         }
-        Some(plugin) => {
-            let known = plugin.len() <= 20 && plugin.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-            let plugin = if known { plugin } else { "?" };
-            return Err(Invalid(format!(
-                "needs the age plugin `age-plugin-{plugin}`; plugins are not supported yet"
-            )));
+        Some("tagpq") => {
+            return Err(Invalid(
+                "is a post-quantum recipient (`age1tagpq1`), which cannot be mixed with others; use `age1...` of X25519".into(),
+            ));
+        }
+        Some(TAG) => {
+            let key: age::tag::Recipient =
+                text.parse().map_err(|why| Invalid(format!("is no recipient of a hardware key: {why}")))?;
+            return Ok(Recipient::accepted_by_age(key.to_string()));
+        }
+        Some(_) => {
+            let key: age::plugin::Recipient =
+                text.parse().map_err(|why| Invalid(format!("is no recipient of an age plugin: {why}")))?;
+            return Ok(Recipient::accepted_by_age(key.to_string()));
         }
     }
     let key: age::x25519::Recipient =
@@ -226,6 +278,8 @@ mod tests {
             ed25519,
             ssh("ssh-rsa", &[&[1, 0, 1], &modulus(256)]),
             ssh("ssh-rsa", &[&[1, 0, 1], &modulus(512)]),
+            // The base point of P-256, as a hardware key.
+            "age1tag1qd43050juykyy3lchnnw2caygre8wqmasyk7kvaq7jsnj3wcnrpfvt5hxye".to_owned(),
         ] {
             for text in [key.clone(), format!("  {key}\n")] {
                 assert_eq!(parse_recipient(&text).expect(&key).as_str(), key);
@@ -235,7 +289,7 @@ mod tests {
                     assert_eq!(parse_recipient(&text).expect(&key).as_str(), key);
                 }
             }
-            assert!(for_age(&parse_recipient(&key).expect("accepted")).is_some());
+            assert_eq!(for_age(&[parse_recipient(&key).expect("accepted")].into()).expect(&key).len(), 1);
         }
     }
 
@@ -262,9 +316,10 @@ mod tests {
             ("AGE-SECRET-KEY-PQ-1GQ9778V".into(), "SECRET key"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA".into(), "private key"),
             ("age1pq1qqqqqqqq".into(), "post-quantum"),
-            ("age1yubikey1qqqqqqqq".into(), "`age-plugin-yubikey`"),
+            ("age1yubikey1qqqqqqqq".into(), "no recipient of an age plugin: invalid Bech32"),
+            ("age1tagpq1qqqqqqqq".into(), "post-quantum"),
             ("age1\u{1b}[2J1qqqqqqqq".into(), "control character"),
-            ("age1É1qqqqqqqq".into(), "`age-plugin-?`"),
+            ("age1É1qqqqqqqq".into(), "no recipient of an age plugin"),
             (AGE.replace("t7rx", "t7ry"), "is no age recipient: invalid Bech32"),
             ("age1".into(), "is no age recipient"),
             (long, "longer than 2,000"),
@@ -292,6 +347,16 @@ mod tests {
             let tail: String = text.chars().skip(20).take(12).collect();
             assert!(tail.len() < 12 || !error.0.contains(&tail), "{error} repeats the text");
         }
+    }
+
+    #[test]
+    fn a_plugins_recipient_is_taken_without_the_plugin_and_needs_it_to_seal() {
+        let key = "age1nosuchplugin1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnuftgk4";
+        let recipient = parse_recipient(key).expect("accepted");
+        assert_eq!((recipient.as_str(), plugin_of(&recipient)), (key, Some("nosuchplugin")));
+        assert_eq!(plugin_of(&parse_recipient(AGE).expect("accepted")), None);
+        let error = check_plugins(&[recipient].into()).expect_err("not installed");
+        assert!(error.message().contains("needs `age-plugin-nosuchplugin`, which is not on PATH"), "{error}");
     }
 
     #[test]

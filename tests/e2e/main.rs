@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod calls;
+mod keys;
 mod life;
 mod main_job;
 mod signing;

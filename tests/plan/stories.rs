@@ -546,9 +546,9 @@ fn a_foreign_binding_under_our_name_stops_the_plan() {
     reads(
         &story,
         expect![[r#"
-        Error: ClusterRoleBinding certctl:developers:view on cluster `prod` has the name of one of our bindings and was not made by certctl; nothing was planned there
-          Hint: look at it with `kubectl get clusterrolebinding certctl:developers:view -o yaml`, then delete or rename it
-    "#]],
+            Error: ClusterRoleBinding certctl:developers:view on cluster `prod` has the name of one of our bindings and was not made by certctl; nothing was planned there
+              Hint: look at it with `kubectl get clusterrolebinding certctl:developers:view -o yaml`, then delete or rename it, or put our labels back if it lost them
+        "#]],
     );
     story.binding("certctl:developers:view").labels = ours();
     story.binding("certctl:developers:view").labels.insert("certctl.dev/roster".into(), "beta".into());

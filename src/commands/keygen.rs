@@ -1,0 +1,50 @@
+//! `certctl keygen`: a new age identity, and the line of it that goes into the roster.
+
+use zeroize::Zeroizing;
+
+use super::terminal::{Terminal, Tty};
+use super::{DONE, clock, identities, private};
+use crate::cli::KeygenArgs;
+use crate::error::{Error, Result};
+use crate::seal::{self, Prompt as _};
+
+pub fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => identities::own_file().ok_or_else(identities::homeless)?,
+    };
+    // Before anyone thinks of a passphrase; the write below holds it.
+    if path.symlink_metadata().is_ok() {
+        return Err(taken(private::exists(&path)));
+    }
+    let passphrase = if args.passphrase { Some(ask()?) } else { None };
+    let created = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let identity = seal::new_identity(&created, passphrase.as_ref().map(|text| text.as_str()))?;
+    if args.output.is_none() {
+        private::make_folder_of(&path)?;
+    }
+    private::write(&path, &identity.file, false).map_err(taken)?;
+    terminal.say(&format!("Your identity is in {}. It never leaves this machine.", path.display()));
+    terminal.say("Put this line under your `recipients:` in users.yaml, and commit it:");
+    terminal.print(format!("- {}\n", identity.recipient).as_bytes())?;
+    Ok(DONE)
+}
+
+fn taken(error: Error) -> Error {
+    error
+        .hint("keep it, if it is yours: what was sealed to it can be opened with nothing else")
+        .hint("for a second identity, name another file: `certctl keygen -o FILE`")
+}
+
+fn ask() -> Result<Zeroizing<String>> {
+    let refused = |why: &str| Error::new(format!("{why}; no identity was made"));
+    let once = |question: &str| Tty.secret(question).map_err(|why| refused(&format!("--passphrase: {why}")));
+    let passphrase = once("Passphrase of the new identity")?;
+    if passphrase.is_empty() {
+        return Err(refused("the passphrase is empty").hint("leave out --passphrase for an identity without"));
+    }
+    if once("The same again")? != passphrase {
+        return Err(refused("the two passphrases differ"));
+    }
+    Ok(passphrase)
+}

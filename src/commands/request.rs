@@ -1,0 +1,118 @@
+//! `certctl request`: a private key that stays on this machine, and the CSR for the roster.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::load::{self, Source};
+use super::terminal::Terminal;
+use super::{DONE, clock, identities, own, private};
+use crate::cli::{Global, RequestArgs};
+use crate::error::{Error, Result};
+use crate::model::{CredentialGroup, RepoPath, UserName};
+use crate::pki::{self, PrivateKey, Subject};
+use crate::plan::people;
+
+pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u8> {
+    let source = load::roster(global)?;
+    let user = match &args.user {
+        Some(user) => user.clone(),
+        None => me(&source, args, terminal)?,
+    };
+    let entry = source.roster.users.get(&user);
+    let (file, named) = place(&source, args, &user)?;
+    if file.symlink_metadata().is_ok() {
+        return Err(taken(&file));
+    }
+    let kind = args.key.or(entry.map(|entry| entry.key)).unwrap_or_default();
+    let groups = entry.map_or_else(BTreeSet::new, |entry| {
+        people::in_certificate_groups(&source.roster, entry, clock::now())
+    });
+    let key = PrivateKey::generate(kind)?;
+    let group = CredentialGroup { user: user.clone(), id: key.credential_id() };
+    let request = pki::signing_request(&key, &Subject::new(&group, &groups))?;
+    // As `plan` will look at it.
+    pki::check_brought_request(request.as_bytes(), &user, &groups)?;
+
+    let key_file = identities::key_file(&group.id).ok_or_else(identities::homeless)?;
+    private::make_folder_of(&key_file)?;
+    private::write(&key_file, &key.to_pem(), false)?;
+    if let Err(error) = write(&file, &request) {
+        // A key without its request is good for nothing.
+        let _ = fs::remove_file(&key_file);
+        return Err(error);
+    }
+    terminal.say(&format!("Your private key is in {}. It never leaves this machine.", key_file.display()));
+    let what = if entry.is_some() { "your entry" } else { "a new entry with your name and recipients" };
+    terminal.say(&format!(
+        "Put this line into {what} in {}, and commit it with {}:",
+        source.file,
+        file.display()
+    ));
+    terminal.print(format!("csr: {named}\n").as_bytes())?;
+    if entry.is_none() && source.roster.groups.values().any(|group| group.in_certificate) {
+        terminal.say(&format!(
+            "`{user}` is not in {} yet: once you are in a group with `inCertificate`, make the request again.",
+            source.file
+        ));
+    }
+    Ok(DONE)
+}
+
+/// Who one is, from one's keys.
+fn me(source: &Source, args: &RequestArgs, terminal: &Terminal) -> Result<UserName> {
+    let say_so = |error: Error| error.hint("say who you are: `certctl request USER`");
+    let mut users = identities::load(&args.identity, terminal)
+        .and_then(|identities| own::who(source, &identities))
+        .map_err(say_so)?;
+    match (users.pop(), users.is_empty()) {
+        (Some(user), true) => Ok(user),
+        _ => Err(say_so(Error::usage("your keys belong to several users of the roster; nothing was made"))),
+    }
+}
+
+/// The CSR's file, and its path as the roster names it.
+fn place(source: &Source, args: &RequestArgs, user: &UserName) -> Result<(PathBuf, RepoPath)> {
+    let outside = |file: &Path| {
+        Error::usage(format!(
+            "{} is not in the folder of {}, so the roster could not name it; nothing was made",
+            file.display(),
+            source.file
+        ))
+        .hint(format!("leave out -o; the request is then csrs/{user}.csr beside the roster"))
+    };
+    let Some(file) = &args.output else {
+        let named = format!("csrs/{user}.csr");
+        let here = source.folder == Path::new(".");
+        let file = if here { PathBuf::from(&named) } else { source.folder.join(&named) };
+        let named = named.parse().map_err(|_| outside(&file))?;
+        return Ok((file, named));
+    };
+    let name = file.file_name().ok_or_else(|| outside(file))?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let relative = || -> Option<RepoPath> {
+        let folder = folder.canonicalize().ok()?;
+        let inside = folder.strip_prefix(source.folder.canonicalize().ok()?).ok()?;
+        inside.join(name).to_str()?.parse().ok()
+    };
+    Ok((file.clone(), relative().ok_or_else(|| outside(file))?))
+}
+
+fn write(file: &Path, request: &str) -> Result<()> {
+    let create = || -> std::io::Result<()> {
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::File::create_new(file)?.write_all(request.as_bytes())
+    };
+    create().map_err(|why| match why.kind() {
+        std::io::ErrorKind::AlreadyExists => taken(file),
+        _ => Error::new(format!("{} could not be written; nothing was made", file.display())).caused_by(why),
+    })
+}
+
+fn taken(file: &Path) -> Error {
+    private::exists(file)
+        .hint(format!("to replace your key, delete the old request first: `rm {}`", file.display()))
+}

@@ -1,0 +1,78 @@
+//! Each kind of key that a person may have, on a real cluster: sealed, kept at home, of a plugin.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::world::{Ran, World, plane};
+
+/// certctl as someone with a configuration folder and programs of their own.
+fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = world.certctl_command(None, args);
+    command
+        .env("XDG_CONFIG_HOME", world.path(&format!("{person}-config")))
+        .env("PATH", format!("{}:{path}", world.path(&format!("{person}-programs")).display()));
+    let output = command.output().expect("certctl starts");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+#[test]
+fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "person");
+    let line = |person: &str| certctl_of(&world, person, &["keygen"]).expect(0).stdout;
+    let (alice, bob) = (line("alice"), line("bob"));
+    let stub = "age1stub1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnksz24z";
+    let roster = |csr: &str| {
+        format!(
+            "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: person}}\n\
+             clusters: [{{name: prod, context: test}}]\ngroups:\n- name: person-viewers\n  \
+             inCertificate: true\n  grants: [{{clusterRole: view}}]\nusers:\n\
+             - name: alice\n  groups: [person-viewers]\n  recipients:\n  {alice}\
+             - name: bob\n  groups: [person-viewers]\n  {csr}recipients:\n  {bob}\
+             - name: dave\n  groups: [person-viewers]\n  recipients: [{stub}]\n"
+        )
+    };
+    world.roster(&roster(""));
+    let csr = certctl_of(&world, "bob", &["request"]).expect(0).stdout;
+    world.roster(&roster(&format!("{}\n  ", csr.trim())));
+
+    // Without the plugin, dave gets nothing, not even a certificate, and the others get theirs.
+    let position = plane.audit_position();
+    world
+        .certctl(&["apply", "--auto-approve"])
+        .expect(1)
+        .says("dave: a recipient `age1stub1...` needs `age-plugin-stub`, which is not on PATH")
+        .says("install `age-plugin-stub` where `certctl apply` runs");
+    assert!(!world.exists("access/prod/dave.yaml"));
+    let made = |event: &&serde_json::Value| {
+        event["verb"] == "create"
+            && event["objectRef"]["resource"] == "certificatesigningrequests"
+            && event["objectRef"]["subresource"].is_null()
+    };
+    assert_eq!(world.calls(position).iter().filter(made).count(), 2, "one request each for alice and bob");
+
+    for person in ["alice", "bob"] {
+        let file = world.path(&format!("{person}.kubeconfig"));
+        certctl_of(&world, person, &["decrypt", "-o", file.to_str().expect("UTF-8")]).expect(0);
+        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+        let whoami = world.kubectl(&file, &["auth", "whoami"]).expect(0).stdout;
+        assert!(whoami.contains(person) && whoami.contains("person-viewers"), "{whoami}");
+        world.kubectl(&file, &["get", "pods", "-n", "default"]).expect(0);
+    }
+    let bobs = world.read("access/prod/bob.yaml");
+    assert!(bobs.contains("csrSHA256") && !bobs.contains("key: ecdsa"), "{bobs}");
+
+    let plugin = world.path("dave-programs/age-plugin-stub");
+    fs::create_dir(world.path("dave-programs")).expect("a folder");
+    fs::write(&plugin, include_str!("../person/age-plugin-stub")).expect("the plugin");
+    fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).expect("executable");
+    certctl_of(&world, "dave", &["apply", "--auto-approve"]).expect(0);
+    assert!(world.read("access/prod/dave.yaml").contains(stub));
+    assert!(world.exists("access/prod/dave.kubeconfig.age"));
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0).says("Nothing to do");
+}

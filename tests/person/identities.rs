@@ -1,0 +1,199 @@
+//! Which identities are found, how they are unlocked, and that nobody is asked without need.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use age_core::format::{FileKey, Stanza};
+use age_core::secrecy::ExposeSecret as _;
+use base64::Engine as _;
+
+use super::typed::typed;
+use super::world::{World, ran};
+
+#[test]
+fn keygen_prints_the_line_for_the_roster_and_decrypt_needs_no_flag() {
+    let world = World::new();
+    let line = world.certctl(&["keygen"]).expect(0).stdout;
+    let recipient = line.strip_prefix("- ").expect("a list item").trim().to_owned();
+    assert!(recipient.starts_with("age1") && line.ends_with('\n') && line.lines().count() == 1, "{line}");
+    let file = "home/.config/certctl/identity.txt";
+    assert_eq!((world.mode(file), world.mode("home/.config/certctl")), (0o600, 0o700));
+
+    let made = world.read(file);
+    let again =
+        world.certctl(&["keygen"]).expect(1).says("exists already; nothing was written").says("Hint:");
+    assert_eq!((again.stdout.as_str(), world.read(file)), ("", made));
+
+    world.roster(&[("alice", &format!("recipients:\n{line}"))]);
+    let (issued, _) = world.issue("alice", &[&recipient]);
+    assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
+
+    world.certctl(&["keygen", "-o", "../out/second"]).expect(0);
+    assert_eq!(world.mode("out/second"), 0o600);
+    let mut command = world.command(&["keygen"]);
+    command.env("XDG_CONFIG_HOME", world.path("out/config"));
+    ran(command).expect(0);
+    assert_eq!(world.mode("out/config/certctl/identity.txt"), 0o600);
+    world
+        .certctl_detached(&["keygen", "--passphrase", "-o", "../out/third"])
+        .expect(1)
+        .says("there is no terminal");
+    assert!(!world.path("out/third").exists());
+}
+
+#[test]
+fn what_is_named_comes_first_and_of_what_is_found_all_is_used() {
+    let world = World::new();
+    world.certctl(&["decrypt"]).expect(1);
+    let people = ["named", "variable", "own", "sops-variable", "sops", "ed25519", "rsa"];
+    let recipients = [
+        world.identity("out/named"),
+        world.identity("out/variable"),
+        world.identity("home/.config/certctl/identity.txt"),
+        world.identity("out/sops"),
+        world.identity("home/.config/sops/age/keys.txt"),
+        world.ssh_identity("home/.ssh/id_ed25519", "ed25519", ""),
+        world.ssh_identity("home/.ssh/id_rsa", "rsa", ""),
+    ];
+    let entries: Vec<String> = recipients.iter().map(|key| format!("recipients: [\"{key}\"]")).collect();
+    let roster: Vec<(&str, &str)> = people.iter().copied().zip(entries.iter().map(String::as_str)).collect();
+    for (index, name) in people.iter().enumerate() {
+        world.roster(&roster[index..=index]);
+        let (issued, _) = world.issue(name, &[&recipients[index]]);
+        let decrypt = |variable: bool, flag: bool| {
+            let mut command = world.command(&["decrypt"]);
+            command.env("SOPS_AGE_KEY_FILE", world.path("out/sops"));
+            if variable {
+                command.env("CERTCTL_IDENTITY", world.path("out/variable"));
+            }
+            if flag {
+                command.args(["-i", "../out/named"]);
+            }
+            ran(command)
+        };
+        for (variable, flag, used) in
+            [(false, false, index > 1), (true, false, index == 1), (true, true, index == 0)]
+        {
+            let ran = decrypt(variable, flag);
+            if used {
+                assert_eq!(ran.expect(0).stdout, issued.kubeconfig, "{name}");
+            } else {
+                ran.expect(1).says("none of your keys is a recipient");
+            }
+        }
+    }
+    // Something unusable among what is found does not matter; where it is named, it does.
+    world.write("home/.ssh/id_ed25519", "nothing");
+    world.certctl(&["decrypt"]).expect(0);
+    world.certctl(&["decrypt", "-v"]).expect(0).says("Not used: ");
+    world.certctl(&["decrypt", "-i", "../home/.ssh/id_ed25519"]).expect(1).says("this line is no identity");
+}
+
+#[test]
+fn a_passphrase_is_typed_on_the_terminal_and_only_when_it_is_needed() {
+    let world = World::new();
+    let ed25519 = world.ssh_identity("home/.ssh/id_ed25519", "ed25519", "correct horse");
+    let rsa = world.ssh_identity("home/.ssh/id_rsa", "rsa", "");
+    world.roster(&[
+        ("alice", &format!("recipients: [\"{ed25519}\"]")),
+        ("bob", &format!("recipients: [\"{rsa}\"]")),
+    ]);
+    let (alice, _) = world.issue("alice", &[&ed25519]);
+    let (bob, _) = world.issue("bob", &[&rsa]);
+    // Two people's keys on one machine: ambiguous until one says who.
+    let text = world.certctl_detached(&["decrypt", "bob"]).expect(0).stdout;
+    assert_eq!(text, bob.kubeconfig, "nobody is asked for another key's passphrase");
+
+    let question = "id_ed25519: ";
+    let shown =
+        typed(world.command(&["decrypt", "alice"]), &[(question, "wrong"), (question, "correct horse")]);
+    let shown = shown.expect(0).says("That is not the passphrase.");
+    assert_eq!(shown.stdout, alice.kubeconfig);
+    assert!(!shown.stderr.contains("horse"), "what is typed does not show:\n{}", shown.stderr);
+
+    typed(world.command(&["decrypt", "alice"]), &[(question, "1"), (question, "2"), (question, "3")])
+        .expect(1)
+        .says("id_ed25519 was not opened: the passphrase was wrong 3 times; nothing was decrypted");
+    world
+        .certctl_detached(&["decrypt", "alice"])
+        .expect(1)
+        .says("id_ed25519 is protected by a passphrase, and there is no terminal to ask on")
+        .says("Hint: ");
+}
+
+#[test]
+fn a_protected_identity_is_made_and_used_with_its_passphrase() {
+    let world = World::new();
+    let twice = |first: &str, second: &str| {
+        let answers = [("new identity: ", first), ("same again: ", second)];
+        typed(world.command(&["keygen", "--passphrase"]), &answers)
+    };
+    twice("one", "two").expect(1).says("the two passphrases differ; no identity was made");
+    let made = twice("tr0ub4dor", "tr0ub4dor").expect(0);
+    let file = world.read("home/.config/certctl/identity.txt");
+    assert!(file.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"), "{file}");
+    let recipient = made.stdout.trim().trim_start_matches("- ").to_owned();
+
+    world.roster(&[("alice", &format!("recipients: [{recipient}]"))]);
+    let (issued, _) = world.issue("alice", &[&recipient]);
+    let shown = typed(world.command(&["decrypt"]), &[("identity.txt: ", "tr0ub4dor")]).expect(0);
+    assert_eq!(shown.stdout, issued.kubeconfig);
+    world
+        .certctl_detached(&["decrypt"])
+        .expect(1)
+        .says("identity.txt is protected by a passphrase, and there is no terminal to ask on");
+}
+
+const STUB_RECIPIENT: &str = "age1stub1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnksz24z";
+const STUB_IDENTITY: &str = "AGE-PLUGIN-STUB-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNL2NSM6\n";
+
+/// What `tests/person/age-plugin-stub` wraps to.
+struct Stub;
+
+impl age::Recipient for Stub {
+    fn wrap_file_key(&self, key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+        let body = key.expose_secret().to_vec();
+        let stanza = Stanza { tag: "stub".to_owned(), args: vec![STUB_RECIPIENT.to_owned()], body };
+        Ok((vec![stanza], HashSet::new()))
+    }
+}
+
+#[test]
+fn a_plugins_identity_asks_through_us_and_says_when_the_plugin_is_missing() {
+    let world = World::new();
+    let other = world.identity("out/other");
+    world.write("home/.config/certctl/identity.txt", STUB_IDENTITY);
+    let both = format!("recipients: [{STUB_RECIPIENT}]");
+    // Two people with the plugin: whose files open tells who one is.
+    world.roster(&[("alice", &both), ("zoe", &both), ("bob", &format!("recipients: [{other}]"))]);
+    let (issued, _) = world.issue("alice", &[STUB_RECIPIENT]);
+    let mut sealed = Vec::new();
+    let one = std::iter::once(&Stub as &dyn age::Recipient);
+    let mut writer = age::Encryptor::with_recipients(one)
+        .expect("a recipient")
+        .wrap_output(&mut sealed)
+        .expect("a writer");
+    writer.write_all(issued.kubeconfig.as_bytes()).expect("written");
+    writer.finish().expect("written");
+    world.sealed("alice", &sealed);
+    world.issue("bob", &[&other]);
+
+    world
+        .certctl_detached(&["decrypt"])
+        .expect(1)
+        .says("identity.txt needs `age-plugin-stub`, which is not on PATH");
+    let plugin = world.write("path/age-plugin-stub", include_str!("age-plugin-stub"));
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("executable");
+
+    let shown = typed(world.command(&["decrypt", "alice"]), &[("PIN of the stub: ", "1234")]).expect(0);
+    assert_eq!(shown.stdout, issued.kubeconfig);
+    let twice = [("PIN of the stub: ", "1234"), ("PIN of the stub: ", "1234")];
+    let shown = typed(world.command(&["decrypt"]), &twice).expect(0);
+    assert_eq!(shown.stdout, issued.kubeconfig);
+    typed(world.command(&["decrypt", "alice"]), &[("PIN of the stub: ", "4321")]).expect(1).says("wrong PIN");
+    world.certctl_detached(&["decrypt", "alice"]).expect(1).says("there is no terminal to ask on");
+    world.certctl_detached(&["decrypt", "bob"]).expect(1).says("opens none of the 1 sealed kubeconfig");
+    let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode("1234");
+    assert!(include_str!("age-plugin-stub").contains(&encoded));
+}
