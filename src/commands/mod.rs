@@ -2,9 +2,11 @@
 
 mod apply;
 mod clock;
+mod credential;
 mod decrypt;
 pub mod load;
 mod locks;
+mod login;
 mod own;
 mod plan;
 mod progress;
@@ -12,6 +14,7 @@ mod rotate;
 mod schema;
 mod terminal;
 mod validate;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -51,6 +54,10 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Plan(args) => runtime()?.block_on(plan::run(global, args, terminal)),
         Command::Apply(args) => runtime()?.block_on(apply::run(global, args, terminal)),
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
+        Command::Login(args) => login::login(global, args, terminal),
+        Command::Logout(args) => login::logout(global, args, terminal),
+        Command::Credential(args) => credential::run(global, args, terminal),
+        Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Schema { what } => schema::run(*what, terminal),
     }
