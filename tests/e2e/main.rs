@@ -5,4 +5,5 @@
 mod bad_input;
 mod calls;
 mod main_job;
+mod person;
 mod world;
