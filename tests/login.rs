@@ -416,7 +416,7 @@ fn whoami_offline_says_what_the_repository_knows() {
         assert_eq!(cluster["groups"], serde_json::json!(["all"]));
         assert_eq!(cluster["rights"][1]["namespaces"], serde_json::json!(["shop"]));
         assert_eq!(cluster["expired"], false);
-        assert_eq!(ran.stderr.contains("login --embed"), expected == "outdated");
+        assert_eq!(ran.stderr.contains("`certctl login` as before"), expected == "outdated");
     };
     login("none");
     world.certctl(&["login"]).expect(0);
@@ -424,5 +424,10 @@ fn whoami_offline_says_what_the_repository_knows() {
     world.certctl(&["login", "--embed"]).expect(0);
     login("newest");
     world.issue("prod", State::Active);
+    login("outdated");
+    // The server of the roster is another one than at login.
+    world.certctl(&["login", "--exec"]).expect(0);
+    login("exec");
+    world.write(&world.read().replace("https://prod.example.com", "https://old.example.com"));
     login("outdated");
 }

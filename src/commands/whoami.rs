@@ -79,7 +79,7 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
     for (own, login) in opened.iter().zip(&logins) {
         if *login == Login::Outdated {
             terminal.say(&format!(
-                "{}: the kubeconfig holds an older certificate than the repository: run `certctl login --embed` again.",
+                "{}: the kubeconfig holds an older certificate, server or CA than the repository: run `certctl login` as before.",
                 own.cluster
             ));
         }
@@ -119,10 +119,21 @@ fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
         if !document.names("users").contains(&name) {
             continue;
         }
-        let Some(embedded) = document.embedded_certificate(&name) else { return Ok(Login::Exec) };
-        let held = from_base64(embedded.as_bytes()).and_then(|pem| Certificate::from_pem(&pem).ok());
-        let newest = held.is_some_and(|held| held.sha256 == own.credential.x509_sha256);
-        return Ok(if newest { Login::Newest } else { Login::Outdated });
+        let bytes =
+            |list, field| document.field_of(list, &name, field).map(|text| from_base64(text.as_bytes()));
+        let authority = bytes("clusters", "certificate-authority-data");
+        let authority = authority.map(|bundle| bundle.map(|bundle| bundle.to_vec()).unwrap_or_default());
+        let moved = document.field_of("clusters", &name, "server") != Some(own.kubeconfig.server.as_str())
+            || authority != own.kubeconfig.certificate_authority;
+        let held = bytes("users", "client-certificate-data");
+        let certificate =
+            held.as_ref().map(|pem| pem.as_ref().and_then(|pem| Certificate::from_pem(pem).ok()));
+        return Ok(match certificate {
+            _ if moved => Login::Outdated,
+            None => Login::Exec,
+            Some(Some(held)) if held.sha256 == own.credential.x509_sha256 => Login::Newest,
+            Some(_) => Login::Outdated,
+        });
     }
     Ok(Login::None)
 }

@@ -106,10 +106,10 @@ impl<'t> Document<'t> {
         items.iter().filter_map(Node::name).map(str::to_owned).collect()
     }
 
-    /// The certificate that a user entry holds, as base64.
-    pub fn embedded_certificate(&self, user: &str) -> Option<String> {
-        let item = self.items("users")?.iter().find(|item| item.name() == Some(user))?;
-        Some(item.get("user")?.get("client-certificate-data")?.text()?.to_owned())
+    /// A field of an entry's `cluster` or `user`, such as `server`, where it is text.
+    pub fn field_of(&self, list: &str, name: &str, field: &str) -> Option<&str> {
+        let (_, inner) = LISTS.iter().find(|(known, _)| *known == list)?;
+        self.items(list)?.iter().find(|item| item.name() == Some(name))?.get(inner)?.get(field)?.text()
     }
 
     /// The current context; empty where none is set.

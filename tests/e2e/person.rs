@@ -95,7 +95,7 @@ fn an_embedded_login_works_and_whoami_says_when_it_is_outdated() {
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.person("git", &["pull", "-q"]).expect(0);
     kubectl(&world).expect(1).says("Forbidden");
-    world.person("certctl", &["whoami", "-i", key]).expect(0).says("outdated").says("login --embed");
+    world.person("certctl", &["whoami", "-i", key]).expect(0).says("outdated").says("run `certctl login`");
     world.person("certctl", &["login", "--embed", "-i", key]).expect(0);
     kubectl(&world).expect(0);
 }
