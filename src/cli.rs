@@ -90,7 +90,7 @@ pub enum Command {
     /// Put your clusters into the kubeconfig, so that kubectl just works
     ///
     /// Adds a context for each cluster that one of your keys opens, to the file that kubectl itself
-    /// would write to; everything else in it stays, byte for byte. kubectl then asks `certctl
+    /// would write to (or --kubeconfig); everything else in it stays, byte for byte. kubectl then asks `certctl
     /// credential` for the newest certificate in the repository, so no key is stored in plain text,
     /// and after a renewal `git pull` is all it takes.
     #[command(after_help = "Example: git pull && certctl login && kubectl --context prod get pods")]

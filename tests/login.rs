@@ -211,11 +211,12 @@ fn fifty_contexts_comments_and_anchors_are_as_they_were_after_login_and_logout()
         world.write(&text);
         fs::set_permissions(world.config(), PermissionsExt::from_mode(0o640)).expect("a mode");
         for how in ["--exec", "--embed"] {
-            world
+            let ran = world
                 .certctl(&["login", how])
                 .expect(0)
                 .says("dev: alice, until 2040")
                 .says("prod: alice, until 2040");
+            assert_eq!(ran.stderr.contains("chmod 600"), how == "--embed", "{}", ran.stderr);
             let after = world.read();
             assert_eq!(mode(&world.config()), 0o640);
             assert_eq!(after.contains("client-key-data"), how == "--embed");
@@ -382,6 +383,21 @@ fn the_plugin_says_in_one_sentence_why_access_has_ended() {
     ends(credential(&world), &format!("credential {id} of `alice` was revoked"));
     fs::remove_file(world.path("repo/access/prod/alice.yaml")).expect("removed");
     ends(credential(&world), "no credential for `alice` yet");
+}
+
+#[test]
+fn on_a_long_roster_the_plugin_says_the_same() {
+    let world = World::new();
+    let others: String =
+        (0..1500).map(|i| format!("- name: user-{i}\n  recipients: [RECIPIENT]\n")).collect();
+    world.roster("acme", &format!("{others}- name: alice\n  recipients: [RECIPIENT]\n"));
+    let long = credential(&world).expect(0).stdout;
+    world.roster("acme", "- {name: alice, recipients: [RECIPIENT]}\n");
+    assert_eq!(credential(&world).expect(0).stdout, long);
+    world.roster("acme", &format!("{others}- {{name: alice, recipients: [RECIPIENT], until: 2039-01-01}}\n"));
+    credential(&world).expect(1).says("the access of `alice` ended at 2039-01-02");
+    world.roster("acme", &others);
+    credential(&world).expect(1).says("`alice` is not on the roster any more");
 }
 
 #[test]

@@ -20,7 +20,11 @@ pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Resul
         return Err(Error::usage("credential is about one cluster; nothing was printed")
             .hint("name it: `certctl credential --cluster NAME`"));
     };
-    let source = load::roster(global).map_err(|error| {
+    let source = match &args.user {
+        Some(user) => load::roster_about(global, user),
+        None => load::roster(global),
+    };
+    let source = source.map_err(|error| {
         error.hint("if the repository has moved, run `certctl login` again in its new folder")
     })?;
     let now = clock::now();

@@ -78,6 +78,12 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
             terminal.say(&format!("{cluster}: {user}, until {until}."));
         }
     }
+    if args.embed && file::others_can_read(&target) {
+        terminal.say(&format!(
+            "{0}: others on this machine can read it, and it holds your private key now: `chmod 600 {0}`.",
+            target.display()
+        ));
+    }
     let contexts: Vec<&str> = entries.iter().map(|entry| entry.context.as_str()).collect();
     terminal.say(&format!(
         "{}: logged in to {}. Try `kubectl --context {} get pods`.",
