@@ -60,11 +60,11 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-/// As [`roster`], where one person is enough: of a long roster only what is about them is read, so
+/// As [`roster()`], where one person is enough: of a long roster only what is about them is read, so
 /// that a credential plugin costs milliseconds. What is wrong elsewhere in it is not found.
 ///
 /// # Errors
-/// As [`roster`], for the whole of it, where the part cannot be read.
+/// As [`roster()`], for the whole of it, where the part cannot be read.
 pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
     let part = || {
         let bytes = read(&global.roster, roster::SIZE_LIMIT as u64).ok()?;

@@ -4,6 +4,6 @@
 
 mod bad_input;
 mod calls;
+mod login;
 mod main_job;
-mod person;
 mod world;
