@@ -24,7 +24,7 @@ fn main() {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = dir.path();
     let key = folder.join("key");
-    let made = quiet(Command::new(plane.bin("age-keygen")).arg("-o").arg(&key));
+    let made = quiet(Command::new(plane.bin("age-keygen")).arg("-o").arg(&key).stderr(Stdio::null()));
     assert!(made, "age-keygen");
     let text = fs::read_to_string(&key).expect("an identity");
     let recipient = text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
