@@ -102,6 +102,33 @@ pub enum Command {
     /// believed: server, CA, certificate and key must be those of the roster and the record.
     #[command(after_help = "Example: certctl decrypt --cluster prod -o ~/.kube/prod")]
     Decrypt(DecryptArgs),
+    /// Put your clusters into the kubeconfig, so that kubectl just works
+    ///
+    /// Adds a context for each cluster that one of your keys opens, to the file that kubectl itself
+    /// would write to (or --kubeconfig); everything else in it stays, byte for byte. kubectl then asks `certctl
+    /// credential` for the newest certificate in the repository, so no key is stored in plain text,
+    /// and after a renewal `git pull` is all it takes.
+    #[command(after_help = "Example: git pull && certctl login && kubectl --context prod get pods")]
+    Login(LoginArgs),
+    /// Take out of the kubeconfig what login put in
+    ///
+    /// Only the entries of this roster go, from every file that kubectl reads; after login and logout
+    /// the kubeconfig is as it was, byte for byte.
+    #[command(after_help = "Example: certctl logout --cluster prod")]
+    Logout(LogoutArgs),
+    /// Print the newest certificate and key, for kubectl
+    ///
+    /// The credential plugin (client.authentication.k8s.io/v1) that `certctl login` writes into the
+    /// kubeconfig. It asks no cluster and no network: what it knows is what was last pulled.
+    #[command(
+        after_help = "Example: certctl credential --roster /home/alice/access/users.yaml --cluster prod"
+    )]
+    Credential(CredentialArgs),
+    /// Show who you are on each cluster, what you may do there, and until when
+    ///
+    /// Asks each cluster whom it takes you for, with your own credential.
+    #[command(after_help = "Example: certctl whoami --cluster prod --format json")]
+    Whoami(WhoamiArgs),
     /// Raise the generation of users in the roster, so that apply reissues and cuts off
     ///
     /// For a leaked key or a lost laptop. Changes nothing but `generation` in the roster; review and
@@ -139,7 +166,7 @@ pub struct PlanArgs {
 pub enum PlanFormat {
     /// For people.
     Text,
-    /// For machines: schemas/plan.schema.json.
+    /// For machines; a plan's schema is schemas/plan.schema.json.
     Json,
 }
 
@@ -215,6 +242,61 @@ pub struct DecryptArgs {
     /// Replace the file, if it is there
     #[arg(long, requires = "output")]
     pub force: bool,
+}
+
+/// `login`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// Who you are; needed where your key opens the kubeconfigs of several
+    pub user: Option<UserName>,
+    /// Let kubectl ask certctl for the certificate at each call; the default
+    #[arg(long, conflicts_with = "embed")]
+    pub exec: bool,
+    /// Write the certificate and the key themselves, in plain text
+    ///
+    /// For programs that can run no credential plugin; log in again after each renewal.
+    #[arg(long)]
+    pub embed: bool,
+    /// Take over contexts of the same name that certctl did not write
+    #[arg(long)]
+    pub force: bool,
+    /// An age identity file or an OpenSSH private key, remembered for kubectl; may be repeated
+    #[arg(long, short, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
+/// `logout`.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The entries of every roster; needs none
+    #[arg(long, conflicts_with = "clusters")]
+    pub all: bool,
+}
+
+/// `credential`.
+#[derive(Debug, Args)]
+pub struct CredentialArgs {
+    /// Whose credential
+    pub user: Option<UserName>,
+    /// An age identity file or an OpenSSH private key; may be repeated
+    #[arg(long, short, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
+/// `whoami`.
+#[derive(Debug, Args)]
+pub struct WhoamiArgs {
+    /// Who you are; needed where your key opens the kubeconfigs of several
+    pub user: Option<UserName>,
+    /// Ask no cluster
+    #[arg(long)]
+    pub offline: bool,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: PlanFormat,
+    /// An age identity file or an OpenSSH private key; may be repeated
+    #[arg(long, short, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
 }
 
 /// `rotate`.

@@ -77,6 +77,25 @@ fn what_is_valid_passes_the_reader_and_the_schema() {
 }
 
 #[test]
+fn an_excerpt_says_of_its_person_what_the_whole_says() {
+    let mut all = rosters("valid");
+    all.push(("example".to_owned(), include_str!("../examples/users.yaml").to_owned()));
+    let mut excerpts = 0;
+    for (rule, text) in all {
+        let whole = parse(&text).expect("valid");
+        for (name, user) in &whole.users {
+            let Some(excerpt) = roster::excerpt::about(&text, name.as_str()) else { continue };
+            assert_eq!(excerpt.lines().count(), text.lines().count(), "{rule}");
+            let part = parse(&excerpt).unwrap_or_else(|error| panic!("{rule}: {error}"));
+            assert_eq!(part.users.get(name), Some(user), "{rule}");
+            assert_eq!(part.clusters, whole.clusters, "{rule}");
+            excerpts += usize::from(part.users.len() < whole.users.len());
+        }
+    }
+    assert!(excerpts > 0, "nothing was left out anywhere");
+}
+
+#[test]
 fn what_is_invalid_is_refused_with_every_error_in_its_place() {
     let schema = schema();
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();

@@ -42,7 +42,21 @@ impl Connection {
     /// No kubeconfig, one that cannot be read, no such context, certificates or keys that cannot be
     /// loaded, a credential plugin that fails.
     pub async fn open(kubeconfig: Option<&Path>, context: &str) -> Result<Self> {
-        let kubeconfig = read(kubeconfig)?;
+        Self::through(read(kubeconfig)?, context).await
+    }
+
+    /// As [`Connection::open`], with the text of a kubeconfig that was checked already.
+    ///
+    /// # Errors
+    /// As [`Connection::open`]; the text is never repeated.
+    pub async fn from_kubeconfig(text: &str, context: &str) -> Result<Self> {
+        let kubeconfig = Kubeconfig::from_yaml(text).map_err(|_| {
+            Error::new(format!("the kubeconfig of `{context}` cannot be read; nothing was changed"))
+        })?;
+        Self::through(kubeconfig, context).await
+    }
+
+    async fn through(kubeconfig: Kubeconfig, context: &str) -> Result<Self> {
         let cluster = cluster_of(&kubeconfig, context)?;
         let certificate_authority = certificate_authority(&cluster, context)?;
         let server = cluster.server.clone().unwrap_or_default();

@@ -20,6 +20,9 @@ use crate::seal;
 /// The largest CA bundle, PKCS#10 file or sealed kubeconfig, in bytes.
 const LARGEST_FILE: u64 = 256 * 1024;
 
+/// The longest roster, in bytes, that is always read whole: some 500 people.
+const SHORT_ROSTER: usize = 64 * 1024;
+
 /// The roster and where it lies.
 pub struct Source {
     /// As the user named it, for messages.
@@ -50,11 +53,33 @@ pub fn roster(global: &Global) -> Result<Source> {
                 .hint(format!("it has {}", known.join(", "))));
         }
     }
-    let folder = match global.roster.parent() {
+    Ok(Source { file, folder: folder_of(&global.roster), text, roster })
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
+    }
+}
+
+/// As [`roster()`], where one person is enough: of a long roster only what is about them is read, so
+/// that a credential plugin costs milliseconds. What is wrong elsewhere in it is not found.
+///
+/// # Errors
+/// As [`roster()`], for the whole of it, where the part cannot be read.
+pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
+    let part = || {
+        let bytes = read(&global.roster, roster::SIZE_LIMIT as u64).ok()?;
+        let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() > SHORT_ROSTER)?;
+        let file = global.roster.display().to_string();
+        let text = roster::excerpt::about(text, user.as_str())?;
+        let roster = roster::parse(&file, &text, &seal::parse_recipient).ok()?;
+        let whole = roster.users.contains_key(user)
+            && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
+        whole.then(|| Source { file, folder: folder_of(&global.roster), text, roster })
     };
-    Ok(Source { file, folder, text, roster })
+    part().map_or_else(|| self::roster(global), Ok)
 }
 
 impl Source {

@@ -2,11 +2,13 @@
 
 mod apply;
 mod clock;
+mod credential;
 mod decrypt;
 mod identities;
 mod keygen;
 pub mod load;
 mod locks;
+mod login;
 mod own;
 mod plan;
 mod private;
@@ -17,6 +19,7 @@ mod rotate;
 mod schema;
 mod terminal;
 mod validate;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -58,6 +61,10 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
         Command::Keygen(args) => keygen::run(args, terminal),
         Command::Request(args) => request::run(global, args, terminal),
+        Command::Login(args) => login::login(global, args, terminal),
+        Command::Logout(args) => login::logout(global, args, terminal),
+        Command::Credential(args) => credential::run(global, args, terminal),
+        Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Schema { what } => schema::run(*what, terminal),
     }

@@ -99,7 +99,6 @@ fn having(source: &Source, one: impl Fn(&Recipient) -> bool) -> Vec<UserName> {
 ///
 /// # Errors
 /// There is none, or one of them is not to be trusted.
-#[expect(dead_code, reason = "for login and whoami")]
 pub fn open_all(
     source: &Source,
     global: &Global,

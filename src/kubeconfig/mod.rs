@@ -4,6 +4,8 @@
 //! of a repository that others can write to. So the reader takes only what the writer writes (one
 //! cluster, one user, one context), and names whatever else it finds.
 
+pub mod file;
+pub mod merge;
 mod parse;
 
 use serde_json::Value;

@@ -8,6 +8,7 @@
 pub mod document;
 pub mod edit;
 mod errors;
+pub mod excerpt;
 mod grants;
 mod names;
 mod reader;

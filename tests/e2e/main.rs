@@ -6,6 +6,7 @@ mod bad_input;
 mod calls;
 mod keys;
 mod life;
+mod login;
 mod main_job;
 mod signing;
 mod world;

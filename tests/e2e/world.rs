@@ -202,6 +202,34 @@ impl World {
         self.path("keys").join(name)
     }
 
+    /// A person's own clone of the repository, in a folder beside it.
+    pub fn clone_for_person(&self) {
+        self.git_in(self.dir.path(), &["clone", "-q", "origin.git", "clone"]);
+    }
+
+    /// A program (git, certctl, kubectl) as that person runs it: in their clone, with their home, and
+    /// without certctl's own kubeconfig.
+    pub fn person(&self, program: &str, args: &[&str]) -> Ran {
+        let path = match program {
+            "kubectl" => self.plane.bin("kubectl"),
+            "certctl" => env!("CARGO_BIN_EXE_certctl").into(),
+            program => program.into(),
+        };
+        let mut command = self.command(path, &self.path("clone"));
+        command.env_remove("KUBECONFIG").args(args);
+        if program == "kubectl" { self.run_unswept(command) } else { self.run(command) }
+    }
+
+    /// The id of the credential that the credential plugin gives alice's kubectl.
+    pub fn person_credential(&self) -> String {
+        let said = self.person("kubectl", &["auth", "whoami", "-o", "json"]).expect(0).stdout;
+        let value: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let groups = value["status"]["userInfo"]["groups"].as_array().expect("groups").clone();
+        let group =
+            groups.iter().filter_map(|group| group.as_str()).find(|group| group.starts_with("certctl:"));
+        group.expect("a credential group").to_owned()
+    }
+
     /// What the reference age makes of a sealed kubeconfig, as a file outside the repository.
     pub fn open(&self, cluster: &str, user: &str) -> PathBuf {
         let names = (0..).map(|n| self.path(&format!("{user}.{cluster}.{n}.kubeconfig")));

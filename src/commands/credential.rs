@@ -1,0 +1,109 @@
+//! `certctl credential`: kubectl's credential plugin, client.authentication.k8s.io/v1.
+//!
+//! It runs at each call of kubectl: no runtime, no network, no one else's records. What cannot work
+//! any more is told in one sentence, because kubectl would only say `Unauthorized` or `Forbidden`.
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::load::{self, Source};
+use super::terminal::Terminal;
+use super::{DONE, clock, identities, own};
+use crate::cli::{CredentialArgs, Global};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, UserName};
+use crate::record::State;
+
+pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Result<u8> {
+    let [cluster] = global.clusters.as_slice() else {
+        return Err(Error::usage("credential is about one cluster; nothing was printed")
+            .hint("name it: `certctl credential --cluster NAME`"));
+    };
+    let source = match &args.user {
+        Some(user) => load::roster_about(global, user),
+        None => load::roster(global),
+    };
+    let source = source.map_err(|error| {
+        error.hint("if the repository has moved, run `certctl login` again in its new folder")
+    })?;
+    let now = clock::now();
+    if let Some(user) = &args.user {
+        still(&source, cluster, user, now)?;
+    }
+    let identities = identities::load(&args.identity, terminal)?;
+    let own = own::open_one(&source, global, args.user.as_ref(), &identities)?;
+    if args.user.is_none() {
+        still(&source, cluster, &own.user, now)?;
+    }
+    let key = own.kubeconfig.private_key.as_ref().ok_or_else(|| {
+        Error::new(format!(
+            "{cluster}: the repository holds no private key of `{}`, who keeps it; nothing was printed",
+            own.user
+        ))
+    })?;
+    let key = key.to_pem();
+    let certificate = own.kubeconfig.certificate.pem().as_bytes();
+    terminal.print(&exec_credential(certificate, &key, own.credential.not_after))?;
+    Ok(DONE)
+}
+
+/// Why the person has no access any more, as far as the repository knows.
+fn still(source: &Source, cluster: &ClusterName, user: &UserName, now: Timestamp) -> Result<()> {
+    let ended = |what: String| Err(Error::new(what));
+    let Some(entry) = source.roster.users.get(user) else {
+        return ended(format!(
+            "{cluster}: `{user}` is not on the roster any more, so access has ended; ask an admin if that is a mistake, or run `git pull` if you were added again"
+        ));
+    };
+    if !entry.clusters.contains(cluster) {
+        return ended(format!(
+            "{cluster}: the roster gives `{user}` no access to this cluster any more; ask an admin if that is a mistake"
+        ));
+    }
+    if let Some(until) = entry.until.filter(|until| *until <= now) {
+        return ended(format!(
+            "{cluster}: the access of `{user}` ended at {until}; run `git pull`, and ask an admin to move `until` if it should go on"
+        ));
+    }
+    let record = source.record(cluster, user)?;
+    let Some(last) = record.and_then(|record| record.credentials.into_iter().next_back()) else {
+        return ended(format!(
+            "{cluster}: there is no credential for `{user}` yet; run `git pull`, and ask an admin to run `certctl apply` if there still is none"
+        ));
+    };
+    if last.state == State::Revoked {
+        return ended(format!(
+            "{cluster}: credential {} of `{user}` was revoked; run `git pull` for a new one, and ask an admin if there is none",
+            last.id
+        ));
+    }
+    if last.not_after <= now {
+        return ended(format!(
+            "{cluster}: the certificate of `{user}` expired at {}; run `git pull` for the renewed one, and ask an admin to run `certctl apply` if there is none",
+            last.not_after
+        ));
+    }
+    Ok(())
+}
+
+/// What kubectl reads, in a buffer that never moves and is wiped.
+fn exec_credential(certificate: &[u8], key: &[u8], not_after: Timestamp) -> Zeroizing<Vec<u8>> {
+    // PEM is plain text; a line feed is its only character that JSON escapes.
+    let mut out = Zeroizing::new(Vec::with_capacity(2 * (certificate.len() + key.len()) + 512));
+    let pem = |out: &mut Vec<u8>, pem: &[u8]| {
+        for byte in pem.iter().filter(|byte| **byte != b'\r') {
+            match byte {
+                b'\n' => out.extend_from_slice(b"\\n"),
+                byte => out.push(*byte),
+            }
+        }
+    };
+    out.extend_from_slice(
+        br#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"clientCertificateData":""#,
+    );
+    pem(&mut out, certificate);
+    out.extend_from_slice(br#"","clientKeyData":""#);
+    pem(&mut out, key);
+    out.extend_from_slice(format!("\",\"expirationTimestamp\":\"{not_after}\"}}}}\n").as_bytes());
+    out
+}

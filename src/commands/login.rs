@@ -1,0 +1,291 @@
+//! `certctl login` and `logout`: one's own clusters into the kubeconfig that kubectl uses, and out
+//! of it again.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::own::{self, Own};
+use super::terminal::Terminal;
+use super::{DONE, clock, identities, load};
+use crate::cli::{Global, LoginArgs, LogoutArgs};
+use crate::error::{Error, Result};
+use crate::kubeconfig::file::{self, Files, Lock};
+use crate::kubeconfig::merge::{Document, Entry, MADE};
+use crate::model::{ClusterName, RosterName};
+use crate::pki::pem::push_base64;
+use crate::render::count;
+
+/// How the names of all entries begin that login writes.
+const PREFIX: &str = "certctl:";
+
+/// The name of the cluster entry and the user entry of one cluster.
+pub fn entry_name(roster: &RosterName, cluster: &ClusterName) -> String {
+    format!("{PREFIX}{roster}:{cluster}")
+}
+
+pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u8> {
+    let source = load::roster(global)?;
+    let identities = identities::load(&args.identity, terminal)?;
+    let opened = own::open_all(&source, global, args.user.as_ref(), &identities)?;
+    one_of_each(&opened)?;
+    let entries: Vec<Entry> = opened
+        .iter()
+        .map(|own| {
+            Ok(Entry {
+                context: own.cluster.to_string(),
+                name: entry_name(&source.roster.name, &own.cluster),
+                cluster: cluster_entry(own),
+                user: if args.embed { embedded(own)? } else { plugin(global, args, own)? },
+            })
+        })
+        .collect::<Result<_>>()?;
+
+    let files = Files::find(global.kubeconfig.as_deref())?;
+    let target = target(&files, &entries)?;
+    let _lock = Lock::take(&target)?;
+    let mut current = entries.first().map(|entry| entry.context.as_str());
+    for path in files.read.iter().filter(|path| **path != target) {
+        let Some(text) = file::read(path)? else { continue };
+        let document = parse(path, &text)?;
+        if !document.current_context().is_empty() {
+            current = None;
+        }
+        not_taken(path, &document, &entries, &source.roster.name, None)?;
+    }
+    let old = file::read(&target)?;
+    let text = match &old {
+        Some(text) => Zeroizing::new(text.to_string()),
+        None => Zeroizing::new(format!("{MADE}\n")),
+    };
+    let document = parse(&target, &text)?;
+    not_taken(&target, &document, &entries, &source.roster.name, Some(args.force))?;
+    let current = current.filter(|_| document.current_context().is_empty());
+    let edited = Zeroizing::new(document.with(&entries, current).map_err(|why| unsafely(&target, why))?);
+    if old.as_ref() != Some(&edited) {
+        file::write(&target, &edited)?;
+    }
+
+    for own in &opened {
+        let (user, cluster, until) = (&own.user, &own.cluster, own.credential.not_after);
+        if until <= clock::now() {
+            terminal.say(&format!(
+                "{cluster}: the certificate of {user} expired at {until}; pull the latest one with `git pull`, or ask an admin to run `certctl apply`."
+            ));
+        } else {
+            terminal.say(&format!("{cluster}: {user}, until {until}."));
+        }
+    }
+    if args.embed && file::others_can_read(&target) {
+        terminal.say(&format!(
+            "{0}: others on this machine can read it, and it holds your private key now: `chmod 600 {0}`.",
+            target.display()
+        ));
+    }
+    let contexts: Vec<&str> = entries.iter().map(|entry| entry.context.as_str()).collect();
+    terminal.say(&format!(
+        "{}: logged in to {}. Try `kubectl --context {} get pods`.",
+        target.display(),
+        contexts.join(", "),
+        contexts.first().unwrap_or(&"NAME"),
+    ));
+    Ok(DONE)
+}
+
+pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result<u8> {
+    let roster = match args.all {
+        true => None,
+        false => Some(load::roster(global).map_err(|error| {
+            error.hint("to log out of the clusters of every roster, run `certctl logout --all`")
+        })?),
+    };
+    let names: Option<Vec<String>> = roster.as_ref().filter(|_| !global.clusters.is_empty()).map(|source| {
+        global.clusters.iter().map(|cluster| entry_name(&source.roster.name, cluster)).collect()
+    });
+    let prefix = roster.map_or(PREFIX.to_owned(), |source| format!("{PREFIX}{}:", source.roster.name));
+    let ours = |name: &str| match &names {
+        Some(names) => names.iter().any(|ours| ours == name),
+        None => name.starts_with(&prefix),
+    };
+    let mut gone = 0;
+    for path in Files::find(global.kubeconfig.as_deref())?.read {
+        let Some(text) = file::read(&path)? else { continue };
+        if !holds(&parse(&path, &text)?, &ours) {
+            continue;
+        }
+        let _lock = Lock::take(&path)?;
+        let text = file::read(&path)?.unwrap_or_default();
+        let document = parse(&path, &text)?;
+        let users = document.names("users").into_iter().filter(|name| ours(name)).count();
+        let edited = Zeroizing::new(document.without(&ours).map_err(|why| {
+            Error::new(format!("{} could not be edited; nothing was changed", path.display()))
+                .caused_by(why)
+                .hint(format!("take the entries whose names begin `{prefix}` out by hand, and the contexts that name them"))
+        })?);
+        if edited.trim_end() == MADE {
+            std::fs::remove_file(&path).map_err(|cause| {
+                Error::new(format!("{} could not be removed; it is as it was", path.display()))
+                    .caused_by(cause)
+            })?;
+        } else {
+            file::write(&path, &edited)?;
+        }
+        gone += users;
+        terminal.say(&format!("{}: logged out of {}.", path.display(), count(users, "cluster")));
+    }
+    if gone == 0 {
+        terminal.say("Nothing to do: the kubeconfig holds nothing that login wrote.");
+    }
+    Ok(DONE)
+}
+
+/// A context leads to one user.
+fn one_of_each(opened: &[Own]) -> Result<()> {
+    for (index, own) in opened.iter().enumerate() {
+        let same: Vec<String> = opened[index..]
+            .iter()
+            .filter(|other| other.cluster == own.cluster)
+            .map(|other| format!("`{}`", other.user))
+            .collect();
+        if same.len() > 1 {
+            return Err(Error::usage(format!(
+                "your key opens the kubeconfigs of {} on {}; nothing was changed",
+                same.join(" and "),
+                own.cluster
+            ))
+            .hint(format!("say who you are: `certctl login {}`", own.user)));
+        }
+    }
+    Ok(())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    push_base64(&mut out, bytes);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn cluster_entry(own: &Own) -> serde_json::Value {
+    match &own.kubeconfig.certificate_authority {
+        Some(bundle) => {
+            json!({"certificate-authority-data": base64(bundle), "server": own.kubeconfig.server})
+        }
+        None => json!({"server": own.kubeconfig.server}),
+    }
+}
+
+fn embedded(own: &Own) -> Result<serde_json::Value> {
+    let key = own.kubeconfig.private_key.as_ref().ok_or_else(|| {
+        Error::new(format!(
+            "{}: there is no private key to embed, because {} keeps it; nothing was changed",
+            own.cluster, own.user
+        ))
+        .hint("log in without `--embed`")
+    })?;
+    Ok(json!({
+        "client-certificate-data": base64(own.kubeconfig.certificate.pem().as_bytes()),
+        "client-key-data": base64(&key.to_pem()),
+    }))
+}
+
+fn plugin(global: &Global, args: &LoginArgs, own: &Own) -> Result<serde_json::Value> {
+    let mut words = vec!["credential".to_owned(), "--roster".to_owned(), absolute(&global.roster)?];
+    words.extend(["--cluster".to_owned(), own.cluster.to_string(), own.user.to_string()]);
+    for file in &args.identity {
+        words.extend(["--identity".to_owned(), absolute(file)?]);
+    }
+    Ok(json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "args": words,
+        "command": this_program()?,
+        "installHint": "install certctl, or run `certctl login` again where it is installed",
+        "interactiveMode": "IfAvailable",
+        "provideClusterInfo": false,
+    }}))
+}
+
+/// Where kubectl finds certctl: the place on PATH, which outlives an upgrade, where that is this
+/// program.
+fn this_program() -> Result<String> {
+    let running = std::env::current_exe().map_err(|cause| {
+        Error::new("the path of certctl itself is not known; nothing was changed").caused_by(cause)
+    })?;
+    let same = |path: &PathBuf| {
+        path.is_absolute()
+            && matches!((path.canonicalize(), running.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&folders).map(|folder| folder.join("certctl")).find(same);
+    text(&on_path.unwrap_or(running))
+}
+
+fn absolute(path: &Path) -> Result<String> {
+    let full = path.canonicalize().map_err(|cause| {
+        Error::new(format!("the full path of {} is not known; nothing was changed", path.display()))
+            .caused_by(cause)
+    })?;
+    text(&full)
+}
+
+fn text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Error::new(format!(
+            "{}: the path is not UTF-8, so a kubeconfig cannot hold it; nothing was changed",
+            path.display()
+        ))
+        .hint("move it, or use `certctl login --embed`")
+    })
+}
+
+pub fn parse<'t>(path: &Path, text: &'t str) -> Result<Document<'t>> {
+    Document::parse(text).map_err(|why| {
+        Error::new(format!("the kubeconfig {} could not be read; nothing was changed", path.display()))
+            .caused_by(why)
+            .hint("`kubectl config view` shows what kubectl makes of it; or keep yours apart: `certctl decrypt > FILE`")
+    })
+}
+
+fn unsafely(path: &Path, why: Error) -> Error {
+    Error::new(format!("{} could not be edited; nothing was changed", path.display()))
+        .caused_by(why)
+        .hint("keep yours apart, `certctl decrypt > FILE`, and name both files in KUBECONFIG")
+}
+
+fn holds(document: &Document<'_>, ours: &dyn Fn(&str) -> bool) -> bool {
+    ["clusters", "users"].iter().any(|list| document.names(list).iter().any(|name| ours(name)))
+}
+
+/// The file that holds ours already, or else the one that kubectl would write to.
+fn target(files: &Files, entries: &[Entry]) -> Result<PathBuf> {
+    for path in &files.read {
+        let Some(text) = file::read(path)? else { continue };
+        if holds(&parse(path, &text)?, &|name| entries.iter().any(|entry| entry.name == name)) {
+            return Ok(path.clone());
+        }
+    }
+    Ok(files.write.clone())
+}
+
+/// Contexts of these names that others made. `force` takes them over, in the file that is changed.
+fn not_taken(
+    path: &Path,
+    document: &Document<'_>,
+    entries: &[Entry],
+    roster: &RosterName,
+    force: Option<bool>,
+) -> Result<()> {
+    let prefix = format!("{PREFIX}{roster}:");
+    let theirs = document.contexts().into_iter().find(|context| {
+        let named = entries.iter().any(|entry| entry.context == context.name);
+        named && !(context.cluster.starts_with(&prefix) && context.user.starts_with(&prefix))
+    });
+    let Some(context) = theirs.filter(|_| force != Some(true)) else { return Ok(()) };
+    let name = &context.name;
+    let error = Error::new(format!(
+        "{} has a context `{name}` that certctl did not write; nothing was changed",
+        path.display()
+    ))
+    .hint(format!("keep it under another name: `kubectl config rename-context {name} NAME`"));
+    Err(if force.is_some() { error.hint("or replace it: `certctl login --force`") } else { error })
+}

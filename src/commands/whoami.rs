@@ -1,0 +1,216 @@
+//! `certctl whoami`: on each cluster, who one is, what one may do, and until when.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::load::{self, Source};
+use super::login::{entry_name, parse};
+use super::own::{self, Own};
+use super::terminal::Terminal;
+use super::{DONE, FAILED, clock, identities, runtime};
+use crate::cli::{Global, PlanFormat, WhoamiArgs};
+use crate::cluster::{self, Connection};
+use crate::error::{Error, Result};
+use crate::kubeconfig::file::{self, Files};
+use crate::pki::Certificate;
+use crate::pki::pem::from_base64;
+use crate::roster::Grant;
+
+/// What the kubeconfig of kubectl holds of a cluster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Login {
+    None,
+    Exec,
+    Newest,
+    Outdated,
+}
+
+impl Login {
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Exec => "exec",
+            Self::Newest => "newest",
+            Self::Outdated => "outdated",
+        }
+    }
+}
+
+pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8> {
+    let source = load::roster(global)?;
+    let identities = identities::load(&args.identity, terminal)?;
+    let opened = own::open_all(&source, global, args.user.as_ref(), &identities)?;
+    let now = clock::now();
+    let answers: Vec<Option<Result<String>>> = if args.offline {
+        opened.iter().map(|_| None).collect()
+    } else {
+        let asked = futures::future::join_all(opened.iter().map(ask));
+        runtime()?.block_on(asked).into_iter().map(Some).collect()
+    };
+    let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
+
+    let out = match args.format {
+        PlanFormat::Text => table(&source, &opened, &logins, &answers, now),
+        PlanFormat::Json => {
+            let clusters = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| {
+                let mut entry = json!({
+                    "name": own.cluster.as_str(),
+                    "user": own.user.as_str(),
+                    "credential": own.credential.id.as_str(),
+                    "groups": groups(&source, own, now),
+                    "rights": grants(&source, own, now).map(right).collect::<Vec<_>>(),
+                    "notAfter": own.credential.not_after.to_string(),
+                    "expired": own.credential.not_after <= now,
+                    "login": login.word(),
+                });
+                match answer {
+                    None => {}
+                    Some(Ok(name)) => entry["clusterSays"] = Value::from(name.as_str()),
+                    Some(Err(error)) => entry["error"] = Value::from(error.message()),
+                }
+                entry
+            });
+            let document = json!({"formatVersion": 1, "clusters": clusters.collect::<Vec<_>>()});
+            serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+        }
+    };
+    terminal.print(out.as_bytes())?;
+    for (own, login) in opened.iter().zip(&logins) {
+        if *login == Login::Outdated {
+            terminal.say(&format!(
+                "{}: the kubeconfig holds an older certificate, server or CA than the repository: run `certctl login` as before.",
+                own.cluster
+            ));
+        }
+        if own.credential.not_after <= now {
+            terminal.say(&format!(
+                "{}: the certificate expired; run `git pull`, and ask an admin to run `certctl apply` if there is no newer one.",
+                own.cluster
+            ));
+        }
+    }
+    let failed: Vec<Error> = answers.into_iter().flatten().filter_map(Result::err).collect();
+    for error in &failed {
+        terminal.error(error);
+    }
+    Ok(if failed.is_empty() { DONE } else { FAILED })
+}
+
+/// Whom the cluster takes one for.
+async fn ask(own: &Own) -> Result<String> {
+    if own.kubeconfig.private_key.is_none() {
+        return Err(Error::new(format!(
+            "{}: the cluster was not asked, because the private key is not in the repository",
+            own.cluster
+        ))
+        .hint("`certctl whoami --offline` needs no key"));
+    }
+    let text = std::str::from_utf8(&own.plaintext).unwrap_or_default();
+    let connection = Connection::from_kubeconfig(text, own.cluster.as_str()).await?;
+    cluster::whoami(&connection).await
+}
+
+fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
+    let name = entry_name(&source.roster.name, &own.cluster);
+    for path in Files::find(global.kubeconfig.as_deref())?.read {
+        let Some(text) = file::read(&path)? else { continue };
+        let document = parse(&path, &text)?;
+        if !document.names("users").contains(&name) {
+            continue;
+        }
+        let bytes =
+            |list, field| document.field_of(list, &name, field).map(|text| from_base64(text.as_bytes()));
+        let authority = bytes("clusters", "certificate-authority-data");
+        let authority = authority.map(|bundle| bundle.map(|bundle| bundle.to_vec()).unwrap_or_default());
+        let moved = document.field_of("clusters", &name, "server") != Some(own.kubeconfig.server.as_str())
+            || authority != own.kubeconfig.certificate_authority;
+        let held = bytes("users", "client-certificate-data");
+        let certificate =
+            held.as_ref().map(|pem| pem.as_ref().and_then(|pem| Certificate::from_pem(pem).ok()));
+        return Ok(match certificate {
+            _ if moved => Login::Outdated,
+            None => Login::Exec,
+            Some(Some(held)) if held.sha256 == own.credential.x509_sha256 => Login::Newest,
+            Some(_) => Login::Outdated,
+        });
+    }
+    Ok(Login::None)
+}
+
+/// The groups that count now.
+fn groups(source: &Source, own: &Own, now: Timestamp) -> Vec<String> {
+    let user = source.roster.users.get(&own.user);
+    let groups = user.iter().flat_map(|user| &user.groups);
+    groups
+        .filter(|(_, until)| until.is_none_or(|until| until > now))
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+/// The grants that count now, of groups and of one's own.
+fn grants<'s>(source: &'s Source, own: &Own, now: Timestamp) -> impl Iterator<Item = &'s Grant> {
+    let user = source.roster.users.get(&own.user);
+    let counts = move |until: Option<Timestamp>| until.is_none_or(|until| until > now);
+    let through = user.into_iter().flat_map(|user| &user.groups).filter(move |(_, until)| counts(**until));
+    let through =
+        through.filter_map(|(name, _)| source.roster.groups.get(name)).flat_map(|group| &group.grants);
+    let personal = user.into_iter().flat_map(|user| &user.grants);
+    through.chain(personal).filter(move |grant| counts(grant.until))
+}
+
+fn right(grant: &Grant) -> Value {
+    let mut right = json!({"kind": grant.role.kind(), "role": grant.role.name().as_str()});
+    if let Some(namespaces) = &grant.namespaces {
+        right["namespaces"] = namespaces.iter().map(|(name, _)| Value::from(name.as_str())).collect();
+    }
+    right
+}
+
+/// `view everywhere`, `edit in shop, staging`.
+fn short(grant: &Grant) -> String {
+    let role = grant.role.name();
+    match &grant.namespaces {
+        None => format!("{role} everywhere"),
+        Some(namespaces) => {
+            let names: Vec<&str> = namespaces.iter().map(|(name, _)| name.as_str()).collect();
+            format!("{role} in {}", names.join(", "))
+        }
+    }
+}
+
+fn table(
+    source: &Source,
+    opened: &[Own],
+    logins: &[Login],
+    answers: &[Option<Result<String>>],
+    now: Timestamp,
+) -> String {
+    let head = ["CLUSTER", "USER", "CREDENTIAL", "VALID UNTIL", "LOGIN", "CLUSTER SAYS", "GROUPS", "RIGHTS"];
+    let mut rows = vec![head.map(str::to_owned)];
+    for ((own, login), answer) in opened.iter().zip(logins).zip(answers) {
+        let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let expired = if own.credential.not_after <= now { " (expired)" } else { "" };
+        rows.push([
+            own.cluster.to_string(),
+            own.user.to_string(),
+            own.credential.id.to_string(),
+            format!("{}{expired}", own.credential.not_after),
+            login.word().to_owned(),
+            match answer {
+                None => "not asked".to_owned(),
+                Some(Ok(name)) => name.clone(),
+                Some(Err(_)) => "an error".to_owned(),
+            },
+            or_dash(groups(source, own, now).join(", ")),
+            or_dash(grants(source, own, now).map(short).collect::<Vec<_>>().join("; ")),
+        ]);
+    }
+    let widths: Vec<usize> = (0..head.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &[String; 8]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,450 @@
+//! `certctl login`, `logout`, `credential` and `whoami --offline`, without a cluster.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use age::secrecy::ExposeSecret as _;
+use certctl::kubeconfig::Kubeconfig;
+use certctl::model::{CredentialGroup, CredentialId, KeyType, hex, sha256};
+use certctl::pki::{Certificate, PrivateKey};
+use certctl::record::{self, API_VERSION, Credential, Record, State};
+use certctl::seal;
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use tempfile::TempDir;
+
+/// What the certificates are valid until.
+const UNTIL: &str = "2040-01-01T00:00:00Z";
+/// When the tests happen.
+const NOW: &str = "2039-12-20T00:00:00Z";
+
+/// Alice's clone of a repository, her age key, and her home.
+struct World {
+    dir: TempDir,
+    recipient: String,
+}
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Self {
+        let said = format!("{}{}", self.stdout, self.stderr);
+        assert!(said.contains(text), "`{text}` was not said:\n{said}");
+        self
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let identity = age::x25519::Identity::generate();
+        let world = Self { dir, recipient: identity.to_public().to_string() };
+        for folder in ["home", "repo/access/prod", "repo/access/dev"] {
+            fs::create_dir_all(world.path(folder)).expect("folders");
+        }
+        fs::write(world.path("key"), identity.to_string().expose_secret()).expect("a key");
+        world.roster("acme", "- {name: alice, recipients: [RECIPIENT], groups: [all]}\n");
+        world.issue("prod", State::Active);
+        world.issue("dev", State::Active);
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().canonicalize().expect("a folder").join(name)
+    }
+
+    fn roster(&self, name: &str, users: &str) {
+        let text = format!(
+            "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {name}}}\n\
+             clusters: [{{name: prod, server: 'https://prod.example.com'}}, {{name: dev}}]\n\
+             groups: [{{name: all, grants: [{{clusterRole: view}}, {{role: deployer, namespaces: [shop]}}]}}]\n\
+             users:\n{}",
+            users.replace("RECIPIENT", &self.recipient)
+        );
+        fs::write(self.path("repo/users.yaml"), text).expect("a roster");
+    }
+
+    /// A new credential of alice, as apply would record it; returns its id.
+    fn issue(&self, cluster: &str, state: State) -> String {
+        let (user, cluster) = ("alice".parse().expect("a name"), cluster.parse().expect("a name"));
+        let key = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
+        let authority = Issuer::new(CertificateParams::default(), KeyPair::generate().expect("a key"));
+        let pem = key.to_pem();
+        let pair = KeyPair::from_pem(std::str::from_utf8(&pem).expect("PEM")).expect("a key");
+        let id = CredentialId::of_public_key(&key.public_key_der());
+        let mut params = CertificateParams::default();
+        let mut name = DistinguishedName::new();
+        let group = CredentialGroup { user, id: id.clone() };
+        name.push(DnType::OrganizationName, group.to_string());
+        name.push(DnType::CommonName, "alice");
+        params.distinguished_name = name;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let until: jiff::Timestamp = UNTIL.parse().expect("a time");
+        params.not_before = time::OffsetDateTime::from_unix_timestamp(0).expect("a time");
+        params.not_after = time::OffsetDateTime::from_unix_timestamp(until.as_second()).expect("a time");
+        params.serial_number = Some(7.into());
+        let issued = params.signed_by(&pair, &authority).expect("a certificate").pem();
+        let certificate = Certificate::from_pem(issued.as_bytes()).expect("it parses");
+        let server = format!("https://{cluster}.example.com");
+        let kubeconfig = Kubeconfig {
+            cluster: &cluster,
+            user: &group.user,
+            server: &server,
+            certificate_authority: None,
+            certificate: certificate.pem(),
+            private_key: Some(&key),
+        };
+        let recipient = seal::parse_recipient(&self.recipient).expect("a recipient");
+        let sealed = seal::seal(&[recipient].into(), &kubeconfig.to_yaml()).expect("sealed");
+        let record = Record {
+            api_version: API_VERSION.into(),
+            kind: "Record".into(),
+            cluster: cluster.clone(),
+            user: group.user.clone(),
+            credentials: vec![Credential {
+                id: id.clone(),
+                state,
+                serial: certificate.serial.clone(),
+                x509_sha256: certificate.sha256.clone(),
+                not_before: certificate.not_before,
+                not_after: certificate.not_after,
+                generation: 1,
+                protected: false,
+                key: Some(KeyType::EcdsaP256),
+                csr_sha256: None,
+                in_certificate_groups: Vec::new(),
+                recipients: vec![self.recipient.clone()],
+                server,
+                certificate_authority_sha256: None,
+                sealed_sha256: hex(&sha256(&sealed)),
+                roster_commit: "0".repeat(40),
+                certificate: certificate.pem().into(),
+            }],
+        };
+        let file = self.path(&format!("repo/access/{cluster}/alice"));
+        fs::write(file.with_extension("yaml"), record::to_yaml(&record).expect("YAML")).expect("a record");
+        fs::write(file.with_extension("kubeconfig.age"), sealed).expect("a sealed file");
+        id.to_string()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certctl"));
+        command
+            .current_dir(self.path("repo"))
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("CERTCTL_IDENTITY", self.path("key"))
+            .env("CERTCTL_NOW", NOW)
+            .args(args)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn ran(mut command: Command) -> Ran {
+        let output = command.output().expect("certctl starts");
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    fn certctl(&self, args: &[&str]) -> Ran {
+        Self::ran(self.command(args))
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path("home/.kube/config")
+    }
+
+    fn write(&self, text: &str) {
+        fs::create_dir_all(self.path("home/.kube")).expect("a folder");
+        fs::write(self.config(), text).expect("a kubeconfig");
+    }
+
+    fn read(&self) -> String {
+        fs::read_to_string(self.config()).expect("a kubeconfig")
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+/// 50 contexts of others, with comments, anchors, a token and odd white space.
+fn fifty() -> String {
+    let mut text =
+        String::from("# my clusters\napiVersion: v1\nkind: Config\nx-ca: &ca Zm9v # for all\nclusters:\n");
+    for i in 0..50 {
+        let _ = writeln!(
+            text,
+            "# number {i}\n- name: c{i}\n  cluster: &c{i}\n    server: https://{i}.example.com   \n    certificate-authority-data: *ca\n"
+        );
+    }
+    text += "contexts:\n";
+    for i in 0..50 {
+        let _ = writeln!(
+            text,
+            "  - context: {{cluster: c{i}, user: u, namespace: \"n{i}\"}} # {i}\n    name: c{i}"
+        );
+    }
+    text += "current-context: c7\npreferences: {}\nusers:\n\n- name: u\n  user:\n    token: >-\n      very\n      secret\n# the end";
+    text
+}
+
+#[test]
+fn fifty_contexts_comments_and_anchors_are_as_they_were_after_login_and_logout() {
+    let world = World::new();
+    for text in [fifty(), fifty().replace('\n', "\r\n"), fifty() + "\n", String::new()] {
+        world.write(&text);
+        fs::set_permissions(world.config(), PermissionsExt::from_mode(0o640)).expect("a mode");
+        for how in ["--exec", "--embed"] {
+            let ran = world
+                .certctl(&["login", how])
+                .expect(0)
+                .says("dev: alice, until 2040")
+                .says("prod: alice, until 2040");
+            assert_eq!(ran.stderr.contains("chmod 600"), how == "--embed", "{}", ran.stderr);
+            let after = world.read();
+            assert_eq!(mode(&world.config()), 0o640);
+            assert_eq!(after.contains("client-key-data"), how == "--embed");
+            assert_eq!(after.contains("interactiveMode"), how == "--exec");
+            assert_eq!(after.contains("current-context: \"dev\""), text.is_empty(), "{after}");
+            // Every line that was there still is, in order.
+            let mut lines = after.lines();
+            assert!(text.lines().all(|line| lines.any(|other| other == line)), "{after}");
+            world.certctl(&["login", how]).expect(0);
+            assert_eq!(world.read(), after, "a second login changes nothing");
+        }
+        world.certctl(&["logout"]).expect(0).says("logged out of 2 clusters");
+        assert_eq!(world.read(), text);
+        world.certctl(&["logout"]).expect(0).says("Nothing to do");
+        assert_eq!(
+            fs::read_dir(world.path("home/.kube")).expect("a folder").count(),
+            1,
+            "no lock is left behind"
+        );
+    }
+}
+
+#[test]
+fn a_kubeconfig_that_was_not_there_is_for_its_owner_only_and_goes_again() {
+    let world = World::new();
+    world.certctl(&["login", "--cluster", "prod"]).expect(0).says("kubectl --context prod");
+    assert_eq!(mode(&world.config()), 0o600);
+    let text = world.read();
+    assert!(text.starts_with("# Made by `certctl login`") && text.contains("kind: Config"), "{text}");
+    assert!(text.contains("current-context: \"prod\"") && !text.contains("dev"), "{text}");
+    let roster = world.path("repo/users.yaml");
+    assert!(text.contains(roster.to_str().expect("UTF-8")), "an absolute path: {text}");
+    world.certctl(&["login"]).expect(0);
+    world.certctl(&["logout", "--cluster", "dev"]).expect(0);
+    assert_eq!(world.read(), text);
+    world.certctl(&["logout", "--all", "--roster", "nowhere.yaml"]).expect(0);
+    assert!(!world.config().exists());
+}
+
+#[test]
+fn the_file_of_kubeconfig_lists_is_the_one_that_kubectl_writes() {
+    let world = World::new();
+    let [a, b, link] = ["a", "b", "link"].map(|name| world.path("home").join(name));
+    let run = |args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("KUBECONFIG", std::env::join_paths([&a, &link, &b]).expect("a list"));
+        World::ran(command)
+    };
+    run(&["login"]).expect(0);
+    assert!(b.exists() && !a.exists(), "none exists: the last");
+    // What login wrote is found again, wherever it is.
+    fs::write(&a, "current-context: mine\n").expect("written");
+    run(&["login"]).expect(0);
+    assert_eq!(fs::read_to_string(&a).expect("a"), "current-context: mine\n");
+    run(&["logout"]).expect(0);
+    assert!(!b.exists());
+    // The first that exists, which is a symbolic link, and stays one.
+    fs::remove_file(&a).expect("removed");
+    fs::write(world.path("target"), "kind: Config").expect("written");
+    std::os::unix::fs::symlink(world.path("target"), &link).expect("a link");
+    fs::write(&b, "current-context: mine\n").expect("written");
+    run(&["login"]).expect(0);
+    assert!(link.is_symlink());
+    let text = fs::read_to_string(world.path("target")).expect("the target");
+    assert!(text.contains("certctl:acme:prod") && !text.contains("current-context"), "{text}");
+    run(&["logout"]).expect(0);
+    assert_eq!(fs::read_to_string(world.path("target")).expect("the target"), "kind: Config");
+    // --kubeconfig wins.
+    run(&["login", "--kubeconfig", a.to_str().expect("UTF-8")]).expect(0);
+    assert!(a.exists());
+}
+
+#[test]
+fn a_context_of_someone_else_is_not_taken_over_without_force() {
+    let world = World::new();
+    let theirs = "contexts:\n- name: prod\n  context: {cluster: x, user: y}\ncurrent-context: prod\n";
+    world.write(theirs);
+    world
+        .certctl(&["login"])
+        .expect(1)
+        .says("context `prod` that certctl did not write")
+        .says("rename-context prod");
+    assert_eq!(world.read(), theirs);
+    world.certctl(&["login", "--cluster", "dev"]).expect(0);
+    world.certctl(&["login", "--force"]).expect(0);
+    assert!(!world.read().contains("cluster: x"), "{}", world.read());
+    // Another roster's cluster of the same name is someone else's too.
+    world.roster("other", "- {name: alice, recipients: [RECIPIENT]}\n");
+    world.certctl(&["login"]).expect(1).says("certctl did not write");
+    world.certctl(&["logout"]).expect(0).says("Nothing to do");
+}
+
+#[test]
+fn what_cannot_be_changed_safely_stays_as_it_is() {
+    let world = World::new();
+    for text in ["clusters: &c [{name: a}]\nx: *c\n", "clusters: [\n", "a\n", "{\"kind\": \"Config\"}"] {
+        world.write(text);
+        world.certctl(&["login"]).expect(1).says("certctl decrypt").says("nothing was changed");
+        assert_eq!(world.read(), text);
+    }
+    world.write("kind: Config\n");
+    let lock = world.path("home/.kube/config.lock");
+    fs::write(&lock, "").expect("a lock");
+    world.certctl(&["login"]).expect(1).says("config.lock").says("another program").says("rm ");
+    assert!(lock.exists(), "someone else's lock stays");
+    assert_eq!(world.read(), "kind: Config\n");
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
+    let world = World::new();
+    world.write("users:\n- {name: a, user: {token: sup3rs3cret]\n");
+    let ran = world.certctl(&["login"]).expect(1).says("line ");
+    assert!(!ran.stderr.contains("sup3rs3cret"), "{}", ran.stderr);
+}
+
+fn credential(world: &World) -> Ran {
+    world.certctl(&["credential", "--cluster", "prod", "alice"])
+}
+
+#[test]
+fn the_plugin_prints_what_kubectl_reads() {
+    let world = World::new();
+    let printed = credential(&world).expect(0);
+    assert_eq!(printed.stderr, "");
+    let value: serde_json::Value = serde_json::from_str(&printed.stdout).expect("JSON");
+    assert_eq!(value["apiVersion"], "client.authentication.k8s.io/v1");
+    assert_eq!(value["kind"], "ExecCredential");
+    let status = &value["status"];
+    assert_eq!(status["expirationTimestamp"], UNTIL);
+    let pem = |field: &str| status[field].as_str().expect("PEM").as_bytes().to_vec();
+    let certificate = Certificate::from_pem(&pem("clientCertificateData")).expect("a certificate");
+    let key = PrivateKey::from_pem(&pem("clientKeyData")).expect("a key");
+    assert_eq!(key.public_key_der(), certificate.public_key_der);
+    // What was pulled counts at once.
+    let id = world.issue("prod", State::Active);
+    let value: serde_json::Value = serde_json::from_str(&credential(&world).expect(0).stdout).expect("JSON");
+    let pem = value["status"]["clientCertificateData"].as_str().expect("PEM").to_owned();
+    assert_eq!(Certificate::from_pem(pem.as_bytes()).expect("a certificate").credential_id.to_string(), id);
+}
+
+#[test]
+fn the_plugin_says_in_one_sentence_why_access_has_ended() {
+    let world = World::new();
+    #[track_caller]
+    fn ends(ran: Ran, what: &str) {
+        let ran = ran.expect(1).says(what);
+        assert_eq!(ran.stdout, "");
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains("git pull") || ran.stderr.contains("ask an admin"), "{}", ran.stderr);
+    }
+    let mut late = world.command(&["credential", "--cluster", "prod", "alice"]);
+    late.env("CERTCTL_NOW", UNTIL);
+    ends(World::ran(late), "expired at 2040-01-01T00:00:00Z; run `git pull`");
+    world.roster("acme", "- {name: alice, recipients: [RECIPIENT], until: 2039-12-01}\n");
+    ends(credential(&world), "the access of `alice` ended at 2039-12-02T00:00:00Z");
+    world.roster("acme", "- {name: alice, recipients: [RECIPIENT], clusters: [dev]}\n");
+    ends(credential(&world), "no access to this cluster");
+    world.roster("acme", "- {name: bob, recipients: [RECIPIENT]}\n");
+    ends(credential(&world), "`alice` is not on the roster any more");
+    world.roster("acme", "- {name: alice, recipients: [RECIPIENT]}\n");
+    credential(&world).expect(0);
+    let id = world.issue("prod", State::Revoked);
+    ends(credential(&world), &format!("credential {id} of `alice` was revoked"));
+    fs::remove_file(world.path("repo/access/prod/alice.yaml")).expect("removed");
+    ends(credential(&world), "no credential for `alice` yet");
+}
+
+#[test]
+fn on_a_long_roster_the_plugin_says_the_same() {
+    let world = World::new();
+    let others: String =
+        (0..1500).map(|i| format!("- name: user-{i}\n  recipients: [RECIPIENT]\n")).collect();
+    world.roster("acme", &format!("{others}- name: alice\n  recipients: [RECIPIENT]\n"));
+    let long = credential(&world).expect(0).stdout;
+    world.roster("acme", "- {name: alice, recipients: [RECIPIENT]}\n");
+    assert_eq!(credential(&world).expect(0).stdout, long);
+    world.roster("acme", &format!("{others}- {{name: alice, recipients: [RECIPIENT], until: 2039-01-01}}\n"));
+    credential(&world).expect(1).says("the access of `alice` ended at 2039-01-02");
+    world.roster("acme", &others);
+    credential(&world).expect(1).says("`alice` is not on the roster any more");
+}
+
+#[test]
+fn the_plugin_does_not_believe_the_repository() {
+    let world = World::new();
+    let file = world.path("repo/access/prod/alice.kubeconfig.age");
+    fs::copy(world.path("repo/access/dev/alice.kubeconfig.age"), &file).expect("copied");
+    let ran = credential(&world).expect(1).says("connects to another server").says("was not used");
+    assert_eq!(ran.stdout, "");
+    world.certctl(&["login"]).expect(1).says("not to be trusted");
+    assert!(!world.config().exists());
+    fs::write(&file, "x").expect("written");
+    credential(&world).expect(1).says("is no sealed kubeconfig");
+}
+
+#[test]
+fn whoami_offline_says_what_the_repository_knows() {
+    let world = World::new();
+    let ran = world.certctl(&["whoami", "--offline"]).expect(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ran.stdout);
+    let at = lines[0].find("RIGHTS").expect("a column");
+    for (line, cluster) in lines[1..].iter().zip(["dev", "prod"]) {
+        assert!(line.starts_with(cluster) && line.contains("alice") && line.contains("not asked"), "{line}");
+        assert_eq!(&line[at..], "view everywhere; deployer in shop");
+    }
+    let login = |expected: &str| {
+        let ran = world.certctl(&["whoami", "--offline", "--cluster", "prod", "--format", "json"]).expect(0);
+        let value: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let cluster = &value["clusters"][0];
+        assert_eq!(cluster["login"], expected, "{}", ran.stdout);
+        assert_eq!(cluster["groups"], serde_json::json!(["all"]));
+        assert_eq!(cluster["rights"][1]["namespaces"], serde_json::json!(["shop"]));
+        assert_eq!(cluster["expired"], false);
+        assert_eq!(ran.stderr.contains("`certctl login` as before"), expected == "outdated");
+    };
+    login("none");
+    world.certctl(&["login"]).expect(0);
+    login("exec");
+    world.certctl(&["login", "--embed"]).expect(0);
+    login("newest");
+    world.issue("prod", State::Active);
+    login("outdated");
+    // The server of the roster is another one than at login.
+    world.certctl(&["login", "--exec"]).expect(0);
+    login("exec");
+    world.write(&world.read().replace("https://prod.example.com", "https://old.example.com"));
+    login("outdated");
+}
