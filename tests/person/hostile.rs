@@ -111,12 +111,16 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
     world.sealed("alice", &sealed);
     let path = "repo/access/prod/alice.yaml";
     let record = world.read(path);
+    // Whoever can write a record can compute its checksum too; it stops only what is edited by hand.
+    let (body, _) = record.split_once("checksum: ").expect("a checksum");
+    let summed = |body: String| format!("{body}checksum: sha256:{}\n", hex(&sha256(body.as_bytes())));
     for (changed, why) in [
         ("{{{".to_owned(), "is not as certctl wrote it"),
-        (format!("{record}more: true\n"), "unknown field"),
-        (record.replace("user: alice", "user: bob"), "is about bob on prod"),
-        (record.replace("cluster: prod", "cluster: dev"), "is about alice on dev"),
-        (record.replace("kind: Record", "kind: Other"), "not certctl.dev/v1 Record"),
+        (record.replace("generation: 1", "generation: 7"), "does not fit its checksum"),
+        (summed(format!("{body}more: true\n")), "unknown field"),
+        (summed(body.replace("user: alice", "user: bob")), "is about bob on prod"),
+        (summed(body.replace("cluster: prod", "cluster: dev")), "is about alice on dev"),
+        (summed(body.replace("kind: Record", "kind: Other")), "not certctl.dev/v1 Record"),
         (bomb.to_owned(), "alice.yaml"),
     ] {
         world.write(path, &changed);
