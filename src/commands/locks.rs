@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::load::Reached;
 use super::plan::Before;
+use super::reach::Reached;
 use super::terminal::Terminal;
 use crate::apply;
 use crate::cluster::{self, Lock};

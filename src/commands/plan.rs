@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::clock;
-use super::load::{self, Reached, Source};
+use super::load::{self, Source};
+use super::reach::{self, Reached};
 use super::terminal::Terminal;
 use super::{CHANGES, DONE};
 use crate::cli::{Global, PlanArgs, PlanFormat};
@@ -95,7 +96,7 @@ async fn read(
     cluster: &Cluster,
     before: &impl Before,
 ) -> Result<Reached> {
-    let reached = load::reach(source, global, name, cluster).await?;
+    let reached = reach::reach(source, global, name, cluster).await?;
     before.reading(name, &reached).await?;
     reached.read(&source.roster.name).await
 }

@@ -1,0 +1,75 @@
+//! The way to a cluster, and what is read there.
+
+use super::load::{LARGEST_FILE, Source, read};
+use crate::cli::Global;
+use crate::cluster::{self, Connection};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, RosterName, hex, sha256};
+use crate::pki;
+use crate::plan::Observed;
+use crate::plan::observed::is_ours;
+use crate::roster::Cluster;
+
+/// A cluster that was reached and, once [`Reached::read`] has run, read.
+pub struct Reached {
+    /// The way there.
+    pub connection: Connection,
+    /// What is known of it.
+    pub observed: Observed,
+    /// The CA for kubeconfigs.
+    pub certificate_authority: Option<Vec<u8>>,
+}
+
+impl Reached {
+    /// Reads the cluster.
+    ///
+    /// # Errors
+    /// A list that failed.
+    pub async fn read(mut self, roster: &RosterName) -> Result<Self> {
+        self.observed.state = cluster::observe(&self.connection).await?;
+        let requests = &self.observed.state.requests;
+        if requests.iter().any(|request| is_ours(&request.labels, roster)) {
+            self.observed.identity = Some(cluster::whoami(&self.connection).await?);
+        }
+        Ok(self)
+    }
+}
+
+/// Reads what the repository knows of a cluster, and connects to it.
+///
+/// # Errors
+/// There is no way there, or its records are not as certctl wrote them.
+pub async fn reach(
+    source: &Source,
+    global: &Global,
+    name: &ClusterName,
+    wanted: &Cluster,
+) -> Result<Reached> {
+    let mut observed = source.repository(name)?;
+    let connection = Connection::open(global.kubeconfig.as_deref(), &wanted.context).await?;
+    let certificate_authority = match &wanted.certificate_authority {
+        Some(path) => Some(certificate_authority(source, wanted, path.as_str())?),
+        None => connection.certificate_authority().map(<[u8]>::to_vec),
+    };
+    if certificate_authority.is_none() && connection.insecure() {
+        return Err(Error::new(format!(
+            "cluster `{name}`: context `{}` skips the verification of the server, so its kubeconfigs would have no CA; nothing was planned",
+            wanted.context
+        ))
+        .hint(format!("name the server's CA with `certificateAuthority:` of cluster `{name}` in {}", source.file)));
+    }
+    observed.server = wanted.server.clone().unwrap_or_else(|| connection.server().to_owned());
+    observed.certificate_authority_sha256 = certificate_authority.as_ref().map(|ca| hex(&sha256(ca)));
+    Ok(Reached { connection, observed, certificate_authority })
+}
+
+/// The CA that the roster names.
+pub fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
+    let place = format!("{}:{}", source.file, cluster.position);
+    let pem = read(&source.folder.join(path), LARGEST_FILE).map_err(|cause| {
+        Error::new(format!("{place}: certificateAuthority {path} could not be read")).caused_by(cause)
+    })?;
+    pki::check_authority(&pem)
+        .map_err(|error| error.within(&format!("{place}: certificateAuthority {path}")))?;
+    Ok(pem)
+}

@@ -1,0 +1,236 @@
+//! What the repository knows of the clusters: records, sealed files, pins and brought keys, each
+//! checked before anything is decided on it.
+
+use std::fs;
+
+use super::clock;
+use super::load::{LARGEST_FILE, Source, read};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, CredentialGroup, UserName, hex, sha256};
+use crate::pki::{self, Certificate};
+use crate::plan::{BroughtKey, Observed, people};
+use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
+use crate::render::count;
+use crate::roster::{self, Roster};
+
+impl Source {
+    /// Everything that the repository knows of one cluster.
+    ///
+    /// # Errors
+    /// Every record that is not as certctl wrote it.
+    pub fn repository(&self, name: &ClusterName) -> Result<Observed> {
+        let mut observed = Observed::default();
+        let mut errors = Vec::new();
+        let folder = self.folder.join("access").join(name.as_str());
+        let shown = |file: &str| format!("access/{name}/{file}");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            // No credential was ever issued there.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return self.brought_keys(name, observed);
+            }
+            Err(error) => {
+                return Err(Error::new(format!("access/{name} could not be read; nothing was planned"))
+                    .caused_by(error));
+            }
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| {
+                Error::new(format!("access/{name} could not be read; nothing was planned")).caused_by(e)
+            })?;
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let bytes = || {
+                read(&entry.path(), LARGEST_FILE)
+                    .map_err(|e| Error::new(format!("{} could not be read", shown(&file))).caused_by(e))
+            };
+            let user = |stem: &str| {
+                stem.parse::<UserName>()
+                    .map_err(|why| Error::new(format!("{}: the file's name {why}", shown(&file))))
+            };
+            let read_one = || -> Result<Option<(UserName, Entry)>> {
+                if file == "cluster.yaml" {
+                    return Ok(None);
+                } else if let Some(stem) = file.strip_suffix(".kubeconfig.age") {
+                    return Ok(Some((user(stem)?, Entry::Sealed(hex(&sha256(&bytes()?))))));
+                } else if let Some(stem) = file.strip_suffix(".yaml") {
+                    let user = user(stem)?;
+                    let record = parse_record(&shown(&file), &bytes()?, name, &user)?;
+                    return Ok(Some((user, Entry::Record(record))));
+                }
+                Ok(None)
+            };
+            match read_one() {
+                Ok(Some((user, Entry::Record(record)))) => drop(observed.records.insert(user, record)),
+                Ok(Some((user, Entry::Sealed(digest)))) => drop(observed.sealed.insert(user, digest)),
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        errors.sort_by(|a, b| a.message().cmp(b.message()));
+        match self.pin(name) {
+            Ok(pin) => observed.pinned_uid = pin.map(|pin| pin.uid),
+            Err(error) => errors.push(error),
+        }
+        match Error::all(errors) {
+            Some(error) => Err(error),
+            None => self.brought_keys(name, observed),
+        }
+    }
+
+    /// One person's record on one cluster; `None` where there is none.
+    ///
+    /// # Errors
+    /// It is not as certctl wrote it.
+    pub fn record(&self, cluster: &ClusterName, user: &UserName) -> Result<Option<Record>> {
+        let file = format!("access/{cluster}/{user}.yaml");
+        self.read(&file)?.map(|bytes| parse_record(&file, &bytes, cluster, user)).transpose()
+    }
+
+    /// Refuses records of clusters that the roster does not list (any more): nobody would take that
+    /// access away, and nobody would be told.
+    ///
+    /// # Errors
+    /// Each folder under `access/` that holds credentials which still are bound somewhere.
+    pub fn refuse_forgotten_clusters(&self) -> Result<()> {
+        let unreadable = |error| Error::new("access/ could not be read; nothing was done").caused_by(error);
+        let folders = match fs::read_dir(self.folder.join("access")) {
+            Ok(folders) => folders,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut errors = Vec::new();
+        for folder in folders {
+            let name = folder.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+            let Ok(name) = name.parse::<ClusterName>() else { continue };
+            if self.roster.clusters.contains_key(&name) {
+                continue;
+            }
+            let records = self.repository(&name)?.records;
+            let credentials = records.values().flat_map(|record| &record.credentials);
+            let bound =
+                credentials.filter(|c| c.state != State::Revoked && c.not_after > clock::now()).count();
+            if bound > 0 {
+                errors.push(
+                    Error::new(format!(
+                        "access/{name} holds {}, and {} lists no cluster `{name}`, so their access would remain; nothing was done",
+                        count(bound, "credential"),
+                        self.file
+                    ))
+                    .hint(format!("list `{name}` again, leave it out of everyone's `clusters:`, apply, and remove it then"))
+                    .hint(format!("if the cluster does not exist any more: `git rm -r access/{name}`, and commit")),
+                );
+            }
+        }
+        Error::all(errors).map_or(Ok(()), Err)
+    }
+
+    fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
+        let file = format!("access/{name}/cluster.yaml");
+        let Some(bytes) = self.read(&file)? else { return Ok(None) };
+        let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
+        if pin.api_version != API_VERSION || pin.kind != "Cluster" || pin.name != *name {
+            return Err(record::changed(&file, format!("is not about cluster `{name}`")));
+        }
+        if pin.roster != self.roster.name {
+            return Err(Error::new(format!(
+                "{file}: these are the records of roster `{}`, not of `{}`; nothing was done",
+                pin.roster, self.roster.name
+            ))
+            .hint("give each roster a folder of its own, with its own access/ beside it")
+            .hint(format!(
+                "if `metadata.name` was changed, change it back to `{}`: what was made under that name belongs to it",
+                pin.roster
+            )));
+        }
+        Ok(Some(pin))
+    }
+
+    fn brought_keys(&self, name: &ClusterName, mut observed: Observed) -> Result<Observed> {
+        let mut errors = Vec::new();
+        for (user_name, user) in self.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
+            let Some(path) = &user.csr else { continue };
+            let place = format!("{}:{}", self.file, user.position);
+            let brought = read(&self.folder.join(path.as_str()), LARGEST_FILE)
+                .map_err(|cause| {
+                    Error::new(format!("{place}: {path}, user `{user_name}`'s csr, could not be read"))
+                        .caused_by(cause)
+                })
+                .and_then(|bytes| brought_key(&place, user_name, &self.roster, user, &bytes));
+            match brought {
+                Ok(brought) => drop(observed.brought_keys.insert(user_name.clone(), brought)),
+                Err(error) => errors.push(error),
+            }
+        }
+        Error::all(errors).map_or(Ok(observed), Err)
+    }
+}
+
+enum Entry {
+    Record(Record),
+    Sealed(String),
+}
+
+fn utf8(file: &str, bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|cause| Error::new(format!("{file}: is not UTF-8 text")).caused_by(cause))
+}
+
+/// A record, checked against the certificates that it holds.
+fn parse_record(file: &str, bytes: &[u8], cluster: &ClusterName, user: &UserName) -> Result<Record> {
+    let record: Record = record::from_yaml(file, &utf8(file, bytes)?)?;
+    let wrong = |what: String| record::changed(file, what);
+    if record.api_version != API_VERSION || record.kind != "Record" {
+        return Err(wrong(format!("is {} {}, not {API_VERSION} Record", record.api_version, record.kind)));
+    }
+    if record.cluster != *cluster || record.user != *user {
+        return Err(wrong(format!("is about {} on {}", record.user, record.cluster)));
+    }
+    for (index, credential) in record.credentials.iter().enumerate() {
+        if record.credentials[..index].iter().any(|earlier| earlier.id == credential.id) {
+            return Err(wrong(format!("holds credential {} twice", credential.id)));
+        }
+        check_credential(user, credential).map_err(wrong)?;
+    }
+    Ok(record)
+}
+
+/// What the record says of a certificate must be what the certificate says.
+fn check_credential(user: &UserName, credential: &Credential) -> Result<(), String> {
+    let id = &credential.id;
+    let certificate = Certificate::from_pem(credential.certificate.as_bytes())
+        .map_err(|error| format!("credential {id}: {}", error.message()))?;
+    let group = CredentialGroup { user: user.clone(), id: id.clone() };
+    let mut organizations: Vec<String> = vec![group.to_string()];
+    organizations.extend(credential.in_certificate_groups.iter().map(ToString::to_string));
+    let mut held = certificate.organizations.clone();
+    organizations.sort();
+    held.sort();
+    for (what, same) in [
+        ("id", certificate.credential_id == *id),
+        ("serial", certificate.serial == credential.serial),
+        ("x509SHA256", certificate.sha256 == credential.x509_sha256),
+        ("notBefore", certificate.not_before == credential.not_before),
+        ("notAfter", certificate.not_after == credential.not_after),
+        ("user", certificate.common_name.as_deref() == Some(user.as_str())),
+        ("groups", held == organizations),
+    ] {
+        if !same {
+            return Err(format!("credential {id}: its {what} is not that of its certificate"));
+        }
+    }
+    Ok(())
+}
+
+fn brought_key(
+    place: &str,
+    name: &UserName,
+    roster: &Roster,
+    user: &roster::User,
+    bytes: &[u8],
+) -> Result<BroughtKey> {
+    let path = user.csr.as_ref().map_or("", |path| path.as_str());
+    let groups = people::in_certificate_groups(roster, user, clock::now());
+    let checked = pki::check_brought_request(bytes, name, &groups)
+        .map_err(|error| error.within(&format!("{place}: {path}")))?;
+    Ok(BroughtKey { id: checked.id, csr_sha256: checked.sha256, request: checked.pem })
+}
