@@ -1,0 +1,347 @@
+//! One edit of a kubeconfig: lines that come and go, and what the result has to say.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::tree::{Kind, Node, tree};
+use super::{ADDED, Document, MADE, WAS};
+use crate::error::{Error, Result};
+
+/// Changes to the text, and what the result has to say.
+pub(super) struct Edit<'d, 't> {
+    document: &'d Document<'t>,
+    newline: &'static str,
+    flow: bool,
+    changes: Vec<(Range<usize>, String)>,
+    wanted: Vec<(Node, Node)>,
+    /// How many keys were put before the others.
+    ahead: usize,
+}
+
+impl<'d, 't> Edit<'d, 't> {
+    pub(super) fn of(document: &'d Document<'t>) -> Self {
+        let (flow, wanted) = match document.root.as_ref().map(|root| &root.kind) {
+            Some(Kind::Mapping { flow, pairs }) => (*flow, pairs.clone()),
+            _ => (false, Vec::new()),
+        };
+        let crlf = document.text.find('\n').is_some_and(|at| document.text[..at].ends_with('\r'));
+        let newline = if crlf { "\r\n" } else { "\n" };
+        Self { document, newline, flow, changes: Vec::new(), wanted, ahead: 0 }
+    }
+
+    /// A new line before the first key.
+    pub(super) fn added(&mut self, key: &str, value: &str) {
+        let at = match (self.document.wanted_start(), self.document.text.starts_with(MADE)) {
+            (Some(at), _) => at,
+            (None, true) => self.document.line_end(0),
+            (None, false) => 0,
+        };
+        let space = if value.is_empty() { "" } else { " " };
+        self.changes.push((at..at, format!("{key}:{space}{value} {ADDED}{}", self.newline)));
+        self.wanted.insert(self.ahead, (Node::plain(key), Node::plain(value.trim_matches('"'))));
+        self.ahead += 1;
+    }
+
+    pub(super) fn want(&mut self, key: &str, value: Node) {
+        match self.wanted.iter_mut().find(|(name, _)| name.text() == Some(key)) {
+            Some((_, old)) => *old = value,
+            None => self.wanted.push((Node::plain(key), value)),
+        }
+    }
+
+    pub(super) fn refuse(&self, key: &str) -> Error {
+        let place = self.document.key(key).map_or(String::new(), |key| format!("line {}: ", key.lines.start));
+        Error::new(format!("{place}`{key}` is laid out in a way that cannot be edited safely"))
+    }
+
+    pub(super) fn put(&mut self, list: &str, items: &[(&str, Value)]) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let document = self.document;
+        // Whoever repeats an anchored list elsewhere must not get our entries.
+        let (old, flow) =
+            match document.field(list).filter(|value| value.anchor == 0).map(|value| &value.kind) {
+                _ if document.field(list).is_some_and(|value| value.anchor != 0) => {
+                    return Err(self.refuse(list));
+                }
+                None if self.flow => return Err(self.refuse(list)),
+                None => (None, false),
+                Some(Kind::List { items, flow }) => (Some(items), *flow),
+                Some(Kind::Scalar(_)) if document.field(list).is_some_and(Node::is_null) && !self.flow => {
+                    (None, false)
+                }
+                Some(_) => return Err(self.refuse(list)),
+            };
+        let mut wanted = old.cloned().unwrap_or_default();
+        // Block items stand where those that are there do.
+        let first = old.and_then(|items| items.first()).filter(|_| !flow);
+        let indent = match first {
+            Some(first) => self.dash(list, first)?,
+            None => String::new(),
+        };
+        let text = |item: &Value| {
+            if flow { Ok(item.to_string()) } else { Ok::<_, Error>(block(item, &indent, self.newline)) }
+        };
+        let mut fresh = Vec::new();
+        for (name, item) in items {
+            let new = text(item)?;
+            let node = if flow {
+                tree(&new)?
+            } else {
+                tree(&new)?.and_then(|list| match list.kind {
+                    Kind::List { items, .. } => items.into_iter().next(),
+                    _ => None,
+                })
+            };
+            let node = node.ok_or_else(|| self.refuse(list))?;
+            match wanted.iter_mut().find(|item| item.name() == Some(name)) {
+                Some(old) if old.kind.same(&node.kind) => {}
+                Some(old) => {
+                    let range = if flow { old.bytes.clone() } else { self.lines(list, old)? };
+                    let new = if !flow && !document.text[range.clone()].ends_with('\n') {
+                        new.trim_end_matches(['\r', '\n']).to_owned()
+                    } else {
+                        new
+                    };
+                    self.changes.push((range, new));
+                    *old = node;
+                }
+                None => fresh.push((new, node)),
+            }
+        }
+        let (fresh, nodes): (Vec<String>, Vec<Node>) = fresh.into_iter().unzip();
+        let had = wanted.len();
+        wanted.splice(0..0, nodes);
+        if fresh.is_empty() {
+            // Only those that were there.
+        } else if flow {
+            let at = document.field(list).map_or(0, |value| value.bytes.start) + 1;
+            let behind = if had > 0 { ", " } else { "" };
+            self.changes.push((at..at, fresh.join(", ") + behind));
+        } else if let Some(key) = document.key(list) {
+            if old.is_some() {
+                let at = document.line_end(key.bytes.end);
+                self.changes.push((at..at, fresh.concat()));
+            } else {
+                self.stand_in(key, &format!("{list}:{}{}", self.newline, fresh.concat()));
+            }
+        } else {
+            self.added(list, "");
+            if let Some((_, line)) = self.changes.last_mut() {
+                line.push_str(&fresh.concat());
+            }
+        }
+        let list_node = Node {
+            kind: Kind::List { items: wanted, flow },
+            ..document.field(list).cloned().unwrap_or_default()
+        };
+        self.want(list, list_node);
+        Ok(())
+    }
+
+    /// Puts lines in the place of a line, which stays as a comment.
+    pub(super) fn stand_in(&mut self, key: &Node, lines: &str) {
+        let (range, line) = self.document.line(key.bytes.start);
+        let lines = lines.trim_end_matches(['\r', '\n']);
+        self.changes.push((range, format!("{WAS}{line}{}{lines}", self.newline)));
+    }
+
+    pub(super) fn put_current(&mut self, context: &str) {
+        let quoted = Value::from(context).to_string();
+        match (self.document.key("current-context"), self.document.field("current-context")) {
+            (None, _) if self.flow => return,
+            (None, _) => return self.added("current-context", &quoted),
+            (Some(_), Some(value)) if self.flow => self.changes.push((value.bytes.clone(), quoted)),
+            (Some(key), _) => self.stand_in(key, &format!("current-context: {quoted}")),
+        }
+        self.want("current-context", Node::plain(context));
+    }
+
+    pub(super) fn take(&mut self, list: &str, ours: &dyn Fn(&str) -> bool) -> Result<()> {
+        let document = self.document;
+        let Some(Kind::List { items, flow }) = document.field(list).map(|value| &value.kind) else {
+            return Ok(());
+        };
+        let goes = |item: &Node| item.name().is_some_and(ours);
+        if !items.iter().any(goes) {
+            return Ok(());
+        }
+        let kept: Vec<Node> = items.iter().filter(|item| !goes(item)).cloned().collect();
+        for (index, item) in items.iter().enumerate().filter(|(_, item)| goes(item)) {
+            let range = if *flow {
+                let before = items[..index].iter().rfind(|item| !goes(item));
+                match (items.get(index + 1), before) {
+                    (Some(next), _) => item.bytes.start..next.bytes.start,
+                    (None, Some(before)) => before.bytes.end..item.bytes.end,
+                    (None, None) => item.bytes.clone(),
+                }
+            } else {
+                self.lines(list, item)?
+            };
+            self.changes.push((range, String::new()));
+        }
+        let key = document.key(list).ok_or_else(|| self.refuse(list))?;
+        if kept.is_empty() && !*flow {
+            let line = document.line_start(key.bytes.start)..document.line_end(key.bytes.start);
+            if document.text[line.clone()].trim_end().ends_with(ADDED) {
+                self.changes.push((line, String::new()));
+                self.wanted.retain(|(key, _)| key.text() != Some(list));
+                return Ok(());
+            }
+            if let Some(old) = self.put_back(key, &line) {
+                self.want(list, old?);
+                return Ok(());
+            }
+            let colon = document.text[key.bytes.end..].find(':').ok_or_else(|| self.refuse(list))?
+                + key.bytes.end
+                + 1;
+            self.changes.push((colon..colon, " []".to_owned()));
+        }
+        let value = document.field(list).cloned().unwrap_or_default();
+        self.want(list, Node { kind: Kind::List { items: kept, flow: *flow }, ..value });
+        Ok(())
+    }
+
+    /// Takes our line away and uncovers the one that it stood in for.
+    pub(super) fn put_back(&mut self, key: &Node, line: &Range<usize>) -> Option<Result<Node>> {
+        let (range, old) = self.document.remembered(key)?;
+        self.changes.push((range.start..range.start + WAS.len(), String::new()));
+        self.changes.push((line.clone(), String::new()));
+        let value = tree(old).map(|root| {
+            let value = root.and_then(|root| match root.kind {
+                Kind::Mapping { pairs, .. } => pairs.into_iter().next().map(|(_, value)| value),
+                _ => None,
+            });
+            value.unwrap_or_default()
+        });
+        Some(value)
+    }
+
+    pub(super) fn take_current(&mut self, gone: &[&str]) -> Result<()> {
+        let document = self.document;
+        let Some(key) = document.key("current-context") else { return Ok(()) };
+        let Some(value) = document.field("current-context") else { return Ok(()) };
+        let line = document.line_start(key.bytes.start)..document.line_end(key.bytes.start);
+        if !value.text().is_some_and(|current| gone.contains(&current)) {
+            return Ok(());
+        }
+        if document.text[line.clone()].trim_end().ends_with(ADDED) {
+            self.changes.push((line, String::new()));
+            self.wanted.retain(|(key, _)| key.text() != Some("current-context"));
+        } else if let Some(old) = self.put_back(key, &line) {
+            self.want("current-context", old?);
+        } else {
+            self.changes.push((value.bytes.clone(), "\"\"".to_owned()));
+            self.want("current-context", Node::plain(""));
+        }
+        Ok(())
+    }
+
+    /// Takes `apiVersion` and `kind` away where they are ours and nothing else is left.
+    pub(super) fn take_head(&mut self) {
+        let head = ["apiVersion", "kind"];
+        let document = self.document;
+        let lines: Vec<Range<usize>> = head
+            .iter()
+            .filter_map(|name| document.key(name))
+            .map(|key| document.line_start(key.bytes.start)..document.line_end(key.bytes.start))
+            .filter(|line| document.text[line.clone()].trim_end().ends_with(ADDED))
+            .collect();
+        if lines.len() == 2 && self.wanted.len() == 2 {
+            self.wanted.clear();
+            self.changes.extend(lines.into_iter().map(|line| (line, String::new())));
+        }
+    }
+
+    /// The white space before the dash of a block item, which must stand on the line of its first field.
+    pub(super) fn dash(&self, list: &str, item: &Node) -> Result<String> {
+        let (_, line) = self.document.line(item.bytes.start);
+        let rest = line.trim_start_matches(' ');
+        let own_line = self.document.key(list).is_none_or(|key| key.lines.start < item.lines.start);
+        if !rest.starts_with("- ") || !own_line {
+            return Err(self.refuse(list));
+        }
+        Ok(" ".repeat(line.len() - rest.len()))
+    }
+
+    /// The whole lines of a block item.
+    pub(super) fn lines(&self, list: &str, item: &Node) -> Result<Range<usize>> {
+        self.dash(list, item)?;
+        let end = item.bytes.end.max(item.bytes.start + 1);
+        Ok(self.document.line_start(item.bytes.start)..self.document.line_end(end - 1))
+    }
+
+    /// Makes the changes, and reads the result again.
+    pub(super) fn finish(mut self) -> Result<String> {
+        let text = self.document.text;
+        let unsafely = || Error::new("it is laid out in a way that cannot be edited safely");
+        self.changes.sort_by_key(|(range, _)| (range.start, range.end));
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for (range, new) in &self.changes {
+            if range.start < at {
+                return Err(unsafely());
+            }
+            out.push_str(&text[at..range.start]);
+            out.push_str(new);
+            at = range.end;
+        }
+        out.push_str(&text[at..]);
+        // A last line that had no line feed leaves none behind.
+        let cut = at == text.len() && self.changes.last().is_some_and(|(_, new)| new.is_empty());
+        if cut && !text.is_empty() && !text.ends_with('\n') {
+            out.truncate(out.trim_end_matches('\n').len().max(out.len().saturating_sub(1)));
+            if out.ends_with('\r') {
+                out.pop();
+            }
+        }
+        let read = tree(&out).map_err(|_| unsafely())?.filter(|root| !root.is_null());
+        let same = match (&read, &self.document.root) {
+            (None, _) => self.wanted.is_empty(),
+            (Some(read), old) => {
+                let wanted = Node {
+                    kind: Kind::Mapping { pairs: self.wanted, flow: false },
+                    ..old.clone().unwrap_or_default()
+                };
+                read.same(&wanted)
+            }
+        };
+        if same { Ok(out) } else { Err(unsafely()) }
+    }
+}
+
+/// A value as the item of a block list, each line ended.
+fn block(item: &Value, indent: &str, newline: &str) -> String {
+    let mut out = String::new();
+    nested(item, &format!("{indent}- "), &format!("{indent}  "), newline, &mut out);
+    out
+}
+
+fn nested(value: &Value, first: &str, rest: &str, newline: &str, out: &mut String) {
+    let mut lead = first;
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                out.push_str(&format!("{lead}{name}:"));
+                lead = rest;
+                match value {
+                    Value::Object(fields) if !fields.is_empty() => {
+                        out.push_str(newline);
+                        let deeper = format!("{rest}  ");
+                        nested(value, &deeper, &deeper, newline, out);
+                    }
+                    Value::Array(items) if !items.is_empty() => {
+                        out.push_str(newline);
+                        for item in items {
+                            nested(item, &format!("{rest}- "), &format!("{rest}  "), newline, out);
+                        }
+                    }
+                    value => out.push_str(&format!(" {value}{newline}")),
+                }
+            }
+        }
+        value => out.push_str(&format!("{lead}{value}{newline}")),
+    }
+}

@@ -1,0 +1,174 @@
+//! A YAML text as values that know where they stand, so that an edit can be told from a rewrite.
+
+use std::ops::Range;
+
+use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, options};
+
+use crate::error::{Error, Result};
+
+/// One value of the file.
+#[derive(Clone)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) anchor: usize,
+    pub(super) tag: Option<String>,
+    pub(super) bytes: Range<usize>,
+    pub(super) lines: Range<usize>,
+}
+
+#[derive(Clone)]
+pub(super) enum Kind {
+    Scalar(String),
+    Quoted(String),
+    Alias(usize),
+    List { items: Vec<Node>, flow: bool },
+    Mapping { pairs: Vec<(Node, Node)>, flow: bool },
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::plain("")
+    }
+}
+
+impl Node {
+    pub(super) fn plain(text: &str) -> Self {
+        Self { kind: Kind::Scalar(text.to_owned()), anchor: 0, tag: None, bytes: 0..0, lines: 0..0 }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(text) | Kind::Quoted(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(text) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Node> {
+        match &self.kind {
+            Kind::Mapping { pairs, .. } => {
+                pairs.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.get("name")?.text()
+    }
+
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.anchor == other.anchor && self.tag == other.tag && self.kind.same(&other.kind)
+    }
+}
+
+impl Kind {
+    /// Whether two values say the same, wherever they stand.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Scalar(a) | Self::Quoted(a), Self::Scalar(b) | Self::Quoted(b)) => a == b,
+            (Self::Alias(a), Self::Alias(b)) => a == b,
+            (Self::List { items: a, .. }, Self::List { items: b, .. }) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
+            }
+            (Self::Mapping { pairs: a, .. }, Self::Mapping { pairs: b, .. }) => {
+                a.len() == b.len() && a.iter().zip(b).all(|((k, v), (l, w))| k.same(l) && v.same(w))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn parser_options() -> Options {
+    options! { emit_comments: false, flow_nesting_limit: 64, block_nesting_limit: 64 }
+}
+
+/// The one document of a text; `None` where it is empty.
+pub(super) fn tree(text: &str) -> Result<Option<Node>> {
+    enum Open {
+        List(Node, Vec<Node>, bool),
+        Mapping(Node, Vec<(Node, Node)>, Option<Node>, bool),
+    }
+    let unreadable = |line: usize| Error::new(format!("line {line}: it is no YAML that can be read"));
+    let mut open: Vec<Open> = Vec::new();
+    let mut root = None;
+    let mut documents = 0;
+    for event in Parser::new_from_str_with_options(text, parser_options()) {
+        let (event, span) = event.map_err(|error| unreadable(error.marker().line()))?;
+        let node = |kind, anchor, tag: Option<String>, span: &Span| {
+            let bytes = span.start.byte_offset().zip(span.end.byte_offset());
+            let (start, end) = bytes.ok_or_else(|| unreadable(span.start.line()))?;
+            Ok::<_, Error>(Node {
+                kind,
+                anchor,
+                tag,
+                bytes: start..end,
+                lines: span.start.line()..span.end.line(),
+            })
+        };
+        let mut done = match event {
+            Event::DocumentStart(..) => {
+                documents += 1;
+                if documents > 1 {
+                    return Err(Error::new(format!("line {}: a second document begins", span.start.line())));
+                }
+                continue;
+            }
+            Event::UnresolvedAlias(_) => return Err(unreadable(span.start.line())),
+            Event::Alias(id) => node(Kind::Alias(id), 0, None, &span)?,
+            Event::Scalar(value, style, anchor, tag) => {
+                let value = value.into_owned();
+                let kind =
+                    if style == ScalarStyle::Plain { Kind::Scalar(value) } else { Kind::Quoted(value) };
+                node(kind, anchor, tag.map(|tag| format!("{tag:?}")), &span)?
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                let start = node(Kind::Alias(0), anchor, tag.map(|tag| format!("{tag:?}")), &span)?;
+                open.push(Open::List(start, Vec::new(), style == StructureStyle::Flow));
+                continue;
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                let start = node(Kind::Alias(0), anchor, tag.map(|tag| format!("{tag:?}")), &span)?;
+                open.push(Open::Mapping(start, Vec::new(), None, style == StructureStyle::Flow));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let end = span.end.byte_offset().ok_or_else(|| unreadable(span.end.line()))?;
+                let (mut start, kind, last, flow) = match open.pop() {
+                    Some(Open::List(start, items, flow)) => {
+                        let last = items.last().map(|item| item.bytes.end);
+                        (start, Kind::List { items, flow }, last, flow)
+                    }
+                    Some(Open::Mapping(start, pairs, _, flow)) => {
+                        let last = pairs.last().map(|(key, value)| key.bytes.end.max(value.bytes.end));
+                        (start, Kind::Mapping { pairs, flow }, last, flow)
+                    }
+                    None => return Err(unreadable(span.start.line())),
+                };
+                // The end of a block is found only where the next thing begins.
+                start.bytes.end = if flow { end } else { last.unwrap_or(start.bytes.start) };
+                start.kind = kind;
+                start
+            }
+            _ => continue,
+        };
+        match open.last_mut() {
+            None => root = Some(done),
+            Some(Open::List(_, items, _)) => items.push(done),
+            Some(Open::Mapping(_, pairs, key, _)) => match key.take() {
+                None => *key = Some(done),
+                Some(name) => {
+                    // A value that is not there has no place of its own.
+                    if matches!(&done.kind, Kind::Scalar(text) if text.is_empty()) {
+                        done.bytes = name.bytes.end..name.bytes.end;
+                    }
+                    pairs.push((name, done));
+                }
+            },
+        }
+    }
+    Ok(root)
+}
