@@ -20,12 +20,13 @@ use super::resource::{Call, Place, Resource, segment};
 use super::retry::{self, Repeat};
 use super::signing_error::{Reason, SigningEnd, SigningError};
 use super::watch::{Follow, Seen, Watch, watch_call};
-use super::write::{WritePermit, as_us, only_if, request_prefix, to_bytes};
+use super::write::{WritePermit, as_us, only_if, to_bytes};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::{
     LABEL_MANAGED_BY, LABEL_ROSTER, LABEL_RUN, MANAGED_BY, RosterName, SignerName, UserName, hex,
 };
+use crate::plan::observed::request_prefix;
 
 /// How often creating or approving is tried, where the answer was lost or someone else was faster.
 const TRIES: u32 = 5;

@@ -18,7 +18,7 @@ use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RoleRef, RosterName};
-use crate::plan::observed::{Binding, BindingAt};
+use crate::plan::observed::{Binding, BindingAt, request_prefix};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -241,11 +241,6 @@ fn outcome(failure: Failure, connection: &Connection, call: &Call) -> WriteError
 fn is_ours(binding: &Binding, roster: &RosterName) -> bool {
     let label = |key: &str| binding.labels.get(key).map(String::as_str);
     label(LABEL_MANAGED_BY) == Some(MANAGED_BY) && label(LABEL_ROSTER) == Some(roster.as_str())
-}
-
-/// What the names of a roster's CertificateSigningRequests begin with.
-pub(super) fn request_prefix(roster: &RosterName) -> String {
-    format!("certctl-{roster}-")
 }
 
 /// Parameters of a write that name certctl as the manager of the fields it sets.

@@ -32,7 +32,7 @@ pub struct Source {
 /// The roster cannot be read, or is not valid.
 pub fn roster(global: &Global) -> Result<Source> {
     let file = global.roster.display().to_string();
-    let bytes = read(&global.roster, roster::SIZE_LIMIT as u64).map_err(|cause| {
+    let bytes = read_roster(global).map_err(|cause| {
         Error::new(format!("{file} could not be read; nothing was done"))
             .caused_by(cause)
             .hint("run certctl in the folder of the roster, or name it with `--roster FILE`")
@@ -49,6 +49,11 @@ pub fn roster(global: &Global) -> Result<Source> {
     Ok(Source { file, folder: folder_of(&global.roster), text, roster })
 }
 
+fn read_roster(global: &Global) -> std::io::Result<Vec<u8>> {
+    let name = global.roster.file_name().unwrap_or_default();
+    read_beside(&folder_of(&global.roster), Path::new(name), roster::SIZE_LIMIT as u64)
+}
+
 fn folder_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -63,7 +68,7 @@ fn folder_of(file: &Path) -> PathBuf {
 /// As [`roster()`], for the whole of it, where the part cannot be read.
 pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
     let part = || {
-        let bytes = read(&global.roster, roster::SIZE_LIMIT as u64).ok()?;
+        let bytes = read_roster(global).ok()?;
         let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() > SHORT_ROSTER)?;
         let file = global.roster.display().to_string();
         let text = roster::excerpt::about(text, user.as_str())?;
@@ -90,7 +95,7 @@ impl Source {
     /// # Errors
     /// It cannot be read.
     pub fn read(&self, file: &str) -> Result<Option<Vec<u8>>> {
-        match read(&self.folder.join(file), LARGEST_FILE) {
+        match read_beside(&self.folder, Path::new(file), LARGEST_FILE) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::new(format!("{file} could not be read")).caused_by(error)),
@@ -98,15 +103,23 @@ impl Source {
     }
 }
 
-/// Reads at most `limit` bytes; a longer file, or one that is no file, is an error.
-pub(super) fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+/// Reads a file of the repository, of at most `limit` bytes. A longer file, or one that is no file, is
+/// an error; so is a symbolic link anywhere on the way: whoever can write to a repository could make
+/// an error message quote a file of the machine that reads it.
+pub(super) fn read_beside(folder: &Path, file: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut path = folder.to_owned();
+    for part in file {
+        path.push(part);
+        if fs::symlink_metadata(&path)?.is_symlink() {
+            return Err(std::io::Error::other(format!("{} is a symbolic link", path.display())));
+        }
+    }
     // Looked at before it is opened: opening a pipe would wait for someone to write into it.
-    if !fs::metadata(path)?.is_file() {
+    if !fs::metadata(&path)?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
     }
-    let file = fs::File::open(path)?;
     let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    fs::File::open(&path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(std::io::Error::other(format!("it is longer than {limit} bytes")));
     }

@@ -123,7 +123,10 @@ pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result
                 .caused_by(why)
                 .hint(format!("take the entries whose names begin `{prefix}` out by hand, and the contexts that name them"))
         })?);
-        if edited.trim_end() == MADE {
+        // Behind a link lies someone's own file: it is emptied, not left behind with the link gone.
+        if edited.trim_end() == MADE && path.is_symlink() {
+            file::write(&path, "")?;
+        } else if edited.trim_end() == MADE {
             std::fs::remove_file(&path).map_err(|cause| {
                 Error::new(format!("{} could not be removed; it is as it was", path.display()))
                     .caused_by(cause)
@@ -192,7 +195,10 @@ fn embedded(own: &Own) -> Result<serde_json::Value> {
 fn plugin(global: &Global, args: &LoginArgs, own: &Own) -> Result<serde_json::Value> {
     let mut words = vec!["credential".to_owned(), "--roster".to_owned(), absolute(&global.roster)?];
     words.extend(["--cluster".to_owned(), own.cluster.to_string(), own.user.to_string()]);
-    for file in &args.identity {
+    // kubectl may be started where the variable is not set.
+    let named =
+        std::env::var_os("CERTCTL_IDENTITY").filter(|file| args.identity.is_empty() && !file.is_empty());
+    for file in args.identity.iter().cloned().chain(named.map(PathBuf::from)).collect::<Vec<_>>().iter() {
         words.extend(["--identity".to_owned(), absolute(file)?]);
     }
     Ok(json!({"exec": {

@@ -73,7 +73,8 @@ pub async fn make(
         errors: Vec::new(),
     };
     for (name, reached) in read {
-        let result = reached.and_then(|reached| {
+        let result = reached.and_then(|mut reached| {
+            planned.errors.append(&mut reached.refused_keys);
             let plan = plan::plan(&source.file, &source.roster, name, &reached.observed, now)?;
             Ok((plan, reached))
         });

@@ -12,6 +12,10 @@ use crate::error::{Error, Result};
 /// # Errors
 /// It exists, without `force`; or it cannot be written, and is as it was.
 pub fn write(path: &Path, content: &[u8], force: bool) -> Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(Error::new(format!("{} is no regular file; nothing was written", path.display()))
+            .hint("name another file; for standard output, leave `-o` out"));
+    }
     let folder = folder(path);
     let create = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();

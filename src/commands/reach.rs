@@ -1,6 +1,6 @@
 //! The way to a cluster, and what is read there.
 
-use super::load::{LARGEST_FILE, Source, read};
+use super::load::{LARGEST_FILE, Source, read_beside};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ pub struct Reached {
     pub observed: Observed,
     /// The CA for kubeconfigs.
     pub certificate_authority: Option<Vec<u8>>,
+    /// What is wrong with keys that users brought: they get nothing new, everyone else does.
+    pub refused_keys: Vec<Error>,
 }
 
 impl Reached {
@@ -46,6 +48,7 @@ pub async fn reach(
     wanted: &Cluster,
 ) -> Result<Reached> {
     let mut observed = source.repository(name)?;
+    let refused_keys = source.brought_keys(name, &mut observed);
     let connection = Connection::open(global.kubeconfig.as_deref(), &wanted.context).await?;
     let certificate_authority = match &wanted.certificate_authority {
         Some(path) => Some(certificate_authority(source, wanted, path.as_str())?),
@@ -60,13 +63,13 @@ pub async fn reach(
     }
     observed.server = wanted.server.clone().unwrap_or_else(|| connection.server().to_owned());
     observed.certificate_authority_sha256 = certificate_authority.as_ref().map(|ca| hex(&sha256(ca)));
-    Ok(Reached { connection, observed, certificate_authority })
+    Ok(Reached { connection, observed, certificate_authority, refused_keys })
 }
 
 /// The CA that the roster names.
 pub fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
     let place = format!("{}:{}", source.file, cluster.position);
-    let pem = read(&source.folder.join(path), LARGEST_FILE).map_err(|cause| {
+    let pem = read_beside(&source.folder, path.as_ref(), LARGEST_FILE).map_err(|cause| {
         Error::new(format!("{place}: certificateAuthority {path} could not be read")).caused_by(cause)
     })?;
     pki::check_authority(&pem)

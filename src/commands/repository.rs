@@ -2,9 +2,10 @@
 //! checked before anything is decided on it.
 
 use std::fs;
+use std::path::Path;
 
 use super::clock;
-use super::load::{LARGEST_FILE, Source, read};
+use super::load::{LARGEST_FILE, Source, read_beside};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, CredentialGroup, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
@@ -23,12 +24,16 @@ impl Source {
         let mut errors = Vec::new();
         let folder = self.folder.join("access").join(name.as_str());
         let shown = |file: &str| format!("access/{name}/{file}");
+        for folder in [self.folder.join("access"), folder.clone()] {
+            if folder.is_symlink() {
+                return Err(Error::new(format!("{} is a symbolic link; nothing was done", folder.display()))
+                    .hint("records lie in the repository itself: put a folder there"));
+            }
+        }
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             // No credential was ever issued there.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return self.brought_keys(name, observed);
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(observed),
             Err(error) => {
                 return Err(Error::new(format!("access/{name} could not be read; nothing was planned"))
                     .caused_by(error));
@@ -40,7 +45,7 @@ impl Source {
             })?;
             let file = entry.file_name().to_string_lossy().into_owned();
             let bytes = || {
-                read(&entry.path(), LARGEST_FILE)
+                read_beside(&self.folder, Path::new(&shown(&file)), LARGEST_FILE)
                     .map_err(|e| Error::new(format!("{} could not be read", shown(&file))).caused_by(e))
             };
             let user = |stem: &str| {
@@ -68,13 +73,17 @@ impl Source {
         }
         errors.sort_by(|a, b| a.message().cmp(b.message()));
         match self.pin(name) {
+            Ok(None) if !observed.records.is_empty() => errors.push(
+                Error::new(format!(
+                    "access/{name} holds records but no cluster.yaml, so nobody can tell which cluster they are about; nothing was done"
+                ))
+                .hint(format!("`git log -- access/{name}/cluster.yaml` shows who removed it; restore it from there"))
+                .hint(format!("to begin anew there, `git rm -r access/{name}` and commit: everyone gets new credentials")),
+            ),
             Ok(pin) => observed.pinned_uid = pin.map(|pin| pin.uid),
             Err(error) => errors.push(error),
         }
-        match Error::all(errors) {
-            Some(error) => Err(error),
-            None => self.brought_keys(name, observed),
-        }
+        Error::all(errors).map_or(Ok(observed), Err)
     }
 
     /// One person's record on one cluster; `None` where there is none.
@@ -145,12 +154,14 @@ impl Source {
         Ok(Some(pin))
     }
 
-    fn brought_keys(&self, name: &ClusterName, mut observed: Observed) -> Result<Observed> {
+    /// Adds the keys that users of this cluster brought, and says what is wrong with the others: who
+    /// brings a wrong one gets nothing new, and holds up nobody else.
+    pub fn brought_keys(&self, name: &ClusterName, observed: &mut Observed) -> Vec<Error> {
         let mut errors = Vec::new();
         for (user_name, user) in self.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
             let Some(path) = &user.csr else { continue };
             let place = format!("{}:{}", self.file, user.position);
-            let brought = read(&self.folder.join(path.as_str()), LARGEST_FILE)
+            let brought = read_beside(&self.folder, path.as_str().as_ref(), LARGEST_FILE)
                 .map_err(|cause| {
                     Error::new(format!("{place}: {path}, user `{user_name}`'s csr, could not be read"))
                         .caused_by(cause)
@@ -158,10 +169,13 @@ impl Source {
                 .and_then(|bytes| brought_key(&place, user_name, &self.roster, user, &bytes));
             match brought {
                 Ok(brought) => drop(observed.brought_keys.insert(user_name.clone(), brought)),
-                Err(error) => errors.push(error),
+                Err(error) => {
+                    observed.refused_keys.insert(user_name.clone());
+                    errors.push(error);
+                }
             }
         }
-        Error::all(errors).map_or(Ok(observed), Err)
+        errors
     }
 }
 

@@ -15,11 +15,28 @@ use crate::seal;
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
     let source = load::roster(global)?;
     let file = &source.file;
-    let users: Vec<UserName> = match args.all {
-        // Whoever brings their own key is not asked for here: see below.
-        true => source.roster.users.iter().filter(|(_, u)| u.csr.is_none()).map(|(n, _)| n.clone()).collect(),
-        false => args.users.clone(),
+    let mut users: Vec<UserName> = if args.all {
+        let own_keys =
+            source.roster.users.iter().filter(|(_, user)| user.csr.is_some()).map(|(name, _)| name.as_str());
+        let own_keys: Vec<&str> = own_keys.collect();
+        if !own_keys.is_empty() {
+            terminal.say(&format!(
+                "Left out, because only they can replace their own keys: {}.",
+                own_keys.join(", ")
+            ));
+        }
+        source
+            .roster
+            .users
+            .iter()
+            .filter(|(_, user)| user.csr.is_none())
+            .map(|(name, _)| name.clone())
+            .collect()
+    } else {
+        args.users.clone()
     };
+    users.sort();
+    users.dedup();
     let missing: Vec<Error> = users
         .iter()
         .filter(|user| !source.roster.users.contains_key(*user))

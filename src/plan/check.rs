@@ -51,7 +51,10 @@ pub fn keys(
         else {
             continue;
         };
-        let wrong = if credential.state == State::Revoked {
+        let wrong = if credential.key.is_some() {
+            // Its private half was sealed, and lies in the history of the repository for good.
+            format!("{owner}'s credential {}, whose key certctl made", credential.id)
+        } else if credential.state == State::Revoked {
             format!("{owner}'s revoked credential {}", credential.id)
         } else if *owner != user_name {
             format!("{owner}'s credential {}", credential.id)

@@ -53,6 +53,8 @@ pub struct Observed {
     pub identity: Option<String>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
+    /// Whoever brought a key that was refused: what they have stays, they get nothing new.
+    pub refused_keys: BTreeSet<UserName>,
 }
 
 /// A public key that its owner brought, from the roster's `csr:` file.
@@ -258,6 +260,13 @@ fn outcome<'a>(observed: &'a Observed, request: &observed::SigningRequest) -> Op
     observed.records.get(&user)?.credentials.iter().find(|c| Some(&c.id) == request.key.as_ref())
 }
 
+/// Whether this very identity made a request in the name of this roster.
+fn is_of_this_identity(roster: &Roster, observed: &Observed, request: &observed::SigningRequest) -> bool {
+    observed::is_ours(&request.labels, &roster.name)
+        && request.name.starts_with(&observed::request_prefix(&roster.name))
+        && observed.identity.as_ref() == Some(&request.requester)
+}
+
 /// Requests of ours that nobody needs any more: those without a record, and those whose record is
 /// forgotten now, which otherwise would be without one next time. Labels can be written by anyone, so
 /// only what this very identity made is ours; the rest is [`warnings`]' to name.
@@ -267,8 +276,7 @@ fn leftover_requests<'a>(
     now: Timestamp,
 ) -> impl Iterator<Item = Cleanup> + 'a {
     let ours = observed.state.requests.iter().filter(move |request| {
-        observed::is_ours(&request.labels, &roster.name)
-            && observed.identity.as_ref() == Some(&request.requester)
+        is_of_this_identity(roster, observed, request)
             && outcome(observed, request).is_none_or(|credential| credential.not_after <= now)
     });
     ours.map(|request| Cleanup::Request {

@@ -111,6 +111,11 @@ pub struct SigningRequest {
     pub issued: bool,
 }
 
+/// What the names of a roster's CertificateSigningRequests begin with.
+pub fn request_prefix(roster: &crate::model::RosterName) -> String {
+    format!("certctl-{roster}-")
+}
+
 /// Whether these labels say that the object belongs to this roster.
 pub fn is_ours(labels: &BTreeMap<String, String>, roster: &crate::model::RosterName) -> bool {
     labels.get(LABEL_MANAGED_BY).is_some_and(|v| v == MANAGED_BY)

@@ -14,6 +14,9 @@ use crate::roster::{Roster, User};
 /// The shortest lifetime that the CSR API takes (`expirationSeconds` of `CertificateSigningRequestSpec`).
 pub const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
 
+/// How far the clock of a signer and ours may be apart before two dates count as different.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
+
 /// What happens to a person's credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
@@ -82,7 +85,13 @@ pub enum Reason {
     /// No longer on this cluster.
     OffCluster,
     /// `until` has passed.
-    Until(Timestamp),
+    Until {
+        /// When.
+        at: Timestamp,
+        /// Whether someone moved it here. No certificate outlives the `until` that it was issued under, so
+        /// one that would have lived on tells that `until` is an edit, not the clock.
+        edited: bool,
+    },
     /// Superseded, and cut off together with its successor.
     WithSuccessor,
 }
@@ -90,7 +99,7 @@ pub enum Reason {
 impl Reason {
     /// Whether the roster drives it, rather than the clock: only then is it part of the digest.
     pub fn roster_driven(&self) -> bool {
-        !matches!(self, Self::Expired(_) | Self::Due(_) | Self::Until(_))
+        !matches!(self, Self::Expired(_) | Self::Due(_) | Self::Until { edited: false, .. })
     }
 }
 
@@ -115,7 +124,7 @@ impl fmt::Display for Reason {
             Self::CertificateAuthority => f.write_str("the cluster's certificate authority changed"),
             Self::OffRoster => f.write_str("no longer on the roster"),
             Self::OffCluster => f.write_str("no longer on this cluster"),
-            Self::Until(at) => write!(f, "access ended at {at}"),
+            Self::Until { at, .. } => write!(f, "access ended at {at}"),
             Self::WithSuccessor => f.write_str("superseded, and its successor is cut off"),
         }
     }
@@ -237,7 +246,10 @@ pub fn plan(roster: &Roster, cluster: &ClusterName, observed: &Observed, now: Ti
         let gone = match roster.users.get(name) {
             None => Some(Reason::OffRoster),
             Some(user) if !user.clusters.contains(cluster) => Some(Reason::OffCluster),
-            Some(User { until: Some(until), .. }) if *until <= now => Some(Reason::Until(*until)),
+            Some(User { until: Some(until), .. }) if *until <= now => {
+                let outlives = |credential: &&Credential| credential.not_after > *until + CLOCKS_DIFFER;
+                Some(Reason::Until { at: *until, edited: live.iter().any(outlives) })
+            }
             Some(user) => {
                 people.keep_or_replace(roster, name, user, observed, &live, now);
                 None
@@ -304,9 +316,13 @@ impl People {
         live: &[&Credential],
         now: Timestamp,
     ) {
+        let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
+        if observed.refused_keys.contains(name) {
+            self.keep(name, &bound);
+            return;
+        }
         let issuance = wanted(roster, user, observed.brought_keys.get(name), now);
         let not_after = now + issuance.validity;
-        let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
         // The newest active one is what the person uses.
         let active = bound.iter().rev().find(|c| c.state == State::Active).copied();
 
@@ -341,7 +357,7 @@ impl People {
             }
             let renewed_until = |active: &Credential| {
                 let asked = due(active) + user.validity;
-                user.until.map_or(asked, |until| until.min(asked))
+                issuance.not_after_limit.map_or(asked, |limit| limit.min(asked))
             };
             if let Some(active) = active.filter(|active| is_worth_it(active, renewed_until(active))) {
                 let next = (due(active).max(now), name.clone());
@@ -413,17 +429,22 @@ impl People {
 
 /// What the roster asks for someone now.
 fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Timestamp) -> Issuance {
+    let in_certificate_groups = in_certificate_groups(roster, user, now);
+    // What is in the certificate cannot be taken out of it when the membership ends.
+    let memberships =
+        in_certificate_groups.iter().filter_map(|group| user.groups.get(group).copied().flatten());
+    let not_after_limit = memberships.chain(user.until).min();
     Issuance {
         key: match brought {
             Some(brought) => KeySource::Brought(brought.clone()),
             None => KeySource::Made(user.key),
         },
         recipients: user.recipients.clone(),
-        in_certificate_groups: in_certificate_groups(roster, user, now),
+        in_certificate_groups,
         generation: user.generation,
         protected: user.protected,
-        validity: user.until.map_or(user.validity, |until| user.validity.min(now.duration_until(until))),
-        not_after_limit: user.until,
+        validity: not_after_limit.map_or(user.validity, |limit| user.validity.min(now.duration_until(limit))),
+        not_after_limit,
     }
 }
 

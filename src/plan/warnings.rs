@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::observed;
+use super::observed::{self, SigningRequest};
 use super::people::{People, Reason, Verb, lasts};
 use super::remains::Foreign;
 use super::{Observed, Warning};
@@ -210,11 +210,12 @@ fn foreign_requests(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(
         let ours = observed::is_ours(&request.labels, &roster.name);
         let done = if ours {
             // The clean-up names what this identity left behind.
-            observed.identity.as_ref() == Some(&request.requester)
+            super::is_of_this_identity(roster, observed, request)
                 || super::outcome(observed, request).is_some()
         } else {
-            // Another roster's apply is through with it; a request that waits is not vouched for by labels.
-            labelled && request.issued
+            // Another roster's apply is through with it, where it asks for the group of its own key and for
+            // nobody of ours. Labels vouch for nothing.
+            labelled && request.issued && asks_for_its_own(request) && !names_ours(observed, request)
         };
         if done {
             continue;
@@ -251,4 +252,24 @@ fn foreign_requests(roster: &Roster, observed: &Observed, warn: &mut impl FnMut(
             );
         }
     }
+}
+
+/// Whether each credential group that it asks for is that of its own key.
+fn asks_for_its_own(request: &SigningRequest) -> bool {
+    let mut groups = request.organizations.iter().filter(|o| o.starts_with(CredentialGroup::PREFIX));
+    groups.all(|group| {
+        group.parse::<CredentialGroup>().is_ok_and(|group| Some(&group.id) == request.key.as_ref())
+    })
+}
+
+/// Whether it asks for a credential group that our records hold.
+fn names_ours(observed: &Observed, request: &SigningRequest) -> bool {
+    let mut groups = request.organizations.iter().filter_map(|o| o.parse::<CredentialGroup>().ok());
+    let known = |group: CredentialGroup| {
+        observed
+            .records
+            .get(&group.user)
+            .is_some_and(|record| record.credentials.iter().any(|c| c.id == group.id))
+    };
+    groups.any(known)
 }

@@ -126,6 +126,16 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
         world.write(path, &changed);
         refused(why);
     }
+    // A link would have an error quote what it leads to.
+    world.write("secret", "ghs_token: 1\n");
+    std::fs::remove_file(world.path(path)).expect("removed");
+    std::os::unix::fs::symlink(world.path("secret"), world.path(path)).expect("linked");
+    refused("alice.yaml is a symbolic link");
+    for command in ["validate", "plan", "whoami"] {
+        let ran = world.certctl(&[command]);
+        assert!(ran.code != Some(0) && !ran.stderr.contains("ghs_token"), "{}", ran.stderr);
+    }
+    std::fs::remove_file(world.path(path)).expect("removed");
     let mut changed = good.record.clone();
     changed.credentials[0].certificate = other_certificate.pem().to_owned();
     world.record("alice", &changed);

@@ -83,3 +83,32 @@ fn what_the_clock_ends_is_not_counted_and_does_not_change_the_digest() {
     assert!(safety::check(&story.roster(), &story.whole(), None).is_ok());
     assert_eq!(story.digest(), empty);
 }
+
+#[test]
+fn an_until_that_someone_moved_into_the_past_is_a_revocation_like_any_other() {
+    let body = "users:\n".to_owned()
+        + &(0..12).map(|i| format!("- {{name: u{i}, recipients: [age1x]}}\n")).collect::<String>();
+    let mut story = Story::applied(&body);
+    let empty = story.digest();
+    story.yaml = story.yaml.replace("[age1x]", "[age1x], until: 2020-01-01");
+    assert_ne!(story.digest(), empty);
+    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("too many");
+    assert!(refused.message().contains("12 of 12"), "{refused}");
+
+    let mut story = Story::applied("users:\n- {name: root, recipients: [age1x], protected: true}\n");
+    story.edit("[age1x]", "[age1x], until: 2020-01-01");
+    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("protected");
+    assert!(refused.message().contains("`root` is protected"), "{refused}");
+}
+
+#[test]
+fn whoever_is_protected_stays_so_when_their_line_is_gone() {
+    let mut story =
+        Story::applied("users:\n- {name: root, recipients: [age1x]}\n- {name: u0, recipients: [age1x]}\n");
+    story.edit("name: root, recipients: [age1x]", "name: root, recipients: [age1x], protected: true").apply();
+    assert!(story.plan().is_empty(), "the record has noted it");
+    story.edit("- {name: root, recipients: [age1x], protected: true}\n", "");
+    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("protected");
+    assert!(refused.message().contains("`root` is protected"), "{refused}");
+    assert!(safety::check(&story.roster(), &story.whole(), Some(1)).is_ok());
+}

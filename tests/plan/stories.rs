@@ -781,3 +781,81 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
     brings(&mut story, "bob", b"alice's", "bob's request");
     assert!(story.try_plan().is_ok());
 }
+
+#[test]
+fn a_certificate_ends_with_the_membership_that_is_written_into_it() {
+    let body = TEAM.replace("- name: developers\n", "- name: developers\n  inCertificate: true\n").replace(
+        "bob, recipients: [age1bob], groups: [developers]",
+        "bob, recipients: [age1bob], groups: [{name: developers, until: 2026-01-10}]",
+    );
+    let story = Story::applied(&body);
+    assert_eq!(story.record("bob")[0].not_after.to_string(), "2026-01-11T00:00:00Z");
+    assert_eq!(story.record("alice")[0].not_after.to_string(), "2026-01-31T00:00:00Z");
+}
+
+#[test]
+fn a_roleref_that_was_changed_is_in_the_plan_and_in_its_digest() {
+    let mut story = Story::applied(TEAM);
+    let empty = story.digest();
+    story.binding("certctl:developers:view").role_name = "admin".into();
+    let text = story.text();
+    assert!(
+        text.contains("- roleRef ClusterRole admin") && text.contains("+ roleRef ClusterRole view"),
+        "{text}"
+    );
+    let diff = story.plan().bindings[0].diff();
+    assert!(diff.contains("-roleRef: ClusterRole admin\n+roleRef: ClusterRole view\n"), "{diff}");
+    assert_ne!(story.digest(), empty);
+}
+
+#[test]
+fn a_name_from_the_cluster_cannot_forge_a_line_of_the_plan() {
+    let mut story = Story::applied(TEAM);
+    let forged = "evil\n\nNothing to do: the clusters are as the roster says.\u{1b}[2J";
+    story.binding("certctl:developers:view").subjects.push(subject("User", forged));
+    assert!(!story.text().contains("\nNothing to do"), "{}", story.text());
+    assert!(!story.plan().bindings[0].diff().contains("\nNothing to do"));
+}
+
+#[test]
+fn a_planted_request_is_named_after_it_was_signed_too() {
+    let mut story = Story::applied(TEAM);
+    let bound = story.bound("alice").pop_first().expect("bound");
+    let mut planted = request("planted", "alice", &[&bound]);
+    planted.labels = ours();
+    planted.labels.insert("certctl.dev/roster".into(), "other".into());
+    planted.issued = true;
+    story.observed.state.requests.push(planted);
+    assert!(story.text().contains("[foreign-csr]"), "{}", story.text());
+}
+
+#[test]
+fn a_key_that_was_sealed_cannot_be_brought() {
+    let mut story = Story::applied(TEAM);
+    let made = story.record("alice")[0].clone();
+    story.edit(
+        "{name: alice, recipients: [age1alice]",
+        "{name: alice, csr: alice.csr, recipients: [age1laptop]",
+    );
+    let brought =
+        certctl::plan::BroughtKey { id: made.id, csr_sha256: "sha".into(), request: "request".into() };
+    story.observed.brought_keys.insert("alice".parse().expect("a name"), brought);
+    assert!(story.text().contains("whose key certctl made"), "{}", story.text());
+}
+
+#[test]
+fn whoever_brings_a_wrong_key_holds_up_nobody_else() {
+    let mut story = Story::applied(TEAM);
+    story.edit(
+        "{name: alice, recipients: [age1alice]",
+        "{name: alice, csr: alice.csr, recipients: [age1alice]",
+    );
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    story.observed.refused_keys.insert("alice".parse().expect("a name"));
+    let alice = story.bound("alice");
+    let plan = story.plan();
+    assert_eq!(plan.people.len(), 1);
+    assert_eq!((plan.people[0].user.as_str(), plan.people[0].verb), ("bob", Verb::Revoke));
+    story.apply();
+    assert_eq!(story.bound("alice"), alice, "what she has stays");
+}
