@@ -167,7 +167,7 @@ fn watch_signals(interrupter: Interrupter) {
             // A terminal that has gone away must not end this task: the second signal still counts.
             let _ = writeln!(
                 std::io::stderr(),
-                "Interrupted: what is issued is recorded and bound, nothing new begins; once more ends at once."
+                "Interrupted: nothing new begins, and what is issued already is still recorded and bound. Once more ends at once."
             );
         }
     });
