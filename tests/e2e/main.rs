@@ -8,5 +8,6 @@ mod keys;
 mod life;
 mod login;
 mod main_job;
+mod permissions;
 mod signing;
 mod world;
