@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Issued, Outcome, Published, Settings, Target, folder};
+use super::{Issued, Outcome, Published, Settings, Target};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
 use crate::plan::{Cleanup, Verb, after};
@@ -78,6 +78,11 @@ fn collect(
         changes.write(format!("{}/cluster.yaml", folder(cluster)), record::to_yaml(&pin)?);
     }
     Ok(())
+}
+
+/// `access/<cluster>`, the folder of a cluster's records.
+fn folder(cluster: &ClusterName) -> String {
+    format!("access/{cluster}")
 }
 
 fn record_path(cluster: &ClusterName, user: &UserName) -> String {

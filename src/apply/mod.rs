@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::cluster::{Connection, Lock, Signer, WritePermit, Writer};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::model::{ClusterName, RosterName, UserName, hex};
+use crate::model::{RosterName, UserName, hex};
 use crate::plan::observed::{self, Binding};
 use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed};
 use crate::repo::{PushTarget, Repo};
@@ -335,9 +335,4 @@ pub async fn lock(
     waiting: &(dyn Fn(&str) + Sync),
 ) -> Result<Lock> {
     Lock::acquire(connection, roster, holder, patience, waiting, &WritePermit::new()).await
-}
-
-/// `access/<cluster>`, the folder of a cluster's records.
-pub fn folder(cluster: &ClusterName) -> String {
-    format!("access/{cluster}")
 }

@@ -18,7 +18,7 @@ use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RoleRef, RosterName};
-use crate::plan::observed::{Binding, BindingAt, request_prefix};
+use crate::plan::observed::{Binding, BindingAt, is_ours, request_prefix};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -182,7 +182,7 @@ impl Writer {
 
     /// A second lock on the door: the plan never names a foreign object for change.
     fn check_ours(&self, planned: &Binding) -> Result<(), WriteError> {
-        if is_ours(planned, &self.roster) {
+        if is_ours(&planned.labels, &self.roster) {
             return Ok(());
         }
         Err(WriteError::Failed(
@@ -235,12 +235,6 @@ fn outcome(failure: Failure, connection: &Connection, call: &Call) -> WriteError
         Some(404) => WriteError::NotFound(error),
         _ => WriteError::Failed(error),
     }
-}
-
-/// Whether a binding carries both labels of a roster.
-fn is_ours(binding: &Binding, roster: &RosterName) -> bool {
-    let label = |key: &str| binding.labels.get(key).map(String::as_str);
-    label(LABEL_MANAGED_BY) == Some(MANAGED_BY) && label(LABEL_ROSTER) == Some(roster.as_str())
 }
 
 /// Parameters of a write that name certctl as the manager of the fields it sets.
@@ -309,7 +303,7 @@ mod tests {
     fn only_both_labels_make_a_binding_ours() {
         let roster: RosterName = "acme".parse().expect("a name");
         let managed = (LABEL_MANAGED_BY, MANAGED_BY);
-        assert!(is_ours(&binding(&[managed, (LABEL_ROSTER, "acme")]), &roster));
+        assert!(is_ours(&binding(&[managed, (LABEL_ROSTER, "acme")]).labels, &roster));
         for labels in [
             &[][..],
             &[managed],
@@ -317,7 +311,7 @@ mod tests {
             &[managed, (LABEL_ROSTER, "other")],
             &[(LABEL_MANAGED_BY, "helm"), (LABEL_ROSTER, "acme")],
         ] {
-            assert!(!is_ours(&binding(labels), &roster), "{labels:?}");
+            assert!(!is_ours(&binding(labels).labels, &roster), "{labels:?}");
         }
     }
 

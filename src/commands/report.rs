@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
 use super::terminal::Terminal;
 use crate::apply::{ClusterOutcome, Outcome, Published};
+use crate::plan::people::CLOCKS_DIFFER;
 use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
 use crate::render::text::date;
 use crate::render::{colour, count};
-
-/// How far a signer's clock and ours may be apart before a date counts as another one.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
 pub fn print(plan: &Plan, outcome: &Outcome, terminal: &Terminal, took: Duration) {
     for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {

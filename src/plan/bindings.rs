@@ -305,7 +305,7 @@ pub fn diff(
         for (at, part) in parts(slot, holders) {
             let observed = ours.remove(&at);
             let action = BindingAction::new(at, Some(slot.role.clone()), observed, part, holders, people);
-            actions.extend(action.filter(|action| !action.is_empty()));
+            actions.extend(action);
         }
     }
     for (at, binding) in ours {
@@ -419,9 +419,5 @@ impl BindingAction {
             recreate,
             changes,
         })
-    }
-
-    fn is_empty(&self) -> bool {
-        self.changes.is_empty() && !(self.desired.is_empty() && self.observed.is_some())
     }
 }

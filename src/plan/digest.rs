@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::people::Reason;
 use super::{ClusterPlan, Plan};
 use crate::model::{hex, sha256};
 
@@ -54,7 +53,7 @@ fn cluster(plan: &ClusterPlan) -> DigestedCluster<'_> {
     let driven = plan.people.iter().filter(|action| action.reason.roster_driven());
     let people = driven.map(|action| {
         // Which credential is new or old is the clock's doing: a renewal in between must not count.
-        (action.user.as_str(), action.verb.word(), reason(&action.reason), recipients(action))
+        (action.user.as_str(), action.verb.word(), action.reason.to_string(), recipients(action))
     });
     let clock: Vec<_> = plan
         .people
@@ -80,10 +79,6 @@ fn cluster(plan: &ClusterPlan) -> DigestedCluster<'_> {
         }
     }
     DigestedCluster { name: plan.name.as_str(), uid: &plan.uid, people: people.collect(), bindings }
-}
-
-fn reason(reason: &Reason) -> String {
-    reason.to_string()
 }
 
 fn recipients(action: &super::CredentialAction) -> String {

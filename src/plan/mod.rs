@@ -233,14 +233,15 @@ pub fn plan(
     check::identity(name, observed.pinned_uid.as_deref(), &observed.state.uid)?;
     check::keys(roster_file, roster, name, observed, now)?;
     let mut people = people::plan(roster, name, observed, now);
-    people.count_what_remains(roster, observed);
+    let foreign = remains::Foreign::new(roster, observed);
+    people.count_what_remains(&foreign, observed);
     let desired = bindings::desired(roster, name, &people, now);
     check::references(roster_file, roster, name, observed, &desired)?;
 
     let bindings = bindings::diff(&roster.name, &desired, &observed.state, &people);
     let mut cleanups: BTreeSet<Cleanup> = people.records.clone();
     cleanups.extend(leftover_requests(roster, observed, now));
-    let warnings = warnings::find(roster, name, observed, &people, now);
+    let warnings = warnings::find(roster, name, observed, &people, &foreign, now);
     Ok(ClusterPlan {
         name: name.clone(),
         uid: observed.state.uid.clone(),

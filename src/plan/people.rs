@@ -15,7 +15,7 @@ use crate::roster::{Roster, User};
 pub const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
 
 /// How far the clock of a signer and ours may be apart before two dates count as different.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What happens to a person's credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -413,8 +413,7 @@ impl People {
 
 impl People {
     /// Notes what is left to each credential that is cut off.
-    pub(super) fn count_what_remains(&mut self, roster: &Roster, observed: &Observed) {
-        let foreign = Foreign::new(roster, observed);
+    pub(super) fn count_what_remains(&mut self, foreign: &Foreign<'_>, observed: &Observed) {
         for action in self.actions.iter_mut().filter(|a| matches!(a.verb, Verb::Revoke | Verb::Rotate)) {
             let record = observed.records.get_key_value(&action.user);
             let cut_off = record.into_iter().flat_map(|(user, record)| {

@@ -21,6 +21,7 @@ pub(super) fn find(
     name: &ClusterName,
     observed: &Observed,
     people: &People,
+    foreign: &Foreign<'_>,
     now: Timestamp,
 ) -> Vec<Warning> {
     let mut found = BTreeSet::new();
@@ -28,7 +29,7 @@ pub(super) fn find(
         found.insert(Warning { code, message });
     };
     endings(roster, name, now, &mut warn);
-    certificates(roster, observed, people, now, &mut warn);
+    certificates(observed, people, foreign, now, &mut warn);
     sealed_files(roster, name, observed, people, now, &mut warn);
     foreign_bindings(roster, observed, &mut warn);
     foreign_requests(roster, observed, &mut warn);
@@ -78,13 +79,12 @@ fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl 
 
 /// What goes into a certificate cannot be taken back before it expires.
 fn certificates(
-    roster: &Roster,
     observed: &Observed,
     people: &People,
+    foreign: &Foreign<'_>,
     now: Timestamp,
     warn: &mut impl FnMut(&'static str, String),
 ) {
-    let foreign = Foreign::new(roster, observed);
     for action in &people.actions {
         let user = &action.user;
         if let Some(issuance) = &action.issuance {
