@@ -5,17 +5,16 @@
 //! `tests/control-plane/build`. However the process that started one ends, the control plane ends
 //! with it, and its folder is removed.
 
+mod kubectl;
 mod pki;
 mod processes;
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;
 
@@ -115,6 +115,7 @@ pub struct ControlPlane {
     binaries: PathBuf,
     server: String,
     kubeconfig: PathBuf,
+    kubectl: Kubectl,
     contexts: Mutex<BTreeSet<String>>,
     serving_ca: String,
     client_authority: Authority,
@@ -213,6 +214,7 @@ impl ControlPlane {
             binaries: std::path::absolute(binaries)?,
             server,
             kubeconfig: dir.join("admin.kubeconfig"),
+            kubectl: Kubectl::new(std::path::absolute(binaries)?.join("kubectl"), dir.join("home")),
             contexts: Mutex::new(contexts),
             serving_ca,
             client_authority,
@@ -390,7 +392,7 @@ impl ControlPlane {
 
     /// Runs kubectl as the administrator, in an empty environment and home.
     pub fn kubectl(&self, arguments: &[&str]) -> Output {
-        self.kubectl_as(&self.kubeconfig, arguments)
+        self.kubectl.run(&self.kubeconfig, arguments)
     }
 
     /// Runs kubectl as the administrator and returns its standard output.
@@ -399,12 +401,12 @@ impl ControlPlane {
     /// When it fails, with its standard error.
     #[track_caller]
     pub fn kubectl_ok(&self, arguments: &[&str]) -> String {
-        expect_ok(self.kubectl(arguments), &format!("kubectl {}", arguments.join(" ")))
+        self.kubectl.ok(&self.kubeconfig, arguments)
     }
 
     /// Runs kubectl with another kubeconfig, in an empty environment and home.
     pub fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str]) -> Output {
-        self.run_kubectl(kubeconfig, arguments, Stdio::null())
+        self.kubectl.run(kubeconfig, arguments)
     }
 
     /// Gives `yaml` to `kubectl apply` as the administrator, and returns what it said.
@@ -413,30 +415,7 @@ impl ControlPlane {
     /// When it fails, with its standard error.
     #[track_caller]
     pub fn apply(&self, yaml: &str) -> String {
-        // A file, not a pipe: kubectl answers before it has read everything, and could block on us.
-        let mut file = tempfile::tempfile_in(self.dir()).expect("make a temporary file");
-        file.write_all(yaml.as_bytes()).and_then(|()| file.rewind()).expect("write a temporary file");
-        expect_ok(
-            self.run_kubectl(&self.kubeconfig, &["apply", "-f", "-"], file.into()),
-            "kubectl apply -f -",
-        )
-    }
-
-    fn run_kubectl(&self, kubeconfig: &Path, arguments: &[&str], stdin: Stdio) -> Output {
-        let output = Command::new(self.bin("kubectl"))
-            .args([OsStr::new("--kubeconfig"), kubeconfig.as_os_str()])
-            .args(arguments)
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", self.dir().join("home"))
-            .stdin(stdin)
-            .output()
-            .expect("run kubectl");
-        Output {
-            ok: output.status.success(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        self.kubectl.apply(&self.kubeconfig, yaml)
     }
 
     /// The version of Kubernetes, such as `v1.37.2`, as the API server reports it.
@@ -527,12 +506,6 @@ impl ControlPlane {
     /// Ends the control plane, and returns when all its processes and its folder are gone. Dropping it
     /// does the same.
     pub fn stop(self) {}
-}
-
-#[track_caller]
-fn expect_ok(output: Output, command: &str) -> String {
-    assert!(output.ok, "`{command}` failed:\n{}", output.stderr);
-    output.stdout
 }
 
 fn listens(port: u16) -> bool {
