@@ -41,6 +41,9 @@ pub struct Global {
     /// Only this cluster of the roster; may be repeated [default: all]
     #[arg(long = "cluster", global = true, value_name = "NAME")]
     pub clusters: Vec<ClusterName>,
+    /// The longest that a single call to a cluster may take, e.g. `10s`, `1m`
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = positive)]
+    pub request_timeout: Duration,
     /// When to colour: `always`, `never`, or `auto`, which is on a terminal unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: ColorChoice,
@@ -322,6 +325,13 @@ pub enum SchemaOf {
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| "write it like `90s` or `5m`".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "it cannot be negative".to_owned())
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        longer => Ok(longer),
+    }
 }
 
 fn parallelism(text: &str) -> Result<usize, String> {

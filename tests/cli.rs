@@ -141,6 +141,7 @@ fn a_command_line_that_cannot_be_meant_ends_in_64() {
         &["plan", "--format", "xml"],
         &["plan", "--cluster", "No Such Name"],
         &["plan", "-q", "-v"],
+        &["plan", "--request-timeout", "0s"],
         &["apply", "--timeout", "soon"],
         &["apply", "--timeout=-5s"],
         &["apply", "--parallelism", "0"],

@@ -16,9 +16,6 @@ use super::connect::Connection;
 use super::error::{self, Failure};
 use super::retry::{self, Repeat};
 
-/// The longest that one try may take, answer included. Watches do not come this way.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
-
 /// The longest part of an answer that is no `Status` that is quoted in an error.
 const QUOTED: usize = 300;
 
@@ -46,9 +43,9 @@ impl Connection {
     }
 
     async fn once<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, Failure> {
-        match timeout(TIME_LIMIT, self.exchange(request)).await {
+        match timeout(self.limit(), self.exchange(request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::Lost(format!("no answer within {} s", TIME_LIMIT.as_secs()))),
+            Err(_) => Err(Failure::Lost(format!("no answer within {} s", self.limit().as_secs_f64()))),
         }
     }
 

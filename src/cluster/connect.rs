@@ -32,31 +32,33 @@ pub struct Connection {
     server: String,
     certificate_authority: Option<Vec<u8>>,
     insecure: bool,
+    limit: Duration,
 }
 
 impl Connection {
     /// Reads the kubeconfig and prepares the connection; credential plugins run, but no cluster is
-    /// asked yet. Must be called inside a tokio runtime, which then carries the connection.
+    /// asked yet. Must be called inside a tokio runtime, which then carries the connection. No single
+    /// call takes longer than `limit`, its answer included.
     ///
     /// # Errors
     /// No kubeconfig, one that cannot be read, no such context, certificates or keys that cannot be
     /// loaded, a credential plugin that fails.
-    pub async fn open(kubeconfig: Option<&Path>, context: &str) -> Result<Self> {
-        Self::through(read(kubeconfig)?, context).await
+    pub async fn open(kubeconfig: Option<&Path>, context: &str, limit: Duration) -> Result<Self> {
+        Self::through(read(kubeconfig)?, context, limit).await
     }
 
     /// As [`Connection::open`], with the text of a kubeconfig that was checked already.
     ///
     /// # Errors
     /// As [`Connection::open`]; the text is never repeated.
-    pub async fn from_kubeconfig(text: &str, context: &str) -> Result<Self> {
+    pub async fn from_kubeconfig(text: &str, context: &str, limit: Duration) -> Result<Self> {
         let kubeconfig = Kubeconfig::from_yaml(text).map_err(|_| {
             Error::new(format!("the kubeconfig of `{context}` cannot be read; nothing was changed"))
         })?;
-        Self::through(kubeconfig, context).await
+        Self::through(kubeconfig, context, limit).await
     }
 
-    async fn through(kubeconfig: Kubeconfig, context: &str) -> Result<Self> {
+    async fn through(kubeconfig: Kubeconfig, context: &str, limit: Duration) -> Result<Self> {
         let cluster = cluster_of(&kubeconfig, context)?;
         let certificate_authority = certificate_authority(&cluster, context)?;
         let server = cluster.server.clone().unwrap_or_default();
@@ -69,7 +71,7 @@ impl Connection {
             proxy::honour_no_proxy(&mut config);
         }
         let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-        config.connect_timeout = Some(CONNECT_LIMIT);
+        config.connect_timeout = Some(CONNECT_LIMIT.min(limit));
         // Each call has its own limit, which a watch must not have; retries are decided by `retry`.
         config.read_timeout = None;
         config.default_retry = false;
@@ -89,6 +91,7 @@ impl Connection {
             server,
             certificate_authority,
             insecure,
+            limit,
         })
     }
 
@@ -111,6 +114,11 @@ impl Connection {
     /// Whether the kubeconfig says `insecure-skip-tls-verify`.
     pub fn insecure(&self) -> bool {
         self.insecure
+    }
+
+    /// How long a call may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
     }
 
     pub(super) fn client(&self) -> &Client {

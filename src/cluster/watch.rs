@@ -8,7 +8,6 @@
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
@@ -24,9 +23,6 @@ use super::resource::{Call, Place, Resource};
 use super::retry;
 use crate::error::Result;
 use crate::model::LABEL_RUN;
-
-/// How long the first list may take.
-const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// After so many seconds the server ends the watch and it is resumed where it was; 5 seconds later
 /// at the latest a connection that died silently is noticed.
@@ -106,11 +102,11 @@ impl Watch {
         let config = watcher::Config::default().labels(&format!("{LABEL_RUN}={run}")).timeout(RENEWED_AFTER);
         let task = tokio::spawn(follow_all(api, config, Arc::clone(&shared), ready));
         let started = Self { shared, task };
-        let failure = match timeout(START_LIMIT, listed).await {
+        let failure = match timeout(connection.limit(), listed).await {
             Ok(Ok(Ok(()))) => return Ok(started),
             Ok(Ok(Err(failure))) => failure,
             Ok(Err(_)) => Failure::Ours("the watch ended before it began".to_owned()),
-            Err(_) => Failure::Lost(format!("no list within {} s", START_LIMIT.as_secs())),
+            Err(_) => Failure::Lost(format!("no list within {} s", connection.limit().as_secs_f64())),
         };
         Err(failure.explain(connection, &watch_call("nothing was issued")))
     }

@@ -49,7 +49,8 @@ pub async fn reach(
 ) -> Result<Reached> {
     let mut observed = source.repository(name)?;
     let refused_keys = source.brought_keys(name, &mut observed);
-    let connection = Connection::open(global.kubeconfig.as_deref(), &wanted.context).await?;
+    let connection =
+        Connection::open(global.kubeconfig.as_deref(), &wanted.context, global.request_timeout).await?;
     let certificate_authority = match &wanted.certificate_authority {
         Some(path) => Some(certificate_authority(source, wanted, path.as_str())?),
         None => connection.certificate_authority().map(<[u8]>::to_vec),

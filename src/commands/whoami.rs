@@ -1,5 +1,7 @@
 //! `certctl whoami`: on each cluster, who one is, what one may do, and until when.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -44,7 +46,7 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
     let answers: Vec<Option<Result<String>>> = if args.offline {
         opened.iter().map(|_| None).collect()
     } else {
-        let asked = futures::future::join_all(opened.iter().map(ask));
+        let asked = futures::future::join_all(opened.iter().map(|own| ask(own, global.request_timeout)));
         runtime()?.block_on(asked).into_iter().map(Some).collect()
     };
     let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
@@ -97,7 +99,7 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
 }
 
 /// Whom the cluster takes one for.
-async fn ask(own: &Own) -> Result<String> {
+async fn ask(own: &Own, limit: Duration) -> Result<String> {
     if own.kubeconfig.private_key.is_none() {
         return Err(Error::new(format!(
             "{}: the cluster was not asked, because the private key is not in the repository",
@@ -106,7 +108,7 @@ async fn ask(own: &Own) -> Result<String> {
         .hint("`certctl whoami --offline` needs no key"));
     }
     let text = std::str::from_utf8(&own.plaintext).unwrap_or_default();
-    let connection = Connection::from_kubeconfig(text, own.cluster.as_str()).await?;
+    let connection = Connection::from_kubeconfig(text, own.cluster.as_str(), limit).await?;
     cluster::whoami(&connection).await
 }
 
