@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{ClusterName, KeyType, UserName};
+use crate::init::{Branch, Owner};
+use crate::model::{ClusterName, KeyType, RosterName, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -69,6 +70,16 @@ pub enum ColorChoice {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a roster in this repository, with CODEOWNERS and CI
+    ///
+    /// Asks on a terminal; elsewhere every question has its flag. Writes a roster to fill in, access/,
+    /// .gitattributes, CODEOWNERS and the workflows for pull requests, merges and renewals. Files that
+    /// are there already stay as they are, but for the lines that are added to the two that others
+    /// write, too; to run it again is safe.
+    #[command(
+        after_help = "Example: certctl init --name acme --context prod-admin --cluster prod --user alice --ci none"
+    )]
+    Init(InitArgs),
     /// Check the roster and the records, without a cluster
     ///
     /// Reports every error of users.yaml and of access/ in one run, each with file, line and column.
@@ -151,6 +162,48 @@ pub enum Command {
         #[arg(value_name = "WHAT", default_value = "roster")]
         what: SchemaOf,
     },
+}
+
+/// `init`. The cluster's name is `--cluster`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The roster's name: the owner written on every object that certctl makes
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<RosterName>,
+    /// certctl's own context in the kubeconfig; --cluster names the cluster [default: as the context]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The first person on the roster
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<UserName>,
+    /// Whose CI to set up: `github`, `gitlab` or `none` [default: by the address of `origin`]
+    #[arg(long, value_name = "HOST", hide_possible_values = true)]
+    pub ci: Option<CiHost>,
+    /// The branch that CI applies [default: the one of `origin`, else the one checked out]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<Branch>,
+    /// Who has to review changes, e.g. `@acme/platform`, for CODEOWNERS; may be repeated
+    #[arg(long = "owner", value_name = "OWNER")]
+    pub owners: Vec<Owner>,
+    /// Where CI gets certctl from, with the whole commit: a tag can be moved
+    ///
+    /// For GitHub OWNER/REPOSITORY@COMMIT, which CI runs as an action; for GitLab
+    /// https://HOST/PATH@COMMIT. A repository of your own that holds certctl's source will do.
+    #[arg(long, value_name = "REPOSITORY@COMMIT")]
+    pub source: Option<String>,
+}
+
+/// `--ci`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CiHost {
+    /// GitHub Actions.
+    #[value(name = "github")]
+    GitHub,
+    /// GitLab CI.
+    #[value(name = "gitlab")]
+    GitLab,
+    /// No CI yet.
+    None,
 }
 
 /// `plan`.

@@ -8,13 +8,15 @@
 //!
 //! The edges each know one thing: [`cluster`] Kubernetes, [`repo`] git, [`seal`] age, [`pki`] keys and
 //! certificates, [`kubeconfig`] the file that people get. [`apply`] joins a plan with the edges, in
-//! the order that is safe; [`commands`] has one thin file for each command of [`cli`].
+//! the order that is safe; [`commands`] has one thin file for each command of [`cli`]. [`init`] is the
+//! text that a new repository begins with.
 
 pub mod apply;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod error;
+pub mod init;
 pub mod interrupt;
 pub mod kubeconfig;
 pub mod model;

@@ -5,6 +5,7 @@ mod clock;
 mod credential;
 mod decrypt;
 mod identities;
+mod init;
 mod keygen;
 pub mod load;
 mod locks;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
     let global = &cli.global;
     match &cli.command {
+        Command::Init(args) => init::run(global, args, terminal),
         Command::Validate => validate::run(global, terminal),
         Command::Plan(args) => runtime()?.block_on(plan::run(global, args, terminal)),
         Command::Apply(args) => runtime()?.block_on(apply::run(global, args, terminal)),

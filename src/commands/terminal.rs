@@ -94,6 +94,16 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// Asks for a line, where [`Self::can_ask`]; `None` where the input has ended.
+    pub fn line(&self, question: &str) -> Option<String> {
+        let _ = write!(io::stderr(), "{question} ");
+        let mut answer = String::new();
+        match io::stdin().read_line(&mut answer) {
+            Ok(1..) => Some(answer.trim().to_owned()),
+            _ => None,
+        }
+    }
+
     /// Asks; only a full `yes` is one. An interrupt is a no.
     pub async fn ask(&self, question: &str, interrupt: &Interrupt) -> bool {
         let _ = write!(io::stderr(), "{question} ");

@@ -11,6 +11,7 @@
 mod commit;
 mod git;
 mod heal;
+mod place;
 mod push;
 mod remote;
 mod stale;
@@ -27,6 +28,7 @@ use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, Tree};
 use crate::error::{Error, Result};
 
 pub use commit::{Committed, TRAILER};
+pub use place::Place;
 pub use push::Pushed;
 pub use remote::PushTarget;
 

@@ -1,0 +1,86 @@
+//! A repository as `certctl init` finds it: it may not have a commit yet.
+
+use std::path::{Path, PathBuf};
+
+use super::{open, prefix, short};
+use crate::error::{Error, Result};
+
+/// Where a roster lies or would lie, and what the repository goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The root of the working tree, absolute.
+    pub workdir: PathBuf,
+    /// The roster's folder as seen from there: empty, or ends in `/`.
+    pub prefix: String,
+    /// The default branch as `origin` had it, else the one that is checked out.
+    pub branch: Option<String>,
+    /// The machine that `origin` is on.
+    pub origin: Option<String>,
+}
+
+impl Place {
+    /// Looks at the repository around this roster, which need not exist.
+    ///
+    /// # Errors
+    /// There is no repository, or it has no working tree.
+    pub fn find(roster_file: &Path) -> Result<Self> {
+        let folder = match roster_file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let folder = folder.canonicalize().map_err(|error| {
+            Error::new(format!("{} could not be opened; nothing was written", folder.display()))
+                .caused_by(error)
+                .hint(format!("mkdir {}", folder.display()))
+        })?;
+        let git = open(&folder)?;
+        let workdir = git.workdir().and_then(|workdir| workdir.canonicalize().ok()).ok_or_else(|| {
+            Error::new(format!(
+                "{} is a bare git repository: it has no working tree; nothing was written",
+                git.path().display()
+            ))
+            .hint("run certctl in a clone of it")
+        })?;
+        let target = |name: &str| -> Option<String> {
+            Some(git.find_reference(name).ok()?.symbolic_target().ok()??.to_owned())
+        };
+        let there = target("refs/remotes/origin/HEAD")
+            .and_then(|name| name.strip_prefix("refs/remotes/origin/").map(str::to_owned));
+        // HEAD names its branch before that has a commit.
+        let branch = there.or_else(|| target("HEAD").map(|name| short(&name).to_owned()));
+        let origin = git.find_remote("origin").ok();
+        let origin = origin.as_ref().and_then(|remote| remote.url().ok()).and_then(machine);
+        Ok(Self { prefix: prefix(&workdir, &folder)?, workdir, branch, origin })
+    }
+}
+
+/// The machine of a remote's URL, which may be git's own short form (`git@host:path`).
+fn machine(url: &str) -> Option<String> {
+    let (authority, url_form) = match url.split_once("://") {
+        Some((_, rest)) => (rest.split('/').next()?, true),
+        None => (url.split_once(':')?.0, false),
+    };
+    let host = authority.rsplit('@').next()?;
+    let host = if url_form { host.split(':').next()? } else { host };
+    let plain = !host.is_empty() && !host.contains('/');
+    plain.then(|| host.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::machine;
+
+    #[test]
+    fn the_machine_is_found_in_every_form_of_a_url() {
+        for (url, host) in [
+            ("https://github.com/acme/access.git", Some("github.com")),
+            ("https://user:token@GitLab.example.com:8443/acme/access", Some("gitlab.example.com")),
+            ("git@github.com:acme/access.git", Some("github.com")),
+            ("ssh://git@gitlab.com:22/acme/access.git", Some("gitlab.com")),
+            ("/srv/git/access.git", None),
+            ("../access.git", None),
+        ] {
+            assert_eq!(machine(url).as_deref(), host, "{url}");
+        }
+    }
+}
