@@ -1,0 +1,239 @@
+//! TLS connections in, requests with a known sender out to a [`Backend`].
+//!
+//! A client certificate is asked for and not required. Whoever presents one proves in the handshake
+//! that they hold its key; whether the certificate counts is decided anew at each request, by the clock,
+//! and one that does not count is a 401 and no broken handshake, as with the real API server. HTTP/1.1
+//! only, so that one exchange can be cut without another.
+//!
+//! It bounds what a hostile client can take: connections, time to shake hands, to send a head or a body,
+//! the size of both.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::backend::{Abort, Backend, Body};
+use crate::clock::Clock;
+use crate::status::Status;
+use crate::user::User;
+
+/// The largest body of a request, in bytes (`MaxRequestBodyBytes` in k8s.io/apiserver pkg/server/config.go).
+pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// The largest head of a request, in bytes; the real one takes a megabyte.
+const HEAD_LIMIT: usize = 256 * 1024;
+const CONNECTIONS: usize = 1024;
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+const HEAD_TIME: Duration = Duration::from_secs(32);
+const BODY_TIME: Duration = Duration::from_secs(60);
+/// After a failure to accept, such as no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the server proves itself with, and whom it believes.
+pub struct Identity {
+    /// The serving certificate, and what is between it and its authority.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The serving certificate's key.
+    pub key: PrivateKeyDer<'static>,
+    /// The authority of client certificates. Another than that of the serving certificate.
+    pub client_authority: CertificateDer<'static>,
+}
+
+/// Why a server cannot be set up.
+#[derive(Debug)]
+pub struct SetupError(String);
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+/// The TLS side of a server.
+#[derive(Clone)]
+pub struct Gate {
+    acceptor: TlsAcceptor,
+    judge: Arc<dyn ClientCertVerifier>,
+    clock: Clock,
+}
+
+impl Gate {
+    /// Prepares TLS.
+    ///
+    /// # Errors
+    /// Certificates or a key that cannot be used.
+    pub fn new(identity: Identity, clock: Clock) -> Result<Self, SetupError> {
+        let failed = |error: &dyn fmt::Display| SetupError(error.to_string());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(identity.client_authority).map_err(|error| failed(&error))?;
+        let judge = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| failed(&error))?;
+        let witness = Witness { provider: Arc::clone(&provider), hints: judge.root_hint_subjects().to_vec() };
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(&error))?
+            .with_client_cert_verifier(Arc::new(witness))
+            .with_single_cert(identity.chain, identity.key)
+            .map_err(|error| failed(&error))?;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge, clock })
+    }
+
+    /// Whose certificate it is, if it counts now.
+    fn authenticate(&self, chain: &[CertificateDer<'static>]) -> Option<User> {
+        let (leaf, between) = chain.split_first()?;
+        let seconds = u64::try_from(self.clock.now().as_second()).ok()?;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        self.judge.verify_client_cert(leaf, between, now).ok()?;
+        User::from_certificate(leaf)
+    }
+}
+
+/// Takes connections until it is dropped.
+pub async fn serve<B: Backend>(listener: TcpListener, gate: Gate, backend: Arc<B>) -> Infallible {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            std::future::pending::<()>().await;
+            continue;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (gate, backend) = (gate.clone(), Arc::clone(&backend));
+        tokio::spawn(async move {
+            converse(stream, gate, backend).await;
+            drop(slot);
+        });
+    }
+}
+
+/// One connection, to its end. What goes wrong on it is the client's to see.
+async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
+    // Small answers are not to wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let Ok(Ok(stream)) = timeout(HANDSHAKE_LIMIT, gate.acceptor.accept(stream)).await else {
+        return;
+    };
+    let chain: Arc<[CertificateDer<'static>]> = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .unwrap_or_default()
+        .iter()
+        .cloned()
+        .map(CertificateDer::into_owned)
+        .collect();
+    let service = service_fn(|request| {
+        let (gate, backend, chain) = (gate.clone(), Arc::clone(&backend), Arc::clone(&chain));
+        async move { answer(request, &chain, &gate, &*backend).await }
+    });
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer<B: Backend>(
+    request: Request<Incoming>,
+    chain: &[CertificateDer<'static>],
+    gate: &Gate,
+    backend: &B,
+) -> Result<Response<Body>, Abort> {
+    let user = if chain.is_empty() {
+        // There are no tokens here, so none is right.
+        let token = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let presented = token
+            .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
+        (!presented).then(User::anonymous)
+    } else {
+        gate.authenticate(chain)
+    };
+    let Some(user) = user else {
+        return Ok(Status::unauthorized().into_response());
+    };
+    let (head, body) = request.into_parts();
+    let body = match timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return Ok(Status::too_large(BODY_LIMIT).into_response());
+        }
+        Ok(Err(_)) | Err(_) => return Err(Abort),
+    };
+    backend.handle(user, Request::from_parts(head, body)).await
+}
+
+/// Lets any certificate through whose key the client proves to hold. It says nothing about who they
+/// are: that is asked at each request.
+#[derive(Debug)]
+struct Witness {
+    provider: Arc<CryptoProvider>,
+    hints: Vec<DistinguishedName>,
+}
+
+impl ClientCertVerifier for Witness {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
