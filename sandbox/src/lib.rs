@@ -13,6 +13,8 @@
 pub mod api;
 pub mod backend;
 pub mod clock;
+pub mod faults;
+pub mod proxy;
 pub mod request;
 pub mod server;
 pub mod status;

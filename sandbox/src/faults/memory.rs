@@ -1,0 +1,78 @@
+//! What reads were answered with, for stale answers.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// How many different reads are kept; a test asks far fewer.
+const MOST: usize = 1000;
+
+/// An answer to a read.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// How many writes had been before it.
+    writes: u64,
+}
+
+/// The last answers to each read, and how many writes there have been.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    writes: u64,
+    /// By path and query; of each the last before the newest write, and the newest.
+    answers: HashMap<String, (Option<Answer>, Answer)>,
+}
+
+impl Memory {
+    pub(super) fn wrote(&mut self) {
+        self.writes += 1;
+    }
+
+    pub(super) fn read(&mut self, what: &str, headers: HeaderMap, body: Bytes) {
+        let new = Answer { headers, body, writes: self.writes };
+        let full = self.answers.len() >= MOST;
+        match self.answers.get_mut(what) {
+            Some((older, newest)) => {
+                let last = std::mem::replace(newest, new);
+                if last.writes < self.writes {
+                    *older = Some(last);
+                }
+            }
+            None if full => {}
+            None => drop(self.answers.insert(what.to_owned(), (None, new))),
+        }
+    }
+
+    /// The last answer from before the newest write.
+    pub(super) fn stale(&self, what: &str) -> Option<Answer> {
+        let (older, newest) = self.answers.get(what)?;
+        let stale = if newest.writes < self.writes { Some(newest) } else { older.as_ref() };
+        stale.cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stale_is_what_was_read_before_the_last_write() {
+        let mut memory = Memory::default();
+        let read = |memory: &mut Memory, body: &'static str| {
+            memory.read("/x", HeaderMap::new(), Bytes::from_static(body.as_bytes()));
+        };
+        let stale = |memory: &Memory| memory.stale("/x").map(|answer| answer.body);
+        assert_eq!(stale(&memory), None);
+        read(&mut memory, "1");
+        assert_eq!(stale(&memory), None, "nothing was written since");
+        memory.wrote();
+        assert_eq!(stale(&memory), Some(Bytes::from("1")));
+        read(&mut memory, "2");
+        read(&mut memory, "2");
+        assert_eq!(stale(&memory), Some(Bytes::from("1")), "the newest is not stale");
+        memory.wrote();
+        assert_eq!(stale(&memory), Some(Bytes::from("2")));
+    }
+}
