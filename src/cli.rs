@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::{Branch, Owner};
-use crate::model::{ClusterName, KeyType, RosterName, UserName};
+use crate::model::{Author, ClusterName, KeyType, RosterName, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -152,7 +152,7 @@ pub enum Command {
         after_help = "Example: certctl rotate alice && git commit -m 'rotate alice' users.yaml && certctl apply"
     )]
     Rotate(RotateArgs),
-    /// Print the JSON Schema of the roster, or of a plan as JSON
+    /// Print the JSON Schema of the roster, or of a plan or an apply as JSON
     ///
     /// For editors: `# yaml-language-server: $schema=schemas/users.schema.json` in the first line of
     /// the roster.
@@ -237,6 +237,21 @@ pub struct ApplyArgs {
     /// New credentials are bound all the same: push soon, or others will issue them again.
     #[arg(long)]
     pub no_push: bool,
+    /// Push the records to this branch; needed where CI leaves HEAD detached, or the branch is protected
+    ///
+    /// On another branch than the roster's they wait for someone to merge them: what is new is bound by
+    /// the first apply after that, and until then nothing more is issued.
+    #[arg(long, value_name = "NAME", conflicts_with = "no_push")]
+    pub push_branch: Option<String>,
+    /// Who the commit is by, e.g. `certctl <certctl@example.com>` [default: as git is set, else as CI says]
+    #[arg(long, value_name = "NAME <MAIL>")]
+    pub author: Option<Author>,
+    /// End the commit's headline in `[skip ci]`, so that hosts run no CI for it
+    #[arg(long)]
+    pub skip_ci_marker: bool,
+    /// How to print what was done: `text` for people on standard error, `json` on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub format: ApplyFormat,
     /// Revoke exactly this many credentials, though that is over the limit or someone is protected
     #[arg(long, value_name = "N")]
     pub acknowledge: Option<usize>,
@@ -252,6 +267,15 @@ pub struct ApplyArgs {
     /// How many credentials to have in the making at once on each cluster
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = parallelism)]
     pub parallelism: usize,
+}
+
+/// `apply --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApplyFormat {
+    /// For people.
+    Text,
+    /// For machines too; the schema is schemas/apply.schema.json.
+    Json,
 }
 
 /// `keygen`.
@@ -373,6 +397,8 @@ pub enum SchemaOf {
     Roster,
     /// What `plan --format json` prints.
     Plan,
+    /// What `apply --format json` prints.
+    Apply,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -91,6 +91,22 @@ impl Error {
         &self.hints
     }
 
+    /// Why, outermost first; each fact once, for many libraries repeat their source in their own message.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut cause = self.source.as_ref().map(|s| &**s as &dyn StdError);
+        let mut said = self.message.clone();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                said.clone_from(&text);
+                causes.push(text);
+            }
+            cause = error.source();
+        }
+        causes
+    }
+
     /// This failure and those reported with it.
     pub fn each(&self) -> impl Iterator<Item = &Error> {
         std::iter::once(self).chain(self.others.iter().flat_map(|other| {
@@ -105,16 +121,8 @@ impl Error {
         let mut out = String::new();
         for error in self.each() {
             let _ = writeln!(out, "{red}Error:{reset} {}", visible(&error.message));
-            let mut cause = error.source.as_ref().map(|s| &**s as &dyn StdError);
-            let mut said = error.message.clone();
-            while let Some(error) = cause {
-                let text = error.to_string();
-                // Many libraries repeat their source in their own message; say each fact once.
-                if !said.contains(&text) {
-                    let _ = writeln!(out, "  Caused by: {}", visible(&text));
-                    said = text;
-                }
-                cause = error.source();
+            for cause in error.causes() {
+                let _ = writeln!(out, "  Caused by: {}", visible(&cause));
             }
             for hint in &error.hints {
                 let _ = writeln!(out, "  {cyan}Hint:{reset} {}", visible(hint));

@@ -335,6 +335,49 @@ impl fmt::Display for Recipient {
     }
 }
 
+/// Who a commit is by, as git writes it: `Name <mail>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    name: String,
+    email: String,
+}
+
+impl Author {
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The e-mail address.
+    pub fn email(&self) -> &str {
+        &self.email
+    }
+}
+
+impl FromStr for Author {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let wrong = || Invalid("is not of the form `Name <mail@example.com>`".into());
+        let (name, rest) = text.trim().split_once('<').ok_or_else(wrong)?;
+        let (name, email) = (name.trim(), rest.strip_suffix('>').ok_or_else(wrong)?);
+        // What git would silently leave out, or take for the end of a line.
+        let clean = |text: &str| !text.contains(|c: char| c.is_control() || c == '<' || c == '>');
+        let says_something = |text: &str| text.contains(char::is_alphanumeric);
+        let mail = clean(email) && says_something(email) && !email.contains(char::is_whitespace);
+        if !(mail && clean(name) && says_something(name)) {
+            return Err(wrong());
+        }
+        Ok(Self { name: name.to_owned(), email: email.to_owned() })
+    }
+}
+
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} <{}>", self.name, self.email)
+    }
+}
+
 /// A place in a file: line and column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub struct Position {
@@ -425,6 +468,29 @@ mod tests {
         assert!("acme-1".parse::<RosterName>().is_ok());
         for bad in ["a.b", "a_b", "a@b", "Acme", ""] {
             assert!(bad.parse::<RosterName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_author_is_a_name_and_a_mail() {
+        let author: Author = " Ada  Lovelace <ada@example.com>".parse().expect("an author");
+        assert_eq!((author.name(), author.email()), ("Ada  Lovelace", "ada@example.com"));
+        let bot = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>";
+        assert_eq!(bot.parse::<Author>().expect("an author").to_string(), bot);
+        for bad in [
+            "",
+            "Ada",
+            "ada@example.com",
+            "<ada@example.com>",
+            "... <ada@example.com>",
+            "Ada <>",
+            "Ada <a b@example.com>",
+            "Ada <ada@example.com> x",
+            "Ada <<ada@example.com>>",
+            "Ada\nparent 0 <ada@example.com>",
+            "Ada <ada@example.com\n>",
+        ] {
+            assert!(bad.parse::<Author>().is_err(), "{bad:?}");
         }
     }
 

@@ -242,6 +242,7 @@ fn the_committed_schemas_are_fresh() {
         (&["schema"][..], "schemas/users.schema.json"),
         (&["schema", "roster"], "schemas/users.schema.json"),
         (&["schema", "plan"], "schemas/plan.schema.json"),
+        (&["schema", "apply"], "schemas/apply.schema.json"),
     ] {
         let ran = place.run(args);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));

@@ -3,46 +3,83 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Issued, Outcome, Published, Settings, Target};
+use super::{Issued, Outcome, Published, Records, Settings, Target};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
 use crate::plan::{Cleanup, Verb, after};
 use crate::record::{self, ClusterPin};
 use crate::render::text::date;
-use crate::repo::{Changes, Repo, TRAILER};
+use crate::repo::{Changes, Repo, Standing, TRAILER};
 use crate::roster::Roster;
 
-/// Commits and pushes; [`Published::Nothing`] where the records stay as they are.
+/// What there is to record.
+pub struct Work {
+    repo: Repo,
+    changes: Changes,
+    message: String,
+    records: Records,
+}
+
+/// What has to be committed or pushed; `None` where the records stay as they are, and are where they
+/// belong.
 ///
 /// # Errors
-/// Nothing was recorded, or nothing was pushed: then no new credential may be bound.
-pub async fn publish(
+/// The records could not be written, or it is not known whether they are on the remote.
+pub fn prepare(
     roster: &Roster,
     targets: &[Target],
     outcome: &Outcome,
     repo: Repo,
     settings: &Settings,
-) -> Result<Published> {
+) -> Result<Option<Work>> {
     let mut changes = Changes::new();
     for (target, done) in targets.iter().zip(&outcome.clusters) {
         collect(&mut changes, roster, target, &done.issued, (settings.clock)())?;
     }
-    let message = message(roster, targets, outcome);
-    let push = settings.push.clone();
-    let work = move || {
-        let commit = repo.commit(&changes, &message)?;
-        let Some(target) = push else {
-            return Ok(Published::Kept(commit.map(|commit| commit.id.to_string())));
-        };
+    let records = settings.records.clone();
+    let elsewhere = match &records {
+        Records::Keep => false,
         // An earlier run may have committed and been cut off before it pushed.
-        if commit.is_none() && !repo.ahead(&target)? {
-            return Ok(Published::Nothing);
-        }
-        repo.push(&target).map(Published::Pushed)
+        Records::Push(target) => repo.ahead(target)?,
+        Records::Propose(proposal) => proposal.standing != Standing::Free,
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| Error::new("recording broke off; nothing new was bound").caused_by(panic))?
+    // A request for CI to stand still must not go into a pull request: its checks would wait for ever,
+    // and so would the apply that runs on the merge.
+    let marker = settings.skip_ci_marker && !matches!(records, Records::Propose(_));
+    let message = message(roster, targets, outcome, marker);
+    Ok((elsewhere || !changes.is_empty()).then_some(Work { repo, changes, message, records }))
+}
+
+impl Work {
+    /// Commits and pushes.
+    ///
+    /// # Errors
+    /// Nothing was recorded, or nothing was pushed: then no new credential may be bound.
+    pub async fn publish(self) -> Result<Published> {
+        tokio::task::spawn_blocking(move || self.publish_now())
+            .await
+            .map_err(|panic| Error::new("recording broke off; nothing new was bound").caused_by(panic))?
+    }
+
+    fn publish_now(self) -> Result<Published> {
+        let Self { repo, changes, message, records } = self;
+        match records {
+            Records::Keep => Ok(repo.commit(&changes, &message)?.map_or(Published::Nothing, Published::Kept)),
+            Records::Push(target) => {
+                let commit = repo.commit(&changes, &message)?;
+                if commit.is_none() && !repo.ahead(&target)? {
+                    return Ok(Published::Nothing);
+                }
+                repo.push(&target).map(Published::Pushed)
+            }
+            Records::Propose(proposal) => match proposal.standing {
+                Standing::Waits(_) => Ok(Published::Waits(repo.page(proposal.target()))),
+                Standing::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
+                Standing::Free => Ok((repo.propose(&proposal, &changes, &message)?)
+                    .map_or(Published::Nothing, Published::Proposed)),
+            },
+        }
+    }
 }
 
 /// The files of one cluster that change.
@@ -89,8 +126,12 @@ fn record_path(cluster: &ClusterName, user: &UserName) -> String {
     format!("{}/{user}.yaml", folder(cluster))
 }
 
+/// In the headline, because CircleCI reads no further than the first 250 characters. GitHub, GitLab, Gitea,
+/// Forgejo, Bitbucket, Azure Pipelines, CircleCI and Woodpecker all know it.
+const SKIP_CI: &str = " [skip ci]";
+
 /// What was done, for `git log`: a headline, then a line for each credential.
-fn message(roster: &Roster, targets: &[Target], outcome: &Outcome) -> String {
+fn message(roster: &Roster, targets: &[Target], outcome: &Outcome, skip_ci: bool) -> String {
     let mut done: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut body = String::new();
     for (target, issued) in targets.iter().zip(outcome.clusters.iter().map(|cluster| &cluster.issued)) {
@@ -123,7 +164,8 @@ fn message(roster: &Roster, targets: &[Target], outcome: &Outcome) -> String {
             let _ = write!(body, "\n{}:\n{lines}", target.plan.name);
         }
     }
-    format!("certctl: {}\n{body}\n{TRAILER}: {}\n", headline(&done), roster.name)
+    let marker = if skip_ci { SKIP_CI } else { "" };
+    format!("certctl: {}{marker}\n{body}\n{TRAILER}: {}\n", headline(&done), roster.name)
 }
 
 /// `issue alice, bob; revoke carol`, or counts where the names would not fit a line.

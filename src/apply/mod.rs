@@ -25,11 +25,11 @@ use crate::interrupt::Interrupt;
 use crate::model::{RosterName, UserName, hex};
 use crate::plan::observed::{self, Binding};
 use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed};
-use crate::repo::{PushTarget, Repo};
+use crate::repo::{Proposal, PushTarget, Repo, Standing};
 use crate::roster::Roster;
 pub use issue::Issued;
 use outcome::Written;
-pub use outcome::{ClusterOutcome, Outcome, Published};
+pub use outcome::{ClusterOutcome, Failure, Outcome, Published};
 
 /// One cluster, ready to be changed.
 pub struct Target {
@@ -49,12 +49,41 @@ pub struct Settings {
     pub parallelism: usize,
     /// How long an approved request may stay unsigned.
     pub timeout: Duration,
-    /// Where to push; `None` with `--no-push`.
-    pub push: Option<PushTarget>,
+    /// Where the records go.
+    pub records: Records,
+    /// Whether the commit asks the host to run no CI for it.
+    pub skip_ci_marker: bool,
     /// The clock.
     pub clock: fn() -> Timestamp,
     /// Set by the first SIGINT or SIGTERM: start nothing new, wait for no signer, finish what is issued.
     pub interrupt: Interrupt,
+}
+
+/// Where the records go, and with that what may be issued and bound.
+#[derive(Debug, Clone)]
+pub enum Records {
+    /// Committed and not pushed (`--no-push`).
+    Keep,
+    /// Onto the roster's branch.
+    Push(PushTarget),
+    /// To a branch of their own, from which a person merges them. Until then nothing new is bound: the
+    /// next apply from the roster's branch would not know it. And while a proposal waits, nothing is
+    /// issued: that apply would issue it a second time.
+    Propose(Proposal),
+}
+
+impl Records {
+    fn issues(&self) -> bool {
+        match self {
+            Self::Keep | Self::Push(_) => true,
+            Self::Propose(proposal) => proposal.standing == Standing::Free,
+        }
+    }
+
+    /// Whether HEAD holds records that the roster's branch lacks and that are not on their way there.
+    fn head_is_ahead(&self) -> bool {
+        matches!(self, Self::Propose(proposal) if proposal.head_is_ahead)
+    }
 }
 
 /// The parts of an apply that take time.
@@ -94,56 +123,68 @@ pub async fn run(
         targets.iter().map(|target| Run { roster, target, settings, progress }).collect();
 
     let steps = targets.iter().map(|t| t.plan.bindings.iter().filter(|b| b.reduced.is_some()).count()).sum();
-    timed(progress, Phase::Revoke, steps, async {
-        let reduced = futures::future::join_all(runs.iter().map(Run::revoke)).await;
-        outcome.collect(reduced, |cluster, mut written| {
-            cluster.not_cut_off = std::mem::take(&mut written.failed);
+    let reduced = futures::future::join_all(runs.iter().map(Run::revoke));
+    let reduced = timed(progress, &mut outcome.took, Phase::Revoke, steps, reduced).await;
+    outcome.collect(reduced, |cluster, mut written| {
+        cluster.not_cut_off = std::mem::take(&mut written.leaving);
+        cluster.take(written);
+    });
+
+    let steps = if settings.records.issues() {
+        targets.iter().map(|t| t.plan.people.iter().filter(|a| a.issuance.is_some()).count()).sum()
+    } else {
+        0
+    };
+    let issued = futures::future::join_all(runs.iter().map(|run| run.issue(roster_commit)));
+    let issued = timed(progress, &mut outcome.took, Phase::Issue, steps, issued).await;
+    outcome.collect(issued, |cluster, (issued, failures)| {
+        cluster.issued = issued;
+        cluster.failures.extend(failures);
+    });
+
+    let published = match commit::prepare(roster, &targets, &outcome, repo, settings) {
+        Ok(None) => Ok(Published::Nothing),
+        Ok(Some(work)) => timed(progress, &mut outcome.took, Phase::Record, 1, work.publish()).await,
+        Err(error) => Err(error),
+    };
+    outcome.published = published;
+
+    // Without a record that everyone can see, a credential must not work: not one that was just issued,
+    // nor one whose record the roster's branch has not taken.
+    if outcome.published.is_ok() && !settings.records.head_is_ahead() {
+        let steps = targets.iter().map(|t| t.plan.bindings.len()).sum();
+        let (binds, none) = (outcome.binds(), BTreeMap::new());
+        let granted = futures::future::join_all(
+            (runs.iter().zip(&outcome.clusters))
+                .map(|(run, done)| run.grant(if binds { &done.issued } else { &none })),
+        );
+        let granted = timed(progress, &mut outcome.took, Phase::Grant, steps, granted).await;
+        outcome.collect(granted, |cluster, mut written| {
+            cluster.not_bound = std::mem::take(&mut written.joining);
             cluster.take(written);
         });
-    })
-    .await;
-
-    let steps = targets.iter().map(|t| t.plan.people.iter().filter(|a| a.issuance.is_some()).count()).sum();
-    timed(progress, Phase::Issue, steps, async {
-        let issued = futures::future::join_all(runs.iter().map(|run| run.issue(roster_commit))).await;
-        outcome.collect(issued, |cluster, (issued, errors)| {
-            cluster.issued = issued;
-            cluster.errors.extend(errors);
-        });
-    })
-    .await;
-
-    timed(progress, Phase::Record, 1, async {
-        outcome.published = commit::publish(roster, &targets, &outcome, repo, settings).await;
-        progress.step(Phase::Record, "");
-    })
-    .await;
-
-    // Without a record that everyone can see, a credential must not work.
-    if outcome.published.is_ok() {
-        let steps = targets.iter().map(|t| t.plan.bindings.len()).sum();
-        timed(progress, Phase::Grant, steps, async {
-            let granted = futures::future::join_all(
-                runs.iter().zip(&outcome.clusters).map(|(run, done)| run.grant(&done.issued)),
-            )
-            .await;
-            outcome.collect(granted, ClusterOutcome::take);
-        })
-        .await;
     }
+    outcome.held_up = !settings.records.issues();
     outcome.interrupted = settings.interrupt.is_set();
     outcome
 }
 
-async fn timed(progress: &dyn Progress, phase: Phase, steps: usize, work: impl Future<Output = ()>) {
-    if steps > 0 {
-        progress.begin(phase, steps);
+async fn timed<T>(
+    progress: &dyn Progress,
+    took: &mut Vec<(Phase, Duration)>,
+    phase: Phase,
+    steps: usize,
+    work: impl Future<Output = T>,
+) -> T {
+    if steps == 0 {
+        return work.await;
     }
+    progress.begin(phase, steps);
     let start = Instant::now();
-    work.await;
-    if steps > 0 {
-        progress.end(phase, start.elapsed());
-    }
+    let done = work.await;
+    took.push((phase, start.elapsed()));
+    progress.end(phase, start.elapsed());
+    done
 }
 
 /// One cluster's share of the work.
@@ -192,22 +233,25 @@ impl Run<'_> {
                 Ok(true) => drop(written.bindings.insert(action.at.clone())),
                 Ok(false) => {}
                 Err(error) => {
-                    let leaving = action.changes.iter().filter(|change| !change.joins);
-                    written.failed.extend(leaving.filter_map(|change| change.user.clone()));
-                    written.errors.push(self.named(error));
+                    for change in &action.changes {
+                        let side = if change.joins { &mut written.joining } else { &mut written.leaving };
+                        side.extend(change.user.clone());
+                    }
+                    written.failures.push(self.named(error).into());
                 }
             }
         }
         written
     }
 
-    async fn issue(&self, roster_commit: &str) -> (BTreeMap<UserName, Issued>, Vec<Error>) {
-        let (mut issued, mut errors) = (BTreeMap::new(), Vec::new());
+    async fn issue(&self, roster_commit: &str) -> (BTreeMap<UserName, Issued>, Vec<Failure>) {
+        let (mut issued, mut failures): (_, Vec<Failure>) = (BTreeMap::new(), Vec::new());
         let wanted: Vec<(&UserName, &Issuance)> = self
             .target
             .plan
             .people
             .iter()
+            .filter(|_| self.settings.records.issues())
             .filter_map(|action| Some((&action.user, action.issuance.as_ref()?)))
             .collect();
         let leftovers: Vec<(&str, &str, &str)> = self
@@ -223,11 +267,11 @@ impl Run<'_> {
             })
             .collect();
         if wanted.is_empty() && leftovers.is_empty() {
-            return (issued, errors);
+            return (issued, failures);
         }
         let me = match crate::cluster::whoami(&self.target.connection).await {
             Ok(me) => me,
-            Err(error) => return (issued, vec![self.named(error)]),
+            Err(error) => return (issued, vec![self.named(error).into()]),
         };
         let writer = self.writer();
         for (name, uid, requester) in leftovers {
@@ -235,17 +279,17 @@ impl Run<'_> {
             if requester == me
                 && let Err(error) = writer.delete_request(name, uid).await
             {
-                errors.push(self.named(error.into()));
+                failures.push(self.named(error.into()).into());
             }
         }
         if wanted.is_empty() {
-            return (issued, errors);
+            return (issued, failures);
         }
         let signer = match self.signer(me).await {
             Ok(signer) => signer,
             Err(error) => {
-                errors.push(self.named(error));
-                return (issued, errors);
+                failures.push(self.named(error).into());
+                return (issued, failures);
             }
         };
         let issuer = issue::Issuer {
@@ -277,10 +321,10 @@ impl Run<'_> {
                 Ok(done) => {
                     issued.insert(user.clone(), done);
                 }
-                Err(error) => errors.push(self.named(error)),
+                Err(error) => failures.push(Failure { user: Some(user.clone()), error: self.named(error) }),
             }
         }
-        (issued, errors)
+        (issued, failures)
     }
 
     async fn signer(&self, requester: String) -> Result<Signer> {
@@ -314,8 +358,9 @@ impl Run<'_> {
                 });
             let written = self.written(results.buffer_unordered(BINDINGS_AT_ONCE).collect().await);
             all.bindings.extend(written.bindings);
-            all.errors.extend(written.errors);
-            if !all.errors.is_empty() {
+            all.joining.extend(written.joining);
+            all.failures.extend(written.failures);
+            if !all.failures.is_empty() {
                 break;
             }
         }

@@ -1,22 +1,42 @@
 //! What an apply has done, for people and machines. It cannot hold a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::{Issued, Target};
+use super::{Issued, Phase, Target};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
 use crate::plan::observed::BindingAt;
-use crate::repo::Pushed;
+use crate::repo::{Committed, Pushed};
 
 /// Where the records ended up.
 #[derive(Debug)]
 pub enum Published {
     /// The records did not change.
     Nothing,
-    /// Committed here, not pushed (`--no-push`); `None` where there was nothing to commit.
-    Kept(Option<String>),
+    /// Committed here, not pushed (`--no-push`).
+    Kept(Committed),
     /// Committed and pushed.
     Pushed(Pushed),
+    /// Pushed to a branch of their own: what is new is bound once someone has merged it.
+    Proposed(Pushed),
+    /// An earlier proposal is not merged yet, so nothing was issued; with the page to merge it on.
+    Waits(Option<String>),
+}
+
+/// Something that failed, and whose it was, where it was someone's.
+#[derive(Debug)]
+pub struct Failure {
+    /// Whose credential.
+    pub user: Option<UserName>,
+    /// What, and why.
+    pub error: Error,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { user: None, error }
+    }
 }
 
 /// One cluster's share.
@@ -29,8 +49,10 @@ pub struct ClusterOutcome {
     pub bindings: BTreeSet<BindingAt>,
     /// Whoever should have lost access and is still in a binding.
     pub not_cut_off: BTreeSet<UserName>,
+    /// Whoever should have joined a binding that could not be written.
+    pub not_bound: BTreeSet<UserName>,
     /// What failed; everything else was done.
-    pub errors: Vec<Error>,
+    pub failures: Vec<Failure>,
 }
 
 /// What came of writing some bindings.
@@ -38,14 +60,16 @@ pub struct ClusterOutcome {
 pub(super) struct Written {
     pub(super) bindings: BTreeSet<BindingAt>,
     /// Whoever should have left a binding that could not be written.
-    pub(super) failed: BTreeSet<UserName>,
-    pub(super) errors: Vec<Error>,
+    pub(super) leaving: BTreeSet<UserName>,
+    /// Whoever should have joined one.
+    pub(super) joining: BTreeSet<UserName>,
+    pub(super) failures: Vec<Failure>,
 }
 
 impl ClusterOutcome {
     pub(super) fn take(&mut self, written: Written) {
         self.bindings.extend(written.bindings);
-        self.errors.extend(written.errors);
+        self.failures.extend(written.failures);
     }
 }
 
@@ -55,8 +79,12 @@ pub struct Outcome {
     pub clusters: Vec<ClusterOutcome>,
     /// What became of the records.
     pub published: Result<Published>,
+    /// Whether nothing was issued, because earlier records have to be merged first.
+    pub held_up: bool,
     /// Whether a signal cut it short.
     pub interrupted: bool,
+    /// How long each phase took, in order; phases with nothing to do are left out.
+    pub took: Vec<(Phase, Duration)>,
 }
 
 impl Outcome {
@@ -66,9 +94,22 @@ impl Outcome {
             issued: BTreeMap::new(),
             bindings: BTreeSet::new(),
             not_cut_off: BTreeSet::new(),
-            errors: Vec::new(),
+            not_bound: BTreeSet::new(),
+            failures: Vec::new(),
         });
-        Self { clusters: clusters.collect(), published: Ok(Published::Nothing), interrupted: false }
+        Self {
+            clusters: clusters.collect(),
+            published: Ok(Published::Nothing),
+            held_up: false,
+            interrupted: false,
+            took: Vec::new(),
+        }
+    }
+
+    /// Whether new credentials may be bound: their records are where everyone sees them, or the
+    /// administrator has said that they will be (`--no-push`).
+    pub fn binds(&self) -> bool {
+        matches!(self.published, Ok(Published::Nothing | Published::Kept(_) | Published::Pushed(_)))
     }
 
     pub(super) fn collect<T>(&mut self, results: Vec<T>, mut add: impl FnMut(&mut ClusterOutcome, T)) {
@@ -77,9 +118,9 @@ impl Outcome {
         }
     }
 
-    /// Every failure, as one error; `None` where all was done.
-    pub fn into_error(self) -> Option<Error> {
-        let errors = self.clusters.into_iter().flat_map(|cluster| cluster.errors);
-        Error::all(errors.chain(self.published.err()))
+    /// Every failure, in order.
+    pub fn errors(&self) -> impl Iterator<Item = &Error> {
+        let errors = self.clusters.iter().flat_map(|cluster| &cluster.failures).map(|failure| &failure.error);
+        errors.chain(self.published.as_ref().err())
     }
 }

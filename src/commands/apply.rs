@@ -4,80 +4,92 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Instant;
 
+use super::FAILED;
 use super::clock;
+use super::host::Host;
 use super::load::{self, Source};
 use super::locks::Locks;
-use super::plan::{self, Planned};
+use super::plan::{self, Before, OnlyRead, Planned};
 use super::progress::Reporter;
-use super::report;
+use super::report::Report;
 use super::terminal::Terminal;
-use super::{DONE, FAILED};
-use crate::apply::{self, Settings, Target};
+use crate::apply::{self, Records, Settings, Target};
 use crate::cli::{ApplyArgs, Global};
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, Interrupter};
 use crate::plan::{Plan, digest, safety};
 use crate::render::text;
-use crate::repo::{PushTarget, Repo};
+use crate::repo::{CommitId, Repo};
 
 pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Result<u8> {
+    let start = Instant::now();
+    let mut report = Report::default();
+    if let Err(error) = apply(global, args, terminal, &mut report).await {
+        report.errors.push(error);
+    }
+    report.took = start.elapsed();
+    report.finish(args.format, terminal)
+}
+
+/// All of it, noted in the report as it goes.
+async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &mut Report) -> Result<()> {
     if !args.auto_approve && !terminal.can_ask() {
         return Err(Error::usage("there is no terminal to ask on, so nothing was done")
             .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
     }
-    let start = Instant::now();
     let source = load::roster(global)?;
     source.refuse_forgotten_clusters()?;
-    let repo = Repo::discover(&global.roster)?;
+    let host = Host::detect();
+    let mut repo = Repo::discover(&global.roster)?;
+    repo.commit_as(args.author.clone(), host.author)?;
     for path in repo.heal()? {
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
     }
     refuse_dirty(&source, &repo)?;
     repo.preflight_commit()?;
-    let push = if args.no_push { None } else { Some(repo.preflight_push()?) };
-    let commit = repo.head()?;
+    if !args.no_push {
+        report.push = Some(repo.preflight_push(args.push_branch.as_deref(), host.branch.as_deref())?);
+    }
 
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
     let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
     watch_signals(interrupter);
-    let planned = tokio::select! {
-        planned = plan::make(&source, global, Some(commit.to_string()), clock::now(), &locks, terminal) => planned,
-        () = interrupt.wait() => {
-            locks.release().await;
-            return Err(Error::new("interrupted before anything was changed"));
-        }
-    };
-    let run = Run { source: &source, args, terminal, interrupt, start };
-    let files = files_beside(&source);
-    let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    let result = match repo.refuse_stale(&commit, push.as_ref(), &files) {
-        Ok(()) => run.apply(planned, repo, push).await,
-        Err(error) => Err(error),
-    };
+    let run = Run { global, source: &source, args, terminal, interrupt };
+    let result = run.apply(repo, &locks, report).await;
     locks.release().await;
     result
 }
 
 struct Run<'a> {
+    global: &'a Global,
     source: &'a Source,
     args: &'a ApplyArgs,
     terminal: &'a Terminal,
     interrupt: Interrupt,
-    start: Instant,
 }
 
 impl Run<'_> {
-    async fn apply(&self, planned: Planned, repo: Repo, push: Option<PushTarget>) -> Result<u8> {
+    async fn apply(&self, repo: Repo, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
+        let Some(planned) = self.plan(&repo, locks, report).await? else { return Ok(()) };
         let Planned { plan, reached, errors } = planned;
+        report.errors.extend(errors);
         if plan.clusters.is_empty() {
-            return Error::all(errors).map_or(Ok(DONE), Err);
+            return Ok(());
         }
-        self.approve(&plan).await?;
+        let digest = digest::digest(&plan);
+        let (plan, digest) = &*report.plan.insert((plan, digest));
+        self.approve(plan, digest).await?;
+        let records = match &report.push {
+            None => Records::Keep,
+            Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
+            Some(target) => Records::Push(target.clone()),
+        };
         let settings = Settings {
             parallelism: self.args.parallelism,
             timeout: self.args.timeout,
-            push,
+            records,
+            skip_ci_marker: self.args.skip_ci_marker,
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };
@@ -91,19 +103,46 @@ impl Run<'_> {
         let reporter = Reporter::new(self.terminal);
         let outcome =
             apply::run(&self.source.roster, &commit, targets.collect(), repo, &settings, &reporter).await;
-        report::print(&plan, &outcome, self.terminal, self.start.elapsed());
-        let interrupted = outcome.interrupted;
-        match Error::all(errors.into_iter().chain(outcome.into_error())) {
-            Some(error) => Err(error),
-            None if interrupted => Ok(FAILED),
-            None => Ok(DONE),
+        report.outcome = Some(outcome);
+        Ok(())
+    }
+
+    /// The plan, from the newest records; `None` where a signal came first.
+    async fn plan(&self, repo: &Repo, locks: &Locks<'_>, report: &mut Report) -> Result<Option<Planned>> {
+        let files = files_beside(self.source);
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let mut commit = repo.head()?;
+        let Some(mut planned) = self.plan_at(&commit, locks, report).await else { return Ok(None) };
+        // Another apply may have pushed records while this one started or waited for the lock.
+        while let Some(newer) = repo.refuse_stale(&commit, report.push.as_ref(), &files)? {
+            let Some(target) = &report.push else { break };
+            commit = repo.follow_records(&newer, target)?;
+            self.terminal.say(&format!(
+                "Another apply has pushed newer records: going on from {}, where {} is now.",
+                commit.short(),
+                target.at_home()
+            ));
+            let Some(again) = self.plan_at(&commit, &OnlyRead, report).await else { return Ok(None) };
+            planned = again;
+        }
+        Ok(Some(planned))
+    }
+
+    async fn plan_at(&self, commit: &CommitId, before: &impl Before, report: &mut Report) -> Option<Planned> {
+        let commit = Some(commit.to_string());
+        let planned = plan::make(self.source, self.global, commit, clock::now(), before, self.terminal);
+        tokio::select! {
+            planned = planned => Some(planned),
+            () = self.interrupt.wait() => {
+                report.interrupted = true;
+                None
+            }
         }
     }
 
     /// The rails, the digest, and the question.
-    async fn approve(&self, plan: &Plan) -> Result<()> {
-        let digest = digest::digest(plan);
-        let text = text::render(plan, &digest, self.terminal.talk_style());
+    async fn approve(&self, plan: &Plan, digest: &str) -> Result<()> {
+        let text = text::render(plan, digest, self.terminal.talk_style());
         if let Some(expected) = &self.args.expect_digest
             && expected.trim_start_matches("sha256:") != digest.trim_start_matches("sha256:")
         {

@@ -4,6 +4,7 @@ mod apply;
 mod clock;
 mod credential;
 mod decrypt;
+mod host;
 mod identities;
 mod init;
 mod keygen;

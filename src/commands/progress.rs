@@ -1,26 +1,50 @@
-//! How far an apply is: bars on a terminal, nothing elsewhere, durations with `--verbose`.
+//! How far an apply is: bars on a terminal, elsewhere a line for each phase and how long it took. A
+//! phase that takes minutes says so now and then, because hosts end jobs that are silent.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::terminal::Terminal;
 use crate::apply::{Phase, Progress};
+use crate::render::count;
 
 pub struct Reporter<'a> {
     terminal: &'a Terminal,
-    bar: Mutex<Option<ProgressBar>>,
+    state: Mutex<State>,
 }
+
+#[derive(Default)]
+struct State {
+    /// On a terminal.
+    bar: Option<ProgressBar>,
+    steps: usize,
+    done: usize,
+    /// When something was last said of this phase.
+    said: Option<Instant>,
+}
+
+/// How long a phase may be silent.
+const SILENCE: Duration = Duration::from_secs(30);
 
 impl<'a> Reporter<'a> {
     pub fn new(terminal: &'a Terminal) -> Self {
-        Self { terminal, bar: Mutex::new(None) }
+        Self { terminal, state: Mutex::default() }
     }
 
-    fn with_bar(&self, f: impl FnOnce(&mut Option<ProgressBar>)) {
-        // A panic elsewhere leaves the bar as it was: nothing depends on it.
-        f(&mut self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // A panic elsewhere leaves it as it was: nothing depends on it.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// `Issuing 14 credentials`.
+fn work(phase: Phase, steps: usize) -> String {
+    match phase {
+        Phase::Record => "Recording".to_owned(),
+        Phase::Issue => format!("Issuing {}", count(steps, "credential")),
+        Phase::Revoke | Phase::Grant => format!("{} {}", name(phase), count(steps, "binding")),
     }
 }
 
@@ -35,35 +59,37 @@ fn name(phase: Phase) -> &'static str {
 
 impl Progress for Reporter<'_> {
     fn begin(&self, phase: Phase, steps: usize) {
-        if !self.terminal.draws() {
-            return;
-        }
-        let style = ProgressStyle::with_template("{prefix:>10} [{bar:30}] {pos}/{len} {wide_msg}");
-        self.with_bar(|bar| {
+        let bar = self.terminal.draws().then(|| {
             let new = ProgressBar::new(steps as u64).with_prefix(name(phase));
-            *bar = Some(match style {
+            match ProgressStyle::with_template("{prefix:>10} [{bar:30}] {pos}/{len} {wide_msg}") {
                 Ok(style) => new.with_style(style.progress_chars("=> ")),
                 Err(_) => new,
-            });
-        });
-    }
-
-    fn step(&self, _phase: Phase, what: &str) {
-        let what = crate::error::visible_line(what);
-        self.with_bar(|bar| {
-            if let Some(bar) = bar {
-                bar.set_message(what);
-                bar.inc(1);
             }
         });
+        *self.state() = State { bar, steps, done: 0, said: Some(Instant::now()) };
+    }
+
+    fn step(&self, phase: Phase, what: &str) {
+        let mut state = self.state();
+        state.done += 1;
+        if let Some(bar) = &state.bar {
+            bar.set_message(crate::error::visible_line(what));
+            bar.inc(1);
+        } else if state.said.is_some_and(|said| said.elapsed() > SILENCE) {
+            state.said = Some(Instant::now());
+            self.terminal.say(&format!("{}: {} so far", work(phase, state.steps), state.done));
+        }
     }
 
     fn end(&self, phase: Phase, took: Duration) {
-        self.with_bar(|bar| {
-            if let Some(bar) = bar.take() {
+        let state = std::mem::take(&mut *self.state());
+        let line = format!("{}: {:.2} s", work(phase, state.steps), took.as_secs_f64());
+        match state.bar {
+            Some(bar) => {
                 bar.finish_and_clear();
+                self.terminal.detail(&line);
             }
-        });
-        self.terminal.detail(&format!("{}: {:.2} s", name(phase), took.as_secs_f64()));
+            None => self.terminal.say(&line),
+        }
     }
 }

@@ -22,8 +22,18 @@ pub struct Committed {
     pub note: Option<String>,
 }
 
+/// A commit that could be made.
+pub(super) struct Draft<'a> {
+    /// Where HEAD is: the parent.
+    pub(super) head: Head,
+    /// What is there.
+    old: Tree<'a>,
+    /// What would be.
+    pub(super) tree: Oid,
+}
+
 /// Who made a commit that is made again, and when.
-struct Author {
+pub(super) struct MadeBy {
     name: String,
     email: String,
     /// In git's own format: seconds, then the offset from UTC.
@@ -31,21 +41,6 @@ struct Author {
 }
 
 impl Repo {
-    /// Whether a commit could be made as far as its author is concerned. To be asked before work
-    /// that a missing name would waste.
-    ///
-    /// # Errors
-    /// Where git knows no name or e-mail address for it.
-    pub fn preflight_commit(&self) -> Result<()> {
-        for variable in ["GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"] {
-            let answer = git::run(&self.workdir, &["var", variable])?;
-            if !answer.success {
-                return Err(nobody().caused_by(answer.cause()));
-            }
-        }
-        Ok(())
-    }
-
     /// Commits exactly these changes on top of HEAD, then brings working tree and index along for
     /// these paths. Everything else that is modified, staged or untracked stays as it is. `None`
     /// where HEAD already says all of it.
@@ -57,6 +52,32 @@ impl Repo {
     /// [`TRAILER`], where a file to be written was changed by someone since the repository was
     /// opened, where another branch has been checked out, or where git has no author.
     pub fn commit(&self, changes: &Changes, message: &str) -> Result<Option<Committed>> {
+        let Some(Draft { head, old, tree }) = self.draft(changes, message)? else { return Ok(None) };
+        let new = self.git.find_tree(tree).map_err(|error| internal("read", "a tree", error))?;
+        let steps = self.steps(&old, &new, None)?;
+        let way = self.way(&old, &new, steps)?;
+        if let Some(blocked) = way.blocked.first() {
+            return Err(Error::new(format!("{} {}; nothing was committed", blocked.path, blocked.why))
+                .hint("commit or undo that change, then run `certctl apply` again"));
+        }
+
+        let id = self.new_commit(tree, head.id, message.as_bytes(), None)?;
+        let subject = message.lines().next().unwrap_or_default();
+        self.move_head(&head, id, subject)?;
+        let note = (self.walk(&way).err()).map(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})"));
+            format!(
+                "the commit was made, but {}{}; the next run brings the files along",
+                error.message(),
+                cause.unwrap_or_default()
+            )
+        });
+        Ok(Some(Committed { id: id.into(), note }))
+    }
+
+    /// The tree that HEAD's would become, with everything checked that can be; `None` where HEAD
+    /// already says all of it.
+    pub(super) fn draft(&self, changes: &Changes, message: &str) -> Result<Option<Draft<'_>>> {
         if !git2::message_trailers_strs(message).is_ok_and(|trailers| has_trailer(&trailers)) {
             return Err(Error::new(format!(
                 "the commit message has no {TRAILER} trailer; nothing was committed"
@@ -80,29 +101,7 @@ impl Repo {
             wanted.push((path.clone(), entry));
         }
         let tree = self.tree_with(&old, &wanted)?;
-        if tree == old.id() {
-            return Ok(None);
-        }
-        let new = self.git.find_tree(tree).map_err(|error| internal("read", "a tree", error))?;
-        let steps = self.steps(&old, &new, None)?;
-        let way = self.way(&old, &new, steps)?;
-        if let Some(blocked) = way.blocked.first() {
-            return Err(Error::new(format!("{} {}; nothing was committed", blocked.path, blocked.why))
-                .hint("commit or undo that change, then run `certctl apply` again"));
-        }
-
-        let id = self.new_commit(tree, head.id, message.as_bytes(), None)?;
-        let subject = message.lines().next().unwrap_or_default();
-        self.move_head(&head, id, subject)?;
-        let note = (self.walk(&way).err()).map(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})"));
-            format!(
-                "the commit was made, but {}{}; the next run brings the files along",
-                error.message(),
-                cause.unwrap_or_default()
-            )
-        });
-        Ok(Some(Committed { id: id.into(), note }))
+        Ok((tree != old.id()).then_some(Draft { head, old, tree }))
     }
 
     /// Whether certctl made this commit.
@@ -178,26 +177,33 @@ impl Repo {
 
     /// A commit object that no branch holds yet. Made by the git program, for identity and
     /// signing are then as in every other commit of this user.
-    fn new_commit(&self, tree: Oid, parent: Oid, message: &[u8], author: Option<Author>) -> Result<Oid> {
+    pub(super) fn new_commit(
+        &self,
+        tree: Oid,
+        parent: Oid,
+        message: &[u8],
+        made_by: Option<MadeBy>,
+    ) -> Result<Oid> {
         let (tree, parent) = (tree.to_string(), parent.to_string());
         let mut arguments = vec!["commit-tree", "-p", &parent, "-F", "-"];
         if self.signs()? {
             arguments.push("-S");
         }
         arguments.push(&tree);
-        let environment: Vec<(&str, String)> = author.map_or_else(Vec::new, |author| {
-            vec![
+        let mut environment = self.identity.variables();
+        if let Some(author) = made_by {
+            environment.extend([
                 ("GIT_AUTHOR_NAME", author.name),
                 ("GIT_AUTHOR_EMAIL", author.email),
                 ("GIT_AUTHOR_DATE", author.date),
-            ]
-        });
+            ]);
+        }
         let answer = git::run_with(&self.workdir, &arguments, message, &environment)?;
         if !answer.success {
             let unknown =
                 answer.stderr.contains("tell me who you are") || answer.stderr.contains("ident name");
             let error = if unknown {
-                nobody()
+                super::author::nobody()
             } else {
                 Error::new("git could not make the commit; nothing was committed")
             };
@@ -233,7 +239,7 @@ impl Repo {
         let author = commit.author();
         let when = author.when();
         let (sign, minutes) = (when.sign(), when.offset_minutes().unsigned_abs());
-        let author = Author {
+        let author = MadeBy {
             name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
             email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
             date: format!("@{} {sign}{:02}{:02}", when.seconds(), minutes / 60, minutes % 60),
@@ -249,9 +255,4 @@ pub(super) fn is_ours(commit: &Commit<'_>) -> bool {
 
 fn has_trailer(trailers: &git2::MessageTrailersStrs) -> bool {
     trailers.iter().any(|(key, _)| key == TRAILER)
-}
-
-fn nobody() -> Error {
-    Error::new("git knows no name and e-mail address to commit with; nothing was committed")
-        .hint("git config user.name \"certctl\" && git config user.email \"certctl@example.com\"")
 }

@@ -8,10 +8,13 @@
 //! a file that someone has changed, and to move a branch that someone else has moved meanwhile.
 //! Everything here blocks: an asynchronous caller wraps it in `spawn_blocking`.
 
+mod author;
 mod commit;
 mod git;
 mod heal;
+mod page;
 mod place;
+mod propose;
 mod push;
 mod remote;
 mod stale;
@@ -29,8 +32,10 @@ use crate::error::{Error, Result};
 
 pub use commit::{Committed, TRAILER};
 pub use place::Place;
+pub use propose::{Proposal, Standing};
 pub use push::Pushed;
 pub use remote::PushTarget;
+pub use stale::Newer;
 
 /// The folder of the records, beside the roster.
 pub const RECORDS: &str = "access";
@@ -115,6 +120,9 @@ pub struct Repo {
     /// What this run's decisions were made from: HEAD when the repository was opened, then the
     /// last commit that certctl itself moved HEAD to.
     base: RefCell<Head>,
+    identity: author::Identity,
+    /// Where the roster's branch was over there when [`Repo::refuse_stale`] asked; the commit is here.
+    seen: RefCell<Option<Option<Oid>>>,
 }
 
 impl fmt::Debug for Repo {
@@ -161,7 +169,16 @@ impl Repo {
         })?;
         let prefix = prefix(&workdir, &roster_dir)?;
         let base = head_of(&git)?;
-        Ok(Self { git, workdir, roster_dir, roster: roster.to_owned(), prefix, base: RefCell::new(base) })
+        Ok(Self {
+            git,
+            workdir,
+            roster_dir,
+            roster: roster.to_owned(),
+            prefix,
+            base: RefCell::new(base),
+            identity: author::Identity::default(),
+            seen: RefCell::new(None),
+        })
     }
 
     /// The folder that holds the roster and `access/`, absolute.

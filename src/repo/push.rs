@@ -13,6 +13,9 @@ use super::worktree::Step;
 use super::{CommitId, Head, PushTarget, Repo, entry, head_of, internal, short};
 use crate::error::{Error, Result};
 
+/// The branch for proposals that hints name.
+const PROPOSALS: &str = "refs/heads/certctl/records";
+
 /// How often a branch may move under us before we give up.
 const TRIES: u32 = 5;
 
@@ -25,11 +28,13 @@ pub struct Pushed {
     pub tries: u32,
     /// Where the local branch could not follow: what to tell the user.
     pub note: Option<String>,
+    /// The page on which a person opens a pull request, where the records wait for one.
+    pub page: Option<String>,
 }
 
 /// How one push ended.
-enum Outcome {
-    Done,
+pub(super) enum Outcome {
+    Done(Answer),
     /// The branch has moved: somebody else pushed.
     Moved,
     /// The remote decided against it.
@@ -50,17 +55,17 @@ impl Repo {
     /// holds commits that certctl did not make.
     pub fn push(&self, target: &PushTarget) -> Result<Pushed> {
         let head = head_of(&self.git)?;
-        if head.branch.as_deref() != Some(target.ours.as_str()) {
+        if head.branch != target.ours {
+            let ours = target.ours.as_deref().map_or("a detached HEAD", short);
             return Err(Error::new(format!(
-                "{} is not checked out any more; it was not pushed, and nothing was granted",
-                short(&target.ours)
+                "{ours} is not checked out any more; it was not pushed, and nothing was granted"
             ))
-            .hint(format!("git switch {}, then run `certctl apply` again", short(&target.ours))));
+            .hint(format!("git switch {}, then run `certctl apply` again", target.branch())));
         }
-        let (mut id, mut lease, mut repeated) = (head.id, None, false);
+        let (mut id, mut lease, mut repeated): (Oid, Option<String>, bool) = (head.id, None, false);
         for tries in 1..=TRIES {
-            match self.push_once(target, id, lease)? {
-                Outcome::Done => return self.landed(&head, id, tries),
+            match self.push_once(target, id, lease.as_deref())? {
+                Outcome::Done(_) => return self.landed(&head, id, tries),
                 Outcome::Moved => {
                     pause(tries)?;
                     // A branch that is gone is made anew by the next try.
@@ -69,28 +74,29 @@ impl Repo {
                         if id == tip {
                             return self.landed(&head, id, tries);
                         }
-                        lease = Some(tip);
+                        lease = Some(tip.to_string());
                     } else {
                         lease = None;
                     }
                 }
-                Outcome::Declined(answer) => return Err(declined(target, &answer)),
+                Outcome::Declined(answer) => return Err(self.declined(target, &answer)),
                 // The reply may be all that was lost. The remote knows.
                 Outcome::Unclear(answer) => match self.remote_tip(target) {
                     Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
                     Ok(_) if tries < TRIES && (!repeated || answer.interrupted) => repeated = true,
-                    _ => return Err(failed(target, &answer)),
+                    _ => return Err(failed(target, &answer, "the commit is kept in this clone")),
                 },
             }
         }
         Err(Error::new(format!(
-            "{target} moved {TRIES} times while the records were being pushed; the commit is kept in the local \
-             branch, and nothing was granted"
+            "{target} moved {TRIES} times while the records were being pushed; the commit is kept in this \
+             clone, and nothing was granted"
         ))
         .hint("run `certctl apply` again"))
     }
 
-    fn push_once(&self, target: &PushTarget, id: Oid, lease: Option<Oid>) -> Result<Outcome> {
+    /// With a `lease`, the branch over there must be at that commit; an empty one: must not be there.
+    pub(super) fn push_once(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<Outcome> {
         let refspec = format!("{id}:{}", target.theirs);
         let lease = lease.map(|tip| format!("--force-with-lease={}:{tip}", target.theirs));
         let mut arguments = vec!["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no"];
@@ -98,7 +104,7 @@ impl Repo {
         arguments.extend(["--", &target.remote, &refspec]);
         let answer = git::run(&self.workdir, &arguments)?;
         if answer.success {
-            return Ok(Outcome::Done);
+            return Ok(Outcome::Done(answer));
         }
         Ok(judge(answer))
     }
@@ -162,7 +168,7 @@ impl Repo {
     }
 
     /// What the local branch has and the tip lacks, oldest first.
-    fn chain(&self, local: Oid, tip: Oid) -> Result<Vec<git2::Commit<'_>>, git2::Error> {
+    pub(super) fn chain(&self, local: Oid, tip: Oid) -> Result<Vec<git2::Commit<'_>>, git2::Error> {
         let mut walk = self.git.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
         walk.push(local)?;
@@ -170,15 +176,36 @@ impl Repo {
         walk.map(|id| self.git.find_commit(id?)).collect()
     }
 
+    fn declined(&self, target: &PushTarget, answer: &Answer) -> Error {
+        let said = format!("{}{}", answer.stderr, answer.stdout).to_ascii_lowercase();
+        let fact = if PROTECTED.iter().any(|word| said.contains(word)) {
+            format!("{target} is protected: the remote declined the push")
+        } else {
+            format!("the remote declined the push to {target}")
+        };
+        let aside = PushTarget { theirs: PROPOSALS.to_owned(), ..target.clone() };
+        let page = self.page(&aside).map_or(String::new(), |page| format!(": {page}"));
+        Error::new(format!("{fact}; the commit is kept in this clone, and nothing was granted"))
+            .caused_by(answer.cause())
+            .hint(format!("allow the identity that certctl runs as to push to {}", target.branch()))
+            .hint(format!(
+                "or run `certctl apply --push-branch {}`, and open a pull request{page}",
+                aside.branch()
+            ))
+    }
+
     /// The remote has `id`. The local branch follows if that costs nobody anything.
     fn landed(&self, head: &Head, id: Oid, tries: u32) -> Result<Pushed> {
+        if let Some(seen) = &mut *self.seen.borrow_mut() {
+            *seen = Some(id);
+        }
         let note = if id == head.id { None } else { self.follow(head, id) };
-        Ok(Pushed { commit: id.into(), tries, note })
+        Ok(Pushed { commit: id.into(), tries, note, page: None })
     }
 
     /// Why the local branch stays where it is, if it does. Never a reason to fail: what had to be
     /// done is done.
-    fn follow(&self, head: &Head, id: Oid) -> Option<String> {
+    pub(super) fn follow(&self, head: &Head, id: Oid) -> Option<String> {
         let left = |why: &str| {
             let branch = head.branch.as_deref().map_or("HEAD", short);
             Some(format!("the local branch {branch} was left where it was: {why}; run git pull"))
@@ -213,22 +240,34 @@ fn judge(answer: Answer) -> Outcome {
     }
 }
 
-fn declined(target: &PushTarget, answer: &Answer) -> Error {
-    Error::new(format!(
-        "{target} is protected: the remote declined the push; the commit is kept in the local branch, and nothing \
-         was granted"
-    ))
-    .caused_by(answer.cause())
-    .hint(format!("allow the identity that certctl runs as to push to {}", target.branch()))
-    .hint("or run `certctl apply --no-push`, and bring the commit there yourself")
-}
+/// Refusals that are about the branch: GitHub, GitLab, Gitea and Forgejo, Bitbucket.
+const PROTECTED: [&str; 4] = ["protected", "rule violations", "branch permission", "branch restriction"];
 
-fn failed(target: &PushTarget, answer: &Answer) -> Error {
-    Error::new(format!(
-        "the push to {target} failed; the commit is kept in the local branch, and nothing was granted"
-    ))
-    .caused_by(answer.cause())
-    .hint(format!("when `git push {}` works, run `certctl apply` again", words(target)))
+/// Failures of transport that are about who pushes, with what helps.
+const CREDENTIALS: [(&str, &str); 5] = [
+    (
+        "returned error: 403",
+        "the credentials may read and not write: give the job a token that may (GitHub: `permissions: contents: write`)",
+    ),
+    ("returned error: 401", "the credentials are wrong or have expired"),
+    ("Authentication failed", "the credentials are wrong or have expired"),
+    (
+        "could not read Username",
+        "git has no credentials for this remote: let the checkout keep its token, or set a credential helper",
+    ),
+    (
+        "Permission denied (publickey",
+        "the server takes none of the SSH keys: `ssh-add -l` shows which the agent offers",
+    ),
+];
+
+/// `kept` says what became of the commit.
+pub(super) fn failed(target: &PushTarget, answer: &Answer, kept: &str) -> Error {
+    let error = Error::new(format!("the push to {target} failed; {kept}, and nothing was granted"))
+        .caused_by(answer.cause());
+    let known = CREDENTIALS.iter().find(|(said, _)| answer.stderr.contains(said));
+    let error = known.into_iter().fold(error, |error, (_, hint)| error.hint(*hint));
+    error.hint(format!("when `git push {}` works, run `certctl apply` again", words(target)))
 }
 
 /// The target as git's command line has it.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use git2::{Direction, ErrorCode, Oid, Reference};
 
-use super::{Repo, git, head_of, internal, short};
+use super::{CommitId, Repo, git, head_of, internal, short};
 use crate::error::{Error, Result};
 
 /// The branch that records are pushed to.
@@ -14,8 +14,10 @@ pub struct PushTarget {
     pub(super) remote: String,
     /// The full name of the branch over there.
     pub(super) theirs: String,
-    /// The full name of the branch that is checked out here.
-    pub(super) ours: String,
+    /// The full name of the branch over there that the roster is read from: mostly the same one.
+    pub(super) home: String,
+    /// The full name of the branch that is checked out here; `None` where HEAD is detached.
+    pub(super) ours: Option<String>,
 }
 
 impl PushTarget {
@@ -27,6 +29,17 @@ impl PushTarget {
     /// The short name of the branch over there.
     pub fn branch(&self) -> &str {
         short(&self.theirs)
+    }
+
+    /// Whether this is another branch than the one that the roster is on, so that someone has to
+    /// merge what is pushed there.
+    pub fn proposes(&self) -> bool {
+        self.theirs != self.home
+    }
+
+    /// The branch over there that the roster is on.
+    pub fn at_home(&self) -> Self {
+        Self { theirs: self.home.clone(), ..self.clone() }
     }
 }
 
@@ -40,27 +53,42 @@ impl fmt::Display for PushTarget {
 const FETCHED: &str = "refs/certctl/fetched";
 
 impl Repo {
-    /// Where a push would go: `branch.<name>.pushRemote`, `remote.pushDefault`,
-    /// `branch.<name>.remote`, `origin`, or the only remote there is, in git's own order; the branch
-    /// is the upstream one where it is on that remote, else the one of the same name.
+    /// Where a push would go. The roster's branch is the upstream of the one that is checked out:
+    /// `branch.<name>.pushRemote`, `remote.pushDefault`, `branch.<name>.remote`, `origin`, or the only
+    /// remote there is, in git's own order, and over there the upstream one where it is on that
+    /// remote, else the one of the same name. Where HEAD is detached it is the one that the CI `host`
+    /// says, else the `named` one, and only if this commit is on it. The push goes to the `named`
+    /// branch, else to the roster's.
     ///
     /// # Errors
-    /// Where HEAD is detached, there is no remote, or it is not clear which.
-    pub fn preflight_push(&self) -> Result<PushTarget> {
-        let ours = head_of(&self.git)?.branch.ok_or_else(|| {
-            Error::new("HEAD is detached, so there is no branch to push; nothing was done")
-                .hint("check out a branch: git switch main")
-                .hint("or run `certctl apply --no-push`, and push the commit yourself")
-        })?;
-        let name = short(&ours);
-        let upstream = self.setting(&format!("branch.{name}.remote"))?;
-        let remote = match (self.setting(&format!("branch.{name}.pushRemote"))?)
-            .or(self.setting("remote.pushDefault")?)
-            .or(upstream.clone())
-        {
-            Some(remote) => remote,
-            None => self.likely_remote(name)?,
+    /// There is no remote, it is not clear which, or HEAD is detached and not known to be on a branch.
+    pub fn preflight_push(&self, named: Option<&str>, host: Option<&str>) -> Result<PushTarget> {
+        let named = named.map(full_name).transpose()?;
+        let head = head_of(&self.git)?;
+        let (remote, home) = match &head.branch {
+            Some(ours) => self.upstream(ours)?,
+            None => {
+                let host = host.map(full_name).transpose()?;
+                let home = host.or_else(|| named.clone()).ok_or_else(detached)?;
+                (self.likely_remote(self.setting("remote.pushDefault")?, short(&home))?, home)
+            }
         };
+        let theirs = named.unwrap_or_else(|| home.clone());
+        let target = PushTarget { remote, theirs, home, ours: head.branch };
+        if target.ours.is_none() {
+            self.refuse_elsewhere(&target.at_home(), head.id)?;
+        }
+        Ok(target)
+    }
+
+    /// Where git itself would push a branch: the remote, and the full name over there.
+    fn upstream(&self, ours: &str) -> Result<(String, String)> {
+        let name = short(ours);
+        let upstream = self.setting(&format!("branch.{name}.remote"))?;
+        let configured = (self.setting(&format!("branch.{name}.pushRemote"))?)
+            .or(self.setting("remote.pushDefault")?)
+            .or(upstream.clone());
+        let remote = self.likely_remote(configured, name)?;
         if remote == "." || remote.starts_with('-') {
             return Err(Error::new(format!(
                 "the branch {name} follows `{remote}`, which is not a remote repository; nothing was done"
@@ -71,25 +99,52 @@ impl Repo {
             Some(upstream) if upstream == remote => self.setting(&format!("branch.{name}.merge"))?,
             _ => None,
         };
-        let theirs = merge.unwrap_or_else(|| ours.clone());
+        let theirs = merge.unwrap_or_else(|| ours.to_owned());
         if !theirs.starts_with("refs/heads/") || !Reference::is_valid_name(&theirs) {
             return Err(Error::new(format!(
                 "the branch {name} follows `{theirs}`, which is no branch; nothing was done"
             ))
             .hint(format!("git branch --set-upstream-to=origin/{name} {name}")));
         }
-        Ok(PushTarget { remote, theirs, ours })
+        Ok((remote, theirs))
     }
 
-    /// Whether HEAD holds commits of certctl that the target lacks, as when an earlier push failed.
-    /// Asks the remote-tracking branch, and the remote itself only where there is none.
+    /// A detached HEAD is on a branch where the branch holds it, or lacks nothing of it but commits of
+    /// certctl. GitHub's merge commit of a pull request is on none, though the branch is in its history.
+    fn refuse_elsewhere(&self, home: &PushTarget, head: Oid) -> Result<()> {
+        let cannot =
+            |error: Error| error.hint("a push needs to know what is there already; nothing was done");
+        let tip = self.fetch(home).map_err(cannot)?.ok_or_else(|| {
+            Error::new(format!("there is no branch {home}, and HEAD is detached; nothing was done"))
+                .hint("name the branch that this commit is on: `certctl apply --push-branch BRANCH`")
+        })?;
+        let compare = |error| internal("compare HEAD with", &home.to_string(), error);
+        let besides = self.chain(head, tip).map_err(compare)?;
+        match besides.iter().find(|commit| !super::commit::is_ours(commit)) {
+            None => Ok(()),
+            Some(commit) => Err(Error::new(format!(
+                "HEAD is detached, and not on {home}, which lacks {}; nothing was done",
+                CommitId::from(commit.id()).short()
+            ))
+            .hint("apply runs on the branch that the roster was merged into, never on a pull request")
+            .hint(format!("git switch {}", home.branch()))),
+        }
+    }
+
+    /// Whether HEAD holds commits of certctl that the roster's branch lacks, as when an earlier push
+    /// failed. Goes by what [`Repo::refuse_stale`] saw; before that by the remote-tracking branch, and
+    /// asks the remote only where there is none.
     ///
     /// # Errors
     /// Where neither can tell.
     pub fn ahead(&self, target: &PushTarget) -> Result<bool> {
-        let tip = match self.tracked(target)? {
-            Some(tip) => Some(tip),
-            None => self.fetch(target)?,
+        let seen = *self.seen.borrow();
+        let tip = match seen {
+            Some(seen) => seen,
+            None => match self.tracked(target)? {
+                Some(tip) => Some(tip),
+                None => self.fetch(target)?,
+            },
         };
         let head = head_of(&self.git)?;
         let walk = || -> Result<bool, git2::Error> {
@@ -118,7 +173,10 @@ impl Repo {
         }
     }
 
-    fn likely_remote(&self, branch: &str) -> Result<String> {
+    fn likely_remote(&self, configured: Option<String>, branch: &str) -> Result<String> {
+        if let Some(remote) = configured {
+            return Ok(remote);
+        }
         let remotes = self.git.remotes().map_err(|error| internal("list", "the remotes", error))?;
         let names: Vec<&str> = remotes.iter().filter_map(|name| name.ok().flatten()).collect();
         match names.as_slice() {
@@ -194,4 +252,21 @@ impl Repo {
         fetched.delete().map_err(read)?;
         Ok(Some(tip))
     }
+}
+
+/// `refs/heads/main` of `main`, or of itself.
+fn full_name(branch: &str) -> Result<String> {
+    let full = format!("refs/heads/{}", short(branch));
+    // git itself makes no branch whose name begins with a dash.
+    if short(branch).starts_with('-') || !Reference::is_valid_name(&full) {
+        return Err(Error::usage(format!("`{branch}` is no name of a branch; nothing was done")));
+    }
+    Ok(full)
+}
+
+fn detached() -> Error {
+    Error::new("HEAD is detached, and nothing says which branch it is on; nothing was done")
+        .hint("check the branch out: git switch main")
+        .hint("or name it: `certctl apply --push-branch main`")
+        .hint("or run `certctl apply --no-push`, and push the commit yourself")
 }

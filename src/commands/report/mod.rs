@@ -1,0 +1,110 @@
+//! What an apply has done, as it says it: a line for each person, then what failed, then the sum in
+//! one sentence; and the same as JSON. It holds no secret: none of the types it is made of can.
+
+pub mod document;
+mod people;
+mod sentence;
+
+use std::time::Duration;
+
+use super::terminal::Terminal;
+use super::{DONE, FAILED, USAGE};
+use crate::apply::{Outcome, Published};
+use crate::cli::ApplyFormat;
+use crate::error::{Error, Kind, Result};
+use crate::plan::Plan;
+use crate::repo::PushTarget;
+
+/// All that is known of an apply, however far it came.
+#[derive(Default)]
+pub struct Report {
+    /// What was to be done, and its digest; `None` where it ended before that was known.
+    pub plan: Option<(Plan, String)>,
+    /// What was done; `None` where nothing was.
+    pub outcome: Option<Outcome>,
+    /// Where the records were to go; `None` with `--no-push`.
+    pub push: Option<PushTarget>,
+    /// What failed outside of what was done.
+    pub errors: Vec<Error>,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
+    /// From the start of the program.
+    pub took: Duration,
+}
+
+/// How an apply ended, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The clusters and the records were as the roster says.
+    NothingToDo,
+    /// All of it was done, or waits for a pull request to be merged.
+    Done,
+    /// Some of it was done; the next apply does the rest.
+    PartlyFailed,
+    /// Nothing was changed.
+    Failed,
+    /// A signal ended it early; what had begun was finished.
+    Interrupted,
+}
+
+impl Report {
+    /// Says and prints all of it.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn finish(self, format: ApplyFormat, terminal: &Terminal) -> Result<u8> {
+        if let (Some((plan, _)), Some(outcome)) = (&self.plan, &self.outcome) {
+            let proposes = self.push.as_ref().is_some_and(PushTarget::proposes);
+            people::print(plan, outcome, proposes, terminal);
+        }
+        self.all_errors().for_each(|error| terminal.error(error));
+        // Wrong usage says all there is to say.
+        if self.code() != USAGE {
+            terminal.say(&sentence::styled(&self, terminal.talk_style()));
+        }
+        if format == ApplyFormat::Json {
+            terminal.print(document::text(&self).as_bytes())?;
+        }
+        Ok(self.code())
+    }
+
+    fn all_errors(&self) -> impl Iterator<Item = &Error> {
+        self.errors.iter().chain(self.outcome.iter().flat_map(Outcome::errors))
+    }
+
+    fn code(&self) -> u8 {
+        match self.ending() {
+            Ending::NothingToDo | Ending::Done => DONE,
+            _ if self.all_errors().any(|error| error.kind() == Kind::Usage) => USAGE,
+            Ending::PartlyFailed | Ending::Failed | Ending::Interrupted => FAILED,
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        let failed = self.all_errors().next().is_some();
+        if self.interrupted || self.outcome.as_ref().is_some_and(|outcome| outcome.interrupted) {
+            Ending::Interrupted
+        } else if failed && self.changed_something() {
+            Ending::PartlyFailed
+        } else if failed {
+            Ending::Failed
+        } else if self.changed_something() || self.waits() {
+            Ending::Done
+        } else {
+            Ending::NothingToDo
+        }
+    }
+
+    /// Whether anything is other than it was, on a cluster or in the records.
+    fn changed_something(&self) -> bool {
+        let Some(outcome) = &self.outcome else { return false };
+        let recorded = !matches!(outcome.published, Ok(Published::Nothing | Published::Waits(_)) | Err(_));
+        recorded || outcome.clusters.iter().any(|c| !c.issued.is_empty() || !c.bindings.is_empty())
+    }
+
+    /// Whether an earlier proposal holds something up.
+    fn waits(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| matches!(outcome.published, Ok(Published::Waits(_))))
+    }
+}

@@ -1,0 +1,100 @@
+//! A line for each person whom an apply was about, and for each cluster where there are several.
+
+use super::sentence;
+use crate::apply::{ClusterOutcome, Outcome, Published};
+use crate::commands::terminal::Terminal;
+use crate::plan::people::CLOCKS_DIFFER;
+use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
+use crate::render::text::date;
+use crate::render::{colour, count};
+
+/// `proposes`: whether the records were to go to a branch of their own, so that no commit is kept here.
+pub fn print(plan: &Plan, outcome: &Outcome, proposes: bool, terminal: &Terminal) {
+    for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {
+        people(cluster, done, outcome, terminal);
+    }
+    if outcome.published.is_err() && outcome.clusters.iter().any(|cluster| !cluster.issued.is_empty()) {
+        let next = if proposes {
+            "The next apply issues anew"
+        } else {
+            "The next apply from this clone pushes the records and binds it; from another clone, as in CI, it issues anew"
+        };
+        terminal.say(&format!("  What was issued has no rights. {next}."));
+    }
+    if plan.clusters.len() > 1 && !plan.is_empty() {
+        for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {
+            let sum = sentence::done([(cluster, done)].into_iter());
+            let sum = if sum.is_empty() { "nothing to do".to_owned() } else { sum.join(", ") };
+            terminal.say(&format!("  {}: {sum}", cluster.name));
+        }
+    }
+    let note = match &outcome.published {
+        Ok(Published::Kept(commit)) => commit.note.as_deref(),
+        Ok(Published::Pushed(pushed)) => pushed.note.as_deref(),
+        _ => None,
+    };
+    note.into_iter().for_each(|note| terminal.say(note));
+}
+
+fn people(cluster: &ClusterPlan, done: &ClusterOutcome, outcome: &Outcome, terminal: &Terminal) {
+    let style = terminal.talk_style();
+    let name = &cluster.name;
+    let mut cut_off = false;
+    for action in &cluster.people {
+        let user = &action.user;
+        if matches!(action.verb, Verb::Revoke | Verb::Rotate) {
+            cut_off = true;
+            let line = format!("- {user} on {name}: {}", what_is_left(action, done));
+            terminal.say(&style.paint(colour::REMOVE, &line));
+        }
+        let Some(new) = done.issued.get(user).map(|issued| &issued.credential) else {
+            if action.issuance.is_some() && outcome.held_up {
+                let line =
+                    format!("~ {user} on {name}: not issued yet, because earlier records wait to be merged");
+                terminal.say(&style.paint(colour::CHANGE, &line));
+            }
+            continue;
+        };
+        let unbound = match &outcome.published {
+            Ok(Published::Proposed(_)) => " (bound once its record is merged)",
+            Err(_) => " (not bound, because it is not recorded)",
+            Ok(_) if done.not_bound.contains(user) => " (NOT BOUND everywhere yet)",
+            Ok(_) => "",
+        };
+        let line = format!("+ {user} on {name}: {} until {}{unbound}", new.id, date(new.not_after));
+        terminal.say(&style.paint(colour::ADD, &line));
+        if new.not_after > action.not_after + CLOCKS_DIFFER {
+            let line = format!(
+                "! {user} on {name}: the signer gave more time than was asked for (until {}); set `until`, or ask who signs there",
+                date(action.not_after)
+            );
+            terminal.say(&style.paint(colour::WARN, &line));
+        }
+    }
+    if cut_off {
+        terminal.say(&format!(
+            "  On {name}, watches, logs, execs and port-forwards that were open go on until the API server ends them \
+             (a watch after 30 to 60 minutes by default)."
+        ));
+    }
+}
+
+/// What a credential that was cut off may still do, and until when.
+fn what_is_left(action: &CredentialAction, done: &ClusterOutcome) -> String {
+    let id = action.credential.as_ref().map_or("", |id| id.as_str());
+    if done.not_cut_off.contains(&action.user) {
+        return format!(
+            "{id} is NOT CUT OFF yet, because a binding could not be written; run `certctl apply` again"
+        );
+    }
+    let until = date(action.old_until());
+    match action.remains {
+        0 => format!(
+            "{id} authenticates until {until}, with nothing left but what system:authenticated may do"
+        ),
+        remains => format!(
+            "{id} authenticates until {until}, and KEEPS ACCESS through {} of others",
+            count(remains, "binding")
+        ),
+    }
+}

@@ -1,0 +1,88 @@
+//! The last line of an apply: what happened, in one sentence, however it ended.
+
+use super::{Ending, Report};
+use crate::apply::{ClusterOutcome, Published};
+use crate::plan::{ClusterPlan, Verb};
+use crate::render::{Style, colour, count};
+
+/// As a person reads it on a terminal: an end that wants a look stands out.
+pub fn styled(report: &Report, style: Style) -> String {
+    let text = sentence(report);
+    match report.ending() {
+        Ending::NothingToDo | Ending::Done => text,
+        Ending::PartlyFailed | Ending::Failed | Ending::Interrupted => style.paint(colour::REMOVE, &text),
+    }
+}
+
+/// `Done in 3.2 s: 3 credentials issued, 2 bindings written, records pushed as 0123456789ab.`
+pub fn sentence(report: &Report) -> String {
+    let seconds = report.took.as_secs_f64();
+    let ending = report.ending();
+    let began = match ending {
+        Ending::NothingToDo => {
+            return format!("Nothing to do: the clusters are as the roster says ({seconds:.1} s).");
+        }
+        Ending::Done => "Done in",
+        Ending::PartlyFailed => "Partly failed after",
+        Ending::Failed => "Failed after",
+        Ending::Interrupted => "Interrupted after",
+    };
+    let mut parts = Vec::new();
+    if let (Some((plan, _)), Some(outcome)) = (&report.plan, &report.outcome) {
+        parts = done(plan.clusters.iter().zip(&outcome.clusters));
+    }
+    if ending != Ending::Done && !report.changed_something() {
+        parts.push("nothing was changed".to_owned());
+    } else {
+        parts.push(records(report));
+    }
+    let again = match (&report.outcome, ending) {
+        (Some(_), Ending::PartlyFailed | Ending::Interrupted) => "; run `certctl apply` again for the rest",
+        _ => "",
+    };
+    format!("{began} {seconds:.1} s: {}{again}.", parts.join(", "))
+}
+
+/// `3 credentials issued, 1 credential revoked, 2 bindings written, 1 FAILED`; nothing for nothing.
+pub fn done<'a>(clusters: impl Iterator<Item = (&'a ClusterPlan, &'a ClusterOutcome)>) -> Vec<String> {
+    let (mut issued, mut revoked, mut written, mut failed) = (0, 0, 0, 0);
+    for (plan, done) in clusters {
+        let gone = |a: &&crate::plan::CredentialAction| {
+            a.verb == Verb::Revoke && !done.not_cut_off.contains(&a.user)
+        };
+        issued += done.issued.len();
+        revoked += plan.people.iter().filter(gone).count();
+        written += done.bindings.len();
+        failed += done.failures.len();
+    }
+    let parts = [
+        (issued, count(issued, "credential") + " issued"),
+        (revoked, count(revoked, "credential") + " revoked"),
+        (written, count(written, "binding") + " written"),
+        (failed, format!("{failed} FAILED")),
+    ];
+    parts.into_iter().filter(|(number, _)| *number > 0).map(|(_, text)| text).collect()
+}
+
+/// What became of the records, and with them of what was issued.
+fn records(report: &Report) -> String {
+    let Some(outcome) = &report.outcome else { return "nothing was changed".to_owned() };
+    let branch = report.push.as_ref().map_or("", |target| target.branch());
+    let page = |page: &Option<String>| page.as_ref().map_or(String::new(), |page| format!(" ({page})"));
+    match &outcome.published {
+        Ok(Published::Nothing) => "the records stay as they are".to_owned(),
+        Ok(Published::Kept(commit)) => {
+            format!("records committed as {:.12}, not pushed", commit.id.to_string())
+        }
+        Ok(Published::Pushed(pushed)) => format!("records pushed as {:.12}", pushed.commit.to_string()),
+        Ok(Published::Proposed(pushed)) => format!(
+            "records pushed to {branch} as {:.12}, and the apply after that is merged binds what is new{}",
+            pushed.commit.to_string(),
+            page(&pushed.page)
+        ),
+        Ok(Published::Waits(merge)) => {
+            format!("nothing was issued, because {branch} waits to be merged{}", page(merge))
+        }
+        Err(_) => "the records were NOT published, so nothing new was bound".to_owned(),
+    }
+}

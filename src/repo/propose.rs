@@ -1,0 +1,233 @@
+//! Records on a branch of their own, from which a person merges them: for a branch that takes no
+//! push from certctl.
+//!
+//! Such a branch is built anew on the roster's branch each time, once everything on it is merged;
+//! HEAD and the working tree stay where they are, because what is proposed is not yet what the
+//! roster's branch holds. It refuses to replace what is not merged, and what somebody else put there.
+
+use git2::Oid;
+
+use super::push::Outcome;
+use super::{Changes, CommitId, PushTarget, Pushed, RECORDS, Repo, entry, git, head_of, internal};
+use crate::error::{Error, Result};
+
+/// What is on the branch for proposals, and whether there is room for more.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    target: PushTarget,
+    /// Where the branch is over there.
+    tip: Option<Oid>,
+    /// What has to be merged first.
+    pub standing: Standing,
+    /// Whether HEAD holds records that the roster's branch lacks: those must not be bound yet.
+    pub head_is_ahead: bool,
+}
+
+/// What stands in the way of another proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Free,
+    /// An earlier proposal, with so many files, waits to be merged.
+    Waits(usize),
+    /// Records that were committed here, and that the roster's branch did not take: they go first.
+    Unpushed,
+}
+
+impl Proposal {
+    /// The branch that it is on.
+    pub fn target(&self) -> &PushTarget {
+        &self.target
+    }
+}
+
+impl Repo {
+    /// Looks at the branch for proposals. To be asked after [`Repo::refuse_stale`].
+    ///
+    /// # Errors
+    /// It cannot be read, has no history in common with the roster's branch, or holds changes besides
+    /// the records.
+    pub fn proposal(&self, target: &PushTarget) -> Result<Proposal> {
+        let home = target.at_home();
+        let seen = *self.seen.borrow();
+        let there = match seen {
+            Some(seen) => seen,
+            None => self.fetch(&home)?,
+        };
+        let there = there.ok_or_else(|| {
+            Error::new(format!("there is no branch {home} to merge a proposal into; nothing was done"))
+        })?;
+        let head_is_ahead = self.ahead(&home)? && !self.merged(there)?;
+        let head = head_of(&self.git)?.id;
+        let tip = self.fetch(target)?;
+        let waiting = match tip {
+            Some(tip) => self.waiting(target, tip, there)?,
+            None => Vec::new(),
+        };
+        let standing = match (tip, waiting.len()) {
+            (Some(tip), files @ 1..) if !head_is_ahead || self.same(&waiting, tip, head)? => {
+                Standing::Waits(files)
+            }
+            (_, 0) if !head_is_ahead => Standing::Free,
+            (_, 0) => Standing::Unpushed,
+            _ => {
+                return Err(Error::new(format!(
+                    "{target} holds records that wait to be merged, and this clone others that were never pushed; \
+                     nothing was done"
+                ))
+                .hint(format!("merge {target} first, then `git pull --rebase`, and run `certctl apply` again")));
+            }
+        };
+        Ok(Proposal { target: target.clone(), tip, standing, head_is_ahead })
+    }
+
+    /// Whether the roster's branch has all that our commits here change, under other ids: they were
+    /// merged. Then the local branch follows, if no local change is in the way.
+    fn merged(&self, there: Oid) -> Result<bool> {
+        let head = head_of(&self.git)?;
+        let compare = |error| internal("compare HEAD with", "the roster's branch", error);
+        let mut paths = Vec::new();
+        for commit in self.chain(head.id, there).map_err(compare)? {
+            if commit.parent_count() != 1 || !super::commit::is_ours(&commit) {
+                return Ok(false);
+            }
+            paths.extend(self.changed_by(&commit)?.into_iter().map(|step| step.path));
+        }
+        let merged = self.same(&paths, head.id, there)?;
+        if merged {
+            // Where it cannot follow, a pull does it later; nothing here depends on it.
+            let _ = self.follow(&head, there);
+        }
+        Ok(merged)
+    }
+
+    /// The records on the branch that the roster's branch has neither taken nor gone past.
+    fn waiting(&self, target: &PushTarget, tip: Oid, home: Oid) -> Result<Vec<String>> {
+        let base = self.merge_base(target, tip, home)?;
+        let (base, tip, home) = (self.tree_of(base)?, self.tree_of(tip)?, self.tree_of(home)?);
+        let records = format!("{}/", self.records());
+        let mut waiting = Vec::new();
+        for step in self.steps(&base, &tip, None)? {
+            let now = entry(&home, &step.path)?;
+            if step.path.starts_with(&records) {
+                if now == step.old {
+                    waiting.push(step.path);
+                }
+            } else if now != step.new {
+                return Err(Error::new(format!(
+                    "{target} also changes {}, which is no record; nothing was done",
+                    self.shown(&step.path)
+                ))
+                .hint(format!(
+                    "merge it or take it away, for certctl replaces what is on {}",
+                    target.branch()
+                ))
+                .hint(
+                    "or name a branch that is only for this: `certctl apply --push-branch certctl/records`",
+                ));
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Whether two commits hold the same in these files.
+    fn same(&self, paths: &[String], a: Oid, b: Oid) -> Result<bool> {
+        let (a, b) = (self.tree_of(a)?, self.tree_of(b)?);
+        for path in paths {
+            if entry(&a, path)? != entry(&b, path)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// By the git program, which sees at once what a fetch has deepened.
+    fn merge_base(&self, target: &PushTarget, tip: Oid, home: Oid) -> Result<Oid> {
+        let (tip, home) = (tip.to_string(), home.to_string());
+        let mut answer = git::run(&self.workdir, &["merge-base", &tip, &home])?;
+        if !answer.success && self.git.is_shallow() {
+            let deepen = [
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--unshallow",
+                "--no-recurse-submodules",
+                "--no-write-fetch-head",
+            ];
+            let deepened = git::run(&self.workdir, &[&deepen[..], &["--", &target.remote]].concat())?;
+            if !deepened.success {
+                return Err(Error::new(format!(
+                    "this clone is too shallow to tell what of {target} is merged; nothing was done"
+                ))
+                .caused_by(deepened.cause())
+                .hint("git fetch --unshallow"));
+            }
+            answer = git::run(&self.workdir, &["merge-base", &tip, &home])?;
+        }
+        Oid::from_str(answer.stdout.trim()).map_err(|_| {
+            Error::new(format!(
+                "{target} has no history in common with {}; nothing was done",
+                target.at_home()
+            ))
+            .hint("name a branch that is only for this: `certctl apply --push-branch certctl/records`")
+        })
+    }
+
+    /// Commits these changes on top of HEAD, without moving HEAD, and makes the branch for proposals
+    /// be that commit. `None` where HEAD already says all of it.
+    ///
+    /// # Errors
+    /// As for [`Repo::commit`]; the remote declines, cannot be reached, or the branch has moved since
+    /// [`Repo::proposal`] looked. Nothing is left behind then.
+    pub fn propose(&self, proposal: &Proposal, changes: &Changes, message: &str) -> Result<Option<Pushed>> {
+        let Some(draft) = self.draft(changes, message)? else { return Ok(None) };
+        let id = self.new_commit(draft.tree, draft.head.id, message.as_bytes(), None)?;
+        self.push_aside(proposal, id).map(Some)
+    }
+
+    /// Makes the branch for proposals be HEAD, with the records that the roster's branch did not take.
+    ///
+    /// # Errors
+    /// As for [`Repo::propose`]; HEAD stays as it is.
+    pub fn propose_head(&self, proposal: &Proposal) -> Result<Pushed> {
+        self.push_aside(proposal, head_of(&self.git)?.id)
+    }
+
+    fn push_aside(&self, proposal: &Proposal, id: Oid) -> Result<Pushed> {
+        let target = &proposal.target;
+        let lease = proposal.tip.map_or(String::new(), |tip| tip.to_string());
+        let pushed = |printed: Option<String>| Pushed {
+            commit: CommitId::from(id),
+            tries: 1,
+            note: None,
+            page: printed.or_else(|| self.page(target)),
+        };
+        match self.push_once(target, id, Some(&lease))? {
+            Outcome::Done(answer) => Ok(pushed(super::page::printed(&answer.stderr))),
+            Outcome::Moved => Err(Error::new(format!(
+                "{target} was changed by someone else just now; nothing was granted"
+            ))
+            .hint("run `certctl apply` again")),
+            Outcome::Declined(answer) => Err(Error::new(format!(
+                "the remote declined the push to {target}, a branch for {RECORDS}/ that certctl replaces; nothing was granted"
+            ))
+            .caused_by(answer.cause())
+            .hint(format!(
+                "allow the identity that certctl runs as to push to {}, also by force, or delete the branch after each merge",
+                target.branch()
+            ))),
+            // The reply may be all that was lost. The remote knows.
+            Outcome::Unclear(answer) => match self.remote_tip(target) {
+                Ok(Some(tip)) if tip == id => Ok(pushed(None)),
+                _ => Err(super::push::failed(target, &answer, "nothing was recorded")),
+            },
+        }
+    }
+
+    /// The page on which a person opens the pull request.
+    pub fn page(&self, target: &PushTarget) -> Option<String> {
+        let answer = git::run(&self.workdir, &["remote", "get-url", "--push", "--", &target.remote]).ok()?;
+        let url = if answer.success { answer.stdout.trim() } else { target.remote.as_str() };
+        super::page::known(url, target.branch(), target.at_home().branch())
+    }
+}

@@ -1,0 +1,86 @@
+//! What a killed run left half done.
+
+use crate::place::*;
+
+stories! {
+    fn a_run_killed_after_the_branch_moved_is_finished_by_the_next(place: &Place) {
+        let clone = place.alone();
+        let repo = clone.open();
+        for path in [ALICE, BOB, "access/prod/carol.yaml", "access/prod/dave.yaml", "access/prod/erin.yaml"] {
+            commit(&repo, path, "old\n");
+        }
+        let before = repo.head().unwrap();
+        let mut changes = write(ALICE, "new\n");
+        changes.delete(BOB);
+        for name in ["carol", "dave", "erin", "frank"] {
+            changes.write(format!("access/prod/{name}.yaml"), "new\n");
+        }
+        repo.commit(&changes, &message("x")).unwrap().unwrap();
+        assert_eq!(repo.heal().unwrap(), [""; 0]);
+        let after = repo.head().unwrap();
+
+        // As it stood when only the branch had moved; with and without a reflog that says so.
+        for reflog in [true, false] {
+            clone.git(&format!("reset -q --hard {before}"));
+            if reflog {
+                clone.git(&format!("update-ref -m certctl:\u{a0}x refs/heads/main {after}").replace('\u{a0}', "_"));
+                // git takes the message as one argument; the space is ours.
+                let log = clone.0.join(".git/logs/HEAD");
+                fs::write(&log, fs::read_to_string(&log).unwrap().replace("certctl:_x", "certctl: x")).unwrap();
+            } else {
+                fs::remove_dir_all(clone.0.join(".git/logs")).unwrap();
+                clone.git("config core.logAllRefUpdates false");
+                clone.git(&format!("update-ref refs/heads/main {after}"));
+            }
+            // One file had been written already; one the user has edited since; one they staged.
+            clone.put("access/prod/carol.yaml", "new\n");
+            clone.put("access/prod/dave.yaml", "edited\n");
+            clone.put("access/prod/erin.yaml", "staged\n");
+            clone.git("add access/prod/erin.yaml");
+            clone.put("README", "modified");
+            let repo = clone.open();
+            assert_eq!(repo.heal().unwrap(), [
+                ALICE, BOB, "access/prod/carol.yaml", "access/prod/frank.yaml",
+            ], "reflog: {reflog}");
+            assert_eq!(clone.has(ALICE).unwrap(), "new\n");
+            assert_eq!(clone.has(BOB), None);
+            assert_eq!(clone.has("access/prod/dave.yaml").unwrap(), "edited\n");
+            assert_eq!(
+                clone.status(),
+                " M README\nMM access/prod/dave.yaml\nM  access/prod/erin.yaml\n"
+            );
+            assert_eq!(repo.dirty(&[]).unwrap(), ["access/prod/dave.yaml", "access/prod/erin.yaml"]);
+            assert_eq!(repo.heal().unwrap(), [""; 0]);
+        }
+    }
+
+    fn what_others_committed_is_never_healed(place: &Place) {
+        let clone = place.alone();
+        let first = clone.git("rev-parse HEAD");
+        clone.put(ALICE, "theirs");
+        clone.commit_all("theirs");
+        let second = clone.git("rev-parse HEAD");
+        clone.git(&format!("reset -q --hard {}", first.trim()));
+        clone.git(&format!("update-ref refs/heads/main {}", second.trim()));
+        assert_eq!(clone.open().heal().unwrap(), [""; 0]);
+        assert_eq!(clone.has(ALICE), None);
+    }
+
+    fn a_kill_while_the_branch_follows_is_finished_too(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        commit(&repo, ALICE, "alice\n");
+        theirs.put("README", "theirs");
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        let before = repo.head().unwrap();
+        repo.push(&target(&repo)).unwrap();
+        // The working tree as it was, the branch and its reflog as they are.
+        clone.git(&format!("read-tree {before}"));
+        clone.git("checkout-index -qfa");
+        assert_eq!(clone.status(), "M  README\n");
+        assert_eq!(repo.heal().unwrap(), ["README"]);
+        assert_eq!(clone.has("README").unwrap(), "theirs");
+        assert_eq!(clone.status(), "");
+    }
+}

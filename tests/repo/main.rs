@@ -1,0 +1,13 @@
+//! The repository, against real git: temporary clones, a bare origin, the git program.
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod place;
+
+mod author;
+mod commit;
+mod heal;
+mod propose;
+mod push;
+mod stale;
+mod target;

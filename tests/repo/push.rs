@@ -1,0 +1,304 @@
+//! Pushes: branches that move, are protected, or cannot be reached.
+
+use crate::place::*;
+
+stories! {
+    fn a_push_reaches_the_upstream_branch(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        let to = target(&repo);
+        assert_eq!((to.to_string().as_str(), to.branch(), to.remote()), ("origin/main", "main", "origin"));
+        assert!(!repo.ahead(&to).unwrap());
+        let id = commit(&repo, ALICE, "alice\n");
+        assert!(repo.ahead(&to).unwrap());
+        let pushed = repo.push(&to).unwrap();
+        assert_eq!((pushed.commit.to_string(), pushed.tries, pushed.note), (id, 1, None));
+        assert!(!repo.ahead(&to).unwrap());
+        assert_eq!(place.origin_has(ALICE), "alice\n");
+        // As when the reply to the first push was lost: said again, it is no error.
+        assert_eq!(repo.push(&to).unwrap().tries, 1);
+
+        // The same where no remote-tracking branch can tell.
+        clone.git("update-ref -d refs/remotes/origin/main");
+        clone.git("config --unset remote.origin.fetch");
+        assert!(!repo.ahead(&to).unwrap());
+        commit(&repo, BOB, "bob\n");
+        assert!(repo.ahead(&to).unwrap());
+    }
+
+    fn a_branch_that_moved_gets_our_commit_on_its_new_tip(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        let to = target(&repo);
+        let first = commit(&repo, ALICE, "alice\n");
+        commit(&repo, ALICE, "alice again\n");
+        theirs.put(BOB, "bob\n");
+        theirs.put("users.yaml", "kind: Roster # edited\n");
+        theirs.put("run", "#!/bin/sh\n");
+        fs::set_permissions(theirs.0.join("run"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::remove_file(theirs.0.join("README")).unwrap();
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        clone.put("notes", "untracked");
+
+        let pushed = repo.push(&to).unwrap();
+
+        assert_eq!((pushed.tries, pushed.note), (2, None));
+        assert_eq!(place.origin_log(), ["certctl: issue", "certctl: issue", "theirs", "roster"]);
+        assert_eq!(place.origin_has(ALICE), "alice again\n");
+        assert_eq!(place.origin_has(BOB), "bob\n");
+        let made_again = "log -1 --skip=1 --format=%an%ae%ad%B";
+        assert_eq!(
+            place.git(&format!("--git-dir=origin.git {made_again} main")),
+            clone.git(&format!("log -1 --format=%an%ae%ad%B {first}"))
+        );
+        // The local branch came along, and so did the working tree.
+        assert_eq!(repo.head().unwrap(), pushed.commit);
+        assert_eq!(clone.status(), "?? notes\n");
+        assert_eq!(clone.has("users.yaml").unwrap(), "kind: Roster # edited\n");
+        assert_eq!(clone.has("README"), None);
+        assert!(!repo.ahead(&to).unwrap());
+        assert_eq!(clone.git("for-each-ref refs/certctl"), "");
+        // And the run can go on from there.
+        commit(&repo, BOB, "bob, renewed\n");
+        assert_eq!(repo.push(&to).unwrap().tries, 1);
+    }
+
+    fn a_branch_that_moves_between_fetch_and_push_is_tried_again(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        commit(&repo, ALICE, "alice\n");
+        // The origin itself moves on during the first two pushes, after git has told us its tip.
+        place.hook("pre-receive", &format!(
+            "n=$(cat {0}/n 2>/dev/null || echo 0); [ $n -ge 2 ] && exit 0; echo $((n+1)) > {0}/n\n\
+             unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES\n\
+             export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n\
+             git update-ref refs/heads/main $(git commit-tree -p main -m race-$n main^{{tree}})",
+            place.0.display()
+        ));
+        let pushed = repo.push(&target(&repo)).unwrap();
+        assert_eq!((pushed.tries, pushed.note), (3, None));
+        assert_eq!(place.origin_log(), ["certctl: issue", "race-1", "race-0", "roster"]);
+        assert_eq!(clone.status(), "");
+    }
+
+    fn a_branch_that_never_stands_still_is_given_up(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        place.hook("pre-receive",
+            "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES\n\
+             export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n\
+             git update-ref refs/heads/main $(git commit-tree -p main -m race main^{tree})");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("moved 5 times") && error.contains("nothing was granted"), "{error}");
+        assert_eq!(repo.head().unwrap().as_str(), id);
+        assert!(repo.ahead(&target(&repo)).unwrap());
+    }
+
+    fn a_record_changed_on_both_sides_is_refused(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        theirs.put(ALICE, "another alice\n");
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains(&format!("{ALICE} was changed in origin/main meanwhile; nothing was granted")), "{error}");
+        assert!(error.contains("git pull origin main"), "{error}");
+        assert_eq!(place.origin_log(), ["theirs", "roster"]);
+        assert_eq!(repo.head().unwrap().as_str(), id);
+        assert_eq!(clone.status(), "");
+    }
+
+    fn commits_that_are_not_ours_are_not_made_again(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        clone.put("README", "ours");
+        clone.commit_all("by-hand");
+        commit(&repo, ALICE, "alice\n");
+        theirs.put("other", "x");
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("certctl did not make") && error.contains("git pull --rebase origin main"), "{error}");
+        assert_eq!(place.origin_log(), ["theirs", "roster"]);
+        // Where nobody else pushed, they go along as with any git push.
+        clone.git("pull -q --rebase");
+        assert_eq!(repo.push(&target(&repo)).unwrap().tries, 1);
+        assert_eq!(place.origin_log(), ["certctl: issue", "by-hand", "theirs", "roster"]);
+    }
+
+    fn a_local_change_in_the_way_keeps_the_branch_where_it_is(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        let to = target(&repo);
+        let id = commit(&repo, ALICE, "alice\n");
+        theirs.put("README", "theirs");
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        clone.put("README", "mine");
+        let pushed = repo.push(&to).unwrap();
+        let note = pushed.note.unwrap();
+        assert!(note.contains("README is changed") && note.contains("git pull"), "{note}");
+        assert_eq!(place.origin_log(), ["certctl: issue", "theirs", "roster"]);
+        assert_eq!(repo.head().unwrap().as_str(), id);
+        assert_eq!(clone.has("README").unwrap(), "mine");
+        assert_eq!(clone.status(), " M README\n");
+
+        // The next run commits more; what is there already is not pushed twice.
+        commit(&repo, ALICE, "alice, renewed\n");
+        repo.push(&to).unwrap();
+        assert_eq!(place.origin_has(ALICE), "alice, renewed\n");
+        assert_eq!(place.origin_log(), ["certctl: issue", "certctl: issue", "theirs", "roster"]);
+        // And once nothing is in the way, the branch follows.
+        clone.git("checkout -q README");
+        assert!(repo.ahead(&to).unwrap());
+        let pushed = repo.push(&to).unwrap();
+        assert_eq!((pushed.note, repo.head().unwrap()), (None, pushed.commit));
+        assert_eq!(clone.status(), "");
+        assert_eq!(place.origin_log().len(), 4);
+    }
+
+    fn a_name_that_is_not_utf_8_keeps_the_branch_where_it_is(place: &Place) {
+        use std::os::unix::ffi::OsStrExt as _;
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        fs::write(theirs.0.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        let note = repo.push(&target(&repo)).unwrap().note.unwrap();
+        assert!(note.contains("not UTF-8"), "{note}");
+        assert_eq!(repo.head().unwrap().as_str(), id);
+        assert_eq!(clone.status(), "");
+    }
+
+    fn a_protected_branch_keeps_the_commit_here(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        place.hook("pre-receive", "echo 'error: GH006: Protected branch update failed' >&2; exit 1");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("origin/main is protected") && error.contains("GH006"), "{error}");
+        assert!(error.contains("kept in this clone, and nothing was granted"), "{error}");
+        assert!(error.contains("certctl apply --push-branch certctl/records`, and open a pull request\n"), "{error}");
+        assert_eq!(place.origin_log(), ["roster"]);
+        assert_eq!(repo.head().unwrap().as_str(), id);
+    }
+
+    fn an_unreachable_remote_is_told_without_its_password(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        let to = target(&repo);
+        commit(&repo, ALICE, "alice\n");
+        // Port 1 of loopback: nobody listens there.
+        clone.git("remote set-url origin http://bot:s3cret@127.0.0.1:1/a.git");
+        let error = refused(repo.push(&to));
+        assert!(error.contains("the push to origin/main failed") && error.contains("http://127.0.0.1:1"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+        clone.git("remote set-url origin /nowhere");
+        let error = refused(repo.push(&to));
+        assert!(error.contains("nothing was granted"), "{error}");
+    }
+
+    fn a_push_whose_reply_was_lost_counts(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        // The origin takes the push, and dies before it can say so.
+        place.hook("reference-transaction", "[ \"$1\" != committed ] || kill -9 $PPID");
+        let plain = Command::new("git").current_dir(&theirs.0).args(["push", "origin", "HEAD:probe"]).output().unwrap();
+        assert!(!plain.status.success(), "git itself takes this for a failure");
+        let pushed = repo.push(&target(&repo)).unwrap();
+        assert_eq!(pushed.commit.to_string(), id);
+        assert_eq!(place.origin_log(), ["certctl: issue", "roster"]);
+    }
+
+    fn a_shallow_clone_pushes_onto_a_moved_branch(place: &Place) {
+        let (_, theirs) = place.shared();
+        theirs.put("README", "second");
+        theirs.commit_all("second");
+        theirs.git("push -q");
+        place.git(&format!("clone -q --depth 1 file://{}/origin.git shallow", place.0.display()));
+        let clone = Clone(place.0.join("shallow"));
+        assert_eq!(clone.git("rev-list --count HEAD"), "1\n");
+        let repo = clone.open();
+        assert_eq!(repo.heal().unwrap(), [""; 0]);
+        assert!(!repo.ahead(&target(&repo)).unwrap());
+        commit(&repo, ALICE, "alice\n");
+        theirs.put("README", "third");
+        theirs.commit_all("third");
+        theirs.git("push -q");
+        let pushed = repo.push(&target(&repo)).unwrap();
+        assert_eq!((pushed.tries, pushed.note), (2, None));
+        assert_eq!(place.origin_log(), ["certctl: issue", "third", "second", "roster"]);
+        assert_eq!(clone.status(), "");
+        assert_eq!(repo.heal().unwrap(), [""; 0]);
+    }
+
+    fn a_declined_push_says_on_which_page_a_pull_request_is_opened(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        commit(&repo, ALICE, "alice\n");
+        place.hook("pre-receive", "echo 'not today' >&2; exit 1");
+        place.ssh_to_origin(&clone, "");
+        clone.git("remote set-url origin git@github.com:acme/access.git");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("the remote declined the push to origin/main; the commit is kept"), "{error}");
+        assert!(error.contains("remote: not today"), "{error}");
+        let page = "https://github.com/acme/access/compare/main...certctl/records?expand=1";
+        assert!(error.contains(&format!("--push-branch certctl/records`, and open a pull request: {page}")), "{error}");
+    }
+
+    fn a_push_between_our_commit_and_our_push_is_built_upon(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        commit(&repo, ALICE, "alice\n");
+        // Our git has asked where the branch is, and has not yet sent anything.
+        theirs.put("users.yaml", "kind: Roster # merged\n");
+        theirs.commit_all("merge");
+        clone.hook("pre-push", &format!(
+            "[ -e {0}/pushed ] || {{ touch {0}/pushed; env -u GIT_DIR git -C {0}/theirs push -q; }}", place.0.display()
+        ));
+        let pushed = repo.push(&target(&repo)).unwrap();
+        assert_eq!((pushed.tries, pushed.note), (2, None));
+        assert_eq!(place.origin_log(), ["certctl: issue", "merge", "roster"]);
+        assert_eq!(clone.has("users.yaml").unwrap(), "kind: Roster # merged\n");
+    }
+
+    fn two_pushes_at_the_same_moment_both_end_up_there(place: &Place) {
+        let (one, _) = place.shared();
+        let other = place.clone_as("other");
+        let (first, second) = (one.open(), other.open());
+        commit(&first, ALICE, "alice\n");
+        commit(&second, BOB, "bob\n");
+        // Each waits, having asked where the branch is, until the other has asked too.
+        let wait = "touch {0}/$(basename $PWD).asked; while [ ! -e {0}/alone.asked ] || [ ! -e {0}/other.asked ]; do :; done";
+        for clone in [&one, &other] {
+            clone.hook("pre-push", &wait.replace("{0}", &place.0.display().to_string()));
+        }
+        let (mut a, mut b) = std::thread::scope(|threads| {
+            let push = |repo: Repo| { let to = target(&repo); repo.push(&to).unwrap().tries };
+            let (a, b) = (threads.spawn(move || push(first)), threads.spawn(move || push(second)));
+            (a.join().unwrap(), b.join().unwrap())
+        });
+        if a > b {
+            std::mem::swap(&mut a, &mut b);
+        }
+        assert_eq!((a, b), (1, 2));
+        assert_eq!((place.origin_has(ALICE), place.origin_has(BOB)), ("alice\n".into(), "bob\n".into()));
+        assert_eq!(place.origin_log().len(), 3);
+    }
+
+    fn credentials_that_may_not_write_are_named_as_the_cause(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        commit(&repo, ALICE, "alice\n");
+        place.ssh_to_origin(&clone, "echo 'git@github.com: Permission denied (publickey).' >&2; exit 255");
+        clone.git("remote set-url origin git@github.com:acme/access.git");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("the push to origin/main failed; the commit is kept in this clone"), "{error}");
+        assert!(error.contains("ssh-add -l"), "{error}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Which branch of which remote a push goes to.
+
+use crate::place::*;
+
+stories! {
+    fn a_detached_head_takes_the_commit_and_refuses_the_push(place: &Place) {
+        let (clone, _) = place.shared();
+        clone.git("checkout -q --detach");
+        let repo = clone.open();
+        assert_eq!(repo.branch().unwrap(), None);
+        let id = commit(&repo, ALICE, "alice\n");
+        assert_eq!(clone.git("rev-parse HEAD").trim(), id);
+        assert_ne!(clone.git("rev-parse main").trim(), id);
+        assert_eq!(clone.status(), "");
+        let error = refused(repo.preflight_push(None, None));
+        assert!(error.contains("HEAD is detached") && error.contains("--no-push"), "{error}");
+        assert!(error.contains("certctl apply --push-branch main"), "{error}");
+    }
+
+    fn the_target_follows_gits_own_settings(place: &Place) {
+        let clone = place.alone();
+        let repo = clone.open();
+        let error = refused(repo.preflight_push(None, None));
+        assert!(error.contains("no remote") && error.contains("git remote add origin URL") && error.contains("--no-push"), "{error}");
+        clone.git("remote add hub https://bot:s3cret@example.com/a.git");
+        assert_eq!(target(&repo).to_string(), "hub/main");
+        clone.git("remote add other /nowhere");
+        assert!(refused(repo.preflight_push(None, None)).contains("several remotes (hub, other)"));
+        clone.git("remote add origin /nowhere");
+        assert_eq!(target(&repo).to_string(), "origin/main");
+        clone.git("config branch.main.remote hub");
+        clone.git("config branch.main.merge refs/heads/release");
+        assert_eq!(target(&repo).to_string(), "hub/release");
+        clone.git("config branch.main.pushRemote other");
+        assert_eq!(target(&repo).to_string(), "other/main");
+        clone.git("config branch.main.pushRemote https://bot:s3cret@example.com/a.git");
+        assert_eq!(target(&repo).to_string(), "https://example.com/a.git/main");
+        clone.git("config branch.main.pushRemote --upload-pack=touch");
+        assert!(refused(repo.preflight_push(None, None)).contains("not a remote repository"));
+        clone.git("config --unset branch.main.pushRemote");
+        clone.git("config branch.main.merge refs/heads/a..b");
+        assert!(refused(repo.preflight_push(None, None)).contains("which is no branch"));
+    }
+
+    fn the_first_push_makes_the_branch(place: &Place) {
+        let (clone, _) = place.shared();
+        clone.git("switch -qc new");
+        let repo = clone.open();
+        let to = target(&repo);
+        assert!(!repo.ahead(&to).unwrap());
+        commit(&repo, ALICE, "alice\n");
+        assert!(repo.ahead(&to).unwrap());
+        assert_eq!(repo.push(&to).unwrap().tries, 1);
+        assert_eq!(place.git("--git-dir=origin.git log -1 --format=%s new"), "certctl: issue\n");
+    }
+
+    fn a_linked_worktree_is_a_repository_like_any_other(place: &Place) {
+        let (clone, _) = place.shared();
+        clone.git("worktree add -q ../linked");
+        let linked = Clone(place.0.join("linked"));
+        let repo = linked.open();
+        assert_eq!(repo.branch().unwrap().as_deref(), Some("linked"));
+        commit(&repo, ALICE, "alice\n");
+        assert_eq!((linked.status(), clone.status()), (String::new(), String::new()));
+        assert_eq!(linked.has(ALICE).unwrap(), "alice\n");
+        repo.push(&target(&repo)).unwrap();
+    }
+
+    fn what_ci_leaves_is_pushed_to_the_branch_that_it_was_for(place: &Place) {
+        let (_, theirs) = place.shared();
+        for n in 0..3 {
+            theirs.put("README", &n.to_string());
+            theirs.commit_all("older");
+        }
+        theirs.git("push -q");
+        for (ci, named, host) in [("github", None, None), ("gitlab", None, Some("main")), ("other", Some("main"), None)] {
+            let clone = if ci == "github" { place.actions_checkout(ci) } else { place.gitlab_checkout(ci) };
+            // The branch moves on while the job runs.
+            theirs.git("pull -q --rebase");
+            theirs.put("notes", ci);
+            theirs.commit_all(&format!("after-{ci}"));
+            theirs.git("push -q");
+            let repo = clone.open();
+            let to = repo.preflight_push(named, host).unwrap();
+            assert_eq!((to.to_string().as_str(), to.proposes()), ("origin/main", false));
+            commit(&repo, &format!("access/prod/{ci}.yaml"), "record\n");
+            let pushed = repo.push(&to).unwrap();
+            assert_eq!((pushed.tries, pushed.note), (2, None), "{ci}");
+            assert_eq!(place.origin_log()[..2], ["certctl: issue".to_owned(), format!("after-{ci}")]);
+            assert_eq!(repo.head().unwrap(), pushed.commit);
+            assert_eq!((clone.status(), clone.has("notes").unwrap().as_str()), (String::new(), ci));
+            // The same job once more, as after a failure later on.
+            assert_eq!(repo.preflight_push(named, host).unwrap(), to);
+        }
+    }
+
+    fn a_pull_request_is_no_branch_whatever_it_is_called(place: &Place) {
+        let (ours, theirs) = place.shared();
+        theirs.git("switch -qc fix");
+        theirs.put("users.yaml", "kind: Roster # theirs\n");
+        theirs.commit_all("fix");
+        theirs.git("push -q origin fix");
+        // GitHub's merge commit: main is in its history.
+        ours.git("fetch -q");
+        ours.git("checkout -q --detach");
+        ours.git("merge -q --no-ff --no-edit origin/fix");
+        let repo = ours.open();
+        for (named, host) in [(Some("main"), None), (None, Some("main"))] {
+            let error = refused(repo.preflight_push(named, host));
+            assert!(error.contains("HEAD is detached, and not on origin/main, which lacks"), "{error}");
+            assert!(error.contains("never on a pull request"), "{error}");
+        }
+        let error = refused(repo.preflight_push(Some("nowhere"), None));
+        assert!(error.contains("there is no branch origin/nowhere, and HEAD is detached"), "{error}");
+        // On a branch, what the host says does not count.
+        ours.git("switch -q main");
+        assert_eq!(ours.open().preflight_push(None, Some("fix")).unwrap().to_string(), "origin/main");
+    }
+
+    fn a_named_branch_is_another_place_than_home(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        for name in ["certctl/records", "refs/heads/certctl/records"] {
+            let to = repo.preflight_push(Some(name), None).unwrap();
+            assert_eq!((to.branch(), to.proposes(), to.at_home().branch()), ("certctl/records", true, "main"));
+        }
+        assert!(!repo.preflight_push(Some("main"), None).unwrap().proposes());
+        for bad in ["", "-f", "a..b", "a b", "x.lock", "@{-1}", "refs/heads/"] {
+            let error = repo.preflight_push(Some(bad), None).unwrap_err();
+            assert_eq!(error.kind(), certctl::error::Kind::Usage, "{bad}: {error}");
+        }
+    }
+}
