@@ -71,6 +71,12 @@ impl FieldError {
         )
     }
 
+    /// Something is longer than it may be.
+    pub fn too_long(field: impl Into<String>, longest: usize) -> Self {
+        let body = format!("Too long: may not be more than {longest} bytes");
+        Self::new(field, "FieldValueTooLong", body)
+    }
+
     /// A value that is there twice.
     pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         Self::new(field, "FieldValueDuplicate", format!("Duplicate value: {}", shown(value)))
