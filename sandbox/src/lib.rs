@@ -11,30 +11,36 @@
 //! 2. `request` reads the URL into the attributes that RBAC decides on.
 
 pub mod api;
-#[allow(dead_code, reason = "the API does not ask it yet")]
+mod audit;
 pub mod authority;
 pub mod backend;
 pub mod clock;
-#[allow(dead_code, reason = "the API does not ask it yet")]
+mod controllers;
 mod csr;
-#[allow(dead_code, reason = "the API does not ask it yet")]
 mod der;
+mod discovery;
 pub mod faults;
-#[allow(dead_code, reason = "the API does not ask it yet")]
 mod gc;
-#[allow(dead_code, reason = "the API does not ask it yet")]
 mod go;
+mod object;
+mod patch;
+mod protobuf;
 pub mod proxy;
 pub mod rbac;
 pub mod request;
+pub mod resource;
+mod sandbox;
+mod selector;
 pub mod server;
-#[allow(dead_code, reason = "the API does not ask it yet")]
 pub mod signer;
 pub mod status;
+pub mod store;
+mod table;
 #[cfg(test)]
 mod testing;
 pub mod user;
 #[allow(dead_code, reason = "the API does not ask it yet")]
 mod validate;
-#[allow(dead_code, reason = "the API does not ask it yet")]
 mod x509;
+
+pub use sandbox::{Error, Options, Sandbox, State, VERSION};

@@ -1,19 +1,293 @@
 //! The API in memory: the backend that a sandbox runs on.
+//!
+//! Each request is authorized, dispatched by its verb, and answered in the form that the client wants.
+//! What the sandbox does not have is refused by name, after authorization, as everything is.
+
+mod body;
+mod negotiate;
+mod read;
+mod respond;
+mod rules;
+mod watch;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use serde_json::Value;
 
-use crate::backend::{Abort, Backend, Body};
+use crate::audit::{Audit, Entry};
+use crate::backend::{Abort, Backend, Body, whole};
+use crate::clock::Clock;
+use crate::discovery;
+use crate::rbac::Policy;
+use crate::request::{Attributes, Query};
+use crate::resource::{Kind, Resource, groups};
 use crate::status::Status;
+use crate::store::{Store, Tables};
 use crate::user::User;
 
-/// Objects in memory and what may be done with them.
-#[derive(Debug, Default)]
-pub struct Api {}
+use negotiate::Form;
+
+/// Objects in memory and what may be done with them. Clones are the same API.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    clock: Clock,
+    version: String,
+    server: String,
+    audit: Option<Audit>,
+    /// The policy that the RBAC objects made at the revision of their last change.
+    policy: Mutex<Option<(u64, Arc<Policy>)>>,
+}
+
+/// What an API is made of.
+pub struct Setup {
+    /// The objects that it begins with.
+    pub store: Store,
+    /// Its time.
+    pub clock: Clock,
+    /// What `/version` says, e.g. `v1.37.2`.
+    pub version: String,
+    /// Host and port, for discovery.
+    pub server: String,
+    /// Whether it keeps an audit log.
+    pub audit: bool,
+}
+
+/// One request for a resource.
+struct Ask<'a> {
+    user: &'a User,
+    attributes: &'a Attributes,
+    resource: &'static Resource,
+    query: &'a Query,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    form: Form,
+}
+
+impl Ask<'_> {
+    fn content_type(&self) -> &str {
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
 
 impl Backend for Api {
-    async fn handle(&self, _user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
-        let why = format!("the sandbox does not have {}", request.uri().path());
-        Ok(Status::no_resource(&why).into_response())
+    async fn handle(&self, user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
+        Ok(self.answer(&user, &request))
     }
+}
+
+impl Api {
+    /// An API in memory.
+    pub fn new(setup: Setup) -> Self {
+        let Setup { store, clock, version, server, audit } = setup;
+        let audit = audit.then(Audit::default);
+        Self(Arc::new(Shared { store, clock, version, server, audit, policy: Mutex::default() }))
+    }
+
+    /// Its objects.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Its time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Its audit log, where it keeps one.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.0.audit.as_ref()
+    }
+
+    /// Who may do what, as the objects have it now.
+    pub fn policy(&self, tables: &Tables) -> Arc<Policy> {
+        let kinds = [Kind::ClusterRole, Kind::Role, Kind::ClusterRoleBinding, Kind::RoleBinding];
+        let revision = kinds.map(|kind| tables.changed(kind)).into_iter().max().unwrap_or_default();
+        let mut cached = self.0.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cached {
+            Some((at, policy)) if *at == revision => Arc::clone(policy),
+            _ => {
+                let policy = Arc::new(rules::policy(tables));
+                *cached = Some((revision, Arc::clone(&policy)));
+                policy
+            }
+        }
+    }
+
+    fn answer(&self, user: &User, request: &Request<Bytes>) -> Response<Body> {
+        let received = self.0.clock.now();
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let attributes = match Attributes::of(request.method(), request.uri().path(), &query) {
+            Ok(attributes) => attributes,
+            Err(status) => return status.into_response(),
+        };
+        let agent =
+            request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let uri = request.uri().to_string();
+        let mut entry = Entry::new(user, &attributes, &uri, agent, received);
+        let answer = self.authorized(user, &attributes, &query, request, &mut entry);
+        match answer {
+            Ok(Answer::Whole(response)) => {
+                self.log(&entry, response.status());
+                response
+            }
+            Ok(Answer::Watch(watch)) => watch.into_response(self.clone(), entry),
+            Err(status) => {
+                let response = status.into_response();
+                self.log(&entry, response.status());
+                response
+            }
+        }
+    }
+
+    fn log(&self, entry: &Entry, code: StatusCode) {
+        if let Some(audit) = &self.0.audit {
+            audit.completed(entry, code.as_u16(), self.0.clock.now());
+        }
+    }
+
+    fn authorized(
+        &self,
+        user: &User,
+        attributes: &Attributes,
+        query: &Query,
+        request: &Request<Bytes>,
+        entry: &mut Entry,
+    ) -> Result<Answer, Status> {
+        let policy = self.policy(&self.0.store.lock());
+        let impersonated = rules::impersonated(&policy, user, request.headers())?;
+        if let Some(other) = &impersonated {
+            entry.impersonated(other);
+        }
+        let user = impersonated.as_ref().unwrap_or(user);
+        policy.allows(user, attributes).map_err(|denied| Policy::forbidden(user, attributes, &denied))?;
+        if !attributes.is_resource {
+            return self.path(attributes, request).map(Answer::Whole);
+        }
+        let resource = find(attributes)?;
+        let ask = Ask {
+            user,
+            attributes,
+            resource,
+            query,
+            headers: request.headers(),
+            body: request.body(),
+            form: negotiate::form(request.headers())?,
+        };
+        self.resource(&ask)
+    }
+
+    /// What is no resource: discovery, health, the version.
+    fn path(&self, attributes: &Attributes, request: &Request<Bytes>) -> Result<Response<Body>, Status> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(not_allowed());
+        }
+        let path = attributes.path.as_str();
+        let health = ["/healthz", "/livez", "/readyz"];
+        if health
+            .iter()
+            .any(|root| path.strip_prefix(root).is_some_and(|rest| matches!(rest, "" | "/" | "/ping")))
+        {
+            let mut response = Response::new(whole("ok"));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+            return Ok(response);
+        }
+        if path == "/version" || path == "/version/" {
+            return Ok(respond::json(StatusCode::OK, &discovery::version(&self.0.version)));
+        }
+        let aggregated = negotiate::form(request.headers())? == Form::Discovery;
+        match discovery::document(path, aggregated, &self.0.server) {
+            Some(document) if document["kind"] == "APIGroupDiscoveryList" => {
+                Ok(respond::discovery(&document))
+            }
+            Some(document) => Ok(respond::json(StatusCode::OK, &document)),
+            None => Err(Status::no_resource(&format!("the sandbox does not have {path}"))),
+        }
+    }
+
+    fn resource(&self, ask: &Ask<'_>) -> Result<Answer, Status> {
+        let attributes = ask.attributes;
+        let has_name = !attributes.name.is_empty();
+        match attributes.verb.as_str() {
+            "get" => self.get(ask),
+            "list" => self.list(ask),
+            "watch" => return self.watch(ask).map(Answer::Watch),
+            "create" if !ask.resource.is_kept() => self.review(ask),
+            "create" if !has_name => self.create(ask),
+            "update" if has_name => self.update(ask),
+            "patch" if has_name => self.patch(ask),
+            "delete" => self.delete(ask),
+            "deletecollection" => self.delete_collection(ask),
+            _ => Err(not_allowed()),
+        }
+        .map(Answer::Whole)
+    }
+}
+
+/// An answer: there as a whole, or going on.
+enum Answer {
+    Whole(Response<Body>),
+    Watch(watch::Watch),
+}
+
+fn not_allowed() -> Status {
+    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}
+
+/// The resource that a request names, if the sandbox has it and it has the verb.
+fn find(attributes: &Attributes) -> Result<&'static Resource, Status> {
+    let Attributes { api_group, api_version, resource: plural, subresource, verb, .. } = attributes;
+    let lacks = |what: &str| Err(Status::no_resource(&format!("the sandbox does not have {what}")));
+    if !api_group.is_empty() && !groups().any(|group| group == api_group) {
+        return lacks(&format!("the API group {api_group:?}"));
+    }
+    if api_version != "v1" {
+        return lacks(&format!("version {api_version:?} of an API; everything in it is v1"));
+    }
+    if !attributes.path.trim_matches('/').starts_with("api") || matches!(verb.as_str(), "proxy") {
+        return lacks("proxies");
+    }
+    let Some(resource) = Resource::find(api_group, plural) else {
+        return lacks(&format!("{plural:?}"));
+    };
+    if attributes.path.contains("/watch/")
+        && verb == "watch"
+        && attributes.path.split('/').any(|part| part == "watch")
+    {
+        return lacks("watches by path; use ?watch=true");
+    }
+    let verbs = match subresource.as_str() {
+        "" => resource.verbs,
+        name => match resource.subresources.iter().find(|(known, _)| *known == name) {
+            Some((_, verbs)) => verbs,
+            None => return lacks(&format!("{plural}/{name}")),
+        },
+    };
+    if !verbs.contains(&verb.as_str()) {
+        return Err(not_allowed());
+    }
+    // A kind in namespaces has one object by its namespace and name, a kind without by its name alone.
+    let in_namespace = !attributes.namespace.is_empty();
+    let misplaced = if resource.namespaced {
+        !in_namespace && !matches!(verb.as_str(), "list" | "watch")
+    } else {
+        in_namespace && resource.kind != Kind::Namespace
+    };
+    if misplaced {
+        return lacks(&attributes.path);
+    }
+    Ok(resource)
+}
+
+/// The object of a value's metadata, for messages: `name` where there is one.
+fn name_of(object: &Value) -> &str {
+    crate::object::meta(object, "name")
 }

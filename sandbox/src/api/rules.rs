@@ -1,0 +1,325 @@
+//! What each kind asks of an object before it is kept, and of who writes it.
+
+use http::{HeaderMap, Response};
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::backend::Body;
+use crate::clock::Clock;
+use crate::csr::{self, Part};
+use crate::object::{meta, new_uid};
+use crate::rbac::{Policy, aggregation};
+use crate::request::Attributes;
+use crate::resource::{AUTHENTICATION, Kind, RESOURCES, Resource};
+use crate::status::{FieldError, Status};
+use crate::store::{Key, Tables, within};
+use crate::user::User;
+
+use super::{Api, Ask, body};
+
+/// Who may do what, as the objects have it.
+pub fn policy(tables: &Tables) -> Policy {
+    Policy::new(
+        all::<ClusterRole>(tables, Kind::ClusterRole),
+        all::<Role>(tables, Kind::Role),
+        all::<ClusterRoleBinding>(tables, Kind::ClusterRoleBinding),
+        all::<RoleBinding>(tables, Kind::RoleBinding),
+    )
+}
+
+/// Every object of a kind as its type. All were read through it when they came in.
+pub fn all<T: DeserializeOwned>(tables: &Tables, kind: Kind) -> impl Iterator<Item = T> {
+    tables.objects(kind).values().filter_map(|object| T::deserialize(&**object).ok())
+}
+
+/// Gives the aggregated ClusterRoles the rules that they should have now.
+pub fn aggregate(tables: &mut Tables) {
+    // Each round can fill one role more, from one that the last round filled; more rounds than roles
+    // mean that two feed each other for ever.
+    for _ in 0..tables.objects(Kind::ClusterRole).len() {
+        let roles: Vec<ClusterRole> = all(tables, Kind::ClusterRole).collect();
+        let changes = aggregation::changes(&roles);
+        if changes.is_empty() {
+            return;
+        }
+        for (name, rules) in changes {
+            let Some(role) = tables.get(Kind::ClusterRole, "", &name) else { continue };
+            let mut role = Value::clone(role);
+            role["rules"] = serde_json::to_value(rules).unwrap_or_default();
+            tables.put(Kind::ClusterRole, (String::new(), name), role);
+        }
+    }
+}
+
+/// Who a request is made for, where its headers ask for another user than the sender
+/// (k8s.io/apiserver pkg/endpoints/filters/impersonation).
+///
+/// # Errors
+/// The sender may not, or headers that name no user.
+pub fn impersonated(policy: &Policy, user: &User, headers: &HeaderMap) -> Result<Option<User>, Status> {
+    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let one = |name: &str| headers.get(name).map(text).filter(|value| !value.is_empty());
+    let (name, uid) = (one("impersonate-user"), one("impersonate-uid"));
+    let groups: Vec<String> = headers.get_all("impersonate-group").iter().map(text).collect();
+    let mut extra = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for (header, value) in headers {
+        if let Some(key) = header.as_str().strip_prefix("impersonate-extra-") {
+            let key = percent_decode_str(key).decode_utf8_lossy().to_lowercase();
+            extra.entry(key).or_default().push(text(value));
+        }
+    }
+    let Some(name) = name else {
+        if uid.is_none() && groups.is_empty() && extra.is_empty() {
+            return Ok(None);
+        }
+        return Err(Status::internal("requested groups, a uid or extra without impersonating a user"));
+    };
+    let may = |group: &str, resource: &str, subresource: &str, namespace: &str, name: &str| {
+        let wish = Attributes {
+            verb: "impersonate".to_owned(),
+            is_resource: true,
+            api_group: group.to_owned(),
+            api_version: "v1".to_owned(),
+            resource: resource.to_owned(),
+            subresource: subresource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ..Attributes::default()
+        };
+        policy.allows(user, &wish).map_err(|denied| Policy::forbidden(user, &wish, &denied))
+    };
+    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    match account {
+        Some((namespace, account)) => may("", "serviceaccounts", "", namespace, account)?,
+        None => may("", "users", "", "", &name)?,
+    };
+    for group in &groups {
+        may("", "groups", "", "", group)?;
+    }
+    for (key, values) in &extra {
+        for value in values {
+            may(AUTHENTICATION, "userextras", key, "", value)?;
+        }
+    }
+    if let Some(uid) = &uid {
+        may(AUTHENTICATION, "uids", "", "", uid)?;
+    }
+    let mut groups = groups;
+    if groups.is_empty()
+        && let Some((namespace, _)) = account
+    {
+        groups = vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
+    }
+    let implied = if name == "system:anonymous" { "system:unauthenticated" } else { "system:authenticated" };
+    if !groups.iter().any(|group| group == implied)
+        && !groups.iter().any(|group| group == "system:unauthenticated")
+    {
+        groups.push(implied.to_owned());
+    }
+    Ok(Some(User { name, uid: uid.unwrap_or_default(), groups, extra }))
+}
+
+/// A write of one object, and all that decides on it.
+pub struct Writing<'a> {
+    pub(super) ask: &'a Ask<'a>,
+    pub(super) policy: &'a Policy,
+    pub(super) clock: &'a Clock,
+}
+
+impl Writing<'_> {
+    /// Completes and checks a new object.
+    ///
+    /// # Errors
+    /// It may not be made, or not like this.
+    pub fn create(&self, object: &mut Value) -> Result<(), Status> {
+        let Ask { user, resource, .. } = self.ask;
+        self.may_grant(object, None)?;
+        if resource.kind == Kind::CertificateSigningRequest {
+            let mut request: CertificateSigningRequest = typed(object)?;
+            csr::prepare_create(&mut request, user);
+            self.refuse(object, csr::validate_create(&request))?;
+            csr::restrict_subject(&request)?;
+            *object = untyped(resource.kind, &request)?;
+        }
+        Ok(())
+    }
+
+    /// Completes and checks another state of an object.
+    ///
+    /// # Errors
+    /// It may not be changed, or not like this.
+    pub fn update(&self, object: &mut Value, current: &Value) -> Result<(), Status> {
+        let Ask { user, attributes, resource, .. } = self.ask;
+        self.may_grant(object, Some(current))?;
+        if resource.kind == Kind::CertificateSigningRequest {
+            let part = match attributes.subresource.as_str() {
+                "approval" => Part::Approval,
+                "status" => Part::Status,
+                _ => Part::Itself,
+            };
+            let (mut new, old): (CertificateSigningRequest, CertificateSigningRequest) =
+                (typed(object)?, typed(current)?);
+            csr::prepare_update(part, &mut new, &old, self.clock.now());
+            self.refuse(object, csr::validate_update(part, &new, &old))?;
+            csr::authorize_update(part, self.policy, user, &new, &old)?;
+            *object = untyped(resource.kind, &new)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, object: &Value, errors: Vec<FieldError>) -> Result<(), Status> {
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let Resource { name: kind, group, .. } = self.ask.resource;
+        Err(Status::invalid(kind, group, meta(object, "name"), &errors))
+    }
+
+    /// Nobody grants by a role or a binding what they do not have.
+    fn may_grant(&self, object: &Value, current: Option<&Value>) -> Result<(), Status> {
+        let Ask { user, attributes, resource, .. } = self.ask;
+        if current.is_some_and(|current| is_for_collection_only(object, current)) {
+            return Ok(());
+        }
+        let name = meta(object, "name");
+        match resource.kind {
+            Kind::Role => {
+                let role: Role = typed(object)?;
+                let rules = role.rules.unwrap_or_default();
+                self.policy.may_write_role(user, attributes, name, &rules)
+            }
+            Kind::ClusterRole => {
+                let old = current.map(typed::<ClusterRole>).transpose()?;
+                self.policy.may_write_cluster_role(user, attributes, &typed(object)?, old.as_ref())
+            }
+            Kind::RoleBinding => {
+                let binding: RoleBinding = typed(object)?;
+                self.policy.may_bind(user, attributes, name, &binding.role_ref)
+            }
+            Kind::ClusterRoleBinding => {
+                let binding: ClusterRoleBinding = typed(object)?;
+                self.policy.may_bind(user, attributes, name, &binding.role_ref)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a change is to owners and finalizers alone, which the garbage collector may always make
+/// (`IsOnlyMutatingGCFields` in pkg/registry/rbac/helpers.go).
+fn is_for_collection_only(object: &Value, current: &Value) -> bool {
+    let rest = |object: &Value| {
+        let mut object = object.clone();
+        if let Value::Object(metadata) = &mut object["metadata"] {
+            metadata.remove("ownerReferences");
+            metadata.remove("finalizers");
+        }
+        object
+    };
+    rest(object) == rest(current)
+}
+
+/// An object as its type; it was read through it before.
+fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, Status> {
+    T::deserialize(object).map_err(|error| Status::internal(&error.to_string()))
+}
+
+fn untyped(kind: Kind, object: &impl Serialize) -> Result<Value, Status> {
+    let mut object = serde_json::to_value(object).map_err(|error| Status::internal(&error.to_string()))?;
+    body::tidy(kind, &mut object);
+    Ok(object)
+}
+
+/// A kind in namespaces needs one that is there (the admission plugin NamespaceLifecycle).
+///
+/// # Errors
+/// There is no such namespace.
+pub fn check_namespace(tables: &Tables, ask: &Ask<'_>) -> Result<(), Status> {
+    let namespace = ask.namespace();
+    if namespace.is_empty() || tables.get(Kind::Namespace, "", namespace).is_some() {
+        return Ok(());
+    }
+    Err(Status::not_found("namespaces", "", namespace))
+}
+
+/// An update that makes what is not there needs the right to create.
+///
+/// # Errors
+/// The user has it not.
+pub fn may_create(policy: &Policy, ask: &Ask<'_>) -> Result<(), Status> {
+    let wish = Attributes { verb: "create".to_owned(), ..ask.attributes.clone() };
+    policy.allows(ask.user, &wish).map_err(|denied| Policy::forbidden(ask.user, &wish, &denied))?;
+    Ok(())
+}
+
+/// Some namespaces a cluster cannot be without.
+///
+/// # Errors
+/// It is one of them.
+pub fn may_delete(kind: Kind, name: &str) -> Result<(), Status> {
+    if kind == Kind::Namespace && matches!(name, "default" | "kube-system" | "kube-public") {
+        return Err(Status::forbidden("namespaces", "", name, "this namespace may not be deleted"));
+    }
+    Ok(())
+}
+
+/// What follows from a write, before anyone else reads.
+pub fn written(tables: &mut Tables, kind: Kind) {
+    if kind == Kind::ClusterRole {
+        aggregate(tables);
+    }
+}
+
+/// Removes everything in a namespace.
+pub fn empty_namespace(tables: &mut Tables, namespace: &str) {
+    for resource in RESOURCES.iter().filter(|resource| resource.is_kept() && resource.namespaced) {
+        let keys: Vec<Key> =
+            within(tables.objects(resource.kind), namespace, None).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            tables.remove(resource.kind, &key);
+        }
+    }
+}
+
+impl Api {
+    /// Writes an object past every check but its type.
+    ///
+    /// # Errors
+    /// No kind that is kept, or an object that is none of its kind.
+    pub fn put(&self, object: Value) -> Result<Value, Status> {
+        let group =
+            object["apiVersion"].as_str().unwrap_or_default().rsplit_once('/').map_or("", |(group, _)| group);
+        let kind = &object["kind"];
+        let resource = RESOURCES.iter().find(|r| r.is_kept() && r.group == group && *kind == r.name);
+        let resource = resource
+            .ok_or_else(|| Status::no_resource(&format!("the sandbox does not have {kind} in {group:?}")))?;
+        let mut object = body::typed(resource, object, body::Unknown::Refused)?.object;
+        let key = (meta(&object, "namespace").to_owned(), meta(&object, "name").to_owned());
+        if key.1.is_empty() || key.0.is_empty() == resource.namespaced {
+            return Err(Status::bad_request(
+                "an object needs a name, and a namespace where its kind is in one",
+            ));
+        }
+        let mut tables = self.store().lock();
+        let current = tables.get(resource.kind, &key.0, &key.1).cloned();
+        for (field, new) in [("uid", new_uid()), ("creationTimestamp", self.clock().stamp())] {
+            if meta(&object, field).is_empty() {
+                let kept = current.as_ref().map(|current| meta(current, field).to_owned());
+                object["metadata"][field] = kept.unwrap_or(new).into();
+            }
+        }
+        let kept = tables.put(resource.kind, key, object);
+        written(&mut tables, resource.kind);
+        Ok(Value::clone(&kept))
+    }
+
+    /// Answers a question: an access review.
+    pub(super) fn review(&self, ask: &Ask<'_>) -> Result<Response<Body>, Status> {
+        let _ = ask;
+        Err(Status::no_resource("the sandbox does not have reviews yet"))
+    }
+}

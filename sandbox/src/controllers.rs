@@ -1,0 +1,129 @@
+//! What goes on by itself in a cluster: approved requests are signed, old ones are thrown away.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use serde::Deserialize as _;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::Api;
+use crate::authority::Authority;
+use crate::gc;
+use crate::object::meta;
+use crate::resource::Kind;
+use crate::signer::{self, SignerOptions};
+use crate::store::{Key, Object};
+
+const KIND: Kind = Kind::CertificateSigningRequest;
+
+/// How many changes are looked at at once.
+const BATCH: usize = 256;
+/// How often old requests are looked for where nobody asks for any.
+const LOOK: Duration = Duration::from_secs(1);
+/// No request is thrown away younger than this: the shortest certificate ends with it.
+const YOUNG: i64 = 10 * 60;
+
+fn read(object: &Value) -> Option<CertificateSigningRequest> {
+    CertificateSigningRequest::deserialize(object).ok()
+}
+
+/// Signs, denies and fails requests as the options have it, for ever.
+pub async fn sign(api: Api, options: SignerOptions, authority: Arc<Authority>) {
+    let mut announced = api.store().lock().announcements(KIND);
+    let mut due: VecDeque<(Instant, Key)> = VecDeque::new();
+    // Those that are there already, from an earlier life.
+    let (mut seen, all) = {
+        let tables = api.store().lock();
+        (tables.revision(), Arc::clone(tables.objects(KIND)))
+    };
+    for object in all.values() {
+        enqueue(&mut due, &options, object);
+    }
+    drop(all);
+    loop {
+        announced.borrow_and_update();
+        let changes = api.store().lock().changes_after(KIND, seen, BATCH);
+        let more = match changes {
+            Ok(changes) => {
+                for change in &changes {
+                    seen = change.revision;
+                    if let Some(object) = &change.after {
+                        enqueue(&mut due, &options, object);
+                    }
+                }
+                changes.len() == BATCH
+            }
+            Err(_) => {
+                let tables = api.store().lock();
+                seen = tables.revision();
+                for object in tables.objects(KIND).values() {
+                    enqueue(&mut due, &options, object);
+                }
+                false
+            }
+        };
+        let now = Instant::now();
+        while let Some((_, key)) = due.pop_front_if(|(time, _)| *time <= now) {
+            settle(&api, &options, &authority, &key);
+        }
+        if more {
+            continue;
+        }
+        let next = due.front().map(|(time, _)| *time);
+        tokio::select! {
+            changed = announced.changed() => if changed.is_err() { return },
+            () = async { sleep_until(next.unwrap_or(now)).await }, if next.is_some() => {}
+        }
+    }
+}
+
+/// The delay is the same for all, so the queue is in order.
+fn enqueue(due: &mut VecDeque<(Instant, Key)>, options: &SignerOptions, object: &Object) {
+    if read(object).is_some_and(|request| options.concerns(&request)) {
+        let key = (String::new(), meta(object, "name").to_owned());
+        due.push_back((Instant::now() + options.delay, key));
+    }
+}
+
+fn settle(api: &Api, options: &SignerOptions, authority: &Authority, key: &Key) {
+    let mut tables = api.store().lock();
+    let Some(object) = tables.get(KIND, &key.0, &key.1) else { return };
+    let Some(request) = read(object) else { return };
+    // Where there is no randomness the request stays as it is, as with a signer that is down.
+    let Ok(Some(status)) = signer::decide(&request, options, authority, api.clock().now()) else { return };
+    let mut object = Value::clone(object);
+    object["status"] = serde_json::to_value(status).unwrap_or_default();
+    tables.put(KIND, key.clone(), object);
+}
+
+/// Throws old requests away, for ever.
+pub async fn clean(api: Api) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        throw_away(&api);
+    }
+}
+
+/// Throws away the requests whose time has come.
+pub fn throw_away(api: &Api) {
+    let now = api.clock().now();
+    let mut tables = api.store().lock();
+    let due: Vec<Key> = tables
+        .objects(KIND)
+        .iter()
+        .filter(|(_, object)| !is_young(object, now) && read(object).is_some_and(|r| gc::is_due(&r, now)))
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in due {
+        tables.remove(KIND, &key);
+    }
+}
+
+fn is_young(object: &Value, now: Timestamp) -> bool {
+    let made = meta(object, "creationTimestamp").parse::<Timestamp>();
+    made.is_ok_and(|made| now.duration_since(made).as_secs() < YOUNG)
+}

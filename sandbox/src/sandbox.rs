@@ -1,0 +1,392 @@
+//! A sandbox: the API in memory behind its server, on a thread of its own, from start to drop.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::api::{Api, Setup};
+use crate::authority::{Authority, CannotSign, Pair, pem};
+use crate::clock::Clock;
+use crate::controllers;
+use crate::faults::{Faults, Faulty};
+use crate::object::new_uid;
+use crate::resource::{Kind, Resource};
+use crate::server::{Gate, Identity, serve};
+use crate::signer::SignerOptions;
+use crate::store::{Image, Store};
+
+/// The version of Kubernetes whose manners the sandbox has.
+pub const VERSION: &str = "v1.37.2";
+
+/// The user that the admin kubeconfig is for.
+const ADMIN: &str = "sandbox-admin";
+
+/// How a sandbox is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A port on 127.0.0.1; any free one where there is none.
+    pub port: Option<u16>,
+    /// The context, the cluster and the user in the kubeconfigs.
+    pub context: String,
+    /// How the signer behaves.
+    pub signer: SignerOptions,
+    /// What an earlier sandbox was when it was looked at: its objects, its authorities.
+    pub state: Option<State>,
+    /// What time it is there.
+    pub clock: Clock,
+    /// Whether it keeps an audit log.
+    pub audit: bool,
+    /// What `/version` says.
+    pub version: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: None,
+            context: "sandbox".to_owned(),
+            signer: SignerOptions::default(),
+            state: None,
+            clock: Clock::default(),
+            audit: true,
+            version: VERSION.to_owned(),
+        }
+    }
+}
+
+/// Why a sandbox did not start, or could not sign.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+    cause: String,
+}
+
+impl Error {
+    fn new(what: impl Into<String>, cause: &dyn fmt::Display) -> Self {
+        Self { what: what.into(), cause: cause.to_string() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.cause)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<CannotSign> for Error {
+    fn from(error: CannotSign) -> Self {
+        Self::new("the sandbox has no certificate", &error)
+    }
+}
+
+/// Everything that a sandbox is at one moment. Clones are cheap.
+#[derive(Clone)]
+pub struct State {
+    authorities: Arc<Authorities>,
+    image: Image,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("revision", &self.image.revision()).finish_non_exhaustive()
+    }
+}
+
+/// Two authorities: kubeconfigs hold that of the server, and it has issued no client certificate.
+struct Authorities {
+    serving: Authority,
+    client: Arc<Authority>,
+    server: Pair,
+    admin: Pair,
+}
+
+impl Authorities {
+    fn new(clock: &Clock) -> Result<Self, CannotSign> {
+        let now = clock.now();
+        let serving = Authority::new("sandbox serving CA", now)?;
+        let client = Arc::new(Authority::new("sandbox client CA", now)?);
+        let server = serving.issue_serving(now)?;
+        let admin = client.issue_client(ADMIN, &["system:masters"], now)?;
+        Ok(Self { serving, client, server, admin })
+    }
+}
+
+/// A running sandbox. It ends when this is dropped.
+pub struct Sandbox {
+    api: Api,
+    faults: Faults,
+    authorities: Arc<Authorities>,
+    address: SocketAddr,
+    context: String,
+    contexts: Mutex<BTreeSet<String>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Starts one. It is ready when this returns; whoever calls it needs no runtime of their own.
+    ///
+    /// # Errors
+    /// The port is taken, or there is no randomness.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let Options { port, context, signer, state, clock, audit, version } = options;
+        let (authorities, store) = match state {
+            Some(State { authorities, image }) => (authorities, Store::from(image)),
+            None => (Arc::new(Authorities::new(&clock)?), beginning(&clock)),
+        };
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("sandbox")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new("the sandbox has no threads", &error))?;
+        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
+        let listener = runtime
+            .block_on(TcpListener::bind(wanted))
+            .map_err(|error| Error::new(format!("the sandbox cannot listen at {wanted}"), &error))?;
+        let address =
+            listener.local_addr().map_err(|error| Error::new("the sandbox has no address", &error))?;
+        let gate = Gate::new(identity(&authorities), clock.clone())
+            .map_err(|error| Error::new("the sandbox has no TLS", &error))?;
+        let api = Api::new(Setup { store, clock, version, server: address.to_string(), audit });
+        let faults = Faults::default();
+        let (stop, stopped) = oneshot::channel();
+        let server = serve(listener, gate, Arc::new(Faulty::new(api.clone(), faults.clone())));
+        let signing = controllers::sign(api.clone(), signer, Arc::clone(&authorities.client));
+        let cleaning = controllers::clean(api.clone());
+        let thread = std::thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn(move || live(&runtime, stopped, server, signing, cleaning))
+            .map_err(|error| Error::new("the sandbox has no thread", &error))?;
+        Ok(Self {
+            api,
+            faults,
+            authorities,
+            address,
+            contexts: Mutex::new(BTreeSet::from([context.clone()])),
+            context,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// The URL of the API server.
+    pub fn server(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The authority that the server's own certificate comes from, PEM. It has issued no client
+    /// certificate.
+    pub fn serving_ca_pem(&self) -> String {
+        self.authorities.serving.certificate_pem()
+    }
+
+    /// The administrator's kubeconfig, with every context that was added.
+    pub fn kubeconfig(&self) -> String {
+        self.render(&self.authorities.admin)
+    }
+
+    /// Adds a context of this name, for the same cluster and user, to the kubeconfigs made from now on.
+    pub fn add_context(&self, name: &str) {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    /// A kubeconfig for any identity, with a certificate that no signer has checked. The identity has
+    /// no rights but those that RBAC gives it.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn client_kubeconfig(&self, user: &str, groups: &[&str]) -> Result<String, Error> {
+        let now = self.api.clock().now();
+        Ok(self.render(&self.authorities.client.issue_client(user, groups, now)?))
+    }
+
+    /// A client certificate for a public key (DER SubjectPublicKeyInfo), PEM: what the signer would
+    /// give, or, for a test, should not have given.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn sign_client(&self, public_key: &[u8], user: &str, groups: &[&str]) -> Result<String, Error> {
+        let now = self.api.clock().now();
+        Ok(pem("CERTIFICATE", &self.authorities.client.sign_client(public_key, user, groups, now)?))
+    }
+
+    /// What it is now. A sandbox started from it has the same objects, UIDs, resource versions and
+    /// authorities, at another port.
+    pub fn state(&self) -> State {
+        State { authorities: Arc::clone(&self.authorities), image: self.api.store().image() }
+    }
+
+    /// What is to go wrong with which calls.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The end of the audit log, for [`Self::audit_events_since`].
+    pub fn audit_position(&self) -> u64 {
+        self.api.audit().map_or(0, |audit| audit.position())
+    }
+
+    /// Every event of the audit log, oldest first; none without [`Options::audit`].
+    pub fn audit_events(&self) -> Vec<Value> {
+        self.audit_events_since(0)
+    }
+
+    /// The events that were written to the audit log after a position.
+    pub fn audit_events_since(&self, position: u64) -> Vec<Value> {
+        self.api.audit().map(|audit| audit.since(position)).unwrap_or_default()
+    }
+
+    /// One object, past every check. `group` is empty for the core, `namespace` for kinds without.
+    pub fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        let kind = Resource::find(group, plural).filter(|resource| resource.is_kept())?.kind;
+        self.api.store().lock().get(kind, namespace, name).map(|object| Value::clone(object))
+    }
+
+    /// All objects of a kind, past every check.
+    pub fn list(&self, group: &str, plural: &str) -> Vec<Value> {
+        let resource = Resource::find(group, plural).filter(|resource| resource.is_kept());
+        let Some(resource) = resource else { return Vec::new() };
+        let objects = Arc::clone(self.api.store().lock().objects(resource.kind));
+        objects.values().map(|object| Value::clone(object)).collect()
+    }
+
+    /// Writes an object, past every check but its type, over one of that name.
+    ///
+    /// # Errors
+    /// A kind that the sandbox does not have, or an object that is none of its kind.
+    pub fn put(&self, object: Value) -> Result<Value, Error> {
+        self.api.put(object).map_err(|status| Error::new("the object was not written", &status))
+    }
+
+    /// Forgets what watches and paged lists would go back to: those that are open end in 410, as after
+    /// a compaction of etcd.
+    pub fn compact(&self) {
+        self.api.store().lock().compact();
+    }
+
+    /// Throws away the CertificateSigningRequests whose time has come by the clock, which otherwise
+    /// happens within a second.
+    pub fn clean(&self) {
+        controllers::throw_away(&self.api);
+    }
+
+    fn render(&self, pair: &Pair) -> String {
+        let contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        kubeconfig(&self.server(), &self.serving_ca_pem(), &self.context, &contexts, pair)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It may have ended by itself.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs everything until it is stopped; then every connection is dropped with the runtime.
+fn live<S, T, U>(runtime: &Runtime, stopped: oneshot::Receiver<()>, server: S, signing: T, cleaning: U)
+where
+    S: Future + Send + 'static,
+    S::Output: Send,
+    T: Future<Output = ()> + Send + 'static,
+    U: Future<Output = ()> + Send + 'static,
+{
+    runtime.block_on(async {
+        tokio::spawn(server);
+        tokio::spawn(signing);
+        tokio::spawn(cleaning);
+        // An error means that the sender is gone, and with it the sandbox.
+        let _ = stopped.await;
+    });
+}
+
+/// The objects that every cluster has.
+fn beginning(clock: &Clock) -> Store {
+    let store = Store::default();
+    let mut tables = store.lock();
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        let namespace = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": name,
+                "uid": new_uid(),
+                "creationTimestamp": clock.stamp(),
+                "labels": {"kubernetes.io/metadata.name": name},
+            },
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        });
+        tables.put(Kind::Namespace, (String::new(), name.to_owned()), namespace);
+    }
+    drop(tables);
+    store
+}
+
+fn identity(authorities: &Authorities) -> Identity {
+    let der = |bytes: &[u8]| CertificateDer::from(bytes.to_vec());
+    Identity {
+        chain: vec![der(&authorities.server.certificate)],
+        key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authorities.server.key.to_vec())),
+        client_authority: der(authorities.client.certificate()),
+    }
+}
+
+fn kubeconfig(server: &str, ca: &str, name: &str, contexts: &BTreeSet<String>, user: &Pair) -> String {
+    let name = Value::from(name);
+    let listed: String = contexts
+        .iter()
+        .map(|context| {
+            format!(
+                "- name: {}\n  context:\n    cluster: {name}\n    user: {name}\n",
+                Value::from(context.as_str())
+            )
+        })
+        .collect();
+    let certificate = STANDARD.encode(pem("CERTIFICATE", &user.certificate));
+    let key = Zeroizing::new(STANDARD.encode(Zeroizing::new(pem("PRIVATE KEY", &user.key))));
+    let (ca, key) = (STANDARD.encode(ca), key.as_str());
+    format!(
+        "\
+apiVersion: v1
+kind: Config
+current-context: {name}
+clusters:
+- name: {name}
+  cluster:
+    server: {server}
+    certificate-authority-data: {ca}
+contexts:
+{listed}users:
+- name: {name}
+  user:
+    client-certificate-data: {certificate}
+    client-key-data: {key}
+"
+    )
+}
