@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod calls;
+mod commit_back;
 mod keys;
 mod life;
 mod login;

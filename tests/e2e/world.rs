@@ -2,6 +2,7 @@
 //! on a real cluster. Every test has its own, so that they can share one control plane.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -60,6 +61,8 @@ pub struct World {
     pub kubeconfig: PathBuf,
     said: RefCell<Vec<u8>>,
     secrets: RefCell<Vec<Vec<u8>>>,
+    /// What every command's environment holds besides, or does not hold.
+    variables: RefCell<BTreeMap<String, Option<String>>>,
 }
 
 impl World {
@@ -71,8 +74,15 @@ impl World {
 
     pub fn with_kubeconfig(plane: &'static ControlPlane, name: &'static str, kubeconfig: PathBuf) -> Self {
         let dir = tempfile::Builder::new().prefix("certctl-e2e-").tempdir().expect("a temporary folder");
-        let world =
-            Self { plane, name, dir, kubeconfig, said: RefCell::default(), secrets: RefCell::default() };
+        let world = Self {
+            plane,
+            name,
+            dir,
+            kubeconfig,
+            said: RefCell::default(),
+            secrets: RefCell::default(),
+            variables: RefCell::default(),
+        };
         fs::create_dir(world.path("home")).expect("home");
         fs::create_dir(world.path("keys")).expect("keys");
         world.git_in(world.dir.path(), &["init", "-q", "--bare", "-b", "main", "origin.git"]);
@@ -104,8 +114,24 @@ impl World {
             .env("GIT_COMMITTER_NAME", "Ada Admin")
             .env("GIT_COMMITTER_EMAIL", "admin@example.com")
             .stdin(Stdio::null());
+        for (name, value) in self.variables.borrow().iter() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let _ = fs::create_dir(self.path("tmp"));
         command
+    }
+
+    /// From now on every command's environment holds this.
+    pub fn set(&self, name: &str, value: &str) {
+        self.variables.borrow_mut().insert(name.to_owned(), Some(value.to_owned()));
+    }
+
+    /// From now on no command's environment holds it.
+    pub fn unset(&self, name: &str) {
+        self.variables.borrow_mut().insert(name.to_owned(), None);
     }
 
     fn run(&self, mut command: Command) -> Ran {
@@ -122,6 +148,13 @@ impl World {
 
     pub fn certctl(&self, args: &[&str]) -> Ran {
         self.certctl_at(None, args)
+    }
+
+    /// In another clone, a folder beside the repository.
+    pub fn certctl_in(&self, clone: &str, args: &[&str]) -> Ran {
+        let mut command = self.certctl_command(None, args);
+        command.current_dir(self.path(clone));
+        self.run(command)
     }
 
     /// With the clock set to a time (RFC 3339).

@@ -1,0 +1,354 @@
+//! The records come back into the repository, or nothing is bound: branches that move, that are
+//! protected, clones as CI leaves them; and what apply says of it to machines.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::world::{Ran, World, plane};
+
+/// The branch for proposals.
+const BRANCH: &str = "certctl/records";
+
+fn roster(world: &World, users: &[&str]) {
+    let name = world.name;
+    let line = |user: &&str| {
+        format!("- {{name: {user}, recipients: [\"{}\"], groups: [{name}-team]}}\n", world.identity(user))
+    };
+    let users: String = users.iter().map(line).collect();
+    let users = if users.is_empty() { "users: []\n".to_owned() } else { format!("users:\n{users}") };
+    world.write(
+        "users.yaml",
+        &format!(
+            "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {name}}}\nclusters: [{{name: prod, context: test}}]\n\
+             groups:\n- {{name: {name}-team, grants: [{{clusterRole: view}}]}}\n{users}"
+        ),
+    );
+}
+
+/// A merge by a colleague, in the world's own clone.
+fn merge(world: &World, users: &[&str]) {
+    if world.exists("users.yaml") {
+        world.git(&["pull", "-q", "--rebase", "origin", "main"]);
+    }
+    roster(world, users);
+    world.commit("merge");
+}
+
+/// A clone as actions/checkout leaves it, of the commit that main is at.
+fn checkout(world: &World, name: &str) {
+    let folder = format!("../{name}");
+    let origin = format!("file://{}", world.path("origin.git").display());
+    let git = |args: &[&str]| world.git(&[&["-C", &folder], args].concat());
+    world.git(&["init", "-q", &folder]);
+    git(&["remote", "add", "origin", &origin]);
+    git(&["fetch", "-q", "--depth=1", "origin", "+refs/heads/main:refs/remotes/origin/main"]);
+    git(&["checkout", "-q", "-B", "main", "refs/remotes/origin/main"]);
+}
+
+fn apply(world: &World, clone: &str, more: &[&str]) -> (Ran, Value) {
+    let args = [&["apply", "--auto-approve", "--format", "json"], more].concat();
+    let ran = world.certctl_in(clone, &args);
+    let document =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", ran.stdout, ran.stderr));
+    conforms(&document);
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    if ran.code != 64 {
+        assert_eq!(document["summary"].as_str(), Some(last), "the last line is the sentence: {}", ran.stderr);
+    }
+    (ran, document)
+}
+
+#[track_caller]
+fn conforms(document: &Value) {
+    let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/apply.schema.json"))
+        .expect("it is there");
+    let schema =
+        jsonschema::draft202012::new(&serde_json::from_str(&schema).expect("JSON")).expect("a schema");
+    if let Err(error) = schema.validate(document) {
+        panic!("{}: {error}\n{document:#}", error.instance_path());
+    }
+}
+
+/// `user: outcome`, for everyone whom the apply was about.
+fn outcomes(document: &Value) -> Vec<String> {
+    let people = document["clusters"][0]["people"].as_array().into_iter().flatten();
+    let text = |person: &Value, key: &str| person[key].as_str().expect("a text").to_owned();
+    people.map(|p| format!("{} {}: {}", text(p, "action"), text(p, "user"), text(p, "outcome"))).collect()
+}
+
+/// The credential groups that are bound, without the ids.
+fn bound(world: &World) -> Vec<String> {
+    let label = format!("certctl.dev/roster={}", world.name);
+    let path = "jsonpath={range .items[*]}{range .subjects[*]}{.name}{\"\\n\"}{end}{end}";
+    let all =
+        world.plane.kubectl_ok(&["get", "clusterrolebindings,rolebindings", "-A", "-l", &label, "-o", path]);
+    let mut users: Vec<String> =
+        all.lines().filter_map(|line| Some(line.split(':').nth(1)?.to_owned())).collect();
+    users.sort();
+    users
+}
+
+/// How many certificates the cluster was asked for, ever.
+fn requests(world: &World) -> usize {
+    let created = |event: &Value| {
+        event["verb"] == "create" && event["objectRef"]["resource"] == "certificatesigningrequests"
+    };
+    world.calls(0).iter().filter(|event| created(event)).count()
+}
+
+fn hook(file: std::path::PathBuf, script: &str) {
+    fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+    fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
+}
+
+/// Nobody may push to main but the colleague who merges.
+fn protect(world: &World) {
+    hook(
+        world.path("origin.git/hooks/update"),
+        "[ \"$1\" != refs/heads/main ] || [ -n \"$MERGE\" ] || { echo 'Not allowed to push to protected branch main' >&2; exit 1; }",
+    );
+}
+
+#[test]
+fn a_protected_branch_gets_its_records_through_a_pull_request() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "protected");
+    world.set("MERGE", "1");
+    merge(&world, &["ann", "ben"]);
+    world.unset("MERGE");
+    protect(&world);
+
+    // The runner is thrown away: what it issued never gets any rights.
+    checkout(&world, "first");
+    let (ran, document) = apply(&world, "first", &[]);
+    ran.expect(1)
+        .says("origin/main is protected")
+        .says("--push-branch certctl/records")
+        .says("has no rights");
+    assert_eq!(document["result"], "partly-failed");
+    assert_eq!(document["records"]["state"], "failed");
+    assert_eq!(outcomes(&document), ["issue ann: not-bound", "issue ben: not-bound"]);
+    assert!(document["errors"][0]["causes"][0].as_str().expect("a cause").contains("protected branch main"));
+    assert_eq!((bound(&world), requests(&world)), (vec![], 2));
+
+    let aside = ["--push-branch", BRANCH, "--skip-ci-marker"];
+    checkout(&world, "second");
+    let (ran, document) = apply(&world, "second", &aside);
+    ran.expect(0).says("bound once its record is merged");
+    assert_eq!((&document["result"], &document["records"]["state"]), (&"done".into(), &"proposed".into()));
+    assert_eq!(outcomes(&document), ["issue ann: waiting", "issue ben: waiting"]);
+    assert_eq!((bound(&world), world.git(&["ls-remote", "origin", BRANCH]).lines().count()), (vec![], 1));
+    let issued = requests(&world);
+    world.git(&["fetch", "-q", "origin", BRANCH]);
+    let headline = world.git(&["log", "-1", "--format=%s", "FETCH_HEAD"]);
+    assert_eq!(headline.trim(), "certctl: issue ann, ben", "CI has to run on that pull request");
+
+    // While it waits: nothing is issued twice, whoever leaves is out, and people with records go on.
+    world.set("MERGE", "1");
+    merge(&world, &["ann", "cleo"]);
+    world.unset("MERGE");
+    checkout(&world, "third");
+    let (ran, document) = apply(&world, "third", &aside);
+    ran.expect(0).says("not issued yet, because earlier records wait to be merged");
+    assert_eq!((&document["result"], &document["records"]["state"]), (&"done".into(), &"waiting".into()));
+    assert_eq!(outcomes(&document), ["issue ann: waiting", "issue cleo: waiting"]);
+    assert_eq!((bound(&world), requests(&world)), (vec![], issued));
+
+    // Merged: ann is bound, ben is not, whom the roster lost meanwhile, and cleo's turn has come.
+    let merge_it = |world: &World| {
+        world.set("MERGE", "1");
+        world.git(&["pull", "-q", "--rebase", "origin", "main"]);
+        world.git(&["fetch", "-q", "origin", BRANCH]);
+        world.git(&["merge", "-q", "--squash", "FETCH_HEAD"]);
+        world.commit("squashed");
+        world.unset("MERGE");
+    };
+    merge_it(&world);
+    checkout(&world, "fourth");
+    let (ran, document) = apply(&world, "fourth", &aside);
+    ran.expect(0);
+    assert_eq!(outcomes(&document), ["revoke ben: done", "issue cleo: waiting"]);
+    assert_eq!((bound(&world), requests(&world)), (vec!["ann".to_owned()], issued + 1));
+    world.git(&["pull", "-q", "--rebase", "origin", "main"]);
+    world.can(&world.open("prod", "ann"), &["list", "pods"], true);
+
+    merge_it(&world);
+    checkout(&world, "fifth");
+    let (ran, document) = apply(&world, "fifth", &aside);
+    ran.expect(0);
+    assert_eq!((&document["result"], outcomes(&document)), (&"done".into(), vec![]));
+    assert_eq!(bound(&world), ["ann", "cleo"]);
+    assert_eq!(requests(&world), issued + 1, "each was issued once");
+    world.can(&world.open("prod", "cleo"), &["list", "pods"], true);
+
+    // There is nothing left to do, and it says so.
+    let (ran, document) = apply(&world, "fifth", &aside);
+    ran.expect(0);
+    assert_eq!(
+        (&document["result"], &document["records"]["state"]),
+        (&"nothing-to-do".into(), &"unchanged".into())
+    );
+    assert_eq!(world.certctl(&["plan", "--detailed-exitcode"]).code, 0);
+    world.sweep();
+}
+
+#[test]
+fn records_that_the_branch_declined_go_to_a_pull_request_from_the_same_clone() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "laptop");
+    merge(&world, &["ann"]);
+    protect(&world);
+    world.certctl(&["apply", "--auto-approve"]).expect(1).says("--push-branch certctl/records");
+    let kept = world.git(&["rev-parse", "HEAD"]);
+    let (ran, document) = apply(&world, "repo", &["--push-branch", BRANCH]);
+    ran.expect(0);
+    assert_eq!(document["records"]["commit"].as_str(), Some(kept.trim()));
+    // The clone has a record of her, the branch that everyone sees has none: she is not bound.
+    for _ in 0..2 {
+        assert_eq!((bound(&world), requests(&world)), (vec![], 1));
+        let (ran, document) = apply(&world, "repo", &["--push-branch", BRANCH]);
+        ran.expect(0);
+        assert_eq!(document["records"]["state"], "waiting");
+    }
+    world.set("MERGE", "1");
+    world.git(&["push", "-q", "origin", "HEAD:main"]);
+    world.unset("MERGE");
+    let (ran, _) = apply(&world, "repo", &["--push-branch", BRANCH]);
+    ran.expect(0);
+    assert_eq!((bound(&world), requests(&world)), (vec!["ann".to_owned()], 1));
+    world.can(&world.open("prod", "ann"), &["list", "pods"], true);
+}
+
+#[test]
+fn a_merge_between_our_commit_and_our_push_is_built_upon() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "between");
+    merge(&world, &["ann", "ben"]);
+    checkout(&world, "ci");
+    // Our git has asked where main is; before it sends anything, ben is taken off the roster.
+    roster(&world, &["ann"]);
+    world.git(&["commit", "-qam", "merge"]);
+    hook(
+        world.path("ci/.git/hooks/pre-push"),
+        "[ -e ../pushed ] || { touch ../pushed; env -u GIT_DIR git -C ../repo push -q origin main; }",
+    );
+    let (ran, document) = apply(&world, "ci", &[]);
+    ran.expect(0);
+    assert_eq!(
+        (&document["records"]["state"], &document["records"]["pushes"]),
+        (&"pushed".into(), &2.into())
+    );
+    assert_eq!(bound(&world), ["ann", "ben"]);
+    // The run of that merge, whose checkout lacks our records, follows them and takes ben out.
+    world.git(&["-C", "../ci", "checkout", "-q", "--detach", "HEAD~1"]);
+    let (ran, document) = apply(&world, "ci", &["--push-branch", "main"]);
+    ran.expect(0).says("Another apply has pushed newer records");
+    assert_eq!(outcomes(&document), ["revoke ben: done"]);
+    assert_eq!(bound(&world), ["ann"]);
+    world.git(&["pull", "-q", "--rebase", "origin", "main"]);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+    assert_eq!(requests(&world), 2, "nobody was issued twice");
+}
+
+#[test]
+fn of_two_merges_at_once_the_later_apply_does_both() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "merges");
+    merge(&world, &["ann"]);
+    checkout(&world, "earlier");
+    merge(&world, &["ann", "ben"]);
+    checkout(&world, "later");
+    // The earlier one finds a roster that it must not undo.
+    let (ran, document) = apply(&world, "earlier", &[]);
+    ran.expect(1)
+        .says("holds a newer users.yaml than this clone")
+        .says("the run of the newer commit applies it");
+    assert_eq!((&document["result"], outcomes(&document)), (&"failed".into(), vec![]));
+    assert_eq!((bound(&world), requests(&world)), (vec![], 0));
+    let (ran, document) = apply(&world, "later", &[]);
+    ran.expect(0);
+    assert_eq!(outcomes(&document), ["issue ann: done", "issue ben: done"]);
+    assert_eq!(bound(&world), ["ann", "ben"]);
+}
+
+#[test]
+fn ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "runner");
+    merge(&world, &["ann"]);
+    checkout(&world, "ci");
+    world.git(&["-C", "../ci", "checkout", "-q", "--detach"]);
+    for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"] {
+        world.unset(name);
+    }
+    world.git(&["config", "--global", "user.useConfigOnly", "true"]);
+    let (ran, document) = apply(&world, "ci", &["--push-branch", "main"]);
+    ran.expect(1).says("no name and e-mail address").says("--author");
+    assert_eq!((&document["result"], &document["clusters"]), (&"failed".into(), &Value::Array(vec![])));
+    assert_eq!(requests(&world), 0, "it is asked before a certificate is");
+
+    world.set("GITLAB_CI", "true");
+    world.set("CI_COMMIT_BRANCH", "main");
+    world.set("GITLAB_USER_NAME", "Ada");
+    world.set("GITLAB_USER_EMAIL", "ada@example.com");
+    let (ran, document) = apply(&world, "ci", &["--author", "certctl <bot@example.com>", "--skip-ci-marker"]);
+    ran.expect(0);
+    let commit = document["records"]["commit"].as_str().expect("a commit").to_owned();
+    world.git(&["fetch", "-q", "origin", "main"]);
+    let log = world.git(&["log", "-1", "--format=%an <%ae>, %cn <%ce>: %s", "FETCH_HEAD"]);
+    assert_eq!(
+        log.trim(),
+        "certctl <bot@example.com>, certctl <bot@example.com>: certctl: issue ann [skip ci]"
+    );
+    assert_eq!(world.git(&["rev-parse", "FETCH_HEAD"]).trim(), commit);
+    assert_eq!(bound(&world), ["ann"]);
+}
+
+#[test]
+fn the_json_says_whose_credential_failed_and_why() {
+    let Some(plane) = plane() else { return };
+    let world = World::new(plane, "partly");
+    merge(&world, &["ann", "ben"]);
+    // A recipient whose plugin is not installed.
+    let yubikey = "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t";
+    let text = world.read("users.yaml").replace(&world.identity("ben"), yubikey);
+    world.write("users.yaml", &text);
+    world.commit("roster");
+    let (ran, document) = apply(&world, "repo", &[]);
+    ran.expect(1);
+    assert_eq!(document["result"], "partly-failed");
+    assert_eq!(outcomes(&document), ["issue ann: done", "issue ben: failed"]);
+    let people = &document["clusters"][0]["people"];
+    assert_eq!(
+        (&people[0]["error"], &people[0]["credential"].as_str().map(str::len)),
+        (&Value::Null, &Some(16))
+    );
+    assert!(
+        people[1]["error"]["message"].as_str().expect("a message").contains("age-plugin-yubikey"),
+        "{document:#}"
+    );
+    assert_eq!((&document["counts"]["issued"], &document["counts"]["failed"]), (&1.into(), &1.into()));
+    for phase in ["issue", "record", "grant", "total"] {
+        assert!(document["milliseconds"][phase].is_u64(), "{phase}: {document:#}");
+    }
+    assert_eq!(document["milliseconds"]["revoke"], Value::Null, "nobody was to be revoked");
+
+    // What was refused, and what was never begun, is a document too.
+    let (ran, document) = apply(&world, "repo", &["--expect-digest", "sha256:0"]);
+    ran.expect(1);
+    assert_eq!(
+        (&document["result"], outcomes(&document)),
+        (&"failed".into(), vec!["issue ben: not-tried".to_owned()])
+    );
+    let (ran, document) = apply(&world, "repo", &["--roster", "missing.yaml"]);
+    ran.expect(1).says("Failed after").says("nothing was changed");
+    assert_eq!(
+        (&document["roster"], &document["errors"][0]["hints"].as_array().map(Vec::len)),
+        (&Value::Null, &Some(1))
+    );
+    let ran = world.certctl(&["apply", "--format", "json"]).expect(64);
+    conforms(&serde_json::from_str(&ran.stdout).expect("JSON"));
+}
