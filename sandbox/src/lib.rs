@@ -10,10 +10,12 @@
 //! 1. [`server`] takes the connection, finds out the [`user`], and hands both on to a [`backend`];
 //! 2. `request` reads the URL into the attributes that RBAC decides on.
 
+mod admission;
 pub mod api;
 mod audit;
 pub mod authority;
 pub mod backend;
+mod bootstrap;
 pub mod clock;
 mod controllers;
 mod csr;
@@ -29,6 +31,7 @@ pub mod proxy;
 pub mod rbac;
 pub mod request;
 pub mod resource;
+mod reviews;
 mod sandbox;
 mod selector;
 pub mod server;
@@ -39,7 +42,6 @@ mod table;
 #[cfg(test)]
 mod testing;
 pub mod user;
-#[allow(dead_code, reason = "the API does not ask it yet")]
 mod validate;
 mod x509;
 

@@ -9,19 +9,18 @@ use std::thread::JoinHandle;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::api::{Api, Setup};
+use crate::api::{Api, Setup, beginning};
 use crate::authority::{Authority, CannotSign, Pair, pem};
 use crate::clock::Clock;
 use crate::controllers;
 use crate::faults::{Faults, Faulty};
-use crate::object::new_uid;
-use crate::resource::{Kind, Resource};
+use crate::resource::Resource;
 use crate::server::{Gate, Identity, serve};
 use crate::signer::SignerOptions;
 use crate::store::{Image, Store};
@@ -151,7 +150,7 @@ impl Sandbox {
         let Options { port, context, signer, state, clock, audit, version } = options;
         let (authorities, store) = match state {
             Some(State { authorities, image }) => (authorities, Store::from(image)),
-            None => (Arc::new(Authorities::new(&clock)?), beginning(&clock)),
+            None => (Arc::new(Authorities::new(&clock)?), beginning(clock.now())),
         };
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
@@ -323,29 +322,6 @@ where
         // An error means that the sender is gone, and with it the sandbox.
         let _ = stopped.await;
     });
-}
-
-/// The objects that every cluster has.
-fn beginning(clock: &Clock) -> Store {
-    let store = Store::default();
-    let mut tables = store.lock();
-    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-        let namespace = json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {
-                "name": name,
-                "uid": new_uid(),
-                "creationTimestamp": clock.stamp(),
-                "labels": {"kubernetes.io/metadata.name": name},
-            },
-            "spec": {"finalizers": ["kubernetes"]},
-            "status": {"phase": "Active"},
-        });
-        tables.put(Kind::Namespace, (String::new(), name.to_owned()), namespace);
-    }
-    drop(tables);
-    store
 }
 
 fn identity(authorities: &Authorities) -> Identity {

@@ -11,6 +11,8 @@ mod rules;
 mod watch;
 mod write;
 
+pub(crate) use rules::beginning;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;

@@ -1,22 +1,19 @@
 //! What each kind asks of an object before it is kept, and of who writes it.
 
-use http::{HeaderMap, Response};
-use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use http::HeaderMap;
+use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::backend::Body;
-use crate::clock::Clock;
-use crate::csr::{self, Part};
+use crate::bootstrap;
 use crate::object::{meta, new_uid};
 use crate::rbac::{Policy, aggregation};
 use crate::request::Attributes;
-use crate::resource::{AUTHENTICATION, Kind, RESOURCES, Resource};
-use crate::status::{FieldError, Status};
-use crate::store::{Key, Tables, within};
+use crate::resource::{AUTHENTICATION, Kind, RESOURCES};
+use crate::status::Status;
+use crate::store::{Key, Store, Tables, within};
 use crate::user::User;
 
 use super::{Api, Ask, body};
@@ -123,117 +120,6 @@ pub fn impersonated(policy: &Policy, user: &User, headers: &HeaderMap) -> Result
     Ok(Some(User { name, uid: uid.unwrap_or_default(), groups, extra }))
 }
 
-/// A write of one object, and all that decides on it.
-pub struct Writing<'a> {
-    pub(super) ask: &'a Ask<'a>,
-    pub(super) policy: &'a Policy,
-    pub(super) clock: &'a Clock,
-}
-
-impl Writing<'_> {
-    /// Completes and checks a new object.
-    ///
-    /// # Errors
-    /// It may not be made, or not like this.
-    pub fn create(&self, object: &mut Value) -> Result<(), Status> {
-        let Ask { user, resource, .. } = self.ask;
-        self.may_grant(object, None)?;
-        if resource.kind == Kind::CertificateSigningRequest {
-            let mut request: CertificateSigningRequest = typed(object)?;
-            csr::prepare_create(&mut request, user);
-            self.refuse(object, csr::validate_create(&request))?;
-            csr::restrict_subject(&request)?;
-            *object = untyped(resource.kind, &request)?;
-        }
-        Ok(())
-    }
-
-    /// Completes and checks another state of an object.
-    ///
-    /// # Errors
-    /// It may not be changed, or not like this.
-    pub fn update(&self, object: &mut Value, current: &Value) -> Result<(), Status> {
-        let Ask { user, attributes, resource, .. } = self.ask;
-        self.may_grant(object, Some(current))?;
-        if resource.kind == Kind::CertificateSigningRequest {
-            let part = match attributes.subresource.as_str() {
-                "approval" => Part::Approval,
-                "status" => Part::Status,
-                _ => Part::Itself,
-            };
-            let (mut new, old): (CertificateSigningRequest, CertificateSigningRequest) =
-                (typed(object)?, typed(current)?);
-            csr::prepare_update(part, &mut new, &old, self.clock.now());
-            self.refuse(object, csr::validate_update(part, &new, &old))?;
-            csr::authorize_update(part, self.policy, user, &new, &old)?;
-            *object = untyped(resource.kind, &new)?;
-        }
-        Ok(())
-    }
-
-    fn refuse(&self, object: &Value, errors: Vec<FieldError>) -> Result<(), Status> {
-        if errors.is_empty() {
-            return Ok(());
-        }
-        let Resource { name: kind, group, .. } = self.ask.resource;
-        Err(Status::invalid(kind, group, meta(object, "name"), &errors))
-    }
-
-    /// Nobody grants by a role or a binding what they do not have.
-    fn may_grant(&self, object: &Value, current: Option<&Value>) -> Result<(), Status> {
-        let Ask { user, attributes, resource, .. } = self.ask;
-        if current.is_some_and(|current| is_for_collection_only(object, current)) {
-            return Ok(());
-        }
-        let name = meta(object, "name");
-        match resource.kind {
-            Kind::Role => {
-                let role: Role = typed(object)?;
-                let rules = role.rules.unwrap_or_default();
-                self.policy.may_write_role(user, attributes, name, &rules)
-            }
-            Kind::ClusterRole => {
-                let old = current.map(typed::<ClusterRole>).transpose()?;
-                self.policy.may_write_cluster_role(user, attributes, &typed(object)?, old.as_ref())
-            }
-            Kind::RoleBinding => {
-                let binding: RoleBinding = typed(object)?;
-                self.policy.may_bind(user, attributes, name, &binding.role_ref)
-            }
-            Kind::ClusterRoleBinding => {
-                let binding: ClusterRoleBinding = typed(object)?;
-                self.policy.may_bind(user, attributes, name, &binding.role_ref)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whether a change is to owners and finalizers alone, which the garbage collector may always make
-/// (`IsOnlyMutatingGCFields` in pkg/registry/rbac/helpers.go).
-fn is_for_collection_only(object: &Value, current: &Value) -> bool {
-    let rest = |object: &Value| {
-        let mut object = object.clone();
-        if let Value::Object(metadata) = &mut object["metadata"] {
-            metadata.remove("ownerReferences");
-            metadata.remove("finalizers");
-        }
-        object
-    };
-    rest(object) == rest(current)
-}
-
-/// An object as its type; it was read through it before.
-fn typed<T: DeserializeOwned>(object: &Value) -> Result<T, Status> {
-    T::deserialize(object).map_err(|error| Status::internal(&error.to_string()))
-}
-
-fn untyped(kind: Kind, object: &impl Serialize) -> Result<Value, Status> {
-    let mut object = serde_json::to_value(object).map_err(|error| Status::internal(&error.to_string()))?;
-    body::tidy(kind, &mut object);
-    Ok(object)
-}
-
 /// A kind in namespaces needs one that is there (the admission plugin NamespaceLifecycle).
 ///
 /// # Errors
@@ -285,6 +171,18 @@ pub fn empty_namespace(tables: &mut Tables, namespace: &str) {
     }
 }
 
+/// The objects that every cluster has from the beginning.
+pub fn beginning(now: Timestamp) -> Store {
+    let store = Store::default();
+    let mut tables = store.lock();
+    for (kind, object) in bootstrap::objects(now) {
+        tables.put(kind, (String::new(), meta(&object, "name").to_owned()), object);
+    }
+    aggregate(&mut tables);
+    drop(tables);
+    store
+}
+
 impl Api {
     /// Writes an object past every check but its type.
     ///
@@ -315,11 +213,5 @@ impl Api {
         let kept = tables.put(resource.kind, key, object);
         written(&mut tables, resource.kind);
         Ok(Value::clone(&kept))
-    }
-
-    /// Answers a question: an access review.
-    pub(super) fn review(&self, ask: &Ask<'_>) -> Result<Response<Body>, Status> {
-        let _ = ask;
-        Err(Status::no_resource("the sandbox does not have reviews yet"))
     }
 }

@@ -5,16 +5,19 @@
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
+use crate::admission::Write;
 use crate::backend::Body;
 use crate::object::{generated_name, meta, new_uid};
 use crate::patch;
+use crate::rbac::Policy;
 use crate::resource::{Kind, Resource};
+use crate::reviews;
 use crate::server::BODY_LIMIT;
 use crate::status::{FieldError, Status};
 use crate::store::{Key, Tables, within};
 
 use super::body::{self, Unknown};
-use super::rules::{self, Writing};
+use super::rules;
 use super::{Api, Ask, name_of, respond};
 
 /// How often another name is generated where one is taken (`maxNameGenerationCreateAttempts`).
@@ -132,8 +135,7 @@ impl Api {
             object["metadata"]["name"] = names.next().unwrap_or_else(|| generated_name(&prefix)).into();
         }
         let policy = self.policy(tables);
-        let writing = Writing { ask, policy: &policy, clock: self.clock() };
-        writing.create(&mut object)?;
+        self.admission(ask, &policy).create(&mut object)?;
         let name = name_of(&object).to_owned();
         if tables.get(ask.resource.kind, ask.namespace(), &name).is_some() {
             return Err(Status::already_exists(ask.resource.plural, ask.resource.group, &name));
@@ -145,6 +147,29 @@ impl Api {
         let kept = tables.put(ask.resource.kind, (ask.namespace().to_owned(), name), object);
         rules::written(tables, ask.resource.kind);
         Ok(Value::clone(&kept))
+    }
+
+    fn admission<'a>(&self, ask: &'a Ask<'_>, policy: &'a Policy) -> Write<'a> {
+        let Ask { user, attributes, resource, .. } = ask;
+        Write { kind: resource.kind, user, request: attributes, policy, now: self.clock().now() }
+    }
+
+    /// Answers a question, which is an object that is made and not kept.
+    pub(super) fn review(&self, ask: &Ask<'_>) -> Result<Response<Body>, Status> {
+        let Wanted { mut object, warnings, .. } = ask.read()?;
+        ask.fit_namespace(&mut object)?;
+        let policy = self.policy(&self.store().lock());
+        let answer = reviews::answer(
+            ask.resource.kind,
+            object,
+            ask.user,
+            &policy,
+            ask.namespace(),
+            self.clock().now(),
+        )?;
+        let mut response = self.show(ask, StatusCode::CREATED, &answer);
+        respond::warn(&mut response, &warnings);
+        Ok(response)
     }
 
     pub(super) fn update(&self, ask: &Ask<'_>) -> Result<Response<Body>, Status> {
@@ -227,8 +252,7 @@ impl Api {
         }
         keep_system_fields(&mut object, current);
         let policy = self.policy(tables);
-        let writing = Writing { ask, policy: &policy, clock: self.clock() };
-        writing.update(&mut object, current)?;
+        self.admission(ask, &policy).update(&mut object, current)?;
         check_size(&object)?;
         let key = (ask.namespace().to_owned(), name.clone());
         if trial || object == *current {

@@ -165,6 +165,15 @@ impl Policy {
         (rules, missing)
     }
 
+    /// The rules that apply to the user in a namespace, and what could not be found, in the words of
+    /// the authorizer: the answer to a SelfSubjectRulesReview.
+    pub(crate) fn rules(&self, user: &User, namespace: &str) -> (Vec<PolicyRule>, String) {
+        let (rules, missing) = self.rules_for(user, namespace);
+        let unresolved =
+            if missing.is_empty() { String::new() } else { not_found(&missing, &str::to_lowercase) };
+        (rules, unresolved)
+    }
+
     /// The bindings that name the user or a group of theirs, each once, with the subject that does.
     fn bindings_of<'a>(
         &'a self,
