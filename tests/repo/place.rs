@@ -20,6 +20,9 @@ macro_rules! stories {
 
 const ISOLATED: &str = "CERTCTL_TEST_PLACE";
 
+/// A file in the place that git's configuration by the environment includes, where it exists.
+pub const FROM_ENVIRONMENT: &str = "from-environment";
+
 pub fn isolated(name: &str, story: impl FnOnce(&Place)) {
     // The path without the crate is how the test is called.
     let name = name.split_once("::").unwrap().1;
@@ -38,6 +41,10 @@ pub fn isolated(name: &str, story: impl FnOnce(&Place)) {
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", root.path())
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "include.path")
+        .env("GIT_CONFIG_VALUE_0", root.path().join(FROM_ENVIRONMENT))
+        .env("SSH_AUTH_SOCK", root.path().join("agent"))
         .env(ISOLATED, root.path().canonicalize().unwrap())
         .output()
         .unwrap();
