@@ -19,6 +19,7 @@ mod push;
 mod remote;
 mod stale;
 mod status;
+mod url;
 mod worktree;
 
 use std::cell::RefCell;

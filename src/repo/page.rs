@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::git::without_credentials;
+use super::url::RemoteUrl;
 
 /// What the pages of the hosts have in common that print one after a push: GitHub, GitLab, Gitea and
 /// Forgejo with Bitbucket Data Center, Bitbucket Cloud.
@@ -24,7 +25,7 @@ pub(super) fn printed(stderr: &str) -> Option<String> {
 
 /// The page for merging `branch` into `base`, by the remote's URL. `None` for hosts that are not known.
 pub(super) fn known(remote_url: &str, branch: &str, base: &str) -> Option<String> {
-    let Place { site, host, path } = place(remote_url)?;
+    let Repository { site, host, path } = repository(remote_url)?;
     let (branch, base) = (encoded(branch), encoded(base));
     let labels: Vec<&str> = host.split('.').collect();
     let named = |label: &str| labels.contains(&label);
@@ -44,7 +45,7 @@ pub(super) fn known(remote_url: &str, branch: &str, base: &str) -> Option<String
 }
 
 /// Where a repository is, for a browser.
-struct Place {
+struct Repository {
     /// `https://git.example.com`, with the port where that is one for browsers.
     site: String,
     /// `git.example.com`.
@@ -53,41 +54,26 @@ struct Place {
     path: String,
 }
 
-/// Of `https://user:token@host:port/owner/name.git`, `ssh://git@host:port/owner/name` and
-/// `git@host:owner/name`.
-fn place(url: &str) -> Option<Place> {
-    let (scheme, authority, path) = match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_once('/')?;
-            (scheme.to_ascii_lowercase(), authority, path)
-        }
-        None => {
-            let (authority, path) = url.split_once(':').filter(|(host, _)| !host.contains('/'))?;
-            ("ssh".to_owned(), authority, path)
-        }
-    };
-    let address = authority.rsplit('@').next().unwrap_or(authority).to_ascii_lowercase();
-    let (host, port) = address.split_once(':').map_or((&*address, ""), |(host, port)| (host, port));
+fn repository(remote_url: &str) -> Option<Repository> {
+    let RemoteUrl { scheme, host, port, path } = RemoteUrl::parse(remote_url)?;
     // Their SSH through the port of HTTPS.
-    let host = match host {
-        "ssh.github.com" => "github.com",
-        "altssh.gitlab.com" => "gitlab.com",
-        "altssh.bitbucket.org" => "bitbucket.org",
-        host => host,
+    let host = match host.as_str() {
+        "ssh.github.com" => "github.com".to_owned(),
+        "altssh.gitlab.com" => "gitlab.com".to_owned(),
+        "altssh.bitbucket.org" => "bitbucket.org".to_owned(),
+        _ => host,
     };
-    let site = match (scheme.as_str(), port) {
+    let site = match (scheme.as_str(), port.as_str()) {
         ("http" | "https", "") => format!("{scheme}://{host}"),
         ("http" | "https", port) => format!("{scheme}://{host}:{port}"),
         ("ssh" | "git" | "git+ssh", _) => format!("https://{host}"),
         _ => return None,
     };
-    let path = path.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
     let plain = |text: &str, also: &str| {
         text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c) || also.contains(c))
     };
-    let whole = plain(host, "") && plain(port, "") && plain(path, "/~+%") && path.contains('/');
-    whole.then(|| Place { site, host: host.to_owned(), path: path.to_owned() })
+    let whole = plain(&host, "") && plain(&port, "") && plain(&path, "/~+%") && path.contains('/');
+    whole.then_some(Repository { site, host, path })
 }
 
 /// For a path or a query.

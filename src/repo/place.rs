@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::url::RemoteUrl;
 use super::{open, prefix, short};
 use crate::error::{Error, Result};
 
@@ -49,38 +50,8 @@ impl Place {
         // HEAD names its branch before that has a commit.
         let branch = there.or_else(|| target("HEAD").map(|name| short(&name).to_owned()));
         let origin = git.find_remote("origin").ok();
-        let origin = origin.as_ref().and_then(|remote| remote.url().ok()).and_then(machine);
+        let origin =
+            origin.as_ref().and_then(|remote| RemoteUrl::parse(remote.url().ok()?)).map(|url| url.host);
         Ok(Self { prefix: prefix(&workdir, &folder)?, workdir, branch, origin })
-    }
-}
-
-/// The machine of a remote's URL, which may be git's own short form (`git@host:path`).
-fn machine(url: &str) -> Option<String> {
-    let (authority, url_form) = match url.split_once("://") {
-        Some((_, rest)) => (rest.split('/').next()?, true),
-        None => (url.split_once(':')?.0, false),
-    };
-    let host = authority.rsplit('@').next()?;
-    let host = if url_form { host.split(':').next()? } else { host };
-    let plain = !host.is_empty() && !host.contains('/');
-    plain.then(|| host.to_ascii_lowercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::machine;
-
-    #[test]
-    fn the_machine_is_found_in_every_form_of_a_url() {
-        for (url, host) in [
-            ("https://github.com/acme/access.git", Some("github.com")),
-            ("https://user:token@GitLab.example.com:8443/acme/access", Some("gitlab.example.com")),
-            ("git@github.com:acme/access.git", Some("github.com")),
-            ("ssh://git@gitlab.com:22/acme/access.git", Some("gitlab.com")),
-            ("/srv/git/access.git", None),
-            ("../access.git", None),
-        ] {
-            assert_eq!(machine(url).as_deref(), host, "{url}");
-        }
     }
 }
