@@ -110,7 +110,7 @@ fn plan(source: &load::Source, observed: &Observed) -> Plan {
     let (name, now) = ("prod".parse().expect("a name"), Timestamp::now());
     let cluster = plan::plan("users.yaml", &source.roster, &name, observed, now)
         .unwrap_or_else(|e| panic!("{}", e.render(false)));
-    Plan { roster: source.roster.name.clone(), roster_commit: None, now, clusters: vec![cluster] }
+    Plan { roster: source.roster.name.clone(), roster_commit: None, now, clusters: vec![cluster], base: None }
 }
 
 struct Clock {

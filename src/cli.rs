@@ -88,8 +88,12 @@ pub enum Command {
     /// Show what apply would change, and change nothing
     ///
     /// Reads the roster, the records and the clusters, in a fixed number of list calls however many
-    /// users there are.
-    #[command(after_help = "Example: certctl plan --detailed-exitcode --format json > plan.json")]
+    /// users there are. On GitHub Actions, errors are annotated on the roster's line, and the plan is
+    /// added to the step summary.
+    #[command(after_help = "Examples:
+  certctl plan --detailed-exitcode --format json > plan.json
+  certctl plan --base origin/main --format markdown > comment.md
+  certctl plan --offline --base origin/main   # for a pull request that must get no secret")]
     Plan(PlanArgs),
     /// Make the clusters and the records as the roster says
     ///
@@ -215,14 +219,38 @@ pub struct PlanArgs {
     /// Exit with 2 when there is something to do, 0 when there is nothing
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Ask no cluster: compare the roster with the records alone
+    ///
+    /// Needs no secret: no kubeconfig is read, nothing is sent, no program is run. What cannot be known
+    /// like this, such as what is bound, it names.
+    #[arg(long)]
+    pub offline: bool,
+    /// Show only what this branch changes since it left REV, e.g. `origin/main`
+    ///
+    /// Compares with the roster and the records of the last commit that REV and HEAD have in common.
+    /// What is pending there already (a renewal, drift) is only counted. The digest is that of the whole
+    /// plan, which is what apply does.
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
 }
 
-/// `--format`.
+/// `plan --format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
     /// For people.
     Text,
-    /// For machines; a plan's schema is schemas/plan.schema.json.
+    /// For machines; its schema is schemas/plan.schema.json.
+    Json,
+    /// For a comment on a pull request, at most 65,536 characters long.
+    Markdown,
+}
+
+/// `--format` of other commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines.
     Json,
 }
 
@@ -256,8 +284,16 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "N")]
     pub acknowledge: Option<usize>,
     /// Refuse when the plan is not the one with this digest, as `plan` printed it
+    ///
+    /// Renewals and clean-ups are not part of it. Says what is different, where a recent commit had the
+    /// expected plan.
     #[arg(long, value_name = "SHA256")]
     pub expect_digest: Option<String>,
+    /// Refuse when the plan is not the one in this file, from `plan --format json`
+    ///
+    /// As `--expect-digest`, and what is different is known exactly.
+    #[arg(long, value_name = "FILE", conflicts_with = "expect_digest")]
+    pub expect_plan: Option<PathBuf>,
     /// How long an approved request may stay unsigned, e.g. `90s`, `5m`
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
@@ -373,7 +409,7 @@ pub struct WhoamiArgs {
     pub offline: bool,
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: PlanFormat,
+    pub format: Format,
     /// An age identity file or an OpenSSH private key; may be repeated
     #[arg(long, short, value_name = "FILE")]
     pub identity: Vec<PathBuf>,

@@ -7,6 +7,8 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
+use crate::model::Position;
+
 /// Which exit code an error ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -26,6 +28,8 @@ pub struct Error {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
+    // Boxed, because few errors have one and every result has room for it.
+    place: Option<Box<(String, Position)>>,
     others: Vec<Error>,
 }
 
@@ -37,6 +41,7 @@ impl Error {
             message: message.into(),
             source: None,
             hints: Vec::new(),
+            place: None,
             others: Vec::new(),
         }
     }
@@ -74,6 +79,21 @@ impl Error {
         self.message = format!("{place}: {}", self.message);
         self.others = self.others.into_iter().map(|other| other.within(place)).collect();
         self
+    }
+
+    /// Says on which line of which file: `file:line:column: message`, for this error and those reported
+    /// with it.
+    #[must_use]
+    pub fn placed(mut self, file: &str, position: Position) -> Self {
+        self.message = format!("{file}:{position}: {}", self.message);
+        self.place = Some(Box::new((file.to_owned(), position)));
+        self.others = self.others.into_iter().map(|other| other.placed(file, position)).collect();
+        self
+    }
+
+    /// The file and the line that it is about, where it is about one.
+    pub fn place(&self) -> Option<(&str, Position)> {
+        self.place.as_ref().map(|place| (place.0.as_str(), place.1))
     }
 
     /// Which exit code it ends in.

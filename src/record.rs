@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, CredentialId, GroupName, KeyType, RosterName, UserName, hex, sha256};
+use crate::model::{
+    ClusterName, CredentialId, GroupName, KeyType, Position, RosterName, UserName, hex, sha256,
+};
 
 /// The `apiVersion` of everything certctl reads and writes.
 pub const API_VERSION: &str = "certctl.dev/v1";
@@ -163,9 +165,13 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
     };
     // The YAML first: its error says which line is wrong, and a checksum only that one is.
     let value = serde_saphyr::from_str(body).map_err(|error| {
-        let place = error.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
-        Error::new(format!("{file}{place}: is not as certctl wrote it: {}", error.without_snippet()))
-            .hint(how_to_restore(file))
+        let what = Error::new(format!("is not as certctl wrote it: {}", error.without_snippet()));
+        let at = error.location().map(|at| Position { line: at.line(), column: at.column() });
+        match at {
+            Some(position) => what.placed(file, position),
+            None => what.within(file),
+        }
+        .hint(how_to_restore(file))
     })?;
     if sum != checksum(body) {
         return Err(changed(file, "does not fit its checksum"));

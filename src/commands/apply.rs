@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use super::FAILED;
 use super::clock;
+use super::expect::Expected;
 use super::host::Host;
 use super::load::{self, Source};
 use super::locks::Locks;
-use super::plan::{self, Before, OnlyRead, Planned};
+use super::plan::{self, Before, OnlyRead, Planned, Seen};
 use super::progress::Reporter;
 use super::report::Report;
 use super::terminal::Terminal;
@@ -37,6 +38,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
         return Err(Error::usage("there is no terminal to ask on, so nothing was done")
             .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
     }
+    let expected = Expected::new(args)?;
     let source = load::roster(global)?;
     source.refuse_forgotten_clusters()?;
     let host = Host::detect();
@@ -55,7 +57,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
     watch_signals(interrupter);
-    let run = Run { global, source: &source, args, terminal, interrupt };
+    let run = Run { global, source: &source, args, expected, terminal, interrupt };
     let result = run.apply(repo, &locks, report).await;
     locks.release().await;
     result
@@ -65,6 +67,7 @@ struct Run<'a> {
     global: &'a Global,
     source: &'a Source,
     args: &'a ApplyArgs,
+    expected: Option<Expected>,
     terminal: &'a Terminal,
     interrupt: Interrupt,
 }
@@ -72,14 +75,16 @@ struct Run<'a> {
 impl Run<'_> {
     async fn apply(&self, repo: Repo, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
         let Some(planned) = self.plan(&repo, locks, report).await? else { return Ok(()) };
-        let Planned { plan, reached, errors } = planned;
+        let Planned { plan, reached, errors, .. } = planned;
         report.errors.extend(errors);
         if plan.clusters.is_empty() {
             return Ok(());
         }
         let digest = digest::digest(&plan);
         let (plan, digest) = &*report.plan.insert((plan, digest));
-        self.approve(plan, digest).await?;
+        let observed: Vec<_> =
+            reached.iter().map(|reached| (&reached.observed, Some(&reached.connection))).collect();
+        self.approve(plan, digest, &observed).await?;
         let records = match &report.push {
             None => Records::Keep,
             Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
@@ -140,17 +145,12 @@ impl Run<'_> {
         }
     }
 
-    /// The rails, the digest, and the question.
-    async fn approve(&self, plan: &Plan, digest: &str) -> Result<()> {
+    /// The plan that was expected, the rails, and the question.
+    async fn approve(&self, plan: &Plan, digest: &str, observed: &[Seen<'_>]) -> Result<()> {
         let text = text::render(plan, digest, self.terminal.talk_style());
-        if let Some(expected) = &self.args.expect_digest
-            && expected.trim_start_matches("sha256:") != digest.trim_start_matches("sha256:")
-        {
+        if let Some(expected) = self.expected.as_ref().filter(|expected| !expected.is(plan)) {
             self.terminal.say(text.trim_end());
-            return Err(Error::new(format!(
-                "the plan is not the expected one: {digest}, not {expected}; nothing was changed"
-            ))
-            .hint("the roster, the records or the clusters changed since it was reviewed: review the plan above"));
+            return Err(expected.refuse(plan, observed, self.source, self.global, self.terminal));
         }
         safety::check(&self.source.roster, plan, self.args.acknowledge)?;
         if plan.is_empty() {

@@ -1,12 +1,14 @@
-//! Reads the roster, and files beside it.
+//! Reads the roster, and files beside it: those in the folder, or those of a commit.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
+use crate::repo::{CommitId, Repo};
 use crate::roster::{self, Cluster, Roster};
 use crate::seal;
 
@@ -26,6 +28,67 @@ pub struct Source {
     pub text: String,
     /// What it says.
     pub roster: Roster,
+    /// Where the files beside it come from.
+    pub files: Files,
+}
+
+/// Where files are read from; paths are relative to the roster's folder.
+pub enum Files {
+    /// The folder itself.
+    Folder(PathBuf),
+    /// That folder as a commit holds it.
+    Commit(Rc<Repo>, CommitId),
+}
+
+impl Files {
+    /// A file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// It is not there, is longer, is no regular file or cannot be read. A symbolic link anywhere on the
+    /// way is an error: whoever can write to a repository could make an error message quote a file of
+    /// the machine that reads it.
+    pub fn read(&self, file: &str, limit: u64) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Folder(folder) => read_beside(folder, Path::new(file), limit),
+            Self::Commit(repo, commit) => repo
+                .read_at(commit, file, limit)
+                .map_err(io::Error::other)?
+                .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+
+    /// The names of what lies in a folder; `None` where there is no such folder.
+    ///
+    /// # Errors
+    /// It cannot be read, or it or a folder above it is a symbolic link.
+    pub fn list(&self, folder: &str) -> Result<Option<Vec<String>>> {
+        let unreadable =
+            |cause| Error::new(format!("{folder} could not be read; nothing was done")).caused_by(cause);
+        let path = match self {
+            Self::Commit(repo, commit) => return repo.list_at(commit, folder),
+            Self::Folder(root) => {
+                let mut path = root.clone();
+                for part in Path::new(folder) {
+                    path.push(part);
+                    if path.is_symlink() {
+                        return Err(Error::new(format!(
+                            "{} is a symbolic link; nothing was done",
+                            path.display()
+                        ))
+                        .hint("records lie in the repository itself: put a folder there"));
+                    }
+                }
+                path
+            }
+        };
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect::<io::Result<_>>().map(Some).map_err(unreadable)
+    }
 }
 
 /// # Errors
@@ -46,10 +109,25 @@ pub fn roster(global: &Global) -> Result<Source> {
                 .hint(format!("it has {}", known.join(", "))));
         }
     }
-    Ok(Source { file, folder: folder_of(&global.roster), text, roster })
+    let folder = folder_of(&global.roster);
+    Ok(Source { file, files: Files::Folder(folder.clone()), folder, text, roster })
 }
 
-fn read_roster(global: &Global) -> std::io::Result<Vec<u8>> {
+/// The same roster as a commit holds it; `None` where it does not.
+///
+/// # Errors
+/// It cannot be read, or is not valid.
+pub fn roster_at(source: &Source, repo: Rc<Repo>, commit: CommitId) -> Result<Option<Source>> {
+    let name = Path::new(&source.file).file_name().unwrap_or_default().to_string_lossy();
+    let Some(bytes) = repo.read_at(&commit, &name, roster::SIZE_LIMIT as u64)? else { return Ok(None) };
+    let file = format!("{} in {}", source.file, commit.short());
+    let text = roster::text(&file, &bytes)?.to_owned();
+    let roster = roster::parse(&file, &text, &seal::parse_recipient)?;
+    let files = Files::Commit(repo, commit);
+    Ok(Some(Source { file, folder: source.folder.clone(), text, roster, files }))
+}
+
+fn read_roster(global: &Global) -> io::Result<Vec<u8>> {
     let name = global.roster.file_name().unwrap_or_default();
     read_beside(&folder_of(&global.roster), Path::new(name), roster::SIZE_LIMIT as u64)
 }
@@ -75,7 +153,8 @@ pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
         let roster = roster::parse(&file, &text, &seal::parse_recipient).ok()?;
         let whole = roster.users.contains_key(user)
             && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
-        whole.then(|| Source { file, folder: folder_of(&global.roster), text, roster })
+        let folder = folder_of(&global.roster);
+        whole.then(|| Source { file, files: Files::Folder(folder.clone()), folder, text, roster })
     };
     part().map_or_else(|| self::roster(global), Ok)
 }
@@ -95,33 +174,35 @@ impl Source {
     /// # Errors
     /// It cannot be read.
     pub fn read(&self, file: &str) -> Result<Option<Vec<u8>>> {
-        match read_beside(&self.folder, Path::new(file), LARGEST_FILE) {
+        match self.files.read(file, LARGEST_FILE) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::new(format!("{file} could not be read")).caused_by(error)),
         }
     }
 }
 
-/// Reads a file of the repository, of at most `limit` bytes. A longer file, or one that is no file, is
-/// an error; so is a symbolic link anywhere on the way: whoever can write to a repository could make
-/// an error message quote a file of the machine that reads it.
-pub(super) fn read_beside(folder: &Path, file: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+fn read_beside(folder: &Path, file: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut path = folder.to_owned();
     for part in file {
         path.push(part);
         if fs::symlink_metadata(&path)?.is_symlink() {
-            return Err(std::io::Error::other(format!("{} is a symbolic link", path.display())));
+            return Err(io::Error::other(format!("{} is a symbolic link", path.display())));
         }
     }
+    read_file(&path, limit)
+}
+
+/// Reads a file of at most `limit` bytes; something that is no file is an error.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Looked at before it is opened: opening a pipe would wait for someone to write into it.
-    if !fs::metadata(&path)?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    fs::File::open(&path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(std::io::Error::other(format!("it is longer than {limit} bytes")));
+        return Err(io::Error::other(format!("it is longer than {limit} bytes")));
     }
     Ok(bytes)
 }

@@ -1,9 +1,11 @@
 //! One thin file a command: each wires the pure core to the edges.
 
 mod apply;
+mod base;
 mod clock;
 mod credential;
 mod decrypt;
+mod expect;
 mod host;
 mod identities;
 mod init;

@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::clock;
 use super::load::{self, Source};
 use super::reach::{self, Reached};
 use super::terminal::Terminal;
 use super::{CHANGES, DONE};
+use super::{base, clock};
 use crate::cli::{Global, PlanArgs, PlanFormat};
+use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::model::ClusterName;
-use crate::plan::{self, Plan, digest};
+use crate::plan::{self, Observed, Plan, digest};
+use crate::render::markdown::{self, Context};
 use crate::render::{json, text};
 use crate::repo::Repo;
 use crate::roster::Cluster;
@@ -20,33 +22,110 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     source.refuse_forgotten_clusters()?;
     // A roster that is not in git yet can be planned, only not applied.
     let commit = Repo::discover(&global.roster).and_then(|repo| repo.head()).ok().map(|id| id.to_string());
-    let planned = make(&source, global, commit, clock::now(), &OnlyRead, terminal).await;
-    let digest = digest::digest(&planned.plan);
-    let out = match args.format {
-        PlanFormat::Text => text::render(&planned.plan, &digest, terminal.style()),
-        PlanFormat::Json => {
-            let document = json::document(&planned.plan, &digest);
-            serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
-        }
+    let now = clock::now();
+    let mut planned = if args.offline {
+        offline(&source, global, commit, now)
+    } else {
+        make(&source, global, commit, now, &OnlyRead, terminal).await
     };
-    if !planned.plan.clusters.is_empty() || planned.errors.is_empty() {
+    let digested = digest::digested(&planned.plan);
+    let digest = digest::digest(&planned.plan);
+    let refused = plan::safety::check(&source.roster, &planned.plan, None).err();
+    if let Some(revision) = &args.base {
+        planned.plan = base::compare(&source, global, &planned, revision)?;
+    }
+    let plan = &planned.plan;
+    let errors = Error::all(planned.errors);
+    let context = Context { digest: &digest, failed: errors.as_ref(), refused: refused.as_ref() };
+    let out = match args.format {
+        PlanFormat::Text => text::render(plan, &digest, terminal.style()),
+        PlanFormat::Markdown => markdown::render(plan, context, markdown::LONGEST_COMMENT),
+        PlanFormat::Json => json::print(&json::document(plan, &digest, digested)),
+    };
+    if !plan.clusters.is_empty() || errors.is_none() {
         terminal.print(out.as_bytes())?;
     }
-    if let Some(error) = Error::all(planned.errors) {
+    if let Some(error) = errors {
         return Err(error);
     }
     // Said now, so that a reviewer sees what apply would refuse.
-    if let Err(error) = plan::safety::check(&source.roster, &planned.plan, None) {
+    if let Some(error) = refused {
         terminal.error(&error);
     }
-    Ok(if args.detailed_exitcode && !planned.plan.is_empty() { CHANGES } else { DONE })
+    Ok(if args.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
 }
 
 /// A plan, with the clusters that it is about; a cluster that failed stops no other.
 pub struct Planned {
     pub plan: Plan,
+    /// Where the clusters were read: each of the plan's, in its order.
     pub reached: Vec<Reached>,
+    /// Where they were not: what else each was planned from.
+    pub unreached: Vec<Observed>,
     pub errors: Vec<Error>,
+}
+
+/// What a cluster was planned from, and the way there, where it was read.
+pub type Seen<'a> = (&'a Observed, Option<&'a Connection>);
+
+impl Planned {
+    fn new(source: &Source, roster_commit: Option<String>, now: Timestamp) -> Self {
+        let roster = source.roster.name.clone();
+        let plan = Plan { roster, roster_commit, now, clusters: Vec::new(), base: None };
+        Self { plan, reached: Vec::new(), unreached: Vec::new(), errors: Vec::new() }
+    }
+
+    /// What each of the plan's clusters was planned from, and the way there.
+    pub fn observed(&self) -> impl Iterator<Item = Seen<'_>> {
+        let reached = self.reached.iter().map(|reached| (&reached.observed, Some(&reached.connection)));
+        reached.chain(self.unreached.iter().map(|observed| (observed, None)))
+    }
+}
+
+/// Plans each cluster from the repository alone.
+fn offline(source: &Source, global: &Global, roster_commit: Option<String>, now: Timestamp) -> Planned {
+    let mut planned = Planned::new(source, roster_commit, now);
+    let several = source.clusters(global).count() > 1;
+    for (name, wanted) in source.clusters(global) {
+        let result = reach::unreached(source, name, wanted).and_then(|(observed, mut refused_keys)| {
+            planned.errors.append(&mut refused_keys);
+            let plan = plan::plan(&source.file, &source.roster, name, &observed, now)?;
+            Ok((plan, observed))
+        });
+        match result {
+            Ok((plan, observed)) => {
+                planned.plan.clusters.push(plan);
+                planned.unreached.push(observed);
+            }
+            Err(error) if several => planned.errors.push(error.within(&cluster(name))),
+            Err(error) => planned.errors.push(error),
+        }
+    }
+    planned
+}
+
+/// The cluster as it is now, and what another commit knew of it.
+///
+/// # Errors
+/// The records there are not as certctl wrote them.
+pub fn observed_at(
+    there: &Source,
+    name: &ClusterName,
+    now: &Observed,
+    connection: Option<&Connection>,
+) -> Result<Observed> {
+    let mut observed = there.repository(name)?;
+    // Whose key is refused there gets nothing new there.
+    there.brought_keys(name, &mut observed);
+    observed.unseen = now.unseen.clone();
+    observed.state = now.state.clone();
+    observed.identity = now.identity.clone();
+    observed.server = now.server.clone();
+    observed.certificate_authority_sha256 = now.certificate_authority_sha256.clone();
+    if let Some(wanted) = there.roster.clusters.get(name) {
+        reach::endpoint(there, wanted, connection, &mut observed)?;
+    }
+    Ok(observed)
 }
 
 /// Reads all clusters side by side and plans each.
@@ -67,11 +146,7 @@ pub async fn make(
         (name, reached)
     }))
     .await;
-    let mut planned = Planned {
-        plan: Plan { roster: source.roster.name.clone(), roster_commit, now, clusters: Vec::new() },
-        reached: Vec::new(),
-        errors: Vec::new(),
-    };
+    let mut planned = Planned::new(source, roster_commit, now);
     for (name, reached) in read {
         let result = reached.and_then(|mut reached| {
             planned.errors.append(&mut reached.refused_keys);

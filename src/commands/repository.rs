@@ -1,11 +1,8 @@
 //! What the repository knows of the clusters: records, sealed files, pins and brought keys, each
 //! checked before anything is decided on it.
 
-use std::fs;
-use std::path::Path;
-
 use super::clock;
-use super::load::{LARGEST_FILE, Source, read_beside};
+use super::load::{LARGEST_FILE, Source};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, CredentialGroup, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
@@ -22,30 +19,13 @@ impl Source {
     pub fn repository(&self, name: &ClusterName) -> Result<Observed> {
         let mut observed = Observed::default();
         let mut errors = Vec::new();
-        let folder = self.folder.join("access").join(name.as_str());
         let shown = |file: &str| format!("access/{name}/{file}");
-        for folder in [self.folder.join("access"), folder.clone()] {
-            if folder.is_symlink() {
-                return Err(Error::new(format!("{} is a symbolic link; nothing was done", folder.display()))
-                    .hint("records lie in the repository itself: put a folder there"));
-            }
-        }
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            // No credential was ever issued there.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(observed),
-            Err(error) => {
-                return Err(Error::new(format!("access/{name} could not be read; nothing was planned"))
-                    .caused_by(error));
-            }
-        };
-        for entry in entries {
-            let entry = entry.map_err(|e| {
-                Error::new(format!("access/{name} could not be read; nothing was planned")).caused_by(e)
-            })?;
-            let file = entry.file_name().to_string_lossy().into_owned();
+        // Without that folder no credential was ever issued there.
+        let Some(files) = self.files.list(&format!("access/{name}"))? else { return Ok(observed) };
+        for file in files {
             let bytes = || {
-                read_beside(&self.folder, Path::new(&shown(&file)), LARGEST_FILE)
+                self.files
+                    .read(&shown(&file), LARGEST_FILE)
                     .map_err(|e| Error::new(format!("{} could not be read", shown(&file))).caused_by(e))
             };
             let user = |stem: &str| {
@@ -101,15 +81,8 @@ impl Source {
     /// # Errors
     /// Each folder under `access/` that holds credentials which still are bound somewhere.
     pub fn refuse_forgotten_clusters(&self) -> Result<()> {
-        let unreadable = |error| Error::new("access/ could not be read; nothing was done").caused_by(error);
-        let folders = match fs::read_dir(self.folder.join("access")) {
-            Ok(folders) => folders,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(unreadable(error)),
-        };
         let mut errors = Vec::new();
-        for folder in folders {
-            let name = folder.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+        for name in self.files.list("access")?.unwrap_or_default() {
             let Ok(name) = name.parse::<ClusterName>() else { continue };
             if self.roster.clusters.contains_key(&name) {
                 continue;
@@ -160,18 +133,17 @@ impl Source {
         let mut errors = Vec::new();
         for (user_name, user) in self.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
             let Some(path) = &user.csr else { continue };
-            let place = format!("{}:{}", self.file, user.position);
-            let brought = read_beside(&self.folder, path.as_str().as_ref(), LARGEST_FILE)
+            let brought = (self.files.read(path.as_str(), LARGEST_FILE))
                 .map_err(|cause| {
-                    Error::new(format!("{place}: {path}, user `{user_name}`'s csr, could not be read"))
+                    Error::new(format!("{path}, user `{user_name}`'s csr, could not be read"))
                         .caused_by(cause)
                 })
-                .and_then(|bytes| brought_key(&place, user_name, &self.roster, user, &bytes));
+                .and_then(|bytes| brought_key(user_name, &self.roster, user, &bytes));
             match brought {
                 Ok(brought) => drop(observed.brought_keys.insert(user_name.clone(), brought)),
                 Err(error) => {
                     observed.refused_keys.insert(user_name.clone());
-                    errors.push(error);
+                    errors.push(error.placed(&self.file, user.position));
                 }
             }
         }
@@ -235,16 +207,9 @@ fn check_credential(user: &UserName, credential: &Credential) -> Result<(), Stri
     Ok(())
 }
 
-fn brought_key(
-    place: &str,
-    name: &UserName,
-    roster: &Roster,
-    user: &roster::User,
-    bytes: &[u8],
-) -> Result<BroughtKey> {
+fn brought_key(name: &UserName, roster: &Roster, user: &roster::User, bytes: &[u8]) -> Result<BroughtKey> {
     let path = user.csr.as_ref().map_or("", |path| path.as_str());
     let groups = people::in_certificate_groups(roster, user, clock::now());
-    let checked = pki::check_brought_request(bytes, name, &groups)
-        .map_err(|error| error.within(&format!("{place}: {path}")))?;
+    let checked = pki::check_brought_request(bytes, name, &groups).map_err(|error| error.within(path))?;
     Ok(BroughtKey { id: checked.id, csr_sha256: checked.sha256, request: checked.pem })
 }

@@ -10,7 +10,7 @@ use super::login::{entry_name, parse};
 use super::own::{self, Own};
 use super::terminal::Terminal;
 use super::{DONE, FAILED, clock, identities, runtime};
-use crate::cli::{Global, PlanFormat, WhoamiArgs};
+use crate::cli::{Format, Global, WhoamiArgs};
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
 use crate::kubeconfig::file::{self, Files};
@@ -52,8 +52,8 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
     let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
 
     let out = match args.format {
-        PlanFormat::Text => table(&source, &opened, &logins, &answers, now),
-        PlanFormat::Json => {
+        Format::Text => table(&source, &opened, &logins, &answers, now),
+        Format::Json => {
             let clusters = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| {
                 let mut entry = json!({
                     "name": own.cluster.as_str(),

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::observed::{self, Binding, BindingAt, ClusterState, Subject};
-use super::people::{People, lasts};
+use super::people::{Leaving, People, lasts};
 use crate::error::visible_line;
 use crate::model::{
     ClusterName, CredentialGroup, GroupName, Namespace, Position, RoleRef, RosterName, UserName,
@@ -53,6 +53,11 @@ impl Slot {
             RoleRef::ClusterRole(role) => format!("certctl:{grantee}:{role}"),
             RoleRef::Role(role) => format!("certctl:{grantee}:role={role}"),
         }
+    }
+
+    /// Where its binding is, as long as it is not split.
+    fn whole(&self) -> BindingAt {
+        BindingAt { namespace: self.namespace.as_ref().map(ToString::to_string), name: self.base_name() }
     }
 }
 
@@ -98,6 +103,8 @@ pub struct Desired {
 pub struct BindingAction {
     /// Where.
     pub at: BindingAt,
+    /// The name that its slot has while it is not split: what it is told by where parts do not count.
+    pub slot: BindingAt,
     /// What it binds to; `None` where it has to go, and binds to something that no roster can name.
     pub role: Option<RoleRef>,
     /// As it is; `None` where it has to be created.
@@ -124,8 +131,21 @@ pub struct Change {
     pub joins: bool,
     /// Whose credential it is, where it is one.
     pub user: Option<UserName>,
+    /// What is behind it.
+    pub cause: Cause,
     /// Half a sentence.
     pub why: String,
+}
+
+/// What makes a subject come or go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Roster and records, which say who holds the slot.
+    Roster,
+    /// The credential has expired.
+    Clock,
+    /// Somebody changed the object.
+    Drift,
 }
 
 /// What happens to a binding.
@@ -300,11 +320,12 @@ pub fn diff(
     let mut actions = Vec::new();
     let mut by_base: BTreeMap<BindingAt, (&Slot, &BTreeSet<Holder>)> = BTreeMap::new();
     for (slot, holders) in &desired.holders {
-        let namespace = slot.namespace.as_ref().map(|n| n.to_string());
-        by_base.insert(BindingAt { namespace, name: slot.base_name() }, (slot, holders));
+        by_base.insert(slot.whole(), (slot, holders));
+        let whole = slot.whole();
         for (at, part) in parts(slot, holders) {
             let observed = ours.remove(&at);
-            let action = BindingAction::new(at, Some(slot.role.clone()), observed, part, holders, people);
+            let role = Some(slot.role.clone());
+            let action = BindingAction::new(at, whole.clone(), role, observed, part, holders, people);
             actions.extend(action);
         }
     }
@@ -314,11 +335,12 @@ pub fn diff(
         let base = BindingAt { namespace: at.namespace.clone(), name: base.to_owned() };
         let nobody = BTreeSet::new();
         let slot = by_base.get(&base).filter(|(slot, _)| same_role(binding, &slot.role));
-        let (role, holders) = match slot {
-            Some((slot, holders)) => (Some(slot.role.clone()), *holders),
-            None => (role_of(binding), &nobody),
+        let (whole, role, holders) = match slot {
+            Some((slot, holders)) => (base, Some(slot.role.clone()), *holders),
+            None => (at.clone(), role_of(binding), &nobody),
         };
-        let action = BindingAction::new(at.clone(), role, Some(binding), BTreeSet::new(), holders, people);
+        let part = BTreeSet::new();
+        let action = BindingAction::new(at.clone(), whole, role, Some(binding), part, holders, people);
         actions.extend(action.map(|action| BindingAction { goes_last: !holders.is_empty(), ..action }));
     }
     actions.sort_by(|a, b| a.at.cmp(&b.at));
@@ -338,6 +360,7 @@ impl BindingAction {
     /// `part` is what this object has to hold, `holders` all who hold its slot.
     fn new(
         at: BindingAt,
+        slot: BindingAt,
         role: Option<RoleRef>,
         observed: Option<&Binding>,
         part: BTreeSet<Holder>,
@@ -364,24 +387,27 @@ impl BindingAction {
                 held.extend(holder);
                 continue;
             }
-            let why = match &group {
-                _ if twice => "it is there twice".to_owned(),
-                _ if recreate => "the binding is made again, because its roleRef was changed".to_owned(),
-                Some(_) if stays => "it is bound by another part".to_owned(),
+            let (cause, why) = match &group {
+                _ if twice => (Cause::Drift, "it is there twice"),
+                _ if recreate => {
+                    (Cause::Roster, "the binding is made again, because its roleRef was changed")
+                }
+                Some(_) if stays => (Cause::Roster, "it is bound by another part"),
                 Some(group) => match people.leaving.get(group) {
-                    Some(why) => why.clone(),
+                    Some(leaving) => leaving.why(),
                     None if people.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id)) => {
-                        "no longer granted".to_owned()
+                        (Cause::Roster, "no longer granted")
                     }
-                    None => "no record knows it".to_owned(),
+                    None => (Cause::Drift, "no record knows it"),
                 },
-                None => "added by hand; certctl binds only credential groups".to_owned(),
+                None => (Cause::Drift, "added by hand; certctl binds only credential groups"),
             };
             changes.push(Change {
                 subject: subject_text(subject),
                 joins: false,
                 user: group.map(|g| g.user),
-                why,
+                cause,
+                why: why.to_owned(),
             });
         }
         if let (true, Some(binding), Some(role)) = (recreate, observed, &role) {
@@ -389,6 +415,7 @@ impl BindingAction {
                 subject: format!("roleRef {role}"),
                 joins,
                 user: None,
+                cause: Cause::Drift,
                 why: why.to_owned(),
             };
             changes.push(change(role_in_cluster(binding), false, "it cannot be changed in place"));
@@ -403,6 +430,7 @@ impl BindingAction {
                 subject: format!("Group {holder}"),
                 joins: true,
                 user: Some(holder.user().clone()),
+                cause: Cause::Roster,
                 why: why.to_owned(),
             });
         }
@@ -411,6 +439,7 @@ impl BindingAction {
         let goes = part.is_empty() && observed.is_some();
         (goes || !changes.is_empty()).then(|| Self {
             at,
+            slot,
             role,
             observed: observed.cloned(),
             desired: part,
@@ -419,5 +448,73 @@ impl BindingAction {
             recreate,
             changes,
         })
+    }
+}
+
+/// What has to change between two rosters, whatever the cluster holds now. Slots are told as if they
+/// were never split.
+pub fn between(before: &Desired, after: &Desired, people: &People) -> Vec<BindingAction> {
+    let nobody = BTreeSet::new();
+    let slots: BTreeSet<&Slot> = before.holders.keys().chain(after.holders.keys()).collect();
+    let mut actions: Vec<BindingAction> = slots
+        .into_iter()
+        .filter_map(|slot| {
+            let old = before.holders.get(slot).unwrap_or(&nobody);
+            let new = after.holders.get(slot).unwrap_or(&nobody);
+            (old != new).then(|| BindingAction::from_to(slot, old, new, people))
+        })
+        .collect();
+    actions.sort_by(|a, b| a.at.cmp(&b.at));
+    actions
+}
+
+impl BindingAction {
+    fn from_to(slot: &Slot, old: &BTreeSet<Holder>, new: &BTreeSet<Holder>, people: &People) -> Self {
+        let at = slot.whole();
+        let change = |holder: &Holder, joins, (cause, why): (Cause, &str)| Change {
+            subject: format!("Group {holder}"),
+            joins,
+            user: Some(holder.user().clone()),
+            cause,
+            why: why.to_owned(),
+        };
+        let leaving = |holder: &Holder| match holder {
+            Holder::Recorded(group) => people.leaving.get(group).map(Leaving::why),
+            Holder::Issued(_) => None,
+        };
+        let leaves = old.difference(new).map(|holder| {
+            change(holder, false, leaving(holder).unwrap_or((Cause::Roster, "no longer granted")))
+        });
+        let joins = new.difference(old).map(|holder| {
+            let why = match holder {
+                Holder::Issued(_) => "once it is issued and recorded",
+                Holder::Recorded(_) => "newly granted",
+            };
+            change(holder, true, (Cause::Roster, why))
+        });
+        let mut changes: Vec<Change> = leaves.chain(joins).collect();
+        changes.sort();
+        let subject =
+            |holder: &Holder| Subject { kind: "Group".into(), name: holder.to_string(), namespace: None };
+        let observed = (!old.is_empty()).then(|| Binding {
+            at: at.clone(),
+            role_kind: slot.role.kind().to_owned(),
+            role_name: slot.role.name().to_string(),
+            subjects: old.iter().map(subject).collect(),
+            labels: BTreeMap::new(),
+            uid: String::new(),
+            resource_version: String::new(),
+        });
+        Self {
+            slot: at.clone(),
+            at,
+            role: Some(slot.role.clone()),
+            observed,
+            desired: new.clone(),
+            reduced: None,
+            goes_last: false,
+            recreate: false,
+            changes,
+        }
     }
 }

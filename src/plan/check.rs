@@ -65,9 +65,9 @@ pub fn keys(
         };
         errors.push(
             Error::new(format!(
-                "{roster_file}:{}: user `{user_name}`'s csr brings the public key of {wrong}; nothing was planned on cluster `{name}`",
-                user.position
+                "user `{user_name}`'s csr brings the public key of {wrong}; nothing was planned on cluster `{name}`"
             ))
+            .placed(roster_file, user.position)
             .hint(format!(
                 "a certificate cannot be taken back from its key, so make a new key, e.g. \
                  `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for {user_name}"
@@ -90,7 +90,6 @@ pub fn references(
     let mut errors = Vec::new();
     let mut missing_namespaces = std::collections::BTreeSet::new();
     for (slot, position) in &desired.positions {
-        let place = format!("{roster_file}:{position}");
         let who = match &slot.grantee {
             Grantee::Group(group) => format!("group `{group}`"),
             Grantee::User(user) => format!("user `{user}`"),
@@ -102,8 +101,9 @@ pub fn references(
                 errors.push((
                     *position,
                     Error::new(format!(
-                        "{place}: namespace `{namespace}`, granted to {who}, does not exist on cluster `{name}`; nothing was planned there"
+                        "namespace `{namespace}`, granted to {who}, does not exist on cluster `{name}`; nothing was planned there"
                     ))
+                    .placed(roster_file, *position)
                     .hint(format!("create it with `kubectl create namespace {namespace}`, or correct the roster")),
                 ));
             }
@@ -111,11 +111,12 @@ pub fn references(
             errors.push((
                 *position,
                 Error::new(format!(
-                    "{place}: {} `{}`{}, granted to {who}, does not exist on cluster `{name}`; nothing was planned there",
+                    "{} `{}`{}, granted to {who}, does not exist on cluster `{name}`; nothing was planned there",
                     slot.role.kind(),
                     slot.role.name(),
                     slot.namespace.as_ref().filter(|_| slot.role.kind() == "Role").map_or(String::new(), |n| format!(" in namespace `{n}`")),
                 ))
+                .placed(roster_file, *position)
                 .hint(hint),
             ));
         }

@@ -1,90 +1,171 @@
 //! The name of a plan: SHA-256 over what the roster drives.
 //!
 //! What the clock drives (renewals, clean-ups) is left out, so a plan that was approved on Monday
-//! still has its name on Tuesday. A binding counts by the people who join or leave it, not by the
-//! credentials, because a renewal changes those without changing anyone's rights.
+//! still has its name on Tuesday. A binding counts by the people who join or leave its slot, not by
+//! credentials and not by the objects that a slot is split into: a renewal adds a credential, and may
+//! so split a slot, without changing anyone's rights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{ClusterPlan, Plan};
-use crate::model::{hex, sha256};
+use super::bindings::Cause;
+use super::observed::BindingAt;
+use super::{BindingAction, ClusterPlan, CredentialAction, Plan, Reason};
+use crate::model::{CredentialGroup, UserName, hex, sha256};
 
-#[derive(Serialize)]
-struct Digested<'a> {
-    roster: &'a str,
-    clusters: Vec<DigestedCluster<'a>>,
+/// What a digest begins with.
+const PREFIX: &str = "sha256:";
+
+/// What the digest of a plan that saw no cluster begins with. It names another thing, and no apply can
+/// be held to it.
+pub const OFFLINE: &str = "offline:";
+
+/// What a digest is over. Two plans with the same content do the same to people's access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Digested {
+    /// `metadata.name` of the roster.
+    pub roster: String,
+    /// Those where something happens that the roster drives.
+    pub clusters: Vec<DigestedCluster>,
 }
 
-#[derive(Serialize)]
-struct DigestedCluster<'a> {
-    name: &'a str,
-    uid: &'a str,
-    people: Vec<(&'a str, &'a str, String, String)>,
-    bindings: Vec<DigestedBinding>,
+/// One cluster of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestedCluster {
+    /// The roster's name for it.
+    pub name: String,
+    /// Its identity.
+    pub uid: String,
+    /// What happens to people's credentials.
+    pub people: BTreeSet<DigestedPerson>,
+    /// Whose rights change.
+    pub bindings: BTreeSet<DigestedBinding>,
 }
 
-#[derive(Serialize)]
-struct DigestedBinding {
-    at: String,
-    role: String,
-    /// Who joins (+1) or leaves (-1), people whose credentials only change left out.
-    changes: BTreeMap<String, i64>,
+/// One decision about one person. Which credential is new or old is the clock's doing: a renewal in
+/// between must not count.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestedPerson {
+    /// Whose credential.
+    pub user: String,
+    /// `issue`, `renew`, `rotate` or `revoke`.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// SHA-256 over the recipients that a new one is sealed to; empty where there is none.
+    pub recipients: String,
 }
 
-/// `sha256:<hex>`.
+/// Who gets the rights of a binding, or a binding and its parts, and who loses them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestedBinding {
+    /// Kind and name of the binding.
+    pub binding: String,
+    /// Kind and name of the role.
+    pub role: String,
+    /// Users, or what else is a subject.
+    pub joins: BTreeSet<String>,
+    /// Users, or what else is a subject.
+    pub leaves: BTreeSet<String>,
+}
+
+/// `sha256:<hex>`; `offline:sha256:<hex>` of a plan that saw no cluster.
 pub fn digest(plan: &Plan) -> String {
-    let digested = Digested {
-        roster: plan.roster.as_str(),
-        clusters: plan
-            .clusters
-            .iter()
-            .map(cluster)
-            .filter(|c| !c.people.is_empty() || !c.bindings.is_empty())
-            .collect(),
-    };
-    // Serializing plain strings and numbers cannot fail; an empty text would still be no other plan's.
-    let text = serde_json::to_vec(&digested).unwrap_or_default();
-    format!("sha256:{}", hex(&sha256(&text)))
+    let digest = digest_of(&digested(plan));
+    if plan.is_offline() { format!("{OFFLINE}{digest}") } else { digest }
 }
 
-fn cluster(plan: &ClusterPlan) -> DigestedCluster<'_> {
+/// `sha256:<hex>` over this content.
+pub fn digest_of(digested: &Digested) -> String {
+    // Serializing plain strings cannot fail; an empty text would still be no other plan's.
+    let text = serde_json::to_vec(digested).unwrap_or_default();
+    format!("{PREFIX}{}", hex(&sha256(&text)))
+}
+
+/// Whether two digests, with their prefix or without, are the same one.
+pub fn same(one: &str, other: &str) -> bool {
+    one.trim_start_matches(PREFIX) == other.trim_start_matches(PREFIX)
+}
+
+/// What the digest of this plan is over.
+pub fn digested(plan: &Plan) -> Digested {
+    let clusters = plan.clusters.iter().map(cluster);
+    Digested {
+        roster: plan.roster.to_string(),
+        clusters: clusters.filter(|c| !c.people.is_empty() || !c.bindings.is_empty()).collect(),
+    }
+}
+
+fn cluster(plan: &ClusterPlan) -> DigestedCluster {
     let driven = plan.people.iter().filter(|action| action.reason.roster_driven());
-    let people = driven.map(|action| {
-        // Which credential is new or old is the clock's doing: a renewal in between must not count.
-        (action.user.as_str(), action.verb.word(), action.reason.to_string(), recipients(action))
-    });
-    let clock: Vec<_> = plan
+    // How many old credentials someone has besides the one that is cut off, the clock decides.
+    let people = driven.filter(|action| action.reason != Reason::WithSuccessor).map(person).collect();
+    let clock: BTreeSet<&UserName> = plan
         .people
         .iter()
         .filter(|action| !action.reason.roster_driven())
-        .map(|action| action.user.as_str())
+        .map(|action| &action.user)
         .collect();
-    let mut bindings = Vec::new();
-    for binding in &plan.bindings {
-        let mut changes: BTreeMap<String, i64> = BTreeMap::new();
-        for change in &binding.changes {
-            let who = match &change.user {
-                Some(user) if clock.contains(&user.as_str()) => continue,
-                Some(user) => user.to_string(),
-                None => change.subject.clone(),
-            };
-            *changes.entry(who).or_default() += if change.joins { 1 } else { -1 };
-        }
-        changes.retain(|_, balance| *balance != 0);
-        if !changes.is_empty() {
-            let role = binding.role_text();
-            bindings.push(DigestedBinding { at: binding.at.to_string(), role, changes });
-        }
+    let mut slots: BTreeMap<(&BindingAt, String), Vec<&BindingAction>> = BTreeMap::new();
+    for action in &plan.bindings {
+        slots.entry((&action.slot, action.role_text())).or_default().push(action);
     }
-    DigestedCluster { name: plan.name.as_str(), uid: &plan.uid, people: people.collect(), bindings }
+    let bindings = slots.into_iter().filter_map(|((at, role), parts)| {
+        let (joins, leaves) = net(&parts, &clock);
+        let empty = joins.is_empty() && leaves.is_empty();
+        (!empty).then(|| DigestedBinding { binding: at.to_string(), role, joins, leaves })
+    });
+    DigestedCluster {
+        name: plan.name.to_string(),
+        uid: plan.uid.clone(),
+        people,
+        bindings: bindings.collect(),
+    }
 }
 
-fn recipients(action: &super::CredentialAction) -> String {
+fn person(action: &CredentialAction) -> DigestedPerson {
     let sealed = action.issuance.as_ref().map(|issuance| {
         let recipients: Vec<&str> = issuance.recipients.iter().map(|r| r.as_str()).collect();
         hex(&sha256(recipients.join("\n").as_bytes()))
     });
-    sealed.unwrap_or_default()
+    DigestedPerson {
+        user: action.user.to_string(),
+        action: action.verb.word().to_owned(),
+        reason: action.reason.to_string(),
+        recipients: sealed.unwrap_or_default(),
+    }
+}
+
+/// Who has no credential in a slot before and one after, and the other way round. What somebody put
+/// there by hand counts by itself.
+fn net(parts: &[&BindingAction], clock: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
+    let mut before: BTreeSet<UserName> = BTreeSet::new();
+    let mut after: BTreeSet<&UserName> = BTreeSet::new();
+    for part in parts {
+        let subjects = part.observed.iter().flat_map(|binding| &binding.subjects);
+        let groups = subjects.filter_map(|subject| subject.name.parse::<CredentialGroup>().ok());
+        before.extend(groups.map(|group| group.user));
+        after.extend(part.desired.iter().map(|holder| holder.user()));
+    }
+    let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
+    for change in parts.iter().flat_map(|part| &part.changes) {
+        let whom = if change.joins { &mut joins } else { &mut leaves };
+        match (&change.user, change.cause) {
+            (_, Cause::Clock) => {}
+            (Some(user), Cause::Roster) if clock.contains(user) => {}
+            (Some(user), Cause::Roster) => {
+                if before.contains(user) != after.contains(user) {
+                    whom.insert(user.to_string());
+                }
+            }
+            (_, Cause::Drift) | (None, Cause::Roster) => drop(whom.insert(change.subject.clone())),
+        }
+    }
+    (joins, leaves)
 }

@@ -9,11 +9,13 @@
 //! 3. `bindings`: what every binding has to hold, against what it holds.
 //! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
-//! `safety` then decides whether a plan may be applied, and `digest` names it.
+//! `safety` then decides whether a plan may be applied, `digest` names it, and `delta` tells what of
+//! it a branch changes.
 
 pub mod after;
 pub mod bindings;
 pub mod check;
+pub mod delta;
 pub mod digest;
 pub mod observed;
 pub mod people;
@@ -55,6 +57,56 @@ pub struct Observed {
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
     /// Whoever brought a key that was refused: what they have stays, they get nothing new.
     pub refused_keys: BTreeSet<UserName>,
+    /// What was not looked at; empty where the cluster was read. `state` is empty where this is not.
+    pub unseen: BTreeSet<Unseen>,
+}
+
+impl Observed {
+    /// Whether this was looked at.
+    pub fn sees(&self, what: Unseen) -> bool {
+        !self.unseen.contains(&what)
+    }
+
+    /// Whether the cluster was read.
+    pub fn is_online(&self) -> bool {
+        self.sees(Unseen::Cluster)
+    }
+}
+
+/// What a plan without a cluster cannot know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unseen {
+    /// Bindings and drift, roles and namespaces, requests: whatever is in the cluster.
+    Cluster,
+    /// The address for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
+    Server,
+    /// The CA for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
+    CertificateAuthority,
+}
+
+impl Unseen {
+    /// Stable, for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Server => "server",
+            Self::CertificateAuthority => "certificate-authority",
+        }
+    }
+}
+
+impl std::fmt::Display for Unseen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cluster => {
+                "what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist"
+            }
+            Self::Server => "the server address, which the roster leaves to certctl's kubeconfig",
+            Self::CertificateAuthority => {
+                "the certificate authority, which the roster leaves to certctl's kubeconfig"
+            }
+        })
+    }
 }
 
 /// A public key that its owner brought, from the roster's `csr:` file.
@@ -79,6 +131,21 @@ pub struct Plan {
     pub now: Timestamp,
     /// By name.
     pub clusters: Vec<ClusterPlan>,
+    /// What it is compared with: then it holds only what a branch changes, and cannot be applied.
+    pub base: Option<Base>,
+}
+
+/// The revision that a branch is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// As it was asked for.
+    pub revision: String,
+    /// The commit, in full.
+    pub commit: String,
+    /// What is pending there already, and so not the branch's doing.
+    pub pending: Summary,
+    /// Where it could not be compared with, and why: there the plan is the whole one.
+    pub notes: Vec<String>,
 }
 
 /// What would be done on one cluster.
@@ -102,6 +169,10 @@ pub struct ClusterPlan {
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
     pub active: usize,
+    /// What was not looked at; empty where the cluster was read.
+    pub unseen: BTreeSet<Unseen>,
+    /// What is planned at the base, and with this branch is not any more.
+    pub withdrawn: Vec<String>,
 }
 
 /// Something left over that nobody needs.
@@ -168,7 +239,28 @@ pub struct Warning {
 impl ClusterPlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.people.is_empty() && self.bindings.is_empty() && self.cleanups.is_empty()
+        self.people.is_empty()
+            && self.bindings.is_empty()
+            && self.cleanups.is_empty()
+            && self.withdrawn.is_empty()
+    }
+
+    fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            bindings: self.bindings.len(),
+            cleanup: self.cleanups.len(),
+            warnings: self.warnings.len(),
+            ..Summary::default()
+        };
+        for action in &self.people {
+            match action.verb {
+                Verb::Issue => summary.issue += 1,
+                Verb::Renew => summary.renew += 1,
+                Verb::Rotate => summary.rotate += 1,
+                Verb::Revoke => summary.revoke += 1,
+            }
+        }
+        summary
     }
 }
 
@@ -191,6 +283,19 @@ pub struct Summary {
     pub warnings: usize,
 }
 
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        let Self { issue, renew, rotate, revoke, bindings, cleanup, warnings } = other;
+        self.issue += issue;
+        self.renew += renew;
+        self.rotate += rotate;
+        self.revoke += revoke;
+        self.bindings += bindings;
+        self.cleanup += cleanup;
+        self.warnings += warnings;
+    }
+}
+
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
@@ -200,24 +305,17 @@ impl Plan {
     /// The counts over all clusters.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
-        for cluster in &self.clusters {
-            for action in &cluster.people {
-                match action.verb {
-                    Verb::Issue => summary.issue += 1,
-                    Verb::Renew => summary.renew += 1,
-                    Verb::Rotate => summary.rotate += 1,
-                    Verb::Revoke => summary.revoke += 1,
-                }
-            }
-            summary.bindings += cluster.bindings.len();
-            summary.cleanup += cluster.cleanups.len();
-            summary.warnings += cluster.warnings.len();
-        }
+        self.clusters.iter().for_each(|cluster| summary += cluster.summary());
         summary
+    }
+
+    /// Whether any cluster was not read: such a plan cannot be applied.
+    pub fn is_offline(&self) -> bool {
+        self.clusters.iter().any(|cluster| !cluster.unseen.is_empty())
     }
 }
 
-/// Plans one cluster.
+/// Plans one cluster. Where it was not read, the plan says so in `unseen`, and holds no bindings.
 ///
 /// # Errors
 /// Everything that [`check`] finds: nothing is planned on a cluster that is not the pinned one, that
@@ -230,29 +328,62 @@ pub fn plan(
     observed: &Observed,
     now: Timestamp,
 ) -> Result<ClusterPlan, Error> {
-    check::identity(name, observed.pinned_uid.as_deref(), &observed.state.uid)?;
+    if observed.is_online() {
+        check::identity(name, observed.pinned_uid.as_deref(), &observed.state.uid)?;
+    }
     check::keys(roster_file, roster, name, observed, now)?;
-    let mut people = people::plan(roster, name, observed, now);
-    let foreign = remains::Foreign::new(roster, observed);
-    people.count_what_remains(&foreign, observed);
-    let desired = bindings::desired(roster, name, &people, now);
-    check::references(roster_file, roster, name, observed, &desired)?;
+    let outline = Outline::new(roster, name, observed, now);
+    if observed.is_online() {
+        check::references(roster_file, roster, name, observed, &outline.desired)?;
+    }
+    Ok(outline.into_plan(roster, name, observed, now))
+}
 
-    let bindings = bindings::diff(&roster.name, &desired, &observed.state, &people);
-    let mut cleanups: BTreeSet<Cleanup> = people.records.clone();
-    cleanups.extend(leftover_requests(roster, observed, now));
-    let warnings = warnings::find(roster, name, observed, &people, &foreign, now);
-    Ok(ClusterPlan {
-        name: name.clone(),
-        uid: observed.state.uid.clone(),
-        pin: observed.pinned_uid.is_none(),
-        bindings,
-        cleanups: cleanups.into_iter().collect(),
-        warnings,
-        next_renewal: people.next_renewal,
-        active: people.active,
-        people: people.actions,
-    })
+/// What roster and records come to on one cluster, before anyone asks whether it can be done there.
+struct Outline {
+    people: people::People,
+    desired: bindings::Desired,
+    warnings: Vec<Warning>,
+}
+
+impl Outline {
+    fn new(roster: &Roster, name: &ClusterName, observed: &Observed, now: Timestamp) -> Self {
+        let mut people = people::plan(roster, name, observed, now);
+        let foreign = remains::Foreign::new(roster, observed);
+        people.count_what_remains(&foreign, observed);
+        let desired = bindings::desired(roster, name, &people, now);
+        let warnings = warnings::find(roster, name, observed, &people, &foreign, now);
+        Self { people, desired, warnings }
+    }
+
+    fn into_plan(
+        self,
+        roster: &Roster,
+        name: &ClusterName,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> ClusterPlan {
+        let Self { people, desired, warnings } = self;
+        let online = observed.is_online();
+        let diff = || bindings::diff(&roster.name, &desired, &observed.state, &people);
+        let bindings = if online { diff() } else { Vec::new() };
+        let mut cleanups: BTreeSet<Cleanup> = people.records.clone();
+        cleanups.extend(leftover_requests(roster, observed, now));
+        let pinned = || observed.pinned_uid.clone().unwrap_or_default();
+        ClusterPlan {
+            name: name.clone(),
+            uid: if online { observed.state.uid.clone() } else { pinned() },
+            pin: online && observed.pinned_uid.is_none(),
+            bindings,
+            cleanups: cleanups.into_iter().collect(),
+            warnings,
+            next_renewal: people.next_renewal,
+            active: people.active,
+            people: people.actions,
+            unseen: observed.unseen.clone(),
+            withdrawn: Vec::new(),
+        }
+    }
 }
 
 /// The recorded credential that came of a request. The cluster deletes an issued request within the hour.

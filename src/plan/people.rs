@@ -5,8 +5,9 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::bindings::Cause;
 use super::remains::Foreign;
-use super::{BroughtKey, Cleanup, Observed};
+use super::{BroughtKey, Cleanup, Observed, Unseen};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, GroupName, KeyType, Recipient, UserName};
 use crate::record::{Credential, State};
 use crate::roster::{Roster, User};
@@ -135,7 +136,7 @@ fn recipients(count: usize, what: &str) -> String {
 }
 
 /// One decision about one credential.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialAction {
     /// Whose.
     pub user: UserName,
@@ -165,7 +166,7 @@ impl CredentialAction {
 }
 
 /// All that is needed to issue a credential.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuance {
     /// The kind of key to make, or the key that its owner brought.
     pub key: KeySource,
@@ -192,6 +193,28 @@ pub enum KeySource {
     Brought(BroughtKey),
 }
 
+/// Why a credential group must leave the bindings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leaving {
+    /// It was revoked earlier.
+    Revoked,
+    /// It has expired.
+    Expired,
+    /// This plan revokes it, in these words.
+    Now(String),
+}
+
+impl Leaving {
+    /// What is behind it, and half a sentence.
+    pub(super) fn why(&self) -> (Cause, &str) {
+        match self {
+            Self::Revoked => (Cause::Roster, "it was revoked"),
+            Self::Expired => (Cause::Clock, "it expired"),
+            Self::Now(why) => (Cause::Roster, why),
+        }
+    }
+}
+
 /// Decisions about everyone on one cluster.
 #[derive(Debug, Clone, Default)]
 pub struct People {
@@ -204,7 +227,7 @@ pub struct People {
     /// Of those, whoever keeps their key and with it their group: a renewal of a brought key.
     pub same_group: BTreeSet<UserName>,
     /// Why a credential group must leave the bindings.
-    pub leaving: BTreeMap<CredentialGroup, String>,
+    pub leaving: BTreeMap<CredentialGroup, Leaving>,
     /// Records to bring up to date.
     pub records: BTreeSet<Cleanup>,
     /// The earliest renewal that is still ahead.
@@ -272,10 +295,10 @@ impl People {
             if credential.not_after > now {
                 live.push(credential);
                 if credential.state == State::Revoked {
-                    self.leaves(name, credential, "it was revoked");
+                    self.leaves(name, credential, Leaving::Revoked);
                 }
             } else {
-                self.leaves(name, credential, "it expired");
+                self.leaves(name, credential, Leaving::Expired);
                 self.records.insert(Cleanup::Expired {
                     user: name.clone(),
                     credential: credential.id.clone(),
@@ -287,13 +310,13 @@ impl People {
         live
     }
 
-    fn leaves(&mut self, name: &UserName, credential: &Credential, why: &str) {
+    fn leaves(&mut self, name: &UserName, credential: &Credential, why: Leaving) {
         let group = CredentialGroup { user: name.clone(), id: credential.id.clone() };
-        self.leaving.insert(group, why.to_owned());
+        self.leaving.insert(group, why);
     }
 
     fn revoke(&mut self, name: &UserName, credential: &Credential, reason: Reason) {
-        self.leaves(name, credential, &reason.to_string());
+        self.leaves(name, credential, Leaving::Now(reason.to_string()));
         self.actions.push(CredentialAction {
             user: name.clone(),
             verb: Verb::Revoke,
@@ -370,7 +393,7 @@ impl People {
         if verb == Verb::Rotate {
             for credential in &bound {
                 if Some(credential.id.as_str()) == active.map(|active| active.id.as_str()) {
-                    self.leaves(name, credential, &reason.to_string());
+                    self.leaves(name, credential, Leaving::Now(reason.to_string()));
                 } else {
                     self.revoke(name, credential, Reason::WithSuccessor);
                 }
@@ -494,11 +517,12 @@ fn overlap(wanted: &Issuance, active: &Credential, observed: &Observed) -> Optio
     if added > 0 {
         return Some(Reason::RecipientsAdded(added));
     }
-    if active.server != observed.server {
+    if active.server != observed.server && observed.sees(Unseen::Server) {
         return Some(Reason::Server);
     }
-    (active.certificate_authority_sha256 != observed.certificate_authority_sha256)
-        .then_some(Reason::CertificateAuthority)
+    (active.certificate_authority_sha256 != observed.certificate_authority_sha256
+        && observed.sees(Unseen::CertificateAuthority))
+    .then_some(Reason::CertificateAuthority)
 }
 
 /// Renewal is due, and would gain something: `until` may already be what ends the certificate.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::plan::digest::Digested;
 use crate::plan::{ClusterPlan, Plan, Summary};
 
 /// What `certctl plan --format json` prints.
@@ -16,12 +17,36 @@ pub struct PlanDocument {
     /// The commit that the roster was read at; absent where there is none yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roster_commit: Option<String>,
-    /// `sha256:<hex>` over what the roster drives; renewals and clean-ups do not change it.
+    /// `sha256:<hex>` over what the roster drives; renewals and clean-ups do not change it. With `--base`
+    /// that of the whole plan. `offline:sha256:<hex>` where no cluster was asked: no apply can be held to it.
     pub digest: String,
+    /// What the digest is over: SHA-256 of this object as JSON without spaces.
+    pub digested: Digested,
+    /// Present, and true, where no cluster was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
+    /// With `--base`: what the branch is compared with. All else is then only what the branch changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseDocument>,
     /// By name.
     pub clusters: Vec<ClusterDocument>,
     /// Counts over all clusters.
     pub summary: Summary,
+}
+
+/// The revision that a branch is compared with.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseDocument {
+    /// As it was asked for.
+    pub revision: String,
+    /// The commit where the branch began.
+    pub commit: String,
+    /// What is pending there already, and is not among the actions here.
+    pub pending: Summary,
+    /// Why it could not be compared with, where it could not: there all actions are listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One cluster of a plan.
@@ -37,6 +62,21 @@ pub struct ClusterDocument {
     /// When the next renewal falls due, and whose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_renewal: Option<NextRenewal>,
+    /// What was not looked at; absent where the cluster was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<UnseenDocument>,
+    /// With `--base`: what is planned there, and with this branch is not any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<String>,
+}
+
+/// Something that was not looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct UnseenDocument {
+    /// Stable: `cluster`, `server`, `certificate-authority`.
+    pub code: &'static str,
+    /// For people.
+    pub what: String,
 }
 
 /// One thing to do.
@@ -105,12 +145,20 @@ pub struct NextRenewal {
 }
 
 /// The plan as a document.
-pub fn document(plan: &Plan, digest: &str) -> PlanDocument {
+pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
     PlanDocument {
         format_version: 1,
         roster: plan.roster.to_string(),
         roster_commit: plan.roster_commit.clone(),
         digest: digest.to_owned(),
+        digested,
+        offline: plan.is_offline(),
+        base: plan.base.as_ref().map(|base| BaseDocument {
+            revision: base.revision.clone(),
+            commit: base.commit.clone(),
+            pending: base.pending,
+            notes: base.notes.clone(),
+        }),
         clusters: plan.clusters.iter().map(cluster).collect(),
         summary: plan.summary(),
     }
@@ -148,7 +196,21 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
             .next_renewal
             .as_ref()
             .map(|(at, user)| NextRenewal { at: at.to_string(), user: user.to_string() }),
+        unseen: plan
+            .unseen
+            .iter()
+            .map(|unseen| UnseenDocument { code: unseen.code(), what: unseen.to_string() })
+            .collect(),
+        withdrawn: plan.withdrawn.clone(),
     }
+}
+
+/// The document as text. CI systems read what they are told to do from standard output, and what a
+/// command of theirs begins with (`##[`) can be in a name: it is written with an escape of JSON's.
+pub fn print(document: &PlanDocument) -> String {
+    // Numbers and strings always serialize.
+    let text = serde_json::to_string_pretty(document).unwrap_or_default() + "\n";
+    text.replace("##[", "#\\u0023[")
 }
 
 /// The JSON Schema of [`PlanDocument`], as it is kept in `schemas/plan.schema.json`.

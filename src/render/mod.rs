@@ -1,6 +1,9 @@
 //! A plan for people and for machines.
 
+pub mod actions;
+pub mod difference;
 pub mod json;
+pub mod markdown;
 pub mod text;
 
 /// Colour on or off, decided once at the edge.
@@ -36,6 +39,19 @@ pub mod colour {
     pub const HEADING: Style = Style::new().bold();
     /// Less important.
     pub const FAINT: Style = Style::new().dimmed();
+}
+
+/// `12,345`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// `1 binding`, `2 bindings`.

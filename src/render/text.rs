@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Style, colour, count};
 use crate::error::visible_line;
 use crate::plan::bindings::{BindingAction, BindingVerb};
-use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
+use crate::plan::{Base, ClusterPlan, CredentialAction, Plan, Summary, Verb};
 
 /// The whole plan.
 pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
@@ -18,18 +18,56 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
         render_cluster(&mut out, cluster, plan.now, style);
         out.push('\n');
     }
-    if plan.is_empty() {
-        let _ = writeln!(out, "Nothing to do: the clusters are as the roster says.");
-        return out;
+    let _ = writeln!(out, "{}", if plan.is_empty() { nothing(plan).to_owned() } else { headline(plan) });
+    for line in plan.base.iter().flat_map(about) {
+        let _ = writeln!(out, "{}", visible_line(&line));
     }
-    let _ = writeln!(out, "{}", headline(plan));
-    let _ = writeln!(out, "{}", style.paint(colour::FAINT, &format!("Digest: {digest}")));
+    // With a base, the digest is that of the whole plan, which may do more than this one.
+    if !plan.is_empty() || plan.base.is_some() {
+        let _ = writeln!(out, "{}", style.paint(colour::FAINT, &format!("Digest: {digest}")));
+    }
     out
+}
+
+/// That there is nothing to do, as far as was looked.
+pub fn nothing(plan: &Plan) -> &'static str {
+    match (plan.is_offline(), plan.base.is_some()) {
+        (false, false) => "Nothing to do: the clusters are as the roster says.",
+        (false, true) => "This branch changes nothing on the clusters.",
+        (true, false) => {
+            "Nobody's credential changes, by roster and records; the clusters were not looked at."
+        }
+        (true, true) => {
+            "This branch changes nobody's credential and no grant, by roster and records; the clusters were not looked at."
+        }
+    }
+}
+
+/// What a plan is compared with, and what is pending there.
+pub fn about(base: &Base) -> Vec<String> {
+    let commit = base.commit.get(..10).unwrap_or(&base.commit);
+    let mut lines =
+        vec![format!("Only what this branch changes since it left {} at {commit}.", base.revision)];
+    let pending = counts(&base.pending);
+    if !pending.is_empty() {
+        lines.push(format!("Pending there already, and done by the next apply too: {}.", pending.join(", ")));
+    }
+    lines.extend(base.notes.iter().map(|note| format!("Not compared: {note}.")));
+    lines
 }
 
 /// `Plan: 2 to issue, 1 to revoke; 3 bindings to write.`
 pub fn headline(plan: &Plan) -> String {
-    let summary = plan.summary();
+    let mut parts = counts(&plan.summary());
+    let withdrawn: usize = plan.clusters.iter().map(|cluster| cluster.withdrawn.len()).sum();
+    if withdrawn > 0 {
+        parts.push(format!("{withdrawn} not planned any more"));
+    }
+    format!("Plan{}: {}.", if plan.is_offline() { " (offline)" } else { "" }, parts.join(", "))
+}
+
+/// `2 to issue`, `1 to revoke`, `3 bindings to write`.
+pub fn counts(summary: &Summary) -> Vec<String> {
     let people = [
         (summary.issue, "to issue"),
         (summary.renew, "to renew"),
@@ -47,7 +85,7 @@ pub fn headline(plan: &Plan) -> String {
     if summary.warnings > 0 {
         parts.push(count(summary.warnings, "warning"));
     }
-    format!("Plan: {}.", parts.join(", "))
+    parts
 }
 
 fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style: Style) {
@@ -57,8 +95,9 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
     }
     let (renewals, changes): (Vec<_>, Vec<_>) =
         cluster.people.iter().partition(|action| action.verb == Verb::Renew);
-    people(out, "People", &changes, now, style);
-    people(out, "Renewals", &renewals, now, style);
+    let online = cluster.unseen.is_empty();
+    people(out, "People", &changes, now, online, style);
+    people(out, "Renewals", &renewals, now, online, style);
     if !cluster.bindings.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Bindings"));
         for binding in &cluster.bindings {
@@ -76,8 +115,20 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
             );
         }
     }
+    if !cluster.withdrawn.is_empty() {
+        let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Not planned any more"));
+        for action in &cluster.withdrawn {
+            let _ = writeln!(out, "    {} {}", style.paint(colour::REMOVE, "-"), visible_line(action));
+        }
+    }
     if cluster.is_empty() {
-        let _ = writeln!(out, "  no changes");
+        let _ = writeln!(out, "  no changes{}", if online { "" } else { " to credentials" });
+    }
+    if !online {
+        let _ = writeln!(out, "  {}", style.paint(colour::WARN, "Not seen:"));
+        for unseen in &cluster.unseen {
+            let _ = writeln!(out, "    {unseen}");
+        }
     }
     if let Some((at, user)) = &cluster.next_renewal {
         let when = if *at <= now {
@@ -93,7 +144,14 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
     }
 }
 
-fn people(out: &mut String, title: &str, actions: &[&CredentialAction], now: Timestamp, style: Style) {
+fn people(
+    out: &mut String,
+    title: &str,
+    actions: &[&CredentialAction],
+    now: Timestamp,
+    online: bool,
+    style: Style,
+) {
     if actions.is_empty() {
         return;
     }
@@ -107,20 +165,23 @@ fn people(out: &mut String, title: &str, actions: &[&CredentialAction], now: Tim
             Verb::Revoke => ("-", colour::REMOVE),
         };
         let verb = style.paint(paint, &format!("{sign} {:<6}", action.verb));
-        let id = action.credential.as_ref().map_or("", |id| id.as_str());
         let valid =
             format!("until {} ({})", date(action.not_after), span(now.duration_until(action.not_after)));
-        let _ = writeln!(out, "    {verb}  {:<width$}  {valid:<28}  {}", action.user, reason(action, id));
+        let _ = writeln!(out, "    {verb}  {:<width$}  {valid:<28}  {}", action.user, reason(action, online));
     }
 }
 
-fn reason(action: &CredentialAction, id: &str) -> String {
+/// Why, and what becomes of the credential that is there. What remains to it is known only where the
+/// cluster was read.
+pub fn reason(action: &CredentialAction, online: bool) -> String {
+    let id = action.credential.as_ref().map_or("", |id| id.as_str());
     match action.verb {
         Verb::Issue => action.reason.to_string(),
         Verb::Renew if id.is_empty() => action.reason.to_string(),
         Verb::Renew => format!("{}; {id} stays bound until it expires", action.reason),
         Verb::Rotate => format!("{}; {id} is cut off{}", action.reason, but_for(action.remains)),
         Verb::Revoke => match action.remains {
+            0 if !online => format!("{}; {id} is cut off", action.reason),
             0 => format!("{}; {id} keeps only what system:authenticated may do", action.reason),
             remains => format!("{}; {id} is cut off{}", action.reason, but_for(remains)),
         },

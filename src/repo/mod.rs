@@ -17,6 +17,7 @@ mod place;
 mod propose;
 mod push;
 mod remote;
+mod revision;
 mod stale;
 mod status;
 mod url;
@@ -206,28 +207,6 @@ impl Repo {
     /// Where HEAD cannot be read.
     pub fn branch(&self) -> Result<Option<String>> {
         Ok(head_of(&self.git)?.branch.map(|name| short(&name).to_owned()))
-    }
-
-    /// The content of a file in a revision; `None` where that revision has no such file.
-    ///
-    /// # Errors
-    /// Where there is no such revision, or there is something else than a regular file.
-    pub fn show(&self, rev: &str, path: &str) -> Result<Option<Vec<u8>>> {
-        let full = self.inside(path)?;
-        let tree =
-            (self.git.revparse_single(rev)).and_then(|object| object.peel_to_tree()).map_err(|error| {
-                Error::new(format!("`{rev}` is no revision of this repository"))
-                    .caused_by(error)
-                    .hint("in a shallow clone, fetch it first: git fetch --unshallow")
-            })?;
-        let Some(entry) = entry(&tree, &full)? else {
-            return Ok(None);
-        };
-        if !entry.is_regular() {
-            return Err(Error::new(format!("{path} is not a regular file in {rev}")));
-        }
-        let blob = self.git.find_blob(entry.id).map_err(|error| internal("read", path, error))?;
-        Ok(Some(blob.content().to_vec()))
     }
 
     /// A path relative to the roster's folder as a path from the root of the working tree.

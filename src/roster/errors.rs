@@ -69,7 +69,7 @@ impl<'f> Errors<'f> {
             self.left_out += 1;
             return;
         }
-        let mut error = Error::new(format!("{}: {fact}", self.place(position)));
+        let mut error = Error::new(fact).placed(self.file, position);
         if let Some(hint) = hint {
             error = error.hint(hint);
         }

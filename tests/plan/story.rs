@@ -98,7 +98,13 @@ impl Story {
 
     pub fn whole(&self) -> Plan {
         let roster = self.roster();
-        Plan { roster: roster.name, roster_commit: None, now: self.now, clusters: vec![self.plan()] }
+        Plan {
+            roster: roster.name,
+            roster_commit: None,
+            now: self.now,
+            clusters: vec![self.plan()],
+            base: None,
+        }
     }
 
     pub fn text(&self) -> String {

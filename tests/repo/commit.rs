@@ -40,9 +40,8 @@ stories! {
         assert!(clone.git("reflog -1").contains("certctl: certctl: issue alice"));
         assert!(repo.is_ours(&committed.id).unwrap());
         assert!(!repo.is_ours(&parent).unwrap());
-        assert_eq!(repo.show("HEAD", ALICE).unwrap().unwrap(), b"alice\n");
-        assert_eq!(repo.show("HEAD~1", ALICE).unwrap(), None);
-        assert!(refused(repo.show("nowhere", ALICE)).contains("`nowhere` is no revision"));
+        assert_eq!(repo.read_at(&committed.id, ALICE, 10).unwrap().unwrap(), b"alice\n");
+        assert_eq!(repo.read_at(&parent, ALICE, 10).unwrap(), None);
         let left = clone.git("ls-files --others --exclude-standard");
         assert_eq!(left, "untracked\n");
         assert!(!fs::read_dir(clone.0.join(".git")).unwrap().flatten()
@@ -94,7 +93,7 @@ stories! {
         assert_eq!(repo.dirty(&[]).unwrap(), [ALICE]);
         assert_eq!(repo.dirty(&["../../shared.crt"]).unwrap(), ["../../shared.crt", ALICE]);
         assert!(refused(repo.dirty(&["../../../outside"])).contains("not a path inside the repository"));
-        assert_eq!(repo.show("HEAD", ALICE).unwrap().unwrap(), b"alice\n");
+        assert_eq!(repo.read_at(&repo.head().unwrap(), ALICE, 10).unwrap().unwrap(), b"alice\n");
     }
 
     fn only_paths_below_access_are_committed(place: &Place) {

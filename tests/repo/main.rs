@@ -10,6 +10,7 @@ mod heal;
 mod http;
 mod propose;
 mod push;
+mod revision;
 mod stale;
 mod target;
 mod transport;

@@ -1,0 +1,167 @@
+//! The plan that an apply was told to expect: refuse any other, and say what is different.
+//!
+//! Of a digest nothing can be read. So the commits before HEAD are tried: where one of them, with the
+//! clusters as they are now, gives the expected plan, the difference is what came after it.
+
+use std::rc::Rc;
+
+use super::load::{self, Source};
+use super::plan::{Seen, observed_at};
+use super::terminal::Terminal;
+use crate::cli::{ApplyArgs, Global};
+use crate::error::{Error, Result};
+use crate::plan::digest::{self, Digested};
+use crate::plan::{self, Plan};
+use crate::render::difference;
+use crate::repo::{CommitId, Repo};
+
+/// Commits that are tried, and different contents of roster and records among them.
+const COMMITS: usize = 100;
+const CONTENTS: usize = 10;
+
+/// The largest plan that is read, in bytes: some 100,000 people.
+const LARGEST_PLAN: u64 = 256 * 1024 * 1024;
+
+/// What was reviewed.
+pub enum Expected {
+    /// `--expect-digest`.
+    Digest(String),
+    /// `--expect-plan`.
+    Plan(Box<Digested>),
+}
+
+impl Expected {
+    /// What the flags say; `None` where they say nothing.
+    ///
+    /// # Errors
+    /// The file is no plan, or the plan is one that no apply can be held to.
+    pub fn new(args: &ApplyArgs) -> Result<Option<Self>> {
+        if let Some(file) = &args.expect_plan {
+            return read(&file.display().to_string(), file).map(|plan| Some(Self::Plan(Box::new(plan))));
+        }
+        let Some(digest) = &args.expect_digest else { return Ok(None) };
+        refuse_offline(digest)?;
+        Ok(Some(Self::Digest(digest.clone())))
+    }
+
+    /// Whether this is what was reviewed.
+    pub fn is(&self, plan: &Plan) -> bool {
+        let now = digest::digested(plan);
+        match self {
+            Self::Digest(expected) => digest::same(expected, &digest::digest_of(&now)),
+            Self::Plan(reviewed) => **reviewed == now,
+        }
+    }
+
+    /// Says what is different; returns the refusal.
+    pub fn refuse(
+        &self,
+        plan: &Plan,
+        observed: &[Seen<'_>],
+        source: &Source,
+        global: &Global,
+        terminal: &Terminal,
+    ) -> Error {
+        let now = digest::digested(plan);
+        let (expected, found) = match self {
+            Self::Digest(expected) => (expected.clone(), find(expected, plan, observed, source, global)),
+            Self::Plan(reviewed) => (digest::digest_of(reviewed), Some((None, (**reviewed).clone()))),
+        };
+        let error = Error::new(format!(
+            "the plan is not the expected one: {}, not {expected}; nothing was changed",
+            digest::digest_of(&now)
+        ));
+        let Some((commit, reviewed)) = found else {
+            return error
+                .hint("review the plan above: with the clusters as they are now, no recent commit gives the expected one, so they changed since, or it is older")
+                .hint("with `--expect-plan FILE`, the plan that was reviewed as JSON, the difference is shown");
+        };
+        let of = commit.map_or(String::new(), |commit| format!(", that of commit {}", commit.short()));
+        terminal.say(&format!("Different from the plan that was reviewed{of} (- only there, + only here):"));
+        terminal.say(difference::render(&reviewed, &now, terminal.talk_style()).trim_end());
+        error.hint("review the plan above; renewals and clean-ups do not count")
+    }
+}
+
+fn refuse_offline(digest: &str) -> Result<()> {
+    if !digest.starts_with(digest::OFFLINE) {
+        return Ok(());
+    }
+    Err(Error::usage("an offline plan saw no cluster, so no apply can be held to it; nothing was done")
+        .hint("review the plan of `certctl plan` without `--offline`, and expect that"))
+}
+
+/// The part of a plan document that is compared.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    digest: String,
+    digested: Digested,
+}
+
+fn read(shown: &str, file: &std::path::Path) -> Result<Digested> {
+    let bytes = load::read_file(file, LARGEST_PLAN).map_err(|cause| {
+        Error::new(format!("{shown} could not be read; nothing was done")).caused_by(cause)
+    })?;
+    let document: Document = serde_json::from_slice(&bytes).map_err(|cause| {
+        Error::new(format!("{shown} is no plan of `certctl plan --format json`; nothing was done"))
+            .caused_by(cause)
+    })?;
+    refuse_offline(&document.digest)?;
+    if !digest::same(&document.digest, &digest::digest_of(&document.digested)) {
+        return Err(Error::new(format!(
+            "{shown} was changed: its digest is not that of what it holds; nothing was done"
+        ))
+        .hint("use the file as `certctl plan --format json` wrote it, with the same version of certctl"));
+    }
+    Ok(document.digested)
+}
+
+/// The plan with this digest, and the commit that has it.
+fn find(
+    expected: &str,
+    plan: &Plan,
+    observed: &[Seen<'_>],
+    source: &Source,
+    global: &Global,
+) -> Option<(Option<CommitId>, Digested)> {
+    let repo = Rc::new(Repo::discover(&global.roster).ok()?);
+    let mut contents = Vec::new();
+    for commit in repo.history(COMMITS).ok()? {
+        let content = repo.content_at(&commit).ok()?;
+        if contents.contains(&content) {
+            continue;
+        }
+        if contents.len() > CONTENTS {
+            break;
+        }
+        contents.push(content);
+        // A commit that cannot be planned has no digest that anyone could expect.
+        let Some(plan) = plan_at(&commit, &repo, plan, observed, source) else { continue };
+        let digested = digest::digested(&plan);
+        if digest::same(expected, &digest::digest_of(&digested)) {
+            return Some((Some(commit), digested));
+        }
+    }
+    None
+}
+
+/// The plan of another commit, with the clusters as they are now.
+fn plan_at(
+    commit: &CommitId,
+    repo: &Rc<Repo>,
+    now: &Plan,
+    observed: &[Seen<'_>],
+    source: &Source,
+) -> Option<Plan> {
+    let there = load::roster_at(source, Rc::clone(repo), commit.clone()).ok()??;
+    let mut plan = Plan { roster: there.roster.name.clone(), clusters: Vec::new(), ..now.clone() };
+    for (cluster, (observed, connection)) in now.clusters.iter().zip(observed) {
+        if !there.roster.clusters.contains_key(&cluster.name) {
+            continue;
+        }
+        let observed = observed_at(&there, &cluster.name, observed, *connection).ok()?;
+        plan.clusters.push(plan::plan(&there.file, &there.roster, &cluster.name, &observed, now.now).ok()?);
+    }
+    Some(plan)
+}

@@ -1,0 +1,58 @@
+//! What is different between the plan that was reviewed and the one that would be carried out.
+
+use similar::{ChangeTag, TextDiff};
+
+use super::{Style, colour, count};
+use crate::error::visible_line;
+use crate::plan::digest::{Digested, DigestedCluster};
+
+/// Lines that a terminal shows.
+const MOST_LINES: usize = 100;
+
+/// A line for each decision that only one of them holds: `-` was reviewed and is not planned any more,
+/// `+` was not.
+pub fn render(reviewed: &Digested, now: &Digested, style: Style) -> String {
+    let (before, after) = (lines(reviewed), lines(now));
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    let after: Vec<&str> = after.iter().map(String::as_str).collect();
+    let diff = TextDiff::from_slices(&before, &after);
+    let changes: Vec<_> = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal).collect();
+    let mut out = String::new();
+    for change in changes.iter().take(MOST_LINES) {
+        let (sign, paint) = match change.tag() {
+            ChangeTag::Delete => ("-", colour::REMOVE),
+            _ => ("+", colour::ADD),
+        };
+        out += &style.paint(paint, &format!("  {sign} {}", visible_line(change.value())));
+        out.push('\n');
+    }
+    if let Some(more) = changes.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
+        out += &format!("    and {}\n", count(more, "more line"));
+    }
+    out
+}
+
+fn lines(digested: &Digested) -> Vec<String> {
+    let mut lines = vec![format!("roster {}", digested.roster)];
+    lines.extend(digested.clusters.iter().flat_map(of_cluster));
+    lines
+}
+
+fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
+    let mut lines = vec![format!("{} is the cluster {}", cluster.name, cluster.uid)];
+    for person in &cluster.people {
+        let sealed = match person.recipients.get(..16) {
+            Some(start) => format!("; sealed to the recipients {start}"),
+            None => String::new(),
+        };
+        lines.push(format!("{}: {} {}: {}{sealed}", cluster.name, person.action, person.user, person.reason));
+    }
+    for binding in &cluster.bindings {
+        let sides = [(&binding.joins, "joins"), (&binding.leaves, "leaves")];
+        for (who, does) in sides {
+            let line = |who| format!("{}: {who} {does} {}, {}", cluster.name, binding.binding, binding.role);
+            lines.extend(who.iter().map(line));
+        }
+    }
+    lines
+}

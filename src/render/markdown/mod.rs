@@ -1,0 +1,269 @@
+//! A plan as a comment on a pull request: understood in ten seconds, never too long, and whatever the
+//! roster holds, it stays text.
+//!
+//! What endangers people comes first: errors, changed recipients, groups in certificates, warnings.
+//! Then, by cluster, who gets or loses access; bindings, renewals and left-overs are folded away. What
+//! does not fit is cut from that end, and counted.
+
+mod cut;
+mod notes;
+mod value;
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::text::{self, date, span};
+use super::{count, grouped};
+use crate::error::Error;
+use crate::plan::bindings::{BindingAction, BindingVerb};
+use crate::plan::{ClusterPlan, CredentialAction, Plan, Reason, Verb};
+use cut::{Rank, Section};
+use value::{code, prose};
+
+/// The longest comment in bytes. GitHub takes 65,536 characters; the rest is for whoever posts it, such
+/// as a mark that finds the comment again.
+pub const LONGEST_COMMENT: usize = 64_000;
+
+/// Lines of one binding's diff.
+const MOST_CHANGES: usize = 50;
+
+/// What is said of a plan besides the plan itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Context<'a> {
+    /// Its digest: that of the whole plan, where it is compared with a base.
+    pub digest: &'a str,
+    /// What failed; then the plan does not hold everything.
+    pub failed: Option<&'a Error>,
+    /// Why apply would refuse it.
+    pub refused: Option<&'a Error>,
+}
+
+/// The plan, at most `limit` bytes long.
+pub fn render(plan: &Plan, context: Context<'_>, limit: usize) -> String {
+    let online = !plan.is_offline();
+    let mut top = format!("### certctl: {}\n", title(plan, context.failed));
+    let calm = plan.is_empty() && context.failed.is_none() && context.refused.is_none();
+    if calm && online && plan.base.is_none() && plan.summary().warnings == 0 {
+        return format!("certctl: {}\n", lower(text::nothing(plan)));
+    }
+    if let Some(base) = &plan.base {
+        let lines: Vec<String> = text::about(base).iter().map(|line| notes::line(line)).collect();
+        let _ = writeln!(top, "\n{}", lines.join("\\\n"));
+    }
+    top.push_str(&notes::cautions(plan, context));
+    top.push_str(&notes::unseen(plan));
+    top.push_str(&notes::warnings(plan));
+    let bottom = notes::unchanged(plan) + &bottom(plan, context.digest);
+
+    let headings: Vec<String> = plan
+        .clusters
+        .iter()
+        .map(|cluster| format!("\n#### Cluster {}\n", code(cluster.name.as_str())))
+        .collect();
+    let sections: Vec<Section> = plan
+        .clusters
+        .iter()
+        .enumerate()
+        .flat_map(|(index, cluster)| sections(index, cluster, plan.now))
+        .collect();
+    let taken = top.len() + bottom.len() + notes::LONGEST_CUT;
+    if taken > limit {
+        return format!("certctl: {}\n", title(plan, context.failed));
+    }
+    let room = limit - taken;
+    let (body, missing) = cut::fit(&headings, &sections, room);
+    top + &notes::cut(&missing) + &body + &bottom
+}
+
+/// That there is no plan, and why; at most `limit` bytes long.
+pub fn failure(error: &Error, limit: usize) -> String {
+    let title = format!("### certctl: no plan, {}\n", count(error.each().count(), "error"));
+    let room = limit.saturating_sub(title.len());
+    title + &notes::errors(error, room)
+}
+
+fn title(plan: &Plan, failed: Option<&Error>) -> String {
+    let mut parts: Vec<String> = failed.iter().map(|error| count(error.each().count(), "error")).collect();
+    if plan.is_empty() && failed.is_none() {
+        parts.push(lower(text::nothing(plan)).trim_end_matches('.').to_owned());
+    } else {
+        parts.extend(text::counts(&plan.summary()));
+    }
+    let withdrawn: usize = plan.clusters.iter().map(|cluster| cluster.withdrawn.len()).sum();
+    if withdrawn > 0 {
+        parts.push(format!("{withdrawn} not planned any more"));
+    }
+    if plan.is_offline() && !plan.is_empty() {
+        parts.push("no cluster asked".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn lower(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// The digest, and what it is good for.
+fn bottom(plan: &Plan, digest: &str) -> String {
+    if plan.is_offline() {
+        return "\nNo digest: an apply can only be held to a plan that saw the clusters.\n".to_owned();
+    }
+    let whole = if plan.base.is_some() { " of the whole plan" } else { "" };
+    format!("\nDigest{whole}: {}\n", code(digest))
+}
+
+fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section> {
+    // What the clock renews changes nobody's rights; what else is renewed, someone asked for.
+    let (renewals, mut people): (Vec<_>, Vec<_>) = cluster
+        .people
+        .iter()
+        .partition(|action| action.verb == Verb::Renew && !action.reason.roster_driven());
+    people.sort_by_key(|action| weight(action));
+    let table = |actions: &[&CredentialAction]| actions.iter().map(|action| row(action, now)).collect();
+    let section = |rank, head: String, items: Vec<String>, noun, more, tail| {
+        (!items.is_empty()).then_some(Section { rank, cluster: index, head, items, noun, more, tail })
+    };
+    let folded = |what: String| format!("\n<details><summary>{what}</summary>\n");
+    const TABLE: &str = "\n| | who | why | valid until |\n|---|---|---|---|\n";
+    const ROW: (&str, &str) = ("| | ", " | | |\n");
+    const LINE: (&str, &str) = ("- ", "\n");
+    const UNFOLD: &str = "\n</details>\n";
+    let bindings = cluster.bindings.iter().map(binding).collect();
+    let left_overs = cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&cleanup.to_string())));
+    let withdrawn = cluster.withdrawn.iter().map(|action| format!("- {}\n", prose(action)));
+    let renewed = format!("{}; who has one keeps it until it expires", count(renewals.len(), "renewal"));
+    [
+        section(Rank::People, TABLE.to_owned(), table(&people), ("person", "people"), ROW, left(cluster)),
+        section(
+            Rank::Withdrawn,
+            "\nNot planned any more:\n\n".to_owned(),
+            withdrawn.collect(),
+            ("action that is not planned any more", "actions that are not planned any more"),
+            LINE,
+            "",
+        ),
+        section(
+            Rank::Bindings,
+            folded(bindings_summary(cluster)),
+            bindings,
+            ("binding", "bindings"),
+            ("\n", "\n"),
+            UNFOLD,
+        ),
+        section(
+            Rank::Renewals,
+            folded(renewed) + TABLE,
+            table(&renewals),
+            ("renewal", "renewals"),
+            ROW,
+            UNFOLD,
+        ),
+        section(
+            Rank::CleanUp,
+            folded(format!("{} to clean up", count(cluster.cleanups.len(), "left-over"))) + "\n",
+            left_overs.collect(),
+            ("left-over", "left-overs"),
+            LINE,
+            UNFOLD,
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What is left to credentials that are cut off, where there are any.
+fn left(cluster: &ClusterPlan) -> &'static str {
+    match cluster.people.iter().any(|action| matches!(action.verb, Verb::Rotate | Verb::Revoke)) {
+        true if cluster.unseen.is_empty() => {
+            "\nWhat is cut off can authenticate until it expires, and do what `system:authenticated` may.\n"
+        }
+        true => {
+            "\nWhat is cut off can authenticate until it expires. Whether bindings of others give it access is not known.\n"
+        }
+        false => "",
+    }
+}
+
+/// What a reader must not miss comes first.
+fn weight(action: &CredentialAction) -> (u8, &str) {
+    let weight = match (&action.reason, action.verb) {
+        (Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_), _) => 0,
+        (_, Verb::Revoke) => 1,
+        (_, Verb::Rotate) => 2,
+        (_, Verb::Issue) => 3,
+        (_, Verb::Renew) => 4,
+    };
+    (weight, action.user.as_str())
+}
+
+fn row(action: &CredentialAction, now: Timestamp) -> String {
+    let sign = match action.verb {
+        Verb::Issue => "🟢",
+        Verb::Renew => "⚪",
+        Verb::Rotate => "🟡",
+        Verb::Revoke => "🔴",
+    };
+    let reason = prose(&action.reason.to_string());
+    let mut why = match action.reason {
+        Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_) => format!("**{reason}**"),
+        _ => reason,
+    };
+    let old = action.credential.as_ref().map(|id| code(id.as_str()));
+    if let (Verb::Rotate | Verb::Revoke, Some(old)) = (action.verb, old) {
+        let _ = write!(why, "; {old} is cut off");
+        if action.remains > 0 {
+            let _ =
+                write!(why, ", but **keeps access through {} of others**", count(action.remains, "binding"));
+        }
+    }
+    let groups = action.issuance.iter().flat_map(|issuance| &issuance.in_certificate_groups);
+    for group in groups {
+        let _ = write!(why, "; **in the certificate: {}**", code(&format!("O={group}")));
+    }
+    let valid = span(now.duration_until(action.not_after));
+    format!(
+        "| {sign} {} | {} | {why} | {} ({valid}) |\n",
+        action.verb,
+        code(action.user.as_str()),
+        date(action.not_after)
+    )
+}
+
+/// `3 bindings to write: 1 new, 2 changed`.
+fn bindings_summary(cluster: &ClusterPlan) -> String {
+    let of = |verb| cluster.bindings.iter().filter(|binding| binding.verb() == verb).count();
+    let parts = [
+        (of(BindingVerb::Bind), "new"),
+        (of(BindingVerb::Update), "changed"),
+        (of(BindingVerb::Unbind), "removed"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))).collect();
+    format!("{} to write: {}", count(cluster.bindings.len(), "binding"), parts.join(", "))
+}
+
+fn binding(action: &BindingAction) -> String {
+    let sign = |joins| if joins { '+' } else { '-' };
+    let changes = action.changes.iter().take(MOST_CHANGES);
+    let width = changes.clone().map(|change| change.subject.chars().count()).max().unwrap_or(0).min(80);
+    let mut lines: Vec<String> = changes
+        .map(|change| format!("{} {:<width$}  {}", sign(change.joins), change.subject, change.why))
+        .collect();
+    let more = action.changes.len().saturating_sub(MOST_CHANGES);
+    if more > 0 {
+        lines.push(format!("  and {} more", grouped(more)));
+    }
+    let at = &action.at;
+    let place = at.namespace.as_ref().map_or(String::new(), |namespace| format!(" in {}", code(namespace)));
+    format!(
+        "\n**{}** {} {}{place} to {}\n\n{}",
+        action.verb(),
+        at.kind(),
+        code(&at.name),
+        code(&action.role_text()),
+        value::diff(&lines)
+    )
+}

@@ -1,0 +1,181 @@
+//! What stands above the plan: errors, dangers, warnings, and what is not known or not shown. All of it
+//! is short, however much there is to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::value::{code, prose};
+use super::{Context, grouped};
+use crate::error::Error;
+use crate::plan::{Plan, Reason, Unseen};
+
+/// Names in one sentence.
+const MOST_NAMES: usize = 20;
+/// Lines of a box beside a plan, and their bytes.
+const MOST_LINES: usize = 20;
+const LARGEST_BOX: usize = 12_000;
+/// Bytes of one sentence: names in a cluster may have 253 characters and more.
+const LONGEST_LINE: usize = 1_000;
+/// Bytes of what [`cut`] says.
+pub(super) const LONGEST_CUT: usize = 400;
+
+/// What a reviewer must see: `> [!CAUTION]`.
+pub(super) fn cautions(plan: &Plan, context: Context<'_>) -> String {
+    let mut lines = Vec::new();
+    if let Some(error) = context.failed {
+        lines.extend(error.each().take(MOST_LINES).map(error_line));
+        lines.extend(more(error.each().count().saturating_sub(MOST_LINES), "error", "errors"));
+    }
+    lines.extend(context.refused.map(error_line));
+    let actions = || plan.clusters.iter().flat_map(|cluster| &cluster.people);
+    let changed = actions().filter(|action| {
+        matches!(action.reason, Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_))
+    });
+    let changed: BTreeSet<&str> = changed.map(|action| action.user.as_str()).collect();
+    if !changed.is_empty() {
+        lines.push(format!(
+            "**Recipients change: {}.** Whoever holds the new key gets this access. Make sure that the person asked for it.",
+            names(changed)
+        ));
+    }
+    let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for action in actions() {
+        for group in action.issuance.iter().flat_map(|issuance| &issuance.in_certificate_groups) {
+            groups.entry(group.as_str()).or_default().insert(action.user.as_str());
+        }
+    }
+    for (group, members) in groups.iter().take(MOST_NAMES) {
+        lines.push(format!(
+            "**In the certificate: group {} of {}.** It cannot be revoked before the certificate expires.",
+            code(group),
+            names(members.iter().copied())
+        ));
+    }
+    lines.extend(more(groups.len().saturating_sub(MOST_NAMES), "such group", "such groups"));
+    boxed("CAUTION", lines, LARGEST_BOX)
+}
+
+/// What else is worth a look, the worst first: `> [!WARNING]`.
+pub(super) fn warnings(plan: &Plan) -> String {
+    let several = plan.clusters.len() > 1;
+    let all =
+        plan.clusters.iter().flat_map(|cluster| cluster.warnings.iter().map(move |w| (&cluster.name, w)));
+    // Said above already, in fewer words.
+    let mut found: Vec<_> =
+        all.filter(|(_, w)| w.code != "recipient-changed" && w.code != "in-certificate").collect();
+    let mild = |code: &str| code == "until-soon";
+    found.sort_by_key(|(_, warning)| mild(warning.code));
+    let lines = found.iter().take(MOST_LINES).map(|(cluster, warning)| {
+        let on = if several { format!("on {}: ", code(cluster.as_str())) } else { String::new() };
+        format!("{on}{} ({})", line(&warning.message), code(warning.code))
+    });
+    let lines = lines.chain(more(found.len().saturating_sub(MOST_LINES), "warning", "warnings"));
+    boxed("WARNING", lines.collect(), LARGEST_BOX)
+}
+
+/// What was not looked at: `> [!IMPORTANT]`.
+pub(super) fn unseen(plan: &Plan) -> String {
+    let mut clusters: BTreeMap<Unseen, BTreeSet<&str>> = BTreeMap::new();
+    for cluster in &plan.clusters {
+        for unseen in &cluster.unseen {
+            clusters.entry(*unseen).or_default().insert(cluster.name.as_str());
+        }
+    }
+    if clusters.is_empty() {
+        return String::new();
+    }
+    let mut lines = vec!["No cluster was asked. Not known:".to_owned()];
+    lines.extend(clusters.into_iter().map(|(unseen, on)| {
+        let on = if on.len() == plan.clusters.len() { String::new() } else { format!(" (of {})", names(on)) };
+        format!("- {}{on}", prose(&unseen.to_string()))
+    }));
+    format!("\n> [!IMPORTANT]\n> {}\n", lines.join("\n> "))
+}
+
+/// The clusters where nothing is planned.
+pub(super) fn unchanged(plan: &Plan) -> String {
+    let unchanged: Vec<&str> = plan
+        .clusters
+        .iter()
+        .filter(|cluster| cluster.is_empty())
+        .map(|cluster| cluster.name.as_str())
+        .collect();
+    if unchanged.is_empty() || unchanged.len() == plan.clusters.len() {
+        return String::new();
+    }
+    format!("\nNo changes on {}.\n", names(unchanged))
+}
+
+/// How much is not shown.
+pub(super) fn cut(missing: &[String]) -> String {
+    if missing.is_empty() {
+        return String::new();
+    }
+    let note = format!(
+        "Too long for one page: {} not shown. `certctl plan` shows everything.",
+        match missing.split_last() {
+            Some((last, [])) => format!("{last} {}", if last.starts_with("1 ") { "is" } else { "are" }),
+            Some((last, others)) => format!("{} and {last} are", others.join(", ")),
+            None => String::new(),
+        }
+    );
+    boxed("NOTE", vec![note], LONGEST_CUT)
+}
+
+/// Every error that fits.
+pub(super) fn errors(error: &Error, room: usize) -> String {
+    boxed("CAUTION", error.each().map(error_line).collect(), room)
+}
+
+fn error_line(error: &Error) -> String {
+    let causes = error.causes().into_iter().map(|cause| format!("<br>Caused by: {}", line(&cause)));
+    let hints = error.hints().iter().map(|hint| format!("<br>Hint: {}", line(hint)));
+    line(error.message()) + &causes.chain(hints).collect::<String>()
+}
+
+/// One sentence, cut where nobody would read on.
+pub(super) fn line(sentence: &str) -> String {
+    let mut text = prose(sentence);
+    let mut end = sentence.len();
+    while text.len() > LONGEST_LINE {
+        end = sentence.floor_char_boundary(end.min(2 * LONGEST_LINE) / 2);
+        text = format!("{} …", prose(&sentence[..end]));
+    }
+    text
+}
+
+fn more(number: usize, one: &'static str, many: &'static str) -> Option<String> {
+    (number > 0).then(|| format!("… and {} more {}", grouped(number), if number == 1 { one } else { many }))
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| code(name)).collect();
+    let rest = names.len().saturating_sub(MOST_NAMES);
+    if rest > 0 {
+        shown.push(format!("{} more", grouped(rest)));
+    }
+    match shown.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => shown.concat(),
+    }
+}
+
+/// A box that hosts colour, and elsewhere a quotation; at most `room` bytes of it.
+fn boxed(kind: &str, lines: Vec<String>, room: usize) -> String {
+    if let [line] = &lines[..]
+        && line.len() + 40 <= room
+    {
+        return format!("\n> [!{kind}]\n> {line}\n");
+    }
+    let mut text = String::new();
+    let number = lines.len();
+    for (shown, line) in lines.into_iter().enumerate() {
+        if text.len() + line.len() + 100 > room {
+            let _ = writeln!(text, "> - … and {} more", grouped(number - shown));
+            break;
+        }
+        let _ = writeln!(text, "> - {line}");
+    }
+    if text.is_empty() { text } else { format!("\n> [!{kind}]\n{text}") }
+}

@@ -1,0 +1,286 @@
+//! A plan as a comment on a pull request.
+
+use certctl::error::Error;
+use certctl::model::Position;
+use certctl::plan::{Plan, safety};
+use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
+use expect_test::{Expect, expect};
+
+use crate::story::{Story, TEAM, request, subject};
+
+fn context() -> Context<'static> {
+    Context { digest: "sha256:0", ..Context::default() }
+}
+
+fn reads(story: &Story, expected: Expect) {
+    expected.assert_eq(&markdown::render(&story.whole(), context(), LONGEST_COMMENT));
+}
+
+#[test]
+fn nothing_to_do_is_one_calm_line() {
+    reads(
+        &Story::applied(TEAM),
+        expect![[r#"
+            certctl: nothing to do: the clusters are as the roster says.
+        "#]],
+    );
+}
+
+#[test]
+fn three_people() {
+    let mut story = Story::applied(TEAM);
+    story.edit("[age1alice]", "[age1alice], generation: 2");
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    story.yaml += "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
+    reads(
+        &story,
+        expect![[r#"
+            ### certctl: 1 to issue, 1 to rotate, 1 to revoke, 2 bindings to write
+
+            #### Cluster `prod`
+
+            | | who | why | valid until |
+            |---|---|---|---|
+            | 🔴 revoke | `bob` | no longer on the roster; `cd04a4754498e06d` is cut off | 2026-01-31 00:00Z (30d) |
+            | 🟡 rotate | `alice` | generation raised from 1 to 2; `cd2662154e6d76b2` is cut off | 2026-01-31 00:00Z (30d) |
+            | 🟢 issue | `carol` | new on the roster | 2026-01-31 00:00Z (30d) |
+
+            What is cut off can authenticate until it expires, and do what `system:authenticated` may.
+
+            <details><summary>2 bindings to write: 2 changed</summary>
+
+            **update** ClusterRoleBinding `certctl:developers:view` to `ClusterRole view`
+
+            ```diff
+            + Group certctl:alice:(to be issued)    once it is issued and recorded
+            - Group certctl:alice:cd2662154e6d76b2  generation raised from 1 to 2
+            - Group certctl:bob:cd04a4754498e06d    no longer on the roster
+            + Group certctl:carol:(to be issued)    once it is issued and recorded
+            ```
+
+            **update** RoleBinding `certctl:developers:edit` in `shop` to `ClusterRole edit`
+
+            ```diff
+            + Group certctl:alice:(to be issued)    once it is issued and recorded
+            - Group certctl:alice:cd2662154e6d76b2  generation raised from 1 to 2
+            - Group certctl:bob:cd04a4754498e06d    no longer on the roster
+            + Group certctl:carol:(to be issued)    once it is issued and recorded
+            ```
+
+            </details>
+
+            Digest: `sha256:0`
+        "#]],
+    );
+}
+
+#[test]
+fn a_changed_recipient_and_a_group_in_the_certificate_stand_out() {
+    let mut story = Story::applied(TEAM);
+    story.edit("age1alice", "age1mallory");
+    story.edit("- name: developers\n", "- name: developers\n  inCertificate: true\n");
+    reads(
+        &story,
+        expect![[r#"
+            ### certctl: 2 to rotate, 2 bindings to write, 3 warnings
+
+            > [!CAUTION]
+            > - **Recipients change: `alice`.** Whoever holds the new key gets this access. Make sure that the person asked for it.
+            > - **In the certificate: group `developers` of `alice` and `bob`.** It cannot be revoked before the certificate expires.
+
+            #### Cluster `prod`
+
+            | | who | why | valid until |
+            |---|---|---|---|
+            | 🟡 rotate | `alice` | **RECIPIENT CHANGED: 1 removed, 1 added**; `cd2662154e6d76b2` is cut off; **in the certificate: `O=developers`** | 2026-01-31 00:00Z (30d) |
+            | 🟡 rotate | `bob` | the groups in its certificate changed; `cd04a4754498e06d` is cut off; **in the certificate: `O=developers`** | 2026-01-31 00:00Z (30d) |
+
+            What is cut off can authenticate until it expires, and do what `system:authenticated` may.
+
+            <details><summary>2 bindings to write: 2 changed</summary>
+
+            **update** ClusterRoleBinding `certctl:developers:view` to `ClusterRole view`
+
+            ```diff
+            + Group certctl:alice:(to be issued)    once it is issued and recorded
+            - Group certctl:alice:cd2662154e6d76b2  RECIPIENT CHANGED: 1 removed, 1 added
+            + Group certctl:bob:(to be issued)      once it is issued and recorded
+            - Group certctl:bob:cd04a4754498e06d    the groups in its certificate changed
+            ```
+
+            **update** RoleBinding `certctl:developers:edit` in `shop` to `ClusterRole edit`
+
+            ```diff
+            + Group certctl:alice:(to be issued)    once it is issued and recorded
+            - Group certctl:alice:cd2662154e6d76b2  RECIPIENT CHANGED: 1 removed, 1 added
+            + Group certctl:bob:(to be issued)      once it is issued and recorded
+            - Group certctl:bob:cd04a4754498e06d    the groups in its certificate changed
+            ```
+
+            </details>
+
+            Digest: `sha256:0`
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
+    let mut story = Story::applied(TEAM);
+    story.wait("25d");
+    story.edit("[age1bob], groups: [developers]", "[age1bob], groups: [developers], until: 2026-02-01");
+    story.observed.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
+    story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
+    let failed = Error::new("user `dana` has no recipient, so nothing could be sealed to them")
+        .placed("users.yaml", Position { line: 14, column: 5 })
+        .hint("ask dana to run `certctl keygen`");
+    let context = Context { failed: Some(&failed), ..context() };
+    let text = markdown::render(&story.whole(), context, LONGEST_COMMENT);
+    expect![[r#"
+        ### certctl: 1 error, 1 to renew, 2 bindings to write, 2 warnings
+
+        > [!CAUTION]
+        > `users.yaml:14:5`: user `dana` has no recipient, so nothing could be sealed to them<br>Hint: ask dana to run `certctl keygen`
+
+        > [!WARNING]
+        > - CertificateSigningRequest planted by mallory claims user alice; it is not ours, do not approve it (`foreign-csr`)
+        > - bob's access ends at `2026-02-02T00:00:00Z` (`until-soon`)
+
+        #### Cluster `prod`
+
+        <details><summary>2 bindings to write: 2 changed</summary>
+
+        **update** ClusterRoleBinding `certctl:developers:view` to `ClusterRole view`
+
+        ```diff
+        + Group certctl:alice:(to be issued)  once it is issued and recorded
+        - User mallory                        added by hand; certctl binds only credential groups
+        ```
+
+        **update** RoleBinding `certctl:developers:edit` in `shop` to `ClusterRole edit`
+
+        ```diff
+        + Group certctl:alice:(to be issued)  once it is issued and recorded
+        ```
+
+        </details>
+
+        <details><summary>1 renewal; who has one keeps it until it expires</summary>
+
+        | | who | why | valid until |
+        |---|---|---|---|
+        | ⚪ renew | `alice` | two thirds of its lifetime passed at `2026-01-20T23:58:20Z` | 2026-02-25 00:00Z (30d) |
+
+        </details>
+
+        Digest: `sha256:0`
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn what_apply_would_refuse_is_said() {
+    let mut story = Story::applied("users:\n- {name: root, recipients: [age1x], protected: true}\n");
+    story.edit("protected: true", "protected: true, until: 2020-01-01");
+    let plan = story.whole();
+    let refused = safety::check(&story.roster(), &plan, None).expect_err("protected");
+    let text = markdown::render(&plan, Context { refused: Some(&refused), ..context() }, LONGEST_COMMENT);
+    expect![[r#"
+        ### certctl: 1 to revoke
+
+        > [!CAUTION]
+        > refusing to apply: `root` is protected and would lose access to `prod`; nothing was changed<br>Hint: it would revoke root on prod<br>Hint: if that is intended, run `certctl apply --acknowledge 1`
+
+        #### Cluster `prod`
+
+        | | who | why | valid until |
+        |---|---|---|---|
+        | 🔴 revoke | `root` | access ended at `2020-01-02T00:00:00Z`; `cd2662154e6d76b2` is cut off | 2026-01-31 00:00Z (30d) |
+
+        What is cut off can authenticate until it expires, and do what `system:authenticated` may.
+
+        Digest: `sha256:0`
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn without_a_plan_the_errors_are_the_comment() {
+    let errors = Error::all([
+        Error::new("`gropus` is not known here")
+            .placed("users.yaml", Position { line: 3, column: 1 })
+            .hint("did you mean `groups`?"),
+        Error::new("users.yaml could not be read").caused_by(std::io::Error::other("@all: <b>#1</b>")),
+    ]);
+    let text = markdown::failure(&errors.expect("two"), LONGEST_COMMENT);
+    expect![[r#"
+        ### certctl: no plan, 2 errors
+
+        > [!CAUTION]
+        > - `users.yaml:3:1`: `gropus` is not known here<br>Hint: did you mean `groups`?
+        > - `users.yaml` could not be read<br>Caused by: `@all`: `<b>#1</b>`
+    "#]]
+    .assert_eq(&text);
+}
+
+fn two_clusters() -> Plan {
+    let story = Story::of(TEAM);
+    let mut plan = story.whole();
+    let mut other = plan.clusters[0].clone();
+    other.name = "stage".parse().expect("a name");
+    other.bindings.truncate(1);
+    plan.clusters.push(other);
+    plan
+}
+
+#[test]
+fn each_cluster_has_its_heading() {
+    let text = markdown::render(&two_clusters(), context(), LONGEST_COMMENT);
+    expect![[r#"
+        ### certctl: 4 to issue, 3 bindings to write
+
+        #### Cluster `prod`
+
+        | | who | why | valid until |
+        |---|---|---|---|
+        | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
+        | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
+
+        <details><summary>2 bindings to write: 2 new</summary>
+
+        **bind** ClusterRoleBinding `certctl:developers:view` to `ClusterRole view`
+
+        ```diff
+        + Group certctl:alice:(to be issued)  once it is issued and recorded
+        + Group certctl:bob:(to be issued)    once it is issued and recorded
+        ```
+
+        **bind** RoleBinding `certctl:developers:edit` in `shop` to `ClusterRole edit`
+
+        ```diff
+        + Group certctl:alice:(to be issued)  once it is issued and recorded
+        + Group certctl:bob:(to be issued)    once it is issued and recorded
+        ```
+
+        </details>
+
+        #### Cluster `stage`
+
+        | | who | why | valid until |
+        |---|---|---|---|
+        | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
+        | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
+
+        <details><summary>1 binding to write: 1 new</summary>
+
+        **bind** ClusterRoleBinding `certctl:developers:view` to `ClusterRole view`
+
+        ```diff
+        + Group certctl:alice:(to be issued)  once it is issued and recorded
+        + Group certctl:bob:(to be issued)    once it is issued and recorded
+        ```
+
+        </details>
+
+        Digest: `sha256:0`
+    "#]]
+    .assert_eq(&text);
+}

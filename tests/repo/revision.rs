@@ -1,0 +1,66 @@
+//! What other commits hold: read from git's objects, with the working tree left alone.
+
+use std::os::unix::fs::symlink;
+
+use crate::place::*;
+
+stories! {
+    fn another_commit_is_read_without_touching_the_working_tree(place: &Place) {
+        let clone = place.alone();
+        let began = clone.open().head().unwrap();
+        clone.git("checkout -q -b branch");
+        commit(&clone.open(), ALICE, "alice\n");
+        symlink("/etc/passwd", clone.0.join("access/prod/link.yaml")).unwrap();
+        clone.commit_all("link");
+        clone.git("checkout -q main");
+        clone.put("users.yaml", "moved on\n");
+        clone.commit_all("on");
+        clone.git("checkout -q branch");
+        clone.put("users.yaml", "dirty\n");
+        let before = clone.status();
+
+        let repo = clone.open();
+        assert_eq!(repo.branch_point("main").unwrap(), began, "what main did since is not the branch's");
+        assert_eq!(repo.branch_point("HEAD~1").unwrap().as_str(), clone.git("rev-parse HEAD~1").trim());
+        let tip = repo.branch_point("branch").unwrap();
+        let mut names = repo.list_at(&tip, "access/prod").unwrap().unwrap();
+        names.sort();
+        assert_eq!(names, ["alice.yaml", "link.yaml"]);
+        assert_eq!(repo.list_at(&began, "access").unwrap(), None);
+        assert_eq!(repo.read_at(&tip, ALICE, 6).unwrap().unwrap(), b"alice\n");
+        assert!(refused(repo.read_at(&tip, ALICE, 5)).contains("is longer than 5 bytes"));
+        assert!(refused(repo.read_at(&tip, "access/prod/link.yaml", 99)).contains("not a regular file"));
+        assert!(refused(repo.read_at(&tip, "../outside", 99)).contains("not a path inside"));
+        assert!(refused(repo.branch_point("nowhere")).contains("`nowhere` is no commit"));
+        assert_eq!(clone.status(), before);
+        clone.git("checkout -q --orphan apart");
+        clone.commit_all("apart");
+        assert!(refused(clone.open().branch_point("main")).contains("no commit in common"));
+    }
+
+    fn a_shallow_clone_says_how_to_get_the_rest(place: &Place) {
+        let clone = place.alone();
+        commit(&clone.open(), ALICE, "alice\n");
+        let url = format!("file://{}", clone.0.display());
+        clone.git(&format!("clone -q --depth 1 {url} {}", place.0.join("shallow").display()));
+        let error = Clone(place.0.join("shallow")).open().branch_point("HEAD^").unwrap_err();
+        assert!(error.hints().iter().any(|hint| hint.contains("fetch-depth: 0")), "{error:?}");
+    }
+
+    fn the_history_tells_what_changed_the_roster_or_the_records(place: &Place) {
+        let clone = place.alone();
+        clone.put("README", "x");
+        clone.commit_all("readme");
+        commit(&clone.open(), ALICE, "alice\n");
+        clone.put("README", "y");
+        clone.commit_all("readme");
+        let repo = clone.open();
+        let history = repo.history(10).unwrap();
+        let ids = clone.git("rev-list --skip=1 HEAD");
+        assert_eq!(history.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ids.lines().collect::<Vec<_>>());
+        assert_eq!(repo.history(1).unwrap(), history[..1]);
+        let contents: Vec<String> = history.iter().map(|id| repo.content_at(id).unwrap()).collect();
+        assert_ne!(contents[0], contents[1], "a record was added");
+        assert_eq!(contents[1], contents[2], "nothing that a plan is made of");
+    }
+}
