@@ -170,7 +170,10 @@ fn validate_spec(csr: &CertificateSigningRequest) -> Vec<FieldError> {
     let request = x509::Request::read(&spec.request.0).and_then(|request| request.check_signature());
     if let Err(why) = request {
         // The request is shown as JSON has it: base64.
-        let value = serde_json::to_value(&spec.request).unwrap_or(Value::Null);
+        let value = match spec.request.0.as_slice() {
+            [] => Value::Null,
+            _ => serde_json::to_value(&spec.request).unwrap_or(Value::Null),
+        };
         errors.push(FieldError::invalid("spec.request", &value, &why));
     }
     let usages = spec.usages.as_deref().unwrap_or_default();

@@ -101,7 +101,8 @@ fn access(
 ) -> Result<Value, Status> {
     let errors = validate(kind, &question);
     if !errors.is_empty() {
-        return Err(Status::invalid(kind.resource().name, AUTHORIZATION, "", &errors));
+        // The real one does not say the kind either.
+        return Err(Status::invalid("", AUTHORIZATION, "", &errors));
     }
     let spec = &question["spec"];
     if kind == Kind::LocalSubjectAccessReview && text(&question["metadata"], "namespace") != namespace {

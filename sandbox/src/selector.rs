@@ -60,8 +60,7 @@ impl Selector {
     /// # Errors
     /// 400 for what is no selector, or names a field that the kind cannot be selected by.
     pub fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, Status> {
-        let labels = parse_labels(labels)
-            .map_err(|why| Status::bad_request(format!("unable to parse requirement: {why}")))?;
+        let labels = parse_labels(labels).map_err(Status::bad_request)?;
         let mut parsed = Vec::new();
         for term in fields.split(',').filter(|term| !term.is_empty()) {
             parsed.push(parse_field(resource, term).map_err(Status::bad_request)?);
@@ -111,11 +110,22 @@ fn parse_field(resource: &Resource, term: &str) -> Result<FieldRequirement, Stri
     };
     let path: Option<&'static [&'static str]> = match name {
         "metadata.name" => Some(&["metadata", "name"]),
-        "metadata.namespace" if resource.namespaced => Some(&["metadata", "namespace"]),
+        "metadata.namespace"
+            if !matches!(resource.kind, Kind::CertificateSigningRequest | Kind::Namespace) =>
+        {
+            Some(&["metadata", "namespace"])
+        }
         name => selectable(resource.kind).iter().find(|(field, _)| *field == name).map(|(_, path)| *path),
     };
-    // The words of each kind's conversion function differ; these are those of most.
-    let path = path.ok_or_else(|| format!("field label not supported: {name}"))?;
+    let path = path.ok_or_else(|| match resource.kind {
+        // These have conversions of their own, with words of their own.
+        Kind::CertificateSigningRequest | Kind::Namespace | Kind::Pod => {
+            format!("field label not supported: {name}")
+        }
+        _ => {
+            format!("{name:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+        }
+    })?;
     let value = value.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\");
     Ok(FieldRequirement { path, value, equal })
 }
@@ -153,7 +163,11 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, String> {
     let mut out = Vec::new();
     let mut rest = tokens.as_slice();
     while !rest.is_empty() {
-        let (requirement, after) = parse_requirement(rest)?;
+        let begins = matches!(rest, [Token::Word(_), ..] | [Token::Sign("!"), Token::Word(_), ..]);
+        let (requirement, after) = parse_requirement(rest).map_err(|why| match begins {
+            true => format!("unable to parse requirement: {why}"),
+            false => why,
+        })?;
         out.push(requirement);
         rest = match after {
             [] => after,

@@ -208,9 +208,16 @@ impl Status {
         Self::new(405, "MethodNotAllowed", message).on("", group, resource)
     }
 
+    /// 405, 406, 415 or 422 as the server says it of itself, without an object.
+    pub fn generic(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        let mut status = Self::new(code, reason, message);
+        status.details = Some(json!({}));
+        status
+    }
+
     /// 406: the client wants a format that is not here.
     pub fn not_acceptable(message: impl Into<String>) -> Self {
-        Self::new(406, "NotAcceptable", message)
+        Self::generic(406, "NotAcceptable", message)
     }
 
     /// 410: a resource version or a continue token that is too old.
@@ -262,9 +269,11 @@ impl Status {
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         });
+        if !self.reason.is_empty() {
+            value["reason"] = self.reason.into();
+        }
         if let Some(details) = &self.details {
             value["details"] = details.clone();
         }

@@ -51,14 +51,16 @@ pub struct Read {
     pub warnings: Vec<String>,
 }
 
-/// The JSON in a body.
+/// The JSON in a body that is to be an object of this kind.
 ///
 /// # Errors
 /// 415 for another content type, 400 for what cannot be read.
-pub fn value(content_type: &str, body: &[u8]) -> Result<Value, Status> {
+pub fn value(kind: &str, content_type: &str, body: &[u8]) -> Result<Value, Status> {
     match content_type.split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => serde_json::from_slice(body).map_err(|error| {
-            Status::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+            Status::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {error}"
+            ))
         }),
         PROTOBUF => protobuf::decode(body).map_err(|why| {
             Status::unsupported_media_type(format!("the body of the request was in an unknown format: {why}"))
@@ -79,7 +81,7 @@ pub fn object(
     body: &[u8],
     unknown: Unknown,
 ) -> Result<Read, Status> {
-    let sent = value(content_type, body)?;
+    let sent = value(resource.name, content_type, body)?;
     typed(resource, sent, unknown)
 }
 

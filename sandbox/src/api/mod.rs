@@ -241,7 +241,11 @@ enum Answer {
 }
 
 fn not_allowed() -> Status {
-    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    Status::generic(
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+    )
 }
 
 /// The resource that a request names, if the sandbox has it and it has the verb.

@@ -84,7 +84,9 @@ impl Token {
             let revision = token["rv"].as_i64().and_then(|revision| u64::try_from(revision.max(0)).ok())?;
             Some(Self { revision, last: (namespace.to_owned(), name.to_owned()) })
         };
-        parse().ok_or_else(|| Status::bad_request(format!("continue key is not valid: {text:?}")))
+        parse().ok_or_else(|| {
+            Status::bad_request(format!("invalid continue token: continue key is not valid: {text:?}"))
+        })
     }
 }
 
@@ -187,15 +189,17 @@ impl Api {
             None => return Err(too_old(token)),
         };
         let after = token.as_ref().map(|token| &token.last);
-        let mut rest =
-            within(&objects, ask.namespace(), after).filter(|(_, object)| selector.matches(object));
+        let mut rest = within(&objects, ask.namespace(), after);
         let (mut items, mut last) = (Vec::new(), None);
         while limit.is_none_or(|limit| items.len() < limit)
             && let Some((key, object)) = rest.next()
         {
-            items.push(object.clone());
+            if selector.matches(object) {
+                items.push(object.clone());
+            }
             last = Some(key.clone());
         }
+        // As with the real one, what is left need not be selected: the last page can be empty.
         let more = limit.is_some() && rest.next().is_some();
         let next = last.filter(|_| more).map(|last| Token { revision, last }.write());
         let remaining = (more && selector.is_everything()).then(|| 1 + rest.count() as u64);

@@ -73,7 +73,9 @@ pub fn impersonated(policy: &Policy, user: &User, headers: &HeaderMap) -> Result
         if uid.is_none() && groups.is_empty() && extra.is_empty() {
             return Ok(None);
         }
-        return Err(Status::internal("requested groups, a uid or extra without impersonating a user"));
+        return Err(Status::bad_request(
+            "requested groups, a uid or extra without impersonating a user name",
+        ));
     };
     let may = |group: &str, resource: &str, subresource: &str, namespace: &str, name: &str| {
         let wish = Attributes {

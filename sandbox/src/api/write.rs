@@ -49,10 +49,6 @@ impl Ask<'_> {
         Ok(Wanted { object: read.object, warnings: read.warnings, trial })
     }
 
-    fn invalid(&self, name: &str, errors: &[FieldError]) -> Status {
-        Status::invalid(self.resource.name, self.resource.group, name, errors)
-    }
-
     fn conflict(&self, why: &str) -> Status {
         Status::conflict(self.resource.plural, self.resource.group, &self.attributes.name, why)
     }
@@ -76,7 +72,9 @@ impl Ask<'_> {
     fn fit_name(&self, object: &Value) -> Result<(), Status> {
         let (there, expected) = (name_of(object), &self.attributes.name);
         match there {
-            "" => Err(Status::bad_request("name must be provided")),
+            "" => Err(Status::bad_request(format!(
+                "the name of the object ({expected} based on URL) was undeterminable: name must be provided"
+            ))),
             name if name == expected => Ok(()),
             name => Err(Status::bad_request(format!(
                 "the name of the object ({name}) does not match the name on the URL ({expected})"
@@ -103,11 +101,8 @@ impl Api {
             return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         let tables = &mut self.store().lock();
-        rules::check_namespace(tables, ask)?;
-        let kept = self.add(ask, tables, object, trial)?;
-        let mut response = self.show(ask, StatusCode::CREATED, &kept);
-        respond::warn(&mut response, &warnings);
-        Ok(response)
+        let added = rules::check_namespace(tables, ask).and_then(|()| self.add(ask, tables, object, trial));
+        Ok(self.told(ask, added.map(|kept| (StatusCode::CREATED, kept)), &warnings))
     }
 
     /// A new object, whether it comes by a create or by an update of what is not there.
@@ -189,15 +184,11 @@ impl Api {
             }
             rules::may_create(&self.policy(tables), ask)?;
             rules::check_namespace(tables, ask)?;
-            let kept = self.add(ask, tables, object, trial)?;
-            let mut response = self.show(ask, StatusCode::CREATED, &kept);
-            respond::warn(&mut response, &warnings);
-            return Ok(response);
+            let added = self.add(ask, tables, object, trial);
+            return Ok(self.told(ask, added.map(|kept| (StatusCode::CREATED, kept)), &warnings));
         };
-        let kept = self.replace(ask, tables, &current, Wanted { object, warnings: Vec::new(), trial })?;
-        let mut response = self.show(ask, StatusCode::OK, &kept);
-        respond::warn(&mut response, &warnings);
-        Ok(response)
+        let replaced = self.replace(ask, tables, &current, object, trial);
+        Ok(self.told(ask, replaced.map(|kept| (StatusCode::OK, kept)), &warnings))
     }
 
     pub(super) fn patch(&self, ask: &Ask<'_>) -> Result<Response<Body>, Status> {
@@ -219,10 +210,23 @@ impl Api {
         let mut object = read.object;
         ask.fit_namespace(&mut object)?;
         ask.fit_name(&object)?;
-        let kept = self.replace(ask, tables, &current, Wanted { object, warnings: Vec::new(), trial })?;
-        let mut response = self.show(ask, StatusCode::OK, &kept);
-        respond::warn(&mut response, &read.warnings);
-        Ok(response)
+        let replaced = self.replace(ask, tables, &current, object, trial);
+        Ok(self.told(ask, replaced.map(|kept| (StatusCode::OK, kept)), &read.warnings))
+    }
+
+    /// The answer to a write: what is kept, or why nothing is. The warnings come with either.
+    fn told(
+        &self,
+        ask: &Ask<'_>,
+        outcome: Result<(StatusCode, Value), Status>,
+        warnings: &[String],
+    ) -> Response<Body> {
+        let mut response = match outcome {
+            Ok((code, kept)) => self.show(ask, code, &kept),
+            Err(status) => status.into_response(),
+        };
+        respond::warn(&mut response, warnings);
+        response
     }
 
     /// Another state of an object that is there.
@@ -231,7 +235,8 @@ impl Api {
         ask: &Ask<'_>,
         tables: &mut Tables,
         current: &Value,
-        Wanted { mut object, trial, .. }: Wanted,
+        mut object: Value,
+        trial: bool,
     ) -> Result<Value, Status> {
         let name = &ask.attributes.name;
         match meta(&object, "resourceVersion") {
@@ -245,12 +250,16 @@ impl Api {
             version if version == meta(current, "resourceVersion") => {}
             version if version.parse::<u64>().is_err() => {
                 let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
-                let error = FieldError::invalid("metadata.resourceVersion", &version.into(), &why);
-                return Err(ask.invalid(name, &[error]));
+                return Err(Status::new(500, "", why));
             }
             _ => return Err(ask.conflict(MODIFIED)),
         }
         keep_system_fields(&mut object, current);
+        if meta(&object, "uid") != meta(current, "uid") {
+            let error = FieldError::invalid("metadata.uid", &object["metadata"]["uid"], "field is immutable");
+            let Resource { name: kind, group, .. } = ask.resource;
+            return Err(Status::invalid(kind, group, name, &[error]));
+        }
         let policy = self.policy(tables);
         self.admission(ask, &policy).update(&mut object, current)?;
         check_size(&object)?;
@@ -341,6 +350,10 @@ impl Api {
             }
             return Ok(Removed { object, waits: true });
         }
+        if kind == Kind::Pod {
+            // The one kind of these that is deleted with grace, which is none here.
+            mark_deleted(&mut object, &self.clock().stamp());
+        }
         if !options.trial {
             tables.remove(kind, key);
             rules::written(tables, kind);
@@ -416,7 +429,7 @@ impl Deletion {
         if ask.body.is_empty() {
             return Ok(this);
         }
-        let options = body::value(ask.content_type(), ask.body)?;
+        let options = body::value("DeleteOptions", ask.content_type(), ask.body)?;
         let wrong = |what: &str| {
             Status::bad_request(format!(
                 "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: {what}"

@@ -102,7 +102,7 @@ impl Policy {
         }
         let rules = self
             .resolve(role, &request.namespace)
-            .ok_or_else(|| Status::not_found(resource, GROUP, &role.name))?;
+            .ok_or_else(|| Status::not_found(&request.resource, GROUP, &role.name))?;
         self.holds(user, &request.namespace, rules)
             .map_err(|why| Status::forbidden(&request.resource, GROUP, name, &why))
     }

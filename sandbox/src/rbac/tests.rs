@@ -271,7 +271,7 @@ fn nobody_binds_more_than_they_hold() {
         policy.may_bind(&alice, &create, "mine", &role_ref("ClusterRole", "gone")).expect_err("no role");
     assert_eq!(
         (missing.code, missing.message.as_str()),
-        (404, r#"clusterroles.rbac.authorization.k8s.io "gone" not found"#)
+        (404, r#"clusterrolebindings.rbac.authorization.k8s.io "gone" not found"#)
     );
     let root = user("root", &[PRIVILEGED]);
     assert_eq!(policy.may_bind(&root, &create, "mine", &role_ref("ClusterRole", "gone")), Ok(()));

@@ -17,7 +17,7 @@ pub(crate) fn default_binding(binding: &mut Value) {
         }
     };
     default(&mut binding["roleRef"]);
-    for subject in binding["subjects"].as_array_mut().into_iter().flatten() {
+    for subject in binding.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         if matches!(subject["kind"].as_str(), Some("User" | "Group")) {
             default(subject);
         }

@@ -1,0 +1,160 @@
+//! Requests written as text, and their answers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use kube::Config;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
+
+/// How long an answer may take to have what is awaited in it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// CN=carol, O=team; base64 of PEM, as all in the API.
+const REQUEST: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIYk1JR0JBZ0VBTUI4eERUQUxCZ05WQkFvTUJIUmxZVzB4RGpBTUJnTlZCQU1NQldOaGNtOXNNRmt3RXdZSApLb1pJemowQ0FRWUlLb1pJemowREFRY0RRZ0FFWmpRR2pHa2MrcUYyVHVaeWRmVzNPdTE5NElRYXB5NVBvTGNRCkloWWtVWm5yaVAyRi9xQmp6a014b1pyd1JIc0Q0STl0QlB1UTJCdnpzWGVNV21yelhLQUFNQW9HQ0NxR1NNNDkKQkFNQ0Ewa0FNRVlDSVFET3RaSVMwRmRNRVdqTFlWN0lyaTQ5eGFZa0FuclpTYkhaU1JSWTEvNDhpQUloQU9YUQpFbS9rTWZzM1FHaC9Ca2VjazVmeExPSHF4Z2NHOGRYeHA0RHJjb2lPCi0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
+/// CN=eve, O=system:masters.
+const MASTERS: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIaU1JR0pBZ0VBTUNjeEZ6QVZCZ05WQkFvTURuTjVjM1JsYlRwdFlYTjBaWEp6TVF3d0NnWURWUVFEREFObApkbVV3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVJtTkFhTWFSejZvWFpPNW5KMTliYzY3WDNnCmhCcW5MaytndHhBaUZpUlJtZXVJL1lYK29HUE9RekdobXZCRWV3UGdqMjBFKzVEWUcvT3hkNHhhYXZOY29BQXcKQ2dZSUtvWkl6ajBFQXdJRFNBQXdSUUloQU9sbzE3cjExbzdKRGJ6K3dkS2NsRnFDV0g2M3d6a1VrZXhweVQxUwpzZng2QWlCUHhFSXYxd3pZaGRwVi91VTRDZzV2aElONE5rRUNrZlljT0V0dW9aZ3VKQT09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
+
+/// `[~][USER] METHOD PATH [HEADER:VALUE]... [BODY]`, the body being everything from the first `{` or `[`
+/// that begins a word. `~` is for answers whose words come from inside the real server. `$uid` and
+/// `$rv` stand for those of the last object that was answered, `$next` for its continue token, and
+/// `$request` and `$masters` for certificate requests. `until:TEXT` asks again until the answer has it.
+pub struct Step {
+    /// Whether only the code and the reason count.
+    pub loose: bool,
+    user: String,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Step {
+    pub fn parse(text: &str) -> Self {
+        let (head, body) = match [" {", " ["].iter().filter_map(|begin| text.find(begin)).min() {
+            Some(at) => (&text[..at], text[at + 1..].to_owned()),
+            None => (text, String::new()),
+        };
+        let loose = head.starts_with('~');
+        let mut words = head.trim_start_matches('~').split_whitespace();
+        let first = words.next().expect("a step is not empty");
+        let (user, method) = if first.chars().all(|c| c.is_ascii_uppercase()) {
+            ("admin", first)
+        } else {
+            (first, words.next().expect("a method"))
+        };
+        let path = words.next().expect("a path").to_owned();
+        let headers =
+            words.filter_map(|word| word.split_once(':')).map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Self {
+            loose,
+            user: user.to_owned(),
+            method: method.to_owned(),
+            path,
+            headers: headers.collect(),
+            body,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.user, self.method, self.path, self.body)
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: u16,
+    pub warnings: Vec<String>,
+    /// One value; for a watch, one for each event.
+    pub body: Vec<Value>,
+}
+
+/// One server, and everyone who asks it.
+pub struct Client {
+    people: BTreeMap<String, kube::Client>,
+    uid: String,
+    version: String,
+    next: String,
+}
+
+impl Client {
+    pub async fn for_all(people: &[(&str, &[&str])], kubeconfig: impl Fn(&str, &[&str]) -> String) -> Self {
+        let mut clients = BTreeMap::new();
+        for (user, groups) in people {
+            let text = kubeconfig(user, groups);
+            let parsed = Kubeconfig::from_yaml(&text).expect("a kubeconfig");
+            let mut config = Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
+                .await
+                .expect("a config");
+            config.default_retry = false;
+            clients.insert((*user).to_owned(), kube::Client::try_from(config).expect("a client"));
+        }
+        Self { people: clients, uid: String::new(), version: String::new(), next: String::new() }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("$uid", &self.uid)
+            .replace("$rv", &self.version)
+            .replace("$next", &self.next)
+            .replace("$request", REQUEST)
+            .replace("$masters", MASTERS)
+    }
+
+    pub async fn ask(&mut self, step: &Step) -> Answer {
+        let awaited = step.headers.iter().find(|(name, _)| name == "until").map(|(_, text)| text.as_str());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask_once(step).await;
+            if awaited.is_none_or(|text| format!("{:?}", answer.body).contains(text))
+                || Instant::now() > deadline
+            {
+                return answer;
+            }
+        }
+    }
+
+    async fn ask_once(&mut self, step: &Step) -> Answer {
+        let content_type = match step.method.as_str() {
+            "PATCH" => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let mut request = Request::builder().method(step.method.as_str()).uri(self.fill(&step.path));
+        if !step.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+            && !step.body.is_empty()
+        {
+            request = request.header("content-type", content_type);
+        }
+        for (name, value) in step.headers.iter().filter(|(name, _)| name != "until") {
+            request = request.header(name, value);
+        }
+        let body = Body::from(self.fill(&step.body).into_bytes());
+        let client = &self.people[&step.user];
+        let response = client.send(request.body(body).expect("a request")).await.expect("an answer");
+        let code = response.status().as_u16();
+        let warnings = response.headers().get_all("warning").iter();
+        let warnings = warnings.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        let bytes = response.into_body().collect_bytes().await.expect("a body");
+        let text = String::from_utf8_lossy(&bytes);
+        let body: Vec<Value> = serde_json::Deserializer::from_str(&text)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .unwrap_or_else(|_| vec![Value::String(text.trim().to_owned())]);
+        if let Some(first) = body.first() {
+            let take = |field: &str, into: &mut String| {
+                if let Some(text) = first["metadata"][field].as_str() {
+                    text.clone_into(into);
+                }
+            };
+            take("uid", &mut self.uid);
+            take("resourceVersion", &mut self.version);
+            take("continue", &mut self.next);
+        }
+        Answer { code, warnings, body }
+    }
+}
