@@ -216,6 +216,11 @@ pub struct PlanArgs {
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: PlanFormat,
+    /// Also write the plan to a file, e.g. `json=plan.json`; may be repeated
+    ///
+    /// The forms are those of --format. Where there is no plan, nothing is written.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = save)]
+    pub save: Vec<(PlanFormat, PathBuf)>,
     /// Exit with 2 when there is something to do, 0 when there is nothing
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -446,6 +451,14 @@ fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".to_owned()),
         longer => Ok(longer),
+    }
+}
+
+fn save(text: &str) -> Result<(PlanFormat, PathBuf), String> {
+    let (format, file) = text.split_once('=').unwrap_or((text, ""));
+    match PlanFormat::from_str(format, false) {
+        Ok(format) if !file.is_empty() => Ok((format, file.into())),
+        _ => Err("write `text=FILE`, `json=FILE` or `markdown=FILE`".to_owned()),
     }
 }
 

@@ -139,6 +139,9 @@ fn a_command_line_that_cannot_be_meant_ends_in_64() {
         &["frobnicate"],
         &["--frobnicate"],
         &["plan", "--format", "xml"],
+        &["plan", "--save", "plan.json"],
+        &["plan", "--save", "xml=plan.xml"],
+        &["plan", "--save", "json="],
         &["plan", "--cluster", "No Such Name"],
         &["plan", "-q", "-v"],
         &["plan", "--request-timeout", "0s"],
@@ -345,4 +348,30 @@ fn decrypt_says_why_it_opens_nothing() {
         Error: access/prod/alice.kubeconfig.age is no sealed kubeconfig: it is no age file, or was cut off; nothing was decrypted
           Hint: restore it with `git checkout -- access/prod/alice.kubeconfig.age`, or ask an admin to run `certctl rotate alice`
     "#]]);
+}
+
+#[test]
+fn one_plan_is_written_in_as_many_forms_as_are_wanted() {
+    let place = Place::new();
+    let printed = place.run(&[
+        "plan",
+        "--offline",
+        "--format",
+        "json",
+        "--save",
+        "json=a.json",
+        "--save",
+        "markdown=a.md",
+    ]);
+    assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
+    let read = |file: &str| fs::read_to_string(place.path(file)).expect("written");
+    assert_eq!(read("a.json"), printed.stdout);
+    assert!(read("a.md").starts_with("### certctl: "), "{}", read("a.md"));
+    let ran = place.run(&["plan", "--offline", "--save", "text=missing/plan.txt"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.starts_with("Error: the plan could not be written to missing/plan.txt\n"),
+        "{}",
+        ran.stderr
+    );
 }

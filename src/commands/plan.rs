@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::ClusterName;
 use crate::plan::{self, Observed, Plan, digest};
 use crate::render::markdown::{self, Context};
-use crate::render::{json, text};
+use crate::render::{Style, json, text};
 use crate::repo::Repo;
 use crate::roster::Cluster;
 
@@ -37,13 +37,18 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     let plan = &planned.plan;
     let errors = Error::all(planned.errors);
     let context = Context { digest: &digest, failed: errors.as_ref(), refused: refused.as_ref() };
-    let out = match args.format {
-        PlanFormat::Text => text::render(plan, &digest, terminal.style()),
+    let render = |format, style| match format {
+        PlanFormat::Text => text::render(plan, &digest, style),
         PlanFormat::Markdown => markdown::render(plan, context, markdown::LONGEST_COMMENT),
-        PlanFormat::Json => json::print(&json::document(plan, &digest, digested)),
+        PlanFormat::Json => json::print(&json::document(plan, &digest, digested.clone())),
     };
     if !plan.clusters.is_empty() || errors.is_none() {
-        terminal.print(out.as_bytes())?;
+        terminal.print(render(args.format, terminal.style()).as_bytes())?;
+        for (format, file) in &args.save {
+            std::fs::write(file, render(*format, Style::default())).map_err(|cause| {
+                Error::new(format!("the plan could not be written to {}", file.display())).caused_by(cause)
+            })?;
+        }
     }
     if let Some(error) = errors {
         return Err(error);

@@ -5,6 +5,7 @@
 mod bad_input;
 mod calls;
 mod commit_back;
+mod init;
 mod keys;
 mod life;
 mod login;

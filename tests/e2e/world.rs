@@ -235,6 +235,22 @@ impl World {
         self.path("keys").join(name)
     }
 
+    /// A script of the action that applies, in a checkout as CI makes it, by nobody in particular.
+    pub fn ci(&self, folder: &str, words: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let origin = format!("file://{}", self.path("origin.git").display());
+        self.git_in(self.dir.path(), &["clone", "-q", "--depth", "1", &origin, folder]);
+        let bin = Path::new(env!("CARGO_BIN_EXE_certctl")).parent().expect("a folder");
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let script = format!("{}/action/{}", env!("CARGO_MANIFEST_DIR"), words[0]);
+        let mut command = self.command(script, &self.path(folder));
+        let nobody = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
+        for name in nobody.iter().chain(&["KUBECONFIG"]) {
+            command.env_remove(name);
+        }
+        command.args(&words[1..]).env("PATH", path).envs(variables.iter().copied());
+        self.run(command)
+    }
+
     /// A person's own clone of the repository, in a folder beside it.
     pub fn clone_for_person(&self) {
         self.git_in(self.dir.path(), &["clone", "-q", "origin.git", "clone"]);

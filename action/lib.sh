@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# What the scripts for GitHub and for GitLab share. Sourced, never run.
+#
+# Text from a plan, a roster or a fork only ever passes through files and through jq's own arguments: the shell never
+# evaluates it, and no template is expanded with it.
+
+# How long a comment may be, in characters. GitHub takes 65,536.
+comment_limit=65536
+
+# An error as certctl itself writes them: the fact, then one hint each.
+fail() {
+  printf 'Error: %s\n' "$1" >&2
+  shift
+  for hint in "$@"; do printf '  Hint: %s\n' "$hint" >&2; done
+  exit 1
+}
+
+# flag NAME VALUE: whether an input that is true or false is true.
+flag() {
+  case $2 in
+  true) return 0 ;;
+  false | '') return 1 ;;
+  *) fail "\`$1\` is \`$2\`, neither true nor false; nothing was done" ;;
+  esac
+}
+
+# lines NAME TEXT: the lines of a text as the array NAME, empty ones left out.
+lines() {
+  local -n into=$1
+  local line
+  into=()
+  while IFS= read -r line; do
+    if [ -n "$line" ]; then into+=("$line"); fi
+  done <<<"${2//$'\r'/}"
+}
+
+# The first line of our comment, by which it is found again: one for each roster.
+marker() {
+  printf '<!-- certctl plan of %s -->' "${1//[^A-Za-z0-9._\/-]/_}"
+}
+
+# quoted FILE LIMIT: its text as a block of code, whatever is in it. Four spaces in front of each line cannot be ended
+# from inside, as a fence can. Characters that steer a terminal or hide text are taken out, and with them the carriage
+# return, which would begin a line of its own.
+quoted() {
+  head -c 300000 -- "$1" | jq --raw-input --raw-output --slurp --argjson limit "$2" '
+    def hidden: (. < 32 and . != 10 and . != 9) or (. >= 127 and . < 160) or . == 65279
+      or (. >= 8203 and . <= 8207) or (. >= 8232 and . <= 8238) or (. >= 8288 and . <= 8297);
+    explode | map(select(hidden | not)) | .[0:$limit] | implode' | sed 's/^/    /' |
+    jq --raw-input --join-output --slurp --argjson limit "$2" 'if length > $limit then .[0:$limit] + "\n    [...]\n" else . end'
+}
+
+# plan FOLDER ARGUMENT...: plans once, and leaves plan.json, plan.md and plan.txt in the folder, with what went wrong at
+# the end of plan.txt and in errors.txt. Returns what certctl does: 0 nothing to do, 2 changes, 1 failed wholly or in part.
+plan() {
+  local folder=$1 code=0
+  shift
+  certctl plan --detailed-exitcode --save "json=$folder/plan.json" --save "markdown=$folder/plan.md" "$@" \
+    >"$folder/plan.txt" 2>"$folder/errors.txt" || code=$?
+  if [ -s "$folder/errors.txt" ]; then
+    cat -- "$folder/errors.txt" >>"$folder/plan.txt"
+    cat -- "$folder/errors.txt" >&2
+  fi
+  return "$code"
+}
+
+# counts FILE: digest and counts of a plan, or of an apply, as JSON, `name=value` line by line. Only hex, numbers and
+# words of our own can come out.
+counts() {
+  jq --raw-output '
+    def number: if type == "number" then floor else 0 end;
+    (.summary | if type == "object" then . else null end) as $planned | .counts as $done
+    | [["issue", "issued"], ["renew", "renewed"], ["rotate", "rotated"], ["revoke", "revoked"], ["bindings", "bindings"]]
+    | map({name: .[0], number: (if $planned then $planned[.[0]] else $done[.[1]] end | number)}) as $counts
+    | "digest=" + ($digest | if test("^sha256:[0-9a-f]{64}$") then . else "" end),
+      ($counts[] | "\(.name)=\(.number)"),
+      "warnings=\($planned.warnings | number)",
+      "has-changes=\([$counts[].number, ($planned.cleanup | number)] | add > 0)"
+  ' --arg digest "$(jq --raw-output '.digest // ""' -- "$1")" -- "$1"
+}
+
+# plan_body FOLDER COMMIT RUN: the comment about a plan, without its marker. Where some of it failed, plan.md says so; where
+# there is no plan at all, the old one must not stay.
+plan_body() {
+  if [ -s "$1/plan.md" ]; then
+    cat -- "$1/plan.md"
+  else
+    printf '### certctl: no plan\n\nNothing is known of what this would do, and it cannot be applied like this.\n\n'
+    quoted "$1/errors.txt" 8000
+  fi
+  printf '\nPlanned for %s. [The run](%s)\n' "${2:0:10}" "$3"
+}
+
+# cut_body FILE RUN: a comment that is too long becomes one that says so, and where it is in full.
+cut_body() {
+  if [ "$(jq --raw-input --slurp length -- "$1")" -gt $((comment_limit - 100)) ]; then
+    printf '### certctl: this plan is too long for a comment\n\nIt is in [the run](%s).\n' "$2" >"$1"
+  fi
+}

@@ -1,0 +1,111 @@
+//! action/gitlab: a plan as a note on the merge request.
+
+use std::fs;
+
+use super::host::{ME, TOKEN};
+use super::world::{ALICE, BOB, Ran, World, roster};
+
+const MARKER: &str = "<!-- certctl plan of users.yaml -->\n";
+
+/// The merge request's own branch, as GitLab's runner checks it out: one commit, no branch.
+fn merge_request(world: &World, people: &str) {
+    world.pull_request(people);
+    let _ = fs::remove_dir_all(world.path("work"));
+    world.git(".", &["clone", "-q", "origin.git", "work"]);
+    world.git("work", &["checkout", "-q", "--detach", "origin/topic"]);
+}
+
+fn plan(world: &World, more: &[(&str, &str)]) -> Ran {
+    let (work, api) = (world.path("work").display().to_string(), format!("{}/api/v4", world.host.url));
+    let base = world.git("work", &["merge-base", "HEAD", "origin/main"]);
+    let mut variables = vec![
+        ("CI_API_V4_URL", api.as_str()),
+        ("CI_COMMIT_SHA", "c0ffeec0ffee"),
+        ("CI_JOB_URL", "https://gitlab.example/jobs/99"),
+        ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.trim()),
+        ("CI_MERGE_REQUEST_IID", "1"),
+        ("CI_MERGE_REQUEST_PROJECT_ID", "42"),
+        ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "42"),
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+        ("CI_PROJECT_DIR", &work),
+        ("CERTCTL_NOTE_TOKEN", TOKEN),
+    ];
+    variables.extend(more);
+    world.script(&["gitlab", "plan"], &variables)
+}
+
+#[test]
+fn a_plan_becomes_one_note_among_others_and_what_others_copied_stays_theirs() {
+    let world = World::new();
+    let copied = format!("{MARKER}Nothing changes, merge it!");
+    world.host.comment(1, "mallory", &copied);
+    for number in 0..120 {
+        world.host.comment(1, "alice", &format!("note {number}"));
+    }
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    plan(&world, &[]).expect(0).says("Wrote a note on merge request 1.");
+    merge_request(&world, &roster(&[("alice", ALICE), ("carol", BOB)]));
+    plan(&world, &[]).expect(0).says("The note on merge request 1 is up to date.");
+    let ours = world.host.bodies(1, ME);
+    assert!(ours.len() == 1 && ours[0].starts_with(MARKER), "{ours:?}");
+    assert!(ours[0].contains("carol") && !ours[0].contains("bob"), "{}", ours[0]);
+    assert_eq!(world.host.bodies(1, "mallory"), [copied]);
+}
+
+#[test]
+fn what_is_planned_is_the_merge_with_what_the_target_holds_by_now() {
+    let world = World::new();
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    // Meanwhile something else was merged.
+    world.git("clone", &["checkout", "-q", "main"]);
+    world.write("clone/access/README.md", "newer");
+    world.commit("newer");
+    world.git("clone", &["push", "-q", "origin", "main"]);
+    plan(&world, &[]).expect(0);
+    assert!(world.path("work/access/README.md").exists());
+    let ours = world.host.bodies(1, ME);
+    assert!(ours[0].contains("bob"), "{}", ours[0]);
+
+    // It conflicts: there is nothing to plan.
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    world.git("clone", &["checkout", "-q", "main"]);
+    world.write("clone/users.yaml", roster(&[("alice", ALICE), ("dana", BOB)]));
+    world.commit("dana");
+    world.git("clone", &["push", "-q", "origin", "main"]);
+    plan(&world, &[]).expect(1).says("this branch cannot be merged into main, so there is nothing to plan");
+}
+
+#[test]
+fn a_forks_merge_request_gets_no_token_and_no_cluster() {
+    let world = World::new();
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    let fork =
+        [("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "43"), ("CERTCTL_PLAN_KUBECONFIG", "/no/such/kubeconfig")];
+    plan(&world, &fork).expect(0).says("bob");
+    assert_eq!(world.host.state().calls, [""; 0]);
+}
+
+#[test]
+fn a_line_is_never_an_order_to_gitlab() {
+    let world = World::new();
+    let hostile = serde_json::json!("x\n/merge\n  /approve");
+    let people = roster(&[("alice", ALICE)]) + &format!("- name: {hostile}\n  recipients: [{BOB}]\n");
+    merge_request(&world, &people);
+    plan(&world, &[]).expect(1).says("Wrote a note");
+    let ours = world.host.bodies(1, ME);
+    let orders = ours[0].lines().filter(|line| line.trim_start().starts_with('/'));
+    assert_eq!(orders.count(), 0, "{}", ours[0]);
+}
+
+#[test]
+fn a_note_that_cannot_be_written_fails_the_job() {
+    let world = World::new();
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    for (status, token) in [(Some(403), TOKEN), (Some(500), TOKEN), (None, "expired")] {
+        world.host.state().broken = status;
+        plan(&world, &[("CERTCTL_NOTE_TOKEN", token)])
+            .expect(1)
+            .says(&format!("Error: GitLab answered {} to GET user", status.unwrap_or(401)))
+            .says("Hint: CERTCTL_NOTE_TOKEN needs the scope `api`");
+    }
+}

@@ -1,0 +1,210 @@
+//! A git host on loopback, as far as comments go: GitHub's GraphQL and GitLab's notes, with the rules
+//! that matter here: who wrote what, pages of a hundred, how long a comment may be.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use serde_json::{Value, json};
+
+/// The token that may write.
+pub const TOKEN: &str = "ghs_0123456789abcdef";
+/// Whose token that is.
+pub const ME: &str = "certctl-bot";
+/// What GitHub takes.
+const LONGEST: usize = 65_536;
+const PAGE: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    pub id: usize,
+    pub number: u64,
+    pub author: String,
+    pub body: String,
+}
+
+/// An open pull request.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    pub number: u64,
+    pub branch: String,
+    pub commit: String,
+    pub repository: String,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub comments: Vec<Comment>,
+    pub pulls: Vec<Pull>,
+    /// Answers everything with this status.
+    pub broken: Option<u16>,
+    /// What was asked for, `METHOD path` and, of GraphQL, the operation.
+    pub calls: Vec<String>,
+}
+
+impl State {
+    fn add(&mut self, number: u64, author: &str, body: &str) -> usize {
+        let id = self.comments.len() + 1;
+        self.comments.push(Comment { id, number, author: author.into(), body: body.into() });
+        id
+    }
+}
+
+pub struct Host {
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Host {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        // It ends with the process; each connection is answered and closed.
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let _ = serve(stream, &shared);
+            }
+        });
+        Self { url, state }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panicked with it")
+    }
+
+    pub fn comment(&self, number: u64, author: &str, body: &str) {
+        self.state().add(number, author, body);
+    }
+
+    /// The bodies of one author's comments.
+    pub fn bodies(&self, number: u64, author: &str) -> Vec<String> {
+        let state = self.state();
+        let theirs = state.comments.iter().filter(|c| c.number == number && c.author == author);
+        theirs.map(|comment| comment.body.clone()).collect()
+    }
+}
+
+fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let (method, target) =
+        line.trim_end().rsplit_once(' ').unwrap_or_default().0.split_once(' ').unwrap_or_default();
+    let (method, target) = (method.to_owned(), target.to_owned());
+    let (mut length, mut token) = (0, String::new());
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim_end().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().unwrap_or(0),
+            "authorization" => token = value.trim_start_matches("Bearer ").to_owned(),
+            "private-token" => token = value.to_owned(),
+            "expect" => reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let (status, answer) = {
+        let mut state = state.lock().expect("no test panicked with it");
+        let path = target.split('?').next().unwrap_or_default();
+        state.calls.push(format!("{method} {path}"));
+        match state.broken {
+            Some(status) => (status, json!({"message": "::error::Resource not accessible"})),
+            None if token != TOKEN => (401, json!({"message": "Bad credentials"})),
+            None if path == "/graphql" => (200, graphql(&mut state, &body)),
+            None => gitlab(&mut state, &method, &target, &body),
+        }
+    };
+    let answer = answer.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        answer.len()
+    );
+    reader.get_mut().write_all(format!("{head}{answer}").as_bytes())
+}
+
+fn graphql(state: &mut State, request: &Value) -> Value {
+    let query = request["query"].as_str().unwrap_or_default();
+    let variables = &request["variables"];
+    let refused = |why: &str| json!({"data": null, "errors": [{"message": why}]});
+    let text = |name: &str| variables[name].as_str().unwrap_or_default().to_owned();
+    if let Some(body) = variables["body"].as_str()
+        && body.chars().count() > LONGEST
+    {
+        return refused("Body is too long (maximum is 65536 characters)");
+    }
+    if query.contains("updateIssueComment(") {
+        let (id, body) = (text("id"), text("body"));
+        match state.comments.iter_mut().find(|c| format!("IC_{}", c.id) == id && c.author == ME) {
+            Some(comment) => comment.body = body,
+            None => return refused("Resource not accessible by integration"),
+        }
+        json!({"data": {"updateIssueComment": {"clientMutationId": null}}})
+    } else if query.contains("addComment(") {
+        let Some(number) = text("id").strip_prefix("PR_").and_then(|number| number.parse().ok()) else {
+            return refused("Could not resolve to a node");
+        };
+        state.add(number, ME, &text("body"));
+        json!({"data": {"addComment": {"clientMutationId": null}}})
+    } else if query.contains("pullRequests(") {
+        let nodes: Vec<Value> = state
+            .pulls
+            .iter()
+            .filter(|pull| pull.branch == text("branch"))
+            .map(|pull| {
+                json!({"number": pull.number, "headRefOid": pull.commit,
+                       "headRepository": {"nameWithOwner": pull.repository}})
+            })
+            .collect();
+        json!({"data": {"repository": {"pullRequests": {"nodes": nodes}}}})
+    } else {
+        let number = variables["number"].as_u64().unwrap_or_default();
+        let start: usize = text("after").parse().unwrap_or(0);
+        let all: Vec<&Comment> = state.comments.iter().filter(|c| c.number == number).collect();
+        let nodes: Vec<Value> = (all.iter().skip(start).take(PAGE))
+            .map(|c| json!({"id": format!("IC_{}", c.id), "body": c.body, "viewerDidAuthor": c.author == ME}))
+            .collect();
+        let end = start + nodes.len();
+        json!({"data": {"repository": {"pullRequest": {"id": format!("PR_{number}"), "comments": {
+            "nodes": nodes, "pageInfo": {"hasNextPage": end < all.len(), "endCursor": end.to_string()}}}}}})
+    }
+}
+
+fn gitlab(state: &mut State, method: &str, target: &str, body: &Value) -> (u16, Value) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let parts: Vec<&str> = path.trim_start_matches("/api/v4/").split('/').collect();
+    let id_of = |author: &str| if author == ME { 7 } else { 8 };
+    let text = body["body"].as_str().unwrap_or_default();
+    match (method, parts.as_slice()) {
+        ("GET", ["user"]) => (200, json!({"id": id_of(ME), "username": ME})),
+        ("GET", ["projects", "42", "merge_requests", number, "notes"]) => {
+            let page = query.split('&').find_map(|pair| pair.strip_prefix("page="));
+            let page: usize = page.and_then(|page| page.parse().ok()).unwrap_or(1);
+            let notes = state.comments.iter().filter(|c| c.number.to_string() == *number);
+            let notes = notes.skip((page - 1) * PAGE).take(PAGE).map(
+                |c| json!({"id": c.id, "body": c.body, "system": false, "author": {"id": id_of(&c.author)}}),
+            );
+            (200, notes.collect())
+        }
+        ("POST", ["projects", "42", "merge_requests", number, "notes"]) => {
+            let id = state.add(number.parse().expect("a number"), ME, text);
+            (201, json!({"id": id}))
+        }
+        ("PUT", ["projects", "42", "merge_requests", _, "notes", id]) => {
+            match state.comments.iter_mut().find(|c| c.id.to_string() == *id && c.author == ME) {
+                Some(comment) => {
+                    comment.body = text.to_owned();
+                    (200, json!({"id": comment.id}))
+                }
+                None => (403, json!({"message": "403 Forbidden"})),
+            }
+        }
+        _ => (404, json!({"message": "404 Not found"})),
+    }
+}
