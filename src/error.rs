@@ -142,7 +142,8 @@ impl Error {
         for error in self.each() {
             let _ = writeln!(out, "{red}Error:{reset} {}", visible(&error.message));
             for cause in error.causes() {
-                let _ = writeln!(out, "  Caused by: {}", visible(&cause));
+                // Several lines stay together.
+                let _ = writeln!(out, "  Caused by: {}", visible(&cause).replace('\n', "\n    "));
             }
             for hint in &error.hints {
                 let _ = writeln!(out, "  {cyan}Hint:{reset} {}", visible(hint));

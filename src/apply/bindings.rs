@@ -62,23 +62,10 @@ pub async fn grant(
     action: &BindingAction,
     issued: &BTreeMap<UserName, Issued>,
 ) -> Result<bool> {
-    // As a set: a key that its owner brought keeps its group through a renewal.
-    let subjects: BTreeSet<CredentialGroup> = action
-        .desired
-        .iter()
-        .filter_map(|holder| match holder {
-            Holder::Recorded(group) => Some(group.clone()),
-            Holder::Issued(user) => issued.get(user).map(|issued| issued.group(user)),
-        })
-        .collect();
-    let subjects: Vec<CredentialGroup> = subjects.into_iter().collect();
-    let reduced_to_it = action.observed.is_some()
-        && !action.recreate
-        && action.reduced.as_ref().is_some_and(|reduced| reduced.iter().eq(&subjects));
-    let gone = action.desired.is_empty() && !action.goes_last;
-    if reduced_to_it || (gone && action.reduced.is_some()) {
+    if !is_open(action, issued) {
         return Ok(false);
     }
+    let subjects = subjects(action, issued);
     // The reduction has changed the object, so its version is read again; otherwise what was planned holds.
     let mut current = match (&action.observed, &action.reduced) {
         (Some(planned), None) => Some(planned.clone()),
@@ -102,6 +89,26 @@ pub async fn grant(
         }
     }
     Err(exhausted(action))
+}
+
+/// Whether there is something to write, as far as the plan knows: what [`reduce`] left may be all.
+pub fn is_open(action: &BindingAction, issued: &BTreeMap<UserName, Issued>) -> bool {
+    let subjects = subjects(action, issued);
+    let gone = action.desired.is_empty() && !action.goes_last;
+    match (&action.observed, &action.reduced) {
+        (Some(_), Some(reduced)) => !gone && (action.recreate || !reduced.iter().eq(&subjects)),
+        (Some(planned), None) => action.desired.is_empty() || !holds_exactly(planned, &subjects),
+        (None, _) => !subjects.is_empty(),
+    }
+}
+
+/// All who belong in a binding, as a set: a key that its owner brought keeps its group through a renewal.
+fn subjects(action: &BindingAction, issued: &BTreeMap<UserName, Issued>) -> Vec<CredentialGroup> {
+    let groups = action.desired.iter().filter_map(|holder| match holder {
+        Holder::Recorded(group) => Some(group.clone()),
+        Holder::Issued(user) => issued.get(user).map(|issued| issued.group(user)),
+    });
+    groups.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn recorded(holder: &Holder) -> Option<&CredentialGroup> {

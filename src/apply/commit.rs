@@ -12,6 +12,14 @@ use crate::render::text::date;
 use crate::repo::{Changes, Repo, Standing, TRAILER};
 use crate::roster::Roster;
 
+/// What comes next.
+pub enum Next {
+    /// Nothing has to be committed or pushed.
+    Done(Published),
+    /// Something has.
+    Publish(Box<Work>),
+}
+
 /// What there is to record.
 pub struct Work {
     repo: Repo,
@@ -20,8 +28,7 @@ pub struct Work {
     records: Records,
 }
 
-/// What has to be committed or pushed; `None` where the records stay as they are, and are where they
-/// belong.
+/// What has to be committed or pushed.
 ///
 /// # Errors
 /// The records could not be written, or it is not known whether they are on the remote.
@@ -31,7 +38,7 @@ pub fn prepare(
     outcome: &Outcome,
     repo: Repo,
     settings: &Settings,
-) -> Result<Option<Work>> {
+) -> Result<Next> {
     let mut changes = Changes::new();
     for (target, done) in targets.iter().zip(&outcome.clusters) {
         collect(&mut changes, roster, target, &done.issued, (settings.clock)())?;
@@ -41,13 +48,20 @@ pub fn prepare(
         Records::Keep => false,
         // An earlier run may have committed and been cut off before it pushed.
         Records::Push(target) => repo.ahead(target)?,
-        Records::Propose(proposal) => proposal.standing != Standing::Free,
+        Records::Propose(proposal) => match proposal.standing {
+            Standing::Free => false,
+            Standing::Waits(_) => return Ok(Next::Done(Published::Waits(repo.page(proposal.target())))),
+            Standing::Unpushed => true,
+        },
     };
+    if !elsewhere && changes.is_empty() {
+        return Ok(Next::Done(Published::Nothing));
+    }
     // A request for CI to stand still must not go into a pull request: its checks would wait for ever,
     // and so would the apply that runs on the merge.
     let marker = settings.skip_ci_marker && !matches!(records, Records::Propose(_));
     let message = message(roster, targets, outcome, marker);
-    Ok((elsewhere || !changes.is_empty()).then_some(Work { repo, changes, message, records }))
+    Ok(Next::Publish(Box::new(Work { repo, changes, message, records })))
 }
 
 impl Work {
@@ -55,7 +69,7 @@ impl Work {
     ///
     /// # Errors
     /// Nothing was recorded, or nothing was pushed: then no new credential may be bound.
-    pub async fn publish(self) -> Result<Published> {
+    pub async fn publish(self: Box<Self>) -> Result<Published> {
         tokio::task::spawn_blocking(move || self.publish_now())
             .await
             .map_err(|panic| Error::new("recording broke off; nothing new was bound").caused_by(panic))?
@@ -73,9 +87,8 @@ impl Work {
                 repo.push(&target).map(Published::Pushed)
             }
             Records::Propose(proposal) => match proposal.standing {
-                Standing::Waits(_) => Ok(Published::Waits(repo.page(proposal.target()))),
                 Standing::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
-                Standing::Free => Ok((repo.propose(&proposal, &changes, &message)?)
+                Standing::Free | Standing::Waits(_) => Ok((repo.propose(&proposal, &changes, &message)?)
                     .map_or(Published::Nothing, Published::Proposed)),
             },
         }

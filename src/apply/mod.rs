@@ -27,6 +27,7 @@ use crate::plan::observed::{self, Binding};
 use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed};
 use crate::repo::{Proposal, PushTarget, Repo, Standing};
 use crate::roster::Roster;
+use commit::Next;
 pub use issue::Issued;
 use outcome::Written;
 pub use outcome::{ClusterOutcome, Failure, Outcome, Published};
@@ -143,8 +144,8 @@ pub async fn run(
     });
 
     let published = match commit::prepare(roster, &targets, &outcome, repo, settings) {
-        Ok(None) => Ok(Published::Nothing),
-        Ok(Some(work)) => timed(progress, &mut outcome.took, Phase::Record, 1, work.publish()).await,
+        Ok(Next::Done(published)) => Ok(published),
+        Ok(Next::Publish(work)) => timed(progress, &mut outcome.took, Phase::Record, 1, work.publish()).await,
         Err(error) => Err(error),
     };
     outcome.published = published;
@@ -152,12 +153,14 @@ pub async fn run(
     // Without a record that everyone can see, a credential must not work: not one that was just issued,
     // nor one whose record the roster's branch has not taken.
     if outcome.published.is_ok() && !settings.records.head_is_ahead() {
-        let steps = targets.iter().map(|t| t.plan.bindings.len()).sum();
         let (binds, none) = (outcome.binds(), BTreeMap::new());
-        let granted = futures::future::join_all(
-            (runs.iter().zip(&outcome.clusters))
-                .map(|(run, done)| run.grant(if binds { &done.issued } else { &none })),
-        );
+        let bound = outcome.clusters.iter().map(|done| if binds { &done.issued } else { &none });
+        let bound: Vec<_> = runs.iter().zip(bound).collect();
+        let open = |(run, issued): &(&Run<'_>, &BTreeMap<UserName, Issued>)| {
+            run.target.plan.bindings.iter().filter(|action| bindings::is_open(action, issued)).count()
+        };
+        let steps = bound.iter().map(open).sum();
+        let granted = futures::future::join_all(bound.iter().map(|(run, issued)| run.grant(issued)));
         let granted = timed(progress, &mut outcome.took, Phase::Grant, steps, granted).await;
         outcome.collect(granted, |cluster, mut written| {
             cluster.not_bound = std::mem::take(&mut written.joining);

@@ -103,10 +103,7 @@ impl Repo {
         arguments.extend(lease.as_deref());
         arguments.extend(["--", &target.remote, &refspec]);
         let answer = git::run(&self.workdir, &arguments)?;
-        if answer.success {
-            return Ok(Outcome::Done(answer));
-        }
-        Ok(judge(answer))
+        Ok(if answer.success { Outcome::Done(answer) } else { judge(answer) })
     }
 
     /// Our commits again, on the new tip; the tip itself where it has all of them.
@@ -226,9 +223,12 @@ impl Repo {
 }
 
 /// Reads `git push --porcelain`: one line for the ref, `FLAG TAB FROM:TO TAB SUMMARY (REASON)`.
-fn judge(answer: Answer) -> Outcome {
+fn judge(mut answer: Answer) -> Outcome {
     let refused = answer.stdout.lines().find_map(|line| line.strip_prefix("!\t"));
-    let summary = refused.and_then(|line| line.split_once('\t')).map(|(_, summary)| summary);
+    let summary = refused.and_then(|line| line.split_once('\t')).map(|(_, summary)| summary.to_owned());
+    // The rest of it is for machines.
+    answer.stdout = summary.clone().unwrap_or_default();
+    let summary = summary.as_deref();
     // Two pushes at the same moment: the loser is told that it could not lock the ref.
     const RACES: [&str; 4] =
         ["lock ref", "failed to update ref", "incorrect old value", "reference already exists"];

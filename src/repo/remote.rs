@@ -116,7 +116,7 @@ impl Repo {
             |error: Error| error.hint("a push needs to know what is there already; nothing was done");
         let tip = self.fetch(home).map_err(cannot)?.ok_or_else(|| {
             Error::new(format!("there is no branch {home}, and HEAD is detached; nothing was done"))
-                .hint("name the branch that this commit is on: `certctl apply --push-branch BRANCH`")
+                .hint("check out the branch that the roster is on: git switch BRANCH")
         })?;
         let compare = |error| internal("compare HEAD with", &home.to_string(), error);
         let besides = self.chain(head, tip).map_err(compare)?;

@@ -37,6 +37,9 @@ pub fn sentence(report: &Report) -> String {
         parts.push(records(report));
     }
     let again = match (&report.outcome, ending) {
+        (Some(outcome), Ending::PartlyFailed | Ending::Failed) if outcome.published.is_err() => {
+            "; run `certctl apply` again once they can be"
+        }
         (Some(_), Ending::PartlyFailed | Ending::Interrupted) => "; run `certctl apply` again for the rest",
         _ => "",
     };
@@ -76,7 +79,7 @@ fn records(report: &Report) -> String {
         }
         Ok(Published::Pushed(pushed)) => format!("records pushed as {:.12}", pushed.commit.to_string()),
         Ok(Published::Proposed(pushed)) => format!(
-            "records pushed to {branch} as {:.12}, and the apply after that is merged binds what is new{}",
+            "records pushed to {branch} as {:.12}, to be merged before the next apply binds what is new{}",
             pushed.commit.to_string(),
             page(&pushed.page)
         ),
