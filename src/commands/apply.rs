@@ -59,6 +59,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     watch_signals(interrupter);
     let run = Run { global, source: &source, args, expected, terminal, interrupt };
     let result = run.apply(repo, &locks, report).await;
+    report.interrupted |= run.interrupt.is_set();
     locks.release().await;
     result
 }
@@ -113,11 +114,11 @@ impl Run<'_> {
     }
 
     /// The plan, from the newest records; `None` where a signal came first.
-    async fn plan(&self, repo: &Repo, locks: &Locks<'_>, report: &mut Report) -> Result<Option<Planned>> {
+    async fn plan(&self, repo: &Repo, locks: &Locks<'_>, report: &Report) -> Result<Option<Planned>> {
         let files = files_beside(self.source);
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let mut commit = repo.head()?;
-        let Some(mut planned) = self.plan_at(&commit, locks, report).await else { return Ok(None) };
+        let Some(mut planned) = self.plan_at(&commit, locks).await else { return Ok(None) };
         // Another apply may have pushed records while this one started or waited for the lock.
         while let Some(newer) = repo.refuse_stale(&commit, report.push.as_ref(), &files)? {
             let Some(target) = &report.push else { break };
@@ -127,21 +128,19 @@ impl Run<'_> {
                 commit.short(),
                 target.at_home()
             ));
-            let Some(again) = self.plan_at(&commit, &OnlyRead, report).await else { return Ok(None) };
+            self.source.refuse_forgotten_clusters()?;
+            let Some(again) = self.plan_at(&commit, &OnlyRead).await else { return Ok(None) };
             planned = again;
         }
         Ok(Some(planned))
     }
 
-    async fn plan_at(&self, commit: &CommitId, before: &impl Before, report: &mut Report) -> Option<Planned> {
+    async fn plan_at(&self, commit: &CommitId, before: &impl Before) -> Option<Planned> {
         let commit = Some(commit.to_string());
         let planned = plan::make(self.source, self.global, commit, clock::now(), before, self.terminal);
         tokio::select! {
             planned = planned => Some(planned),
-            () = self.interrupt.wait() => {
-                report.interrupted = true;
-                None
-            }
+            () = self.interrupt.wait() => None,
         }
     }
 

@@ -26,7 +26,7 @@ pub struct Report {
     pub push: Option<PushTarget>,
     /// What failed outside of what was done.
     pub errors: Vec<Error>,
-    /// Whether a signal ended it.
+    /// Whether a signal came, whatever was done by then.
     pub interrupted: bool,
     /// From the start of the program.
     pub took: Duration,
