@@ -41,13 +41,18 @@ marker() {
 
 # quoted FILE LIMIT: its text as a block of code, whatever is in it. Four spaces in front of each line cannot be ended
 # from inside, as a fence can. Characters that steer a terminal or hide text are taken out, and with them the carriage
-# return, which would begin a line of its own.
+# return, which would begin a line of its own. Of a long text the beginning and the end are shown.
 quoted() {
-  head -c 300000 -- "$1" | jq --raw-input --raw-output --slurp --argjson limit "$2" '
+  {
+    head -c 200000 -- "$1"
+    if [ "$(wc -c <"$1")" -gt 200000 ]; then tail -c 8000 -- "$1"; fi
+  } | jq --raw-input --join-output --slurp --argjson limit "$2" '
     def hidden: (. < 32 and . != 10 and . != 9) or (. >= 127 and . < 160) or . == 65279
       or (. >= 8203 and . <= 8207) or (. >= 8232 and . <= 8238) or (. >= 8288 and . <= 8297);
-    explode | map(select(hidden | not)) | .[0:$limit] | implode' | sed 's/^/    /' |
-    jq --raw-input --join-output --slurp --argjson limit "$2" 'if length > $limit then .[0:$limit] + "\n    [...]\n" else . end'
+    explode | map(select(hidden | not))
+    | if length > $limit * 3 / 4 then .[0:$limit / 2 | floor] + ("\n[...]\n" | explode) + .[-($limit / 8 | floor):] else . end
+    | implode' | sed 's/^/    /' |
+    jq --raw-input --raw-output --slurp --argjson limit "$2" '.[0:$limit] | rtrimstr("\n")'
 }
 
 # plan FOLDER ARGUMENT...: plans once, and leaves plan.json, plan.md and plan.txt in the folder, with what went wrong at

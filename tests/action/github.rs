@@ -248,7 +248,7 @@ fn a_fork_can_neither_flood_the_comment_nor_point_it_at_another_file() {
         |file: &str| world.github(&fork_event("new"), &[("INPUT_COMMAND", "comment"), ("INPUT_FILE", file)]);
     inputs(&file.display().to_string()).expect(0).says("Commented on pull request 3.");
     let bodies = world.host.bodies(3, ME);
-    assert!(bodies[0].ends_with("[...]\n") && bodies[0].len() > 50_000, "{}", bodies[0].len());
+    assert!(bodies[0].len() > 50_000, "{}", bodies[0].len());
 
     let secret = world.write("secret", "a secret of the runner");
     symlink(&secret, world.path("temp/link")).expect("a link");
@@ -256,6 +256,32 @@ fn a_fork_can_neither_flood_the_comment_nor_point_it_at_another_file() {
         .expect(1)
         .says("not a regular file; nothing was posted");
     assert_eq!(world.host.bodies(3, ME), bodies);
+}
+
+#[test]
+fn ten_thousand_people_and_a_hostile_roster_still_are_one_readable_comment() {
+    let world = World::new();
+    let hostile =
+        "`</details>` $(touch pwned) ${{ github.token }} <img src=x onerror=alert(1)> @acme/all ::error::x";
+    let mut people = roster(&[]).replace("name: prod,", &format!("name: prod, context: {},", json!(hostile)));
+    people = people.replace("clusterRole: view", &format!("clusterRole: {}", json!("`$(touch<pwned>)`")));
+    for number in 0..10_000 {
+        people.push_str(&format!("- {{name: u{number}, recipients: [{ALICE}], groups: [developers]}}\n"));
+    }
+    world.pull_request(&people);
+    let ran = plan(&world).expect(0).says("Commented on pull request 1.");
+    assert_eq!(ran.output("issue"), Some("10000"));
+    let bodies = world.host.bodies(1, ME);
+    assert!(bodies[0].contains("10000 to issue") && bodies[0].contains("more people"), "{}", bodies[0]);
+
+    // The same from a fork: quoted, with the sum at its end.
+    world.host.state().pulls = vec![pull(3, "new", "mallory/access")];
+    let file = ran.output("text").expect("a file").to_owned();
+    let inputs = [("INPUT_COMMAND", "comment"), ("INPUT_FILE", file.as_str())];
+    world.github(&fork_event("new"), &inputs).expect(0).says("Commented on pull request 3.");
+    let bodies = world.host.bodies(3, ME);
+    assert!(bodies[0].contains("    [...]\n") && bodies[0].contains("10000 to issue"), "{}", bodies[0]);
+    assert!(!world.path("work/pwned").exists());
 }
 
 #[test]
