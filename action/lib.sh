@@ -55,17 +55,16 @@ quoted() {
     jq --raw-input --raw-output --slurp --argjson limit "$2" '.[0:$limit] | rtrimstr("\n")'
 }
 
-# plan FOLDER ARGUMENT...: plans once, and leaves plan.json, plan.md and plan.txt in the folder, with what went wrong at
-# the end of plan.txt and in errors.txt. Returns what certctl does: 0 nothing to do, 2 changes, 1 failed wholly or in part.
+# plan FOLDER ARGUMENT...: plans once, and leaves plan.json, plan.md and plan.txt in the folder. What went wrong is in
+# errors.txt and in the log. Returns what certctl does: 0 nothing to do, 2 changes, 1 failed wholly or in part.
 plan() {
   local folder=$1 code=0
   shift
   certctl plan --detailed-exitcode --save "json=$folder/plan.json" --save "markdown=$folder/plan.md" "$@" \
-    >"$folder/plan.txt" 2>"$folder/errors.txt" || code=$?
-  if [ -s "$folder/errors.txt" ]; then
-    cat -- "$folder/errors.txt" >>"$folder/plan.txt"
-    cat -- "$folder/errors.txt" >&2
-  fi
+    >"$folder/plan.txt" 2>"$folder/said.txt" || code=$?
+  cat -- "$folder/said.txt" >&2
+  # Without what is meant for GitHub's runner alone.
+  sed '/^::/d' -- "$folder/said.txt" >"$folder/errors.txt"
   return "$code"
 }
 
