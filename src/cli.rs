@@ -156,6 +156,20 @@ pub enum Command {
         after_help = "Example: certctl rotate alice && git commit -m 'rotate alice' users.yaml && certctl apply"
     )]
     Rotate(RotateArgs),
+    /// Tell the whole story in seconds, on a cluster in memory
+    ///
+    /// A team, a repository and a small Kubernetes API server, all of them made for this and gone
+    /// afterwards: plan, apply, decrypt, a request that is allowed and one that is not, someone leaves,
+    /// a key leaks. It needs git, and neither network nor cluster; with kubectl on the PATH, that makes the
+    /// requests.
+    #[command(after_help = "Example: certctl demo --keep")]
+    Demo(DemoArgs),
+    /// Run a small Kubernetes API server in memory, to play with
+    ///
+    /// With client certificates, RBAC and a certificate signer, for certctl and kubectl; nothing runs on
+    /// it. Prints the path of its administrator's kubeconfig, and is gone with everything in it at Ctrl-C.
+    #[command(after_help = "Example: certctl sandbox --port 6443")]
+    Sandbox(SandboxArgs),
     /// Print the JSON Schema of the roster, or of a plan or an apply as JSON
     ///
     /// For editors: `# yaml-language-server: $schema=schemas/users.schema.json` in the first line of
@@ -429,6 +443,28 @@ pub struct RotateArgs {
     /// Everyone's
     #[arg(long)]
     pub all: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Leave the repository and the cluster up until Ctrl-C, and say how to go on
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// The port, on 127.0.0.1 [default: a free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The name of the context in its kubeconfig
+    #[arg(long, value_name = "NAME", default_value = "sandbox")]
+    pub context: String,
+    /// Where to write the kubeconfig [default: a new file in the folder for temporary files]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// What a schema describes.

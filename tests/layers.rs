@@ -39,6 +39,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rcgen::", &["pki"]),
     ("clap::", &["cli", "main"]),
     ("tokio::", &["interrupt", "cluster", "apply", "commands"]),
+    ("certctl_sandbox::", &["commands"]),
     ("getrandom::", &["cluster", "repo", "apply", "commands"]),
     ("WritePermit::new", &["apply"]),
     // A lease is kept against the clocks of other machines, not against the one that CERTCTL_NOW sets.

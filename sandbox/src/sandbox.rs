@@ -277,6 +277,13 @@ impl Sandbox {
         self.api.put(object).map_err(|status| Error::new("the object was not written", &status))
     }
 
+    /// Removes an object, past every check; `false` where there is none.
+    pub fn remove(&self, group: &str, plural: &str, namespace: &str, name: &str) -> bool {
+        let kind = Resource::find(group, plural).filter(|resource| resource.is_kept()).map(|r| r.kind);
+        let key = (namespace.to_owned(), name.to_owned());
+        kind.is_some_and(|kind| self.api.store().lock().remove(kind, &key).is_some())
+    }
+
     /// Forgets what watches and paged lists would go back to: those that are open end in 410, as after
     /// a compaction of etcd.
     pub fn compact(&self) {

@@ -7,6 +7,7 @@
 //! It refuses to take a failed read for an empty one, to change an object that does not carry this
 //! roster's labels, and to approve a request that is not, byte for byte, the one this process made.
 
+mod ask;
 mod call;
 mod connect;
 mod convert;
@@ -22,6 +23,7 @@ mod signing_error;
 mod watch;
 mod write;
 
+pub use ask::{Answer, ask};
 pub use connect::Connection;
 pub use lease::Lock;
 pub use read::{observe, uid, whoami};

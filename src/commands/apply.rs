@@ -13,6 +13,7 @@ use super::locks::Locks;
 use super::plan::{self, Before, OnlyRead, Planned, Seen};
 use super::progress::Reporter;
 use super::report::Report;
+use super::signals::Signals;
 use super::terminal::Terminal;
 use crate::apply::{self, Records, Settings, Target};
 use crate::cli::{ApplyArgs, Global};
@@ -191,14 +192,10 @@ fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
 
 /// The first signal lets what is issued be recorded and bound; the second ends at once.
 fn watch_signals(interrupter: Interrupter) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Some(mut signals) = Signals::listen() else { return };
     tokio::spawn(async move {
         loop {
-            tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+            signals.next().await;
             if interrupter.set() {
                 std::process::exit(i32::from(FAILED));
             }

@@ -5,6 +5,7 @@ mod base;
 mod clock;
 mod credential;
 mod decrypt;
+mod demo;
 mod expect;
 mod host;
 mod identities;
@@ -22,7 +23,9 @@ mod report;
 mod repository;
 mod request;
 mod rotate;
+mod sandbox;
 mod schema;
+mod signals;
 mod terminal;
 mod validate;
 mod whoami;
@@ -73,6 +76,8 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
+        Command::Sandbox(args) => sandbox::run(args, terminal),
+        Command::Demo(args) => demo::run(global, args, terminal),
         Command::Schema { what } => schema::run(*what, terminal),
     }
 }

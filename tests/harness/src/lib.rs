@@ -5,6 +5,7 @@
 //! `tests/control-plane/build`. However the process that started one ends, the control plane ends
 //! with it, and its folder is removed.
 
+mod environment;
 mod kubectl;
 mod pki;
 mod processes;
@@ -24,6 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use crate::environment::scrubbed;
 pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;

@@ -1,0 +1,98 @@
+//! `certctl demo`: the whole story on one screen: a team, a roster, a cluster in memory, and what
+//! certctl does with them. Every command behind a `$` is run as it stands, and can be typed.
+
+mod request;
+mod stage;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use request::Request;
+use stage::Stage;
+
+use super::signals::Signals;
+use super::terminal::Terminal;
+use super::{DONE, FAILED, runtime};
+use crate::cli::{DemoArgs, Global};
+use crate::error::{Error, Result};
+
+/// What everyone on the roster may do.
+const PODS: Request = Request { group: "", resource: "pods", namespace: "shop" };
+/// What nobody on it may.
+const BINDINGS: Request =
+    Request { group: "rbac.authorization.k8s.io", resource: "rolebindings", namespace: "shop" };
+
+pub fn run(global: &Global, args: &DemoArgs, terminal: &Terminal) -> Result<u8> {
+    let began = Instant::now();
+    let stage = Arc::new(Stage::set(global, terminal.style())?);
+    runtime()?.block_on(async {
+        let mut signals = Signals::listen();
+        let mut stopped = async || match &mut signals {
+            Some(signals) => signals.next().await,
+            None => std::future::pending().await,
+        };
+        let story = tokio::task::spawn_blocking({
+            let stage = Arc::clone(&stage);
+            move || tell(&stage)
+        });
+        tokio::select! {
+            told = story => told.map_err(|cause| Error::new("the story broke off").caused_by(cause))??,
+            () = stopped() => {
+                stage.strike();
+                std::process::exit(i32::from(FAILED));
+            }
+        }
+        stage.say(&format!("The end, after {:.1} seconds.", began.elapsed().as_secs_f64()))?;
+        if args.keep {
+            stage.hand_over()?;
+            stopped().await;
+        } else {
+            stage.strike();
+        }
+        Ok(DONE)
+    })
+}
+
+fn tell(stage: &Stage) -> Result<()> {
+    stage.say("A team, a repository with its roster, and a Kubernetes API server in memory")?;
+    stage.note(&format!("cd {}", stage.repository().display()))?;
+    stage.run("git", &["--no-pager", "log", "--oneline", "--stat"])?;
+
+    stage.say("1. The plan: what the roster would change. It changes nothing")?;
+    stage.certctl(&["plan"])?;
+
+    stage.say(
+        "2. Apply: certificates are issued, sealed to their owners, recorded and pushed, and only then bound",
+    )?;
+    stage.certctl(&["apply", "--auto-approve"])?;
+    stage.run("git", &["--no-pager", "log", "--stat", "--format=%h %s", "-1"])?;
+
+    stage.say("3. Bob decrypts his kubeconfig, and may do what the roster says, and nothing else")?;
+    stage.certctl(&["decrypt", "bob", "-i", "../bob.key", "-o", "../bob.kubeconfig"])?;
+    stage.is_allowed("../bob.kubeconfig", PODS)?;
+    stage.is_forbidden("../bob.kubeconfig", BINDINGS)?;
+
+    stage.say(
+        "4. Bob leaves the team: his entry is taken out of users.yaml. A reviewer sees what that does",
+    )?;
+    stage.take_off_the_roster("bob")?;
+    stage.run("git", &["--no-pager", "diff", "--stat"])?;
+    stage.run("git", &["commit", "--quiet", "-m", "bob leaves", "users.yaml"])?;
+    stage.certctl(&["plan"])?;
+    stage.certctl(&["apply", "--auto-approve"])?;
+    stage.say("   The same request, with the same certificate:")?;
+    stage.is_forbidden("../bob.kubeconfig", PODS)?;
+
+    stage.say("5. Alice's key has leaked: she gets a new one, and the old one is worth nothing any more")?;
+    stage.certctl(&["decrypt", "alice", "-i", "../alice.key", "-o", "../leaked.kubeconfig"])?;
+    stage.is_allowed("../leaked.kubeconfig", PODS)?;
+    stage.certctl(&["rotate", "alice"])?;
+    stage.run("git", &["commit", "--quiet", "-m", "rotate alice", "users.yaml"])?;
+    stage.certctl(&["apply", "--auto-approve"])?;
+    stage.certctl(&["decrypt", "alice", "-i", "../alice.key", "-o", "../alice.kubeconfig"])?;
+    stage.is_forbidden("../leaked.kubeconfig", PODS)?;
+    stage.is_allowed("../alice.kubeconfig", PODS)?;
+
+    stage.say("6. And there is nothing left to do")?;
+    stage.certctl(&["plan", "--detailed-exitcode"])
+}

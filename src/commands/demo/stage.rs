@@ -1,0 +1,321 @@
+//! Where the story plays: a folder with a repository, people's keys and a cluster in memory, and the
+//! commands that are shown and run there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use certctl_sandbox::Sandbox;
+
+use super::super::{clock, private, sandbox};
+use super::request::Request;
+use crate::cli::{ColorChoice, Global};
+use crate::cluster::Answer;
+use crate::error::{Error, Result};
+use crate::render::{Style, colour};
+use crate::seal;
+
+/// The roster of the story.
+const ROSTER: &str = include_str!("../../../examples/users.yaml");
+
+/// The context that it names.
+const CONTEXT: &str = "prod";
+
+/// What git takes from the environment, and must not take from the one that the story is told in: a
+/// hook, or another repository.
+const GIT: [&str; 6] =
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX"];
+
+/// The stage, set.
+pub struct Stage {
+    folder: PathBuf,
+    sandbox: Sandbox,
+    style: Style,
+    /// This very program.
+    certctl: PathBuf,
+    /// Flags of every certctl command: what the user asked of this one.
+    flags: Vec<&'static str>,
+    /// Whether there is a kubectl that works.
+    kubectl: bool,
+}
+
+impl Stage {
+    /// Makes folder, keys, repository and cluster.
+    ///
+    /// # Errors
+    /// One of them could not be made.
+    pub fn set(global: &Global, style: Style) -> Result<Self> {
+        let failed = |what: &str| {
+            let what = format!("{what}; the story was not told");
+            move |cause: std::io::Error| Error::new(what.clone()).caused_by(cause)
+        };
+        let folder = tempfile::Builder::new().prefix("certctl-demo-").tempdir();
+        let folder = folder.map_err(failed("no folder could be made"))?;
+        let certctl = std::env::current_exe().map_err(failed("certctl does not find itself"))?;
+        let sandbox = sandbox::start(CONTEXT, None)?;
+        sandbox::write_kubeconfig(&sandbox, &folder.path().join("kubeconfig"))?;
+        let mut flags = Vec::new();
+        match global.color {
+            ColorChoice::Auto => {}
+            ColorChoice::Always => flags.extend(["--color", "always"]),
+            ColorChoice::Never => flags.extend(["--color", "never"]),
+        }
+        flags.extend(global.verbose.then_some("-v"));
+        flags.extend(global.quiet.then_some("-q"));
+        // It is removed by `strike`, and not when something is dropped: with `--keep` it stays.
+        let stage = Self { folder: folder.keep(), sandbox, style, certctl, flags, kubectl: has_kubectl() };
+        // From here on nothing of it may stay behind.
+        match stage.furnish() {
+            Ok(()) => Ok(stage),
+            Err(error) => {
+                stage.strike();
+                Err(error)
+            }
+        }
+    }
+
+    fn furnish(&self) -> Result<()> {
+        let roster = self.with_fresh_keys()?;
+        self.quietly(
+            "git",
+            &self.folder,
+            &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"],
+        )?;
+        self.quietly("git", &self.folder, &["init", "--quiet", "--initial-branch=main", "access-repo"])?;
+        let repository = self.repository();
+        for (key, value) in [
+            ("user.name", "Ada Admin"),
+            ("user.email", "admin@example.com"),
+            // Nobody's own signing key or hooks have a part in this.
+            ("commit.gpgsign", "false"),
+            ("core.hooksPath", ".git/hooks"),
+        ] {
+            self.quietly("git", &repository, &["config", key, value])?;
+        }
+        fs::write(repository.join("users.yaml"), roster)
+            .map_err(|cause| Error::new("the roster could not be written").caused_by(cause))?;
+        for args in [
+            &["remote", "add", "origin", "../origin.git"][..],
+            &["add", "users.yaml"],
+            &["commit", "--quiet", "-m", "a roster: three people"],
+            &["push", "--quiet", "--set-upstream", "origin", "main"],
+        ] {
+            self.quietly("git", &repository, args)?;
+        }
+        Ok(())
+    }
+
+    /// The example's roster, with an age identity of the story's own for each of its people.
+    fn with_fresh_keys(&self) -> Result<String> {
+        let created = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let mut roster = String::new();
+        let mut mine = None;
+        for line in ROSTER.lines() {
+            if let Some(name) = line.strip_prefix("- name: ") {
+                let name = name.split_whitespace().next().unwrap_or_default();
+                let identity = seal::new_identity(&created, None)?;
+                private::write(&self.folder.join(format!("{name}.key")), &identity.file, false)?;
+                mine = Some(identity.recipient);
+            }
+            match &mine {
+                Some(recipient) if line.starts_with("  recipients:") => {
+                    roster += &format!("  recipients: [{recipient}]\n");
+                }
+                // The example's own keys, which nobody holds.
+                Some(_) if line.starts_with("  - age1") || line.starts_with("  - ssh-") => {}
+                // It takes seconds to make, and the story shall not.
+                Some(_) if line.starts_with("  key: rsa") => {}
+                _ => {
+                    roster += line;
+                    roster.push('\n');
+                }
+            }
+        }
+        Ok(roster)
+    }
+
+    /// Where the commands run.
+    pub fn repository(&self) -> PathBuf {
+        self.folder.join("access-repo")
+    }
+
+    /// Takes everything away.
+    pub fn strike(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
+    /// A part of the story begins.
+    pub fn say(&self, text: &str) -> Result<()> {
+        print(&format!("\n{}\n", self.style.paint(colour::HEADING, text)))
+    }
+
+    /// A command that the reader types, and that has happened already.
+    pub fn note(&self, command: &str) -> Result<()> {
+        print(&format!("{}\n", self.style.paint(colour::FAINT, &format!("$ {command}"))))
+    }
+
+    /// A command of certctl.
+    pub fn certctl(&self, args: &[&str]) -> Result<()> {
+        self.run("certctl", args)
+    }
+
+    /// Shows a command and runs it; it must succeed.
+    pub fn run(&self, program: &str, args: &[&str]) -> Result<()> {
+        if self.ends(program, args)? { Ok(()) } else { Err(astray(program, args, "it failed")) }
+    }
+
+    /// Shows a command, runs it, and tells whether it succeeded.
+    fn ends(&self, program: &str, args: &[&str]) -> Result<bool> {
+        self.note(&shown(program, args))?;
+        let status = self.command(program, &self.repository(), args).status();
+        status.map(|status| status.success()).map_err(|cause| unstarted(program, cause))
+    }
+
+    /// Someone's request is answered.
+    pub fn is_allowed(&self, kubeconfig: &str, request: Request) -> Result<()> {
+        if self.asks(kubeconfig, request)? {
+            Ok(())
+        } else {
+            Err(astray("GET", &[&request.path()], "it was refused"))
+        }
+    }
+
+    /// Someone's request is refused.
+    pub fn is_forbidden(&self, kubeconfig: &str, request: Request) -> Result<()> {
+        if self.asks(kubeconfig, request)? {
+            Err(astray("GET", &[&request.path()], "it was not refused"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn asks(&self, kubeconfig: &str, request: Request) -> Result<bool> {
+        if self.kubectl {
+            return self.ends("kubectl", &request.kubectl(kubeconfig));
+        }
+        let path = self.repository().join(kubeconfig);
+        let answer = tokio::runtime::Handle::current().block_on(request.ask(&path, CONTEXT))?;
+        let (allowed, said, paint) = match answer {
+            Answer::Allowed { items } => (true, format!("200 OK, {items} of them"), colour::ADD),
+            Answer::Refused { code, message } => (false, format!("{code}: {message}"), colour::REMOVE),
+        };
+        // Not behind a `$`: it is no command. With kubectl on the PATH it would be one.
+        print(&format!("GET {} with {kubeconfig}\n  {}\n", request.path(), self.style.paint(paint, &said)))?;
+        Ok(allowed)
+    }
+
+    /// Edits users.yaml, as a person does in an editor.
+    pub fn take_off_the_roster(&self, name: &str) -> Result<()> {
+        let failed = |cause| Error::new("users.yaml could not be edited").caused_by(cause);
+        let path = self.repository().join("users.yaml");
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        let mut theirs = false;
+        let keep = |line: &&str| {
+            if let Some(other) = line.strip_prefix("- name: ") {
+                theirs = other.split_whitespace().next() == Some(name);
+            }
+            !theirs
+        };
+        let kept: Vec<&str> = text.split_inclusive('\n').filter(keep).collect();
+        fs::write(&path, kept.concat()).map_err(failed)
+    }
+
+    /// How to go on.
+    pub fn hand_over(&self) -> Result<()> {
+        let folder = self.certctl.parent().unwrap_or(Path::new("")).display();
+        print(&format!(
+            "\nThe repository and the cluster ({}) are up. In another terminal:\n\
+             \x20 cd {}\n\
+             \x20 export KUBECONFIG={}\n\
+             \x20 export PATH={folder}:$PATH\n\
+             Edit users.yaml, commit it, and run `certctl plan`. Ctrl-C ends the cluster; the folder stays: {}\n",
+            self.sandbox.server(),
+            quoted(&self.repository().display().to_string()),
+            quoted(&self.kubeconfig().display().to_string()),
+            self.folder.display()
+        ))
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    fn command(&self, program: &str, folder: &Path, args: &[&str]) -> Command {
+        let mut command = match program {
+            "certctl" => {
+                let mut command = Command::new(&self.certctl);
+                command.args(&self.flags);
+                command
+            }
+            program => Command::new(program),
+        };
+        command.current_dir(folder).args(args).stdin(Stdio::null());
+        command.env("KUBECONFIG", self.kubeconfig()).env("KUBECACHEDIR", self.folder.join("cache"));
+        // The clock of the cluster is the system's.
+        for name in GIT.iter().chain(&["CERTCTL_NOW"]) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs a command that the story does not show.
+    fn quietly(&self, program: &str, folder: &Path, args: &[&str]) -> Result<()> {
+        let output =
+            self.command(program, folder, args).output().map_err(|cause| unstarted(program, cause))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(astray(program, args, "it failed").caused_by(said))
+    }
+}
+
+fn has_kubectl() -> bool {
+    let version = Command::new("kubectl")
+        .args(["version", "--client"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    version.is_ok_and(|status| status.success())
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    // A reader that has gone away is no reason to stop in the middle of an apply.
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new("standard output could not be written").caused_by(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As a shell takes it.
+fn shown(program: &str, args: &[&str]) -> String {
+    let words = std::iter::once(program).chain(args.iter().copied());
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:%@,+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn astray(program: &str, args: &[&str], what: &str) -> Error {
+    Error::new(format!("`{}` did not end as the story has it: {what}", shown(program, args))).hint(
+        "this is a defect of certctl, or of the git that it found: please report it with the lines above",
+    )
+}
+
+fn unstarted(program: impl AsRef<OsStr>, cause: std::io::Error) -> Error {
+    let program = program.as_ref().display();
+    Error::new(format!("`{program}` could not be started; the story needs it"))
+        .caused_by(cause)
+        .hint(format!("install {program}, and make sure that it is on the PATH"))
+}

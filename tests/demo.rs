@@ -1,0 +1,72 @@
+//! The newcomer's commands, on a machine with git and nothing else: no kubectl, no network, no cluster.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A machine with git on the PATH, and nothing else.
+fn certctl(machine: &Path) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let git = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file());
+    let bin = machine.join("bin");
+    if !bin.exists() {
+        fs::create_dir(&bin).expect("a folder");
+        fs::create_dir(machine.join("tmp")).expect("a folder");
+        symlink(git.expect("git is on the PATH"), bin.join("git")).expect("a link");
+    }
+    let mut command =
+        certctl_testing::scrubbed(env!("CARGO_BIN_EXE_certctl"), machine, machine, &machine.join("tmp"));
+    command.env("PATH", bin);
+    command
+}
+
+fn left_behind(machine: &Path) -> Vec<String> {
+    let entries = fs::read_dir(machine.join("tmp")).expect("it can be read");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn the_story_ends_well_and_leaves_nothing_behind() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let output = certctl(machine.path()).arg("demo").output().expect("certctl starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let pods = "GET /api/v1/namespaces/shop/pods with";
+    for (who, answers) in [("bob", ["200", "403"]), ("leaked", ["200", "403"])] {
+        let asked = format!("{pods} ../{who}.kubeconfig\n  ");
+        let codes: Vec<&str> = said.split(&asked).skip(1).map(|rest| &rest[..3]).collect();
+        assert_eq!(codes, answers, "what {who}'s kubeconfig gets, before and after: {said}");
+    }
+    assert!(said.contains("\nThe end, after "), "{said}");
+    assert_eq!(left_behind(machine.path()), [""; 0]);
+}
+
+#[test]
+fn a_sandbox_says_where_its_kubeconfig_is_and_is_gone_when_told_so() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let mut sandbox = certctl(machine.path())
+        .args(["sandbox", "--context", "play"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("certctl starts");
+    let mut path = String::new();
+    BufReader::new(sandbox.stdout.take().expect("piped")).read_line(&mut path).expect("a line");
+    let kubeconfig = fs::read_to_string(path.trim()).expect("a kubeconfig");
+    assert!(kubeconfig.contains("current-context: \"play\""), "{kubeconfig}");
+
+    // certctl itself plans against it.
+    let roster = "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: acme}\nclusters: [{name: play}]\nusers: []\n";
+    fs::write(machine.path().join("users.yaml"), roster).expect("a roster");
+    let plan =
+        certctl(machine.path()).args(["plan", "--kubeconfig", path.trim()]).output().expect("it starts");
+    assert!(plan.status.success(), "{}", String::from_utf8_lossy(&plan.stderr));
+
+    let ended =
+        Command::new("kill").args(["-TERM", &sandbox.id().to_string()]).status().expect("kill starts");
+    assert!(ended.success());
+    assert!(sandbox.wait().expect("its end").success());
+    assert_eq!(left_behind(machine.path()), [""; 0]);
+}

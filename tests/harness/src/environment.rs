@@ -1,0 +1,24 @@
+//! The environment of a machine on which nobody has set anything.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A program in a folder, with nothing of this process's environment but the PATH, with another home
+/// and folder for temporary files, and with an author for git.
+pub fn scrubbed(program: impl AsRef<OsStr>, folder: &Path, home: &Path, tmp: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("TMPDIR", tmp)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .stdin(Stdio::null());
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "Ada Admin");
+        command.env(format!("GIT_{who}_EMAIL"), "admin@example.com");
+    }
+    command
+}
