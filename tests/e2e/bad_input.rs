@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::world::{World, plane};
+use crate::cluster::Cluster;
+use crate::world::World;
 
 fn roster(world: &World, extra: &str) -> String {
     format!(
@@ -17,9 +18,7 @@ fn roster(world: &World, extra: &str) -> String {
     )
 }
 
-#[test]
-fn what_the_cluster_lacks_stops_the_plan_with_its_line() {
-    let Some(plane) = plane() else { return };
+pub fn what_the_cluster_lacks_stops_the_plan_with_its_line(plane: &'static Cluster) {
     let world = World::new(plane, "lacks");
     world.roster(&roster(
         &world,
@@ -39,9 +38,7 @@ fn what_the_cluster_lacks_stops_the_plan_with_its_line() {
     );
 }
 
-#[test]
-fn roads_that_lead_nowhere_are_named() {
-    let Some(plane) = plane() else { return };
+pub fn roads_that_lead_nowhere_are_named(plane: &'static Cluster) {
     let world = World::new(plane, "roads");
     world.certctl(&["plan"]).expect(1).says("users.yaml could not be read").says("--roster");
     world.roster(&roster(&world, "").replace("context: test", "context: elsewhere"));
@@ -54,7 +51,8 @@ fn roads_that_lead_nowhere_are_named() {
 
     let kubeconfig = std::fs::read_to_string(&world.kubeconfig).expect("the kubeconfig");
     let unreachable = world.path("unreachable");
-    std::fs::write(&unreachable, kubeconfig.replace(plane.server(), "https://127.0.0.1:1")).expect("written");
+    std::fs::write(&unreachable, kubeconfig.replace(&plane.server(), "https://127.0.0.1:1"))
+        .expect("written");
     world
         .certctl(&["plan", "--kubeconfig", unreachable.to_str().expect("UTF-8")])
         .expect(1)
@@ -84,9 +82,7 @@ fn value<'a>(kubeconfig: &'a str, field: &str) -> &'a str {
     line.trim_start_matches(':').trim()
 }
 
-#[test]
-fn a_certificate_that_one_side_does_not_trust_is_named() {
-    let Some(plane) = plane() else { return };
+pub fn a_certificate_that_one_side_does_not_trust_is_named(plane: &'static Cluster) {
     let world = World::new(plane, "trust");
     world.roster(&roster(&world, "  grants: [{clusterRole: view}]\n"));
     let authority = rcgen::KeyPair::generate().expect("a key");
@@ -141,9 +137,7 @@ fn made(world: &World, user: &str) -> (usize, usize, bool) {
     (requests, recorded, bound.contains(&format!("certctl:{user}:")))
 }
 
-#[test]
-fn a_repository_that_cannot_be_pushed_is_refused_before_anything_is_issued() {
-    let Some(plane) = plane() else { return };
+pub fn a_repository_that_cannot_be_pushed_is_refused_before_anything_is_issued(plane: &'static Cluster) {
     let world = World::new(plane, "nopush");
     world.write("users.yaml", &one(&world, "nora"));
     world.certctl(&["apply", "--auto-approve"]).expect(1).says("no commit yet").says("git commit");
@@ -166,9 +160,7 @@ fn a_repository_that_cannot_be_pushed_is_refused_before_anything_is_issued() {
     world.can(&world.open("prod", "nora"), &["list", "pods"], true);
 }
 
-#[test]
-fn a_push_that_is_declined_binds_nothing_and_is_made_up_for_later() {
-    let Some(plane) = plane() else { return };
+pub fn a_push_that_is_declined_binds_nothing_and_is_made_up_for_later(plane: &'static Cluster) {
     let world = World::new(plane, "declined");
     world.roster(&one(&world, "dina"));
     let hook = world.path("origin.git/hooks/pre-receive");
@@ -193,9 +185,7 @@ fn a_push_that_is_declined_binds_nothing_and_is_made_up_for_later() {
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
-#[test]
-fn a_missing_right_is_named_with_what_would_grant_it() {
-    let Some(plane) = plane() else { return };
+pub fn a_missing_right_is_named_with_what_would_grant_it(plane: &'static Cluster) {
     let kubeconfig = plane.client_kubeconfig("certctl-rights", &[]);
     let world = World::with_kubeconfig(plane, "rights", kubeconfig);
     world.roster(&one(&world, "rita"));
@@ -238,9 +228,7 @@ rules:
     );
 }
 
-#[test]
-fn someone_elses_binding_under_our_name_is_named_and_left_alone() {
-    let Some(plane) = plane() else { return };
+pub fn someone_elses_binding_under_our_name_is_named_and_left_alone(plane: &'static Cluster) {
     let world = World::new(plane, "foreign");
     world.roster(&one(&world, "fay"));
     plane.kubectl_ok(&[

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::world::{World, plane};
+use crate::cluster::Cluster;
+use crate::world::World;
 
 fn roster(world: &World, users: usize) -> String {
     let recipient = world.identity("all");
@@ -30,9 +31,7 @@ fn count(events: &[serde_json::Value]) -> BTreeMap<String, usize> {
     counts
 }
 
-#[test]
-fn a_plan_costs_the_same_calls_for_10_and_for_1000_users() {
-    let Some(plane) = plane() else { return };
+pub fn a_plan_costs_the_same_calls_for_10_and_for_1000_users(plane: &'static Cluster) {
     let world = World::new(plane, "calls");
     let mut seen = Vec::new();
     for users in [10, 1000] {
@@ -45,9 +44,7 @@ fn a_plan_costs_the_same_calls_for_10_and_for_1000_users() {
     assert!(seen[0].values().sum::<usize>() <= 8, "{:?}", seen[0]);
 }
 
-#[test]
-fn a_person_costs_two_writes_and_a_share_of_one_watch() {
-    let Some(plane) = plane() else { return };
+pub fn a_person_costs_two_writes_and_a_share_of_one_watch(plane: &'static Cluster) {
     let world = World::new(plane, "writes");
     world.roster(&roster(&world, 12));
     let position = plane.audit_position();

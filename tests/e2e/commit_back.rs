@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::world::{Ran, World, plane};
+use crate::cluster::Cluster;
+use crate::world::{Ran, World};
 
 /// The branch for proposals.
 const BRANCH: &str = "certctl/records";
@@ -38,13 +39,7 @@ fn merge(world: &World, users: &[&str]) {
 
 /// A clone as actions/checkout leaves it, of the commit that main is at.
 fn checkout(world: &World, name: &str) {
-    let folder = format!("../{name}");
-    let origin = format!("file://{}", world.path("origin.git").display());
-    let git = |args: &[&str]| world.git(&[&["-C", &folder], args].concat());
-    world.git(&["init", "-q", &folder]);
-    git(&["remote", "add", "origin", &origin]);
-    git(&["fetch", "-q", "--depth=1", "origin", "+refs/heads/main:refs/remotes/origin/main"]);
-    git(&["checkout", "-q", "-B", "main", "refs/remotes/origin/main"]);
+    world.checkout(name, "main", false);
 }
 
 fn apply(world: &World, clone: &str, more: &[&str]) -> (Ran, Value) {
@@ -112,9 +107,7 @@ fn protect(world: &World) {
     );
 }
 
-#[test]
-fn a_protected_branch_gets_its_records_through_a_pull_request() {
-    let Some(plane) = plane() else { return };
+pub fn a_protected_branch_gets_its_records_through_a_pull_request(plane: &'static Cluster) {
     let world = World::new(plane, "protected");
     world.set("MERGE", "1");
     merge(&world, &["ann", "ben"]);
@@ -195,9 +188,7 @@ fn a_protected_branch_gets_its_records_through_a_pull_request() {
     world.sweep();
 }
 
-#[test]
-fn records_that_the_branch_declined_go_to_a_pull_request_from_the_same_clone() {
-    let Some(plane) = plane() else { return };
+pub fn records_that_the_branch_declined_go_to_a_pull_request_from_the_same_clone(plane: &'static Cluster) {
     let world = World::new(plane, "laptop");
     merge(&world, &["ann"]);
     protect(&world);
@@ -222,9 +213,7 @@ fn records_that_the_branch_declined_go_to_a_pull_request_from_the_same_clone() {
     world.can(&world.open("prod", "ann"), &["list", "pods"], true);
 }
 
-#[test]
-fn a_merge_between_our_commit_and_our_push_is_built_upon() {
-    let Some(plane) = plane() else { return };
+pub fn a_merge_between_our_commit_and_our_push_is_built_upon(plane: &'static Cluster) {
     let world = World::new(plane, "between");
     merge(&world, &["ann", "ben"]);
     checkout(&world, "ci");
@@ -253,9 +242,7 @@ fn a_merge_between_our_commit_and_our_push_is_built_upon() {
     assert_eq!(requests(&world), 2, "nobody was issued twice");
 }
 
-#[test]
-fn of_two_merges_at_once_the_later_apply_does_both() {
-    let Some(plane) = plane() else { return };
+pub fn of_two_merges_at_once_the_later_apply_does_both(plane: &'static Cluster) {
     let world = World::new(plane, "merges");
     merge(&world, &["ann"]);
     checkout(&world, "earlier");
@@ -274,9 +261,7 @@ fn of_two_merges_at_once_the_later_apply_does_both() {
     assert_eq!(bound(&world), ["ann", "ben"]);
 }
 
-#[test]
-fn ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it() {
-    let Some(plane) = plane() else { return };
+pub fn ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it(plane: &'static Cluster) {
     let world = World::new(plane, "runner");
     merge(&world, &["ann"]);
     checkout(&world, "ci");
@@ -307,9 +292,7 @@ fn ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it() {
     assert_eq!(bound(&world), ["ann"]);
 }
 
-#[test]
-fn the_json_says_whose_credential_failed_and_why() {
-    let Some(plane) = plane() else { return };
+pub fn the_json_says_whose_credential_failed_and_why(plane: &'static Cluster) {
     let world = World::new(plane, "partly");
     merge(&world, &["ann", "ben"]);
     // A recipient whose plugin is not installed.

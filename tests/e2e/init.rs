@@ -3,13 +3,12 @@
 
 use std::fs;
 
-use crate::world::{World, plane};
+use crate::cluster::Cluster;
+use crate::world::World;
 
 const SOURCE: &str = "acme/certctl@0123456789abcdef0123456789abcdef01234567";
 
-#[test]
-fn only_recipients_and_grants_are_missing_then_ci_applies() {
-    let Some(plane) = plane() else { return };
+pub fn only_recipients_and_grants_are_missing_then_ci_applies(plane: &'static Cluster) {
     let world = World::new(plane, "init");
     world.namespace("init-team");
     let ran = world.certctl(&[

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::world::{Ran, World, plane};
+use crate::cluster::Cluster;
+use crate::world::{Ran, World};
 
 /// certctl as someone with a configuration folder and programs of their own.
 fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
@@ -20,9 +21,7 @@ fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
     }
 }
 
-#[test]
-fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin() {
-    let Some(plane) = plane() else { return };
+pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plane: &'static Cluster) {
     let world = World::new(plane, "person");
     let line = |person: &str| certctl_of(&world, person, &["keygen"]).expect(0).stdout;
     let (alice, bob) = (line("alice"), line("bob"));

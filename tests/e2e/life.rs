@@ -6,10 +6,10 @@ use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use certctl_testing::{ControlPlane, Options};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::world::{Ran, World, plane};
+use crate::cluster::{Cluster, Options};
+use crate::world::{Ran, World};
 
 /// A roster with one group, `<name>-team`, that may view; `rest` goes before `users:`.
 fn roster(world: &World, rest: &str, users: &str) -> String {
@@ -47,9 +47,7 @@ fn states(world: &World, user: &str) -> (usize, usize, usize) {
 
 const LIST: [&str; 4] = ["list", "pods", "-n", "default"];
 
-#[test]
-fn a_leaked_key_is_cut_off_at_once_and_nobody_else_notices() {
-    let Some(plane) = plane() else { return };
+pub fn a_leaked_key_is_cut_off_at_once_and_nobody_else_notices(plane: &'static Cluster) {
     let world = World::new(plane, "leaked");
     let users = member(&world, "alice", "") + "# bob is careful\n" + &member(&world, "bob", "");
     world.roster(&roster(&world, "", &users));
@@ -85,9 +83,7 @@ fn a_leaked_key_is_cut_off_at_once_and_nobody_else_notices() {
     world.sweep();
 }
 
-#[test]
-fn who_comes_back_does_not_bring_the_old_certificate_back() {
-    let Some(plane) = plane() else { return };
+pub fn who_comes_back_does_not_bring_the_old_certificate_back(plane: &'static Cluster) {
     let world = World::new(plane, "again");
     let (alice, bob) = (member(&world, "alice", ""), member(&world, "bob", ""));
     let whole = roster(&world, "", &(alice + &bob));
@@ -105,9 +101,7 @@ fn who_comes_back_does_not_bring_the_old_certificate_back() {
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
-#[test]
-fn a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires() {
-    let Some(plane) = plane() else { return };
+pub fn a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires(plane: &'static Cluster) {
     let world = World::new(plane, "renewal");
     let text = roster(&world, "", &member(&world, "alice", ", validity: 10m"));
     world.roster(&text);
@@ -138,9 +132,7 @@ fn a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires() {
     world.certctl_at(Some(&after), &["plan", "--detailed-exitcode"]).expect(0);
 }
 
-#[test]
-fn nine_of_twelve_deleted_by_mistake_are_refused() {
-    let Some(plane) = plane() else { return };
+pub fn nine_of_twelve_deleted_by_mistake_are_refused(plane: &'static Cluster) {
     let world = World::new(plane, "mistake");
     let users = |n: usize| (0..n).map(|i| member(&world, &format!("u{i}"), "")).collect::<String>();
     world.roster(&roster(&world, "", &users(12)));
@@ -186,9 +178,7 @@ fn end(mut child: Child) -> Ran {
     Ran { code: status.code().unwrap_or(-1), stdout: String::new(), stderr }
 }
 
-#[test]
-fn two_applies_at_once_end_as_if_one_came_after_the_other() {
-    let Some(plane) = plane() else { return };
+pub fn two_applies_at_once_end_as_if_one_came_after_the_other(plane: &'static Cluster) {
     let world = World::new(plane, "twice");
     let users: String = (0..6).map(|i| member(&world, &format!("u{i}"), "")).collect();
     world.roster(&roster(&world, "", &users));
@@ -234,9 +224,7 @@ fn lease(world: &World, spec: &str) {
     ));
 }
 
-#[test]
-fn a_held_lock_is_named_and_a_dead_ones_lock_falls() {
-    let Some(plane) = plane() else { return };
+pub fn a_held_lock_is_named_and_a_dead_ones_lock_falls(plane: &'static Cluster) {
     let world = World::new(plane, "locked");
     world.roster(&roster(&world, "", &member(&world, "alice", "")));
     let heard =
@@ -257,20 +245,12 @@ fn a_held_lock_is_named_and_a_dead_ones_lock_falls() {
     world.can(&world.open("prod", "alice"), &LIST, true);
 }
 
-/// A control plane of the test's own.
-fn another(options: Options) -> ControlPlane {
-    let binaries = certctl_testing::binaries().expect("asked for");
-    ControlPlane::start(&binaries, options).expect("the control plane starts")
-}
-
-fn uid(plane: &ControlPlane) -> String {
+fn uid(plane: &Cluster) -> String {
     plane.kubectl_ok(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
 }
 
-#[test]
-fn a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other() {
-    let Some(plane) = plane() else { return };
-    let other = another(Options::default());
+pub fn a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other(plane: &'static Cluster) {
+    let other = plane.another(Options::default());
     let world = World::new(plane, "swapped");
     let kubeconfig = world.path("swapping");
     let at = |path: &PathBuf| fs::read_to_string(path).expect("a kubeconfig");
@@ -358,10 +338,8 @@ fn plant(
     world.kubectl(mallory, &["create", "-f", file.to_str().expect("UTF-8")]).expect(0);
 }
 
-#[test]
-fn planted_requests_steer_nothing() {
+pub fn planted_requests_steer_nothing(plane: &'static Cluster) {
     use rcgen::DnType::{CommonName, OrganizationName};
-    let Some(plane) = plane() else { return };
     let world = World::new(plane, "planted");
     let mallory = plane.client_kubeconfig("mallory", &[]);
     plane.kubectl_ok(&[
@@ -421,9 +399,7 @@ fn planted_requests_steer_nothing() {
     }
 }
 
-#[test]
-fn what_was_changed_behind_our_back_is_named() {
-    let Some(plane) = plane() else { return };
+pub fn what_was_changed_behind_our_back_is_named(plane: &'static Cluster) {
     let world = World::new(plane, "edited");
     world.roster(&roster(&world, "", &(member(&world, "alice", "") + &member(&world, "bob", ""))));
     world.certctl(&["apply", "--auto-approve"]).expect(0);
@@ -475,9 +451,7 @@ fn what_was_changed_behind_our_back_is_named() {
     world.certctl(&["plan"]).expect(1).says("access/prod/cluster.yaml: does not fit its checksum");
 }
 
-#[test]
-fn access_ends_when_the_roster_says_so() {
-    let Some(plane) = plane() else { return };
+pub fn access_ends_when_the_roster_says_so(plane: &'static Cluster) {
     let world = World::new(plane, "until");
     let soon = in_minutes(60 * 24);
     let group = "- {name: until-on-call, inCertificate: true, grants: [{clusterRole: edit}]}\n";
@@ -580,9 +554,7 @@ fn hinted_subject(ran: &Ran) -> String {
     after.split_whitespace().next().expect("a subject").to_owned()
 }
 
-#[test]
-fn a_key_of_ones_own_never_leaves_its_owner() {
-    let Some(plane) = plane() else { return };
+pub fn a_key_of_ones_own_never_leaves_its_owner(plane: &'static Cluster) {
     let world = World::new(plane, "own");
     let file = "csrs/erin.csr";
     let key = rcgen::KeyPair::generate().expect("a key");
@@ -692,29 +664,19 @@ fn a_key_of_ones_own_never_leaves_its_owner() {
     world.sweep();
 }
 
-/// A control plane that signs nothing, as EKS.
-fn unsigning() -> &'static ControlPlane {
-    static PLANE: std::sync::OnceLock<ControlPlane> = std::sync::OnceLock::new();
-    PLANE.get_or_init(|| another(Options { sign: false, ..Options::default() }))
-}
-
 /// Both kubeconfigs in one, the context of the second one called `stage`.
 fn joined(first: &str, second: &str) -> String {
-    let section = |name: &str, next: &str| {
-        let rest = second.split(&format!("\n{name}:\n")).nth(1).expect("the section");
-        let rest =
-            if next.is_empty() { rest } else { rest.split(&format!("\n{next}:\n")).next().expect("it") };
-        let rest = rest.replace("name: test\n", "name: stage\n").replace("name: \"test\"\n", "name: stage\n");
-        format!(
-            "\n{name}:\n{}\n",
-            rest.replace("{cluster: test, user: test}", "{cluster: stage, user: stage}").trim_end()
-        )
-    };
-    let mut out = first.to_owned();
-    for (name, next) in [("clusters", "contexts"), ("contexts", "users"), ("users", "")] {
-        out = out.replace(&format!("\n{name}:\n"), &section(name, next));
+    let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).expect("a kubeconfig");
+    let (mut both, mut second) = (read(first), read(second));
+    for list in ["clusters", "contexts", "users"] {
+        let theirs = &mut second[list][0];
+        theirs["name"] = "stage".into();
+        if list == "contexts" {
+            theirs["context"] = serde_json::json!({"cluster": "stage", "user": "stage"});
+        }
+        both[list].as_array_mut().expect("a list").push(theirs.take());
     }
-    out
+    both.to_string()
 }
 
 /// Looks until it is so.
@@ -731,10 +693,8 @@ fn signal(child: &Child, name: &str) {
     assert!(killed.expect("sh").success());
 }
 
-#[test]
-fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up() {
-    let Some(plane) = plane() else { return };
-    let stage = unsigning();
+pub fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up(plane: &'static Cluster) {
+    let stage = plane.unsigning();
     let world = World::new(plane, "stopped");
     let kubeconfig = world.path("both");
     let theirs = stage.client_kubeconfig("certctl-stopped", &["system:masters"]);
@@ -744,7 +704,7 @@ fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up() {
     let both = |users: &str| {
         roster(&world, "", users).replace("context: test}", "context: test}\n- {name: stage, context: stage}")
     };
-    let requests = |plane: &ControlPlane| {
+    let requests = |plane: &Cluster| {
         let path = "jsonpath={range .items[*]}{.metadata.name} {.status.conditions[*].type} {.status.certificate}{\"\\n\"}{end}";
         let all = plane.kubectl_ok(&["get", "csr", "-l", "certctl.dev/roster=stopped", "-o", path]);
         all.lines().map(str::to_owned).collect::<Vec<_>>()
@@ -803,9 +763,7 @@ fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_at_once() {
-    let Some(plane) = plane() else { return };
+pub fn a_second_signal_ends_at_once(plane: &'static Cluster) {
     let world = World::new(plane, "signals");
     world.roster(&roster(&world, "", &member(&world, "alice", "")));
     // The push hangs for as long as this file is there.

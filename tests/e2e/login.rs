@@ -1,6 +1,7 @@
 //! The person's side: pull, log in, and real kubectl through the credential plugin.
 
-use crate::world::{Ran, World, plane};
+use crate::cluster::Cluster;
+use crate::world::{Ran, World};
 
 fn roster(world: &World, users: &str) -> String {
     format!(
@@ -16,9 +17,7 @@ fn kubectl(world: &World) -> Ran {
     world.person("kubectl", &["get", "pods", "-n", "default"])
 }
 
-#[test]
-fn from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal() {
-    let Some(plane) = plane() else { return };
+pub fn from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal(plane: &'static Cluster) {
     let world = World::new(plane, "person");
     let alice = format!(
         "- {{name: alice, recipients: [{}], groups: [person-all], generation: 1}}\n",
@@ -75,9 +74,7 @@ fn from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal() {
     world.kubectl(&issued, &["get", "pods", "-n", "default"]).expect(1).says("Forbidden");
 }
 
-#[test]
-fn an_embedded_login_works_and_whoami_says_when_it_is_outdated() {
-    let Some(plane) = plane() else { return };
+pub fn an_embedded_login_works_and_whoami_says_when_it_is_outdated(plane: &'static Cluster) {
     let world = World::new(plane, "embed");
     let alice = format!(
         "- {{name: alice, recipients: [{}], groups: [embed-all], generation: 1}}\n",

@@ -1,9 +1,12 @@
-//! The e2e suite: real kube-apiserver, kubectl, git and age. It runs where `CERTCTL_CONTROL_PLANE`
-//! names the folder that `tests/control-plane/build` prints; elsewhere each test says that it was
-//! skipped.
+//! The e2e suite: real kubectl, git and age, and every test on both clusters: a real kube-apiserver and
+//! the sandbox. What keeps the sandbox honest is that nothing here knows which one it talks to.
+//!
+//! It runs where `CERTCTL_CONTROL_PLANE` names the folder that `tests/control-plane/build` prints;
+//! elsewhere each test says that it was skipped.
 
 mod bad_input;
 mod calls;
+mod cluster;
 mod commit_back;
 mod init;
 mod keys;
@@ -11,5 +14,96 @@ mod life;
 mod login;
 mod main_job;
 mod permissions;
+mod rehearsal;
 mod signing;
 mod world;
+
+/// A test for each function on each cluster. A function that is not listed is dead code, which the
+/// compiler tells.
+macro_rules! suite {
+    ($($module:ident: [$($test:ident),+ $(,)?])+) => {
+        suite!(@on kubernetes Kubernetes $($module: [$($test),+])+);
+        suite!(@on sandbox Sandbox $($module: [$($test),+])+);
+    };
+    (@on $cluster:ident $kind:ident $($module:ident: [$($test:ident),+])+) => {
+        mod $cluster {
+            $(mod $module {
+                $(#[test]
+                fn $test() {
+                    crate::cluster::on(crate::cluster::Kind::$kind, crate::$module::$test);
+                })+
+            })+
+        }
+    };
+}
+
+suite! {
+    bad_input: [
+        what_the_cluster_lacks_stops_the_plan_with_its_line,
+        roads_that_lead_nowhere_are_named,
+        a_certificate_that_one_side_does_not_trust_is_named,
+        a_repository_that_cannot_be_pushed_is_refused_before_anything_is_issued,
+        a_push_that_is_declined_binds_nothing_and_is_made_up_for_later,
+        a_missing_right_is_named_with_what_would_grant_it,
+        someone_elses_binding_under_our_name_is_named_and_left_alone,
+    ]
+    calls: [
+        a_plan_costs_the_same_calls_for_10_and_for_1000_users,
+        a_person_costs_two_writes_and_a_share_of_one_watch,
+    ]
+    commit_back: [
+        a_protected_branch_gets_its_records_through_a_pull_request,
+        records_that_the_branch_declined_go_to_a_pull_request_from_the_same_clone,
+        a_merge_between_our_commit_and_our_push_is_built_upon,
+        of_two_merges_at_once_the_later_apply_does_both,
+        ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it,
+        the_json_says_whose_credential_failed_and_why,
+    ]
+    init: [
+        only_recipients_and_grants_are_missing_then_ci_applies,
+    ]
+    keys: [
+        from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin,
+    ]
+    life: [
+        a_leaked_key_is_cut_off_at_once_and_nobody_else_notices,
+        who_comes_back_does_not_bring_the_old_certificate_back,
+        a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires,
+        nine_of_twelve_deleted_by_mistake_are_refused,
+        two_applies_at_once_end_as_if_one_came_after_the_other,
+        a_held_lock_is_named_and_a_dead_ones_lock_falls,
+        a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other,
+        planted_requests_steer_nothing,
+        what_was_changed_behind_our_back_is_named,
+        access_ends_when_the_roster_says_so,
+        a_key_of_ones_own_never_leaves_its_owner,
+        an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up,
+        a_second_signal_ends_at_once,
+    ]
+    login: [
+        from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal,
+        an_embedded_login_works_and_whoami_says_when_it_is_outdated,
+    ]
+    main_job: [
+        three_people_get_exactly_what_the_roster_says_and_lose_it_again,
+        every_kind_of_key_and_recipient_works,
+        what_is_dirty_stays_as_it_is_and_a_dirty_roster_is_refused,
+    ]
+    permissions: [
+        what_is_documented_is_enough_to_plan_and_to_apply,
+    ]
+    rehearsal: [
+        from_a_branch_to_a_working_kubectl,
+        two_merges_a_moment_apart_lose_nobody,
+        a_push_between_our_commit_and_our_push_loses_nothing,
+    ]
+    signing: [
+        a_signer_that_refuses_is_quoted,
+        a_certificate_for_another_key_is_thrown_away,
+        a_certificate_with_more_power_than_was_asked_for_is_thrown_away,
+        a_certificate_for_someone_else_is_thrown_away,
+        a_request_that_someone_deletes_is_missed,
+        a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation,
+        a_denial_names_its_reason,
+    ]
+}

@@ -1,6 +1,7 @@
 //! The main job: roster in, working kubeconfigs out, and all of it taken away again.
 
-use crate::world::{World, plane};
+use crate::cluster::Cluster;
+use crate::world::World;
 
 fn roster(world: &World, users: &str) -> String {
     format!(
@@ -27,9 +28,7 @@ fn user(world: &World, name: &str, rest: &str) -> String {
     format!("- {{name: {name}, recipients: [\"{}\"], {rest}}}\n", world.identity(name))
 }
 
-#[test]
-fn three_people_get_exactly_what_the_roster_says_and_lose_it_again() {
-    let Some(plane) = plane() else { return };
+pub fn three_people_get_exactly_what_the_roster_says_and_lose_it_again(plane: &'static Cluster) {
     let world = World::new(plane, "main");
     world.namespace("main-shop");
     plane.kubectl_ok(&["create", "role", "deployer", "-n", "main-shop", "--verb=delete", "--resource=pods"]);
@@ -176,9 +175,7 @@ fn three_people_get_exactly_what_the_roster_says_and_lose_it_again() {
     world.sweep();
 }
 
-#[test]
-fn every_kind_of_key_and_recipient_works() {
-    let Some(plane) = plane() else { return };
+pub fn every_kind_of_key_and_recipient_works(plane: &'static Cluster) {
     let world = World::new(plane, "keys");
     let ed = world.ssh_identity("dana", "ed25519");
     let rsa = world.ssh_identity("erin", "rsa");
@@ -202,9 +199,7 @@ fn every_kind_of_key_and_recipient_works() {
     world.sweep();
 }
 
-#[test]
-fn what_is_dirty_stays_as_it_is_and_a_dirty_roster_is_refused() {
-    let Some(plane) = plane() else { return };
+pub fn what_is_dirty_stays_as_it_is_and_a_dirty_roster_is_refused(plane: &'static Cluster) {
     let world = World::new(plane, "dirty");
     world.write("notes.txt", "one\n");
     world.write("staged.txt", "one\n");

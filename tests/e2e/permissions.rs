@@ -1,6 +1,7 @@
 //! docs/permissions.md says what certctl itself needs: exactly that is granted here, and it is enough.
 
-use crate::world::{World, plane};
+use crate::cluster::Cluster;
+use crate::world::World;
 
 /// The rules of the document, as it shows them.
 fn documented() -> String {
@@ -9,9 +10,7 @@ fn documented() -> String {
     blocks.collect::<Vec<_>>().join("---\n")
 }
 
-#[test]
-fn what_is_documented_is_enough_to_plan_and_to_apply() {
-    let Some(plane) = plane() else { return };
+pub fn what_is_documented_is_enough_to_plan_and_to_apply(plane: &'static Cluster) {
     let kubeconfig = plane.client_kubeconfig("certctl-permissions", &[]);
     let world = World::with_kubeconfig(plane, "permissions", kubeconfig);
     world.namespace("permissions-shop");

@@ -4,30 +4,15 @@
 //! test does with it what a signer, or someone else, might do.
 
 use std::process::{Child, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use certctl::pki::{RequestSummary, parse_request};
-use certctl_testing::{ControlPlane, Options};
 use serde_json::{Value, json};
 
-use crate::world::{Ran, World, plane};
-
-/// A control plane that approves and never signs, or `None` where none was asked for.
-fn unsigned() -> Option<&'static ControlPlane> {
-    static PLANE: OnceLock<Option<ControlPlane>> = OnceLock::new();
-    let start = || {
-        let Some(binaries) = certctl_testing::binaries() else {
-            eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-            return None;
-        };
-        let options = Options { sign: false, audit: false, ..Options::default() };
-        Some(ControlPlane::start(&binaries, options).expect("the control plane starts"))
-    };
-    PLANE.get_or_init(start).as_ref()
-}
+use crate::cluster::Cluster;
+use crate::world::{Ran, World};
 
 fn roster(world: &World, users: &[&str]) -> String {
     let mut text = format!(
@@ -60,18 +45,18 @@ impl Approved {
         self.asks.organizations.iter().map(String::as_str).collect()
     }
 
-    fn change(&self, plane: &ControlPlane, patch: Value) {
+    fn change(&self, plane: &Cluster, patch: Value) {
         let patch = patch.to_string();
         plane.kubectl_ok(&["patch", "csr", &self.name, "--subresource=status", "--type=json", "-p", &patch]);
     }
 
-    fn answer(&self, plane: &ControlPlane, certificate: &str) {
+    fn answer(&self, plane: &Cluster, certificate: &str) {
         let value = STANDARD.encode(certificate);
         self.change(plane, json!([{"op": "add", "path": "/status/certificate", "value": value}]));
     }
 
     /// What a signer does.
-    fn sign(&self, plane: &ControlPlane) {
+    fn sign(&self, plane: &Cluster) {
         let certificate = plane.sign_client(&self.asks.public_key_der, self.user(), &self.groups());
         self.answer(plane, &certificate);
     }
@@ -155,8 +140,8 @@ fn has_nothing(world: &World, user: &str) {
 
 /// Two people are issued together. `end` does something with ivan's request; then jane's is signed.
 /// Ivan gets nothing, jane everything, and the next run has only ivan left to do.
-fn ivans_ends(name: &'static str, end: impl Fn(&World, &Approved)) -> Option<Ran> {
-    let plane = unsigned()?;
+fn ivans_ends(plane: &'static Cluster, name: &'static str, end: impl Fn(&World, &Approved)) -> Ran {
+    let plane = plane.unsigning();
     let world = World::new(plane, name);
     world.roster(&roster(&world, &["ivan", "jane"]));
     let mut apply = Waiting::apply(&world);
@@ -171,12 +156,11 @@ fn ivans_ends(name: &'static str, end: impl Fn(&World, &Approved)) -> Option<Ran
     assert!(bindings(&world).contains(of("jane").groups()[0]), "jane is bound");
     let next = world.certctl(&["plan", "--detailed-exitcode"]).expect(2).says("1 to issue");
     assert!(!next.stdout.contains("issue   jane"), "{}", next.stdout);
-    Some(ran)
+    ran
 }
 
-#[test]
-fn a_signer_that_refuses_is_quoted() {
-    let ran = ivans_ends("refused", |world, request| {
+pub fn a_signer_that_refuses_is_quoted(plane: &'static Cluster) {
+    let ran = ivans_ends(plane, "refused", |world, request| {
         let condition = json!({
             "type": "Failed", "status": "True", "reason": "SignerValidationFailure",
             "message": "the usages are not those of this signer",
@@ -184,55 +168,45 @@ fn a_signer_that_refuses_is_quoted() {
         request
             .change(world.plane, json!([{"op": "add", "path": "/status/conditions/-", "value": condition}]));
     });
-    let Some(ran) = ran else { return };
     ran.says("SignerValidationFailure: the usages are not those of this signer").says("signerName");
 }
 
-#[test]
-fn a_certificate_for_another_key_is_thrown_away() {
-    let ran = ivans_ends("otherkey", |world, request| {
+pub fn a_certificate_for_another_key_is_thrown_away(plane: &'static Cluster) {
+    let ran = ivans_ends(plane, "otherkey", |world, request| {
         let other = rcgen::KeyPair::generate().expect("a key");
         let other = rcgen::PublicKeyData::subject_public_key_info(&other);
         request.answer(world.plane, &world.plane.sign_client(&other, "ivan", &request.groups()));
     });
-    let Some(ran) = ran else { return };
     ran.says("another public key").says("it was not used");
 }
 
-#[test]
-fn a_certificate_with_more_power_than_was_asked_for_is_thrown_away() {
-    let ran = ivans_ends("morepower", |world, request| {
+pub fn a_certificate_with_more_power_than_was_asked_for_is_thrown_away(plane: &'static Cluster) {
+    let ran = ivans_ends(plane, "morepower", |world, request| {
         let mut groups = request.groups();
         groups.push("system:masters");
         let more = world.plane.sign_client(&request.asks.public_key_der, "ivan", &groups);
         request.answer(world.plane, &more);
     });
-    let Some(ran) = ran else { return };
     ran.says("system:masters").says("it was not used");
 }
 
-#[test]
-fn a_certificate_for_someone_else_is_thrown_away() {
-    let ran = ivans_ends("someoneelse", |world, request| {
+pub fn a_certificate_for_someone_else_is_thrown_away(plane: &'static Cluster) {
+    let ran = ivans_ends(plane, "someoneelse", |world, request| {
         let other = world.plane.sign_client(&request.asks.public_key_der, "mallory", &request.groups());
         request.answer(world.plane, &other);
     });
-    let Some(ran) = ran else { return };
     ran.says("mallory").says("it was not used");
 }
 
-#[test]
-fn a_request_that_someone_deletes_is_missed() {
-    let ran = ivans_ends("deleted", |world, request| {
+pub fn a_request_that_someone_deletes_is_missed(plane: &'static Cluster) {
+    let ran = ivans_ends(plane, "deleted", |world, request| {
         world.plane.kubectl_ok(&["delete", "csr", &request.name]);
     });
-    let Some(ran) = ran else { return };
     ran.says("deleted by someone else");
 }
 
-#[test]
-fn a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation() {
-    let Some(plane) = unsigned() else { return };
+pub fn a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation(plane: &'static Cluster) {
+    let plane = plane.unsigning();
     let world = World::new(plane, "never");
     world.roster(&roster(&world, &["jane"]));
     let mut apply = Waiting::apply(&world);
@@ -264,9 +238,7 @@ fn has_nothing_but_a_revoked_record(world: &World, user: &str) {
 
 /// Between creating and approving there is no time to deny anything, so the cluster's own policy
 /// turns the approval into a denial.
-#[test]
-fn a_denial_names_its_reason() {
-    let Some(plane) = plane() else { return };
+pub fn a_denial_names_its_reason(plane: &'static Cluster) {
     if !plane.kubectl(&["get", "mutatingadmissionpolicies.v1.admissionregistration.k8s.io"]).ok {
         eprintln!("skipped: this Kubernetes has no MutatingAdmissionPolicy v1");
         return;

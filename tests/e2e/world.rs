@@ -1,31 +1,15 @@
 //! A team's world: a repository with a bare origin, people with age keys, and certctl's own identity
-//! on a real cluster. Every test has its own, so that they can share one control plane.
+//! on a cluster. Every test has its own, so that they can share the cluster.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::process::Command;
 
-use certctl_testing::{ControlPlane, Options};
 use tempfile::TempDir;
 
-/// The control plane that the tests share, or `None` where none was asked for.
-pub fn plane() -> Option<&'static ControlPlane> {
-    static PLANE: OnceLock<Option<ControlPlane>> = OnceLock::new();
-    PLANE
-        .get_or_init(|| {
-            let Some(binaries) = certctl_testing::binaries() else {
-                eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-                return None;
-            };
-            let plane = ControlPlane::start(&binaries, Options::default()).expect("the control plane starts");
-            eprintln!("control plane: Kubernetes {}", plane.version());
-            Some(plane)
-        })
-        .as_ref()
-}
+use crate::cluster::Cluster;
 
 /// What a command said and how it ended.
 #[derive(Debug)]
@@ -55,7 +39,7 @@ impl Ran {
 }
 
 pub struct World {
-    pub plane: &'static ControlPlane,
+    pub plane: &'static Cluster,
     pub name: &'static str,
     dir: TempDir,
     pub kubeconfig: PathBuf,
@@ -67,12 +51,12 @@ pub struct World {
 
 impl World {
     /// A world whose certctl is a cluster administrator with a name of its own.
-    pub fn new(plane: &'static ControlPlane, name: &'static str) -> Self {
+    pub fn new(plane: &'static Cluster, name: &'static str) -> Self {
         let kubeconfig = plane.client_kubeconfig(&format!("certctl-{name}"), &["system:masters"]);
         Self::with_kubeconfig(plane, name, kubeconfig)
     }
 
-    pub fn with_kubeconfig(plane: &'static ControlPlane, name: &'static str, kubeconfig: PathBuf) -> Self {
+    pub fn with_kubeconfig(plane: &'static Cluster, name: &'static str, kubeconfig: PathBuf) -> Self {
         let dir = tempfile::Builder::new().prefix("certctl-e2e-").tempdir().expect("a temporary folder");
         let world = Self {
             plane,
@@ -100,20 +84,9 @@ impl World {
     }
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(folder)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.path("home"))
-            .env("TMPDIR", self.path("tmp"))
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_AUTHOR_NAME", "Ada Admin")
-            .env("GIT_AUTHOR_EMAIL", "admin@example.com")
-            .env("GIT_COMMITTER_NAME", "Ada Admin")
-            .env("GIT_COMMITTER_EMAIL", "admin@example.com")
-            .stdin(Stdio::null());
+        let (home, tmp) = (self.path("home"), self.path("tmp"));
+        let mut command = certctl_testing::scrubbed(program, folder, &home, &tmp);
+        command.env("KUBECONFIG", &self.kubeconfig);
         for (name, value) in self.variables.borrow().iter() {
             match value {
                 Some(value) => command.env(name, value),
@@ -148,6 +121,24 @@ impl World {
 
     pub fn certctl(&self, args: &[&str]) -> Ran {
         self.certctl_at(None, args)
+    }
+
+    /// A clone as actions/checkout leaves it, of the tip of a branch: one commit deep, the branch checked
+    /// out, or with `detached` the commit alone.
+    pub fn checkout(&self, name: &str, branch: &str, detached: bool) {
+        let folder = format!("../{name}");
+        // A path would be cloned whole, whatever the depth.
+        let origin = format!("file://{}", self.path("origin.git").display());
+        let git = |args: &[&str]| self.git(&[&["-C", &folder], args].concat());
+        let (ours, theirs) = (format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}"));
+        self.git(&["init", "-q", &folder]);
+        git(&["remote", "add", "origin", &origin]);
+        git(&["fetch", "-q", "--no-tags", "--depth=1", "origin", &format!("+{theirs}:{ours}")]);
+        if detached {
+            git(&["checkout", "-q", "--detach", &ours]);
+        } else {
+            git(&["checkout", "-q", "-B", branch, &ours]);
+        }
     }
 
     /// In another clone, a folder beside the repository.
@@ -375,6 +366,6 @@ impl World {
                 }
             }
         }
-        clean("the audit log", &fs::read(self.plane.dir().join("audit.log")).unwrap_or_default());
+        clean("the audit log", &self.plane.audit_log());
     }
 }

@@ -1,0 +1,215 @@
+//! The two clusters that the suite runs against: a real control plane, and the sandbox. A test is
+//! given one and cannot tell which.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use certctl_sandbox::Sandbox;
+use certctl_sandbox::signer::SignerOptions;
+use certctl_testing::{ControlPlane, Kubectl, Output};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a cluster is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// etcd, kube-apiserver and kube-controller-manager.
+    Kubernetes,
+    /// certctl-sandbox.
+    Sandbox,
+}
+
+/// How a cluster differs from the usual.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Approves and never signs, as EKS.
+    pub unsigning: bool,
+}
+
+/// A cluster that a test may use together with others.
+pub enum Cluster {
+    Kubernetes(ControlPlane),
+    Sandbox(InMemory),
+}
+
+/// A sandbox with what kubectl needs beside it.
+pub struct InMemory {
+    sandbox: Sandbox,
+    binaries: PathBuf,
+    kubectl: Kubectl,
+    kubeconfig: PathBuf,
+    folder: TempDir,
+}
+
+/// Gives `test` the cluster of a kind that all tests share; it is skipped where there are no binaries,
+/// since the client is a real kubectl on both.
+pub fn on(kind: Kind, test: fn(&'static Cluster)) {
+    static SHARED: [OnceLock<Cluster>; 2] = [const { OnceLock::new() }; 2];
+    if certctl_testing::binaries().is_none() {
+        eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
+        return;
+    }
+    let shared = SHARED[kind as usize].get_or_init(|| {
+        let cluster = Cluster::start(kind, Options::default());
+        eprintln!("cluster: {kind:?} {}", cluster.version());
+        cluster
+    });
+    test(shared);
+}
+
+impl Cluster {
+    /// One of its own.
+    fn start(kind: Kind, options: Options) -> Self {
+        let binaries = certctl_testing::binaries().expect("asked for");
+        match kind {
+            Kind::Kubernetes => {
+                let options = certctl_testing::Options {
+                    sign: !options.unsigning,
+                    ..certctl_testing::Options::default()
+                };
+                Self::Kubernetes(ControlPlane::start(&binaries, options).expect("the control plane starts"))
+            }
+            Kind::Sandbox => {
+                let signer = SignerOptions { enabled: !options.unsigning, ..SignerOptions::default() };
+                let options = certctl_sandbox::Options {
+                    context: "test".to_owned(),
+                    signer,
+                    audit: true,
+                    ..certctl_sandbox::Options::default()
+                };
+                let sandbox = Sandbox::start(options).expect("the sandbox starts");
+                let folder = tempfile::Builder::new()
+                    .prefix("certctl-sandbox-")
+                    .tempdir()
+                    .expect("a temporary folder");
+                let kubeconfig = folder.path().join("admin.kubeconfig");
+                fs::write(&kubeconfig, sandbox.kubeconfig()).expect("a kubeconfig");
+                let kubectl = Kubectl::new(binaries.join("kubectl"), folder.path().to_owned());
+                Self::Sandbox(InMemory { sandbox, binaries, kubectl, kubeconfig, folder })
+            }
+        }
+    }
+
+    /// Another cluster of the same kind.
+    pub fn another(&self, options: Options) -> Self {
+        Self::start(self.kind(), options)
+    }
+
+    /// The cluster of the same kind that never signs, which tests share.
+    pub fn unsigning(&self) -> &'static Self {
+        static SHARED: [OnceLock<Cluster>; 2] = [const { OnceLock::new() }; 2];
+        SHARED[self.kind() as usize].get_or_init(|| self.another(Options { unsigning: true }))
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Kubernetes(_) => Kind::Kubernetes,
+            Self::Sandbox(_) => Kind::Sandbox,
+        }
+    }
+
+    /// Ends it; nobody listens there any more.
+    pub fn stop(self) {}
+
+    /// The version that the API server reports.
+    pub fn version(&self) -> String {
+        let version = self.kubectl_ok(&["get", "--raw", "/version"]);
+        let version: Value = serde_json::from_str(&version).expect("JSON");
+        version["gitVersion"].as_str().expect("a gitVersion").to_owned()
+    }
+
+    /// The URL of the API server.
+    pub fn server(&self) -> String {
+        match self {
+            Self::Kubernetes(plane) => plane.server().to_owned(),
+            Self::Sandbox(this) => this.sandbox.server(),
+        }
+    }
+
+    /// One of the real programs that the tests use: kubectl, age, age-keygen.
+    pub fn bin(&self, name: &str) -> PathBuf {
+        match self {
+            Self::Kubernetes(plane) => plane.bin(name),
+            Self::Sandbox(this) => this.binaries.join(name),
+        }
+    }
+
+    /// Runs kubectl as an administrator.
+    pub fn kubectl(&self, arguments: &[&str]) -> Output {
+        match self {
+            Self::Kubernetes(plane) => plane.kubectl(arguments),
+            Self::Sandbox(this) => this.kubectl.run(&this.kubeconfig, arguments),
+        }
+    }
+
+    /// Runs kubectl as an administrator and returns its standard output.
+    #[track_caller]
+    pub fn kubectl_ok(&self, arguments: &[&str]) -> String {
+        match self {
+            Self::Kubernetes(plane) => plane.kubectl_ok(arguments),
+            Self::Sandbox(this) => this.kubectl.ok(&this.kubeconfig, arguments),
+        }
+    }
+
+    /// Gives `yaml` to `kubectl apply` as an administrator.
+    #[track_caller]
+    pub fn apply(&self, yaml: &str) -> String {
+        match self {
+            Self::Kubernetes(plane) => plane.apply(yaml),
+            Self::Sandbox(this) => this.kubectl.apply(&this.kubeconfig, yaml),
+        }
+    }
+
+    /// A kubeconfig for any identity, with the context `test`.
+    pub fn client_kubeconfig(&self, user: &str, groups: &[&str]) -> PathBuf {
+        match self {
+            Self::Kubernetes(plane) => plane.client_kubeconfig(user, groups),
+            Self::Sandbox(this) => {
+                let file = tempfile::Builder::new().suffix(".kubeconfig").tempfile_in(this.folder.path());
+                let (_, path) = file.and_then(|file| Ok(file.keep()?)).expect("a file");
+                let kubeconfig = this.sandbox.client_kubeconfig(user, groups).expect("a client");
+                fs::write(&path, kubeconfig).expect("a kubeconfig");
+                path
+            }
+        }
+    }
+
+    /// A client certificate that the cluster believes, PEM: what its signer would give, or should not.
+    pub fn sign_client(&self, public_key: &[u8], user: &str, groups: &[&str]) -> String {
+        match self {
+            Self::Kubernetes(plane) => plane.sign_client(public_key, user, groups),
+            Self::Sandbox(this) => {
+                this.sandbox.sign_client(public_key, user, groups).expect("a client certificate")
+            }
+        }
+    }
+
+    /// The end of the audit log.
+    pub fn audit_position(&self) -> u64 {
+        match self {
+            Self::Kubernetes(plane) => plane.audit_position(),
+            Self::Sandbox(this) => this.sandbox.audit_position(),
+        }
+    }
+
+    /// What was asked since.
+    pub fn audit_events_since(&self, position: u64) -> Vec<Value> {
+        match self {
+            Self::Kubernetes(plane) => plane.audit_events_since(position),
+            Self::Sandbox(this) => this.sandbox.audit_events_since(position),
+        }
+    }
+
+    /// What the cluster has written down of the requests, as bytes.
+    pub fn audit_log(&self) -> Vec<u8> {
+        match self {
+            Self::Kubernetes(plane) => fs::read(audit_log(plane.dir())).unwrap_or_default(),
+            Self::Sandbox(this) => Value::from(this.sandbox.audit_events_since(0)).to_string().into_bytes(),
+        }
+    }
+}
+
+fn audit_log(folder: &Path) -> PathBuf {
+    folder.join("audit.log")
+}
