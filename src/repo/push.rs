@@ -16,8 +16,12 @@ use crate::error::{Error, Result};
 /// The branch for proposals that hints name.
 const PROPOSALS: &str = "refs/heads/certctl/records";
 
-/// How often a branch may move under us before we give up.
+/// How often a branch may move under us, or the remote be out of reach, before we give up.
 const TRIES: u32 = 5;
+
+/// How long to wait for a remote that is out of reach, longer each time: five seconds in all. What was
+/// issued would be lost otherwise, where the clone is thrown away.
+const OUTAGE: Duration = Duration::from_millis(500);
 
 /// The records are on the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +84,13 @@ impl Repo {
                     }
                 }
                 Outcome::Declined(answer) => return Err(self.declined(target, &answer)),
-                // The reply may be all that was lost. The remote knows.
+                // The reply may be all that was lost. The remote knows, once it can be reached again.
                 Outcome::Unclear(answer) => match self.remote_tip(target) {
                     Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
                     Ok(_) if tries < TRIES && (!repeated || answer.interrupted) => repeated = true,
+                    Err(_) if tries < TRIES && refusal(&answer).is_none() => {
+                        std::thread::sleep(OUTAGE * tries)
+                    }
                     _ => return Err(failed(target, &answer, "the commit is kept in this clone")),
                 },
             }
@@ -261,12 +268,16 @@ const CREDENTIALS: [(&str, &str); 5] = [
     ),
 ];
 
+/// What helps where it is about who pushes.
+fn refusal(answer: &Answer) -> Option<&'static str> {
+    CREDENTIALS.iter().find(|(said, _)| answer.stderr.contains(said)).map(|(_, hint)| *hint)
+}
+
 /// `kept` says what became of the commit.
 pub(super) fn failed(target: &PushTarget, answer: &Answer, kept: &str) -> Error {
     let error = Error::new(format!("the push to {target} failed; {kept}, and nothing was granted"))
         .caused_by(answer.cause());
-    let known = CREDENTIALS.iter().find(|(said, _)| answer.stderr.contains(said));
-    let error = known.into_iter().fold(error, |error, (_, hint)| error.hint(*hint));
+    let error = refusal(answer).into_iter().fold(error, |error, hint| error.hint(hint));
     error.hint(format!("when `git push {}` works, run `certctl apply` again", words(target)))
 }
 

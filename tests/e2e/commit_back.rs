@@ -130,7 +130,13 @@ pub fn a_protected_branch_gets_its_records_through_a_pull_request(plane: &'stati
     let aside = ["--push-branch", BRANCH, "--skip-ci-marker"];
     checkout(&world, "second");
     let (ran, document) = apply(&world, "second", &aside);
-    ran.expect(0).says("bound once its record is merged");
+    let ran = ran.expect(0).says("bound once its record is merged");
+    // Without a terminal, a line a phase.
+    assert!(
+        ran.stderr.contains("\nIssuing 2 credentials: ") && ran.stderr.contains("\nRecording: "),
+        "{}",
+        ran.stderr
+    );
     assert_eq!((&document["result"], &document["records"]["state"]), (&"done".into(), &"proposed".into()));
     assert_eq!(outcomes(&document), ["issue ann: waiting", "issue ben: waiting"]);
     assert_eq!((bound(&world), world.git(&["ls-remote", "origin", BRANCH]).lines().count()), (vec![], 1));
@@ -179,7 +185,7 @@ pub fn a_protected_branch_gets_its_records_through_a_pull_request(plane: &'stati
 
     // There is nothing left to do, and it says so.
     let (ran, document) = apply(&world, "fifth", &aside);
-    ran.expect(0);
+    assert_eq!(ran.expect(0).stderr.lines().count(), 1, "doing nothing is one calm line");
     assert_eq!(
         (&document["result"], &document["records"]["state"]),
         (&"nothing-to-do".into(), &"unchanged".into())

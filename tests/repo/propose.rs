@@ -195,4 +195,23 @@ stories! {
         place.hook("post-receive", "echo; echo 'To create a merge request for certctl/records, visit:'; echo '  https://git.example.com/acme/access/-/merge_requests/new?x=certctl%2Frecords'");
         assert_eq!(propose("two\n"), "https://git.example.com/acme/access/-/merge_requests/new?x=certctl%2Frecords");
     }
+
+    fn a_proposal_whose_reply_was_lost_counts_and_a_declined_one_leaves_nothing(place: &Place) {
+        let (ours, _) = place.shared();
+        let repo = ours.open();
+        let proposal = repo.proposal(&aside(&repo)).unwrap();
+        place.hook("pre-receive", "echo 'no branches today' >&2; exit 1");
+        let declined = repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue"));
+        let error = refused(declined);
+        assert!(error.contains("no branches today") && error.contains("nothing was granted"), "{error}");
+        assert_eq!((ours.status(), subject(&ours).as_str()), (String::new(), "roster"));
+        assert_eq!(standing(&repo), Standing::Free);
+
+        fs::remove_file(place.0.join("origin.git/hooks/pre-receive")).unwrap();
+        // The origin takes the push, and dies before it can say so.
+        place.hook("reference-transaction", "[ \"$1\" != committed ] || kill -9 $PPID");
+        let pushed = repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
+        let tip = place.git(&format!("--git-dir=origin.git rev-parse {BRANCH}"));
+        assert_eq!(pushed.commit.as_str(), tip.trim());
+    }
 }

@@ -301,4 +301,20 @@ stories! {
         assert!(error.contains("the push to origin/main failed; the commit is kept in this clone"), "{error}");
         assert!(error.contains("ssh-add -l"), "{error}");
     }
+
+    fn a_remote_that_is_out_of_reach_for_a_moment_is_waited_for(place: &Place) {
+        let (clone, _) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        // The first three calls do not get through: a push, and two questions where the branch is.
+        place.ssh_to_origin(&clone, &format!(
+            "n=$(cat {0}/n 2>/dev/null || echo 0); echo $((n+1)) > {0}/n\n\
+             [ $n -ge 3 ] || {{ echo 'ssh: connect to host git.example.com port 22: Connection timed out' >&2; exit 255; }}",
+            place.0.display()
+        ));
+        clone.git("remote set-url origin git@git.example.com:acme/access.git");
+        let pushed = repo.push(&target(&repo)).unwrap();
+        assert_eq!((pushed.commit.to_string(), pushed.tries), (id, 3));
+        assert_eq!(place.origin_has(ALICE), "alice\n");
+    }
 }

@@ -31,6 +31,9 @@ pub fn sentence(report: &Report) -> String {
     if let (Some((plan, _)), Some(outcome)) = (&report.plan, &report.outcome) {
         parts = done(plan.clusters.iter().zip(&outcome.clusters));
     }
+    if report.outcome.is_some() && !report.errors.is_empty() {
+        parts.push(format!("{} FAILED before", report.errors.len()));
+    }
     if ending != Ending::Done && !report.changed_something() {
         parts.push("nothing was changed".to_owned());
     } else {
