@@ -1,4 +1,4 @@
-//! Finishes what a killed run left half done: the branch moved, the working tree not yet.
+//! Finishes what a killed run left half done: the branch locked, or moved and the working tree not yet.
 
 use git2::{Oid, RepositoryState};
 
@@ -19,6 +19,7 @@ impl Repo {
             return Ok(Vec::new());
         }
         let head = head_of(&self.git)?;
+        self.unlock(&head);
         let records = self.records();
         let (from, below) = match self.moved_from(&head) {
             // A push that had to put our commits on a new tip brought other files along.

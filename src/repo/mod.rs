@@ -20,6 +20,7 @@ mod remote;
 mod revision;
 mod stale;
 mod status;
+mod unlock;
 mod url;
 mod worktree;
 
@@ -255,12 +256,19 @@ impl Repo {
     fn move_head(&self, from: &Head, to: Oid, why: &str) -> Result<()> {
         let name = from.branch.as_deref().unwrap_or("HEAD");
         let log = format!("{REFLOG}{why}");
+        let _moving = self.moving(name);
         (self.git.reference_matching(name, to, true, from.id, &log)).map_err(|error| {
-            let moved = matches!(error.code(), ErrorCode::Modified | ErrorCode::NotFound);
-            let fact = if moved { "was moved by something else just now" } else { "could not be moved" };
-            Error::new(format!("{} {fact}; it was left where it is", short(name)))
-                .caused_by(error)
-                .hint("run the command again")
+            let (fact, hint) = match error.code() {
+                ErrorCode::Modified | ErrorCode::NotFound => {
+                    ("was moved by something else just now", "run the command again".to_owned())
+                }
+                ErrorCode::Locked => (
+                    "is locked by another git",
+                    format!("where none is at work, remove {}", self.lock_of(name).display()),
+                ),
+                _ => ("could not be moved", "run the command again".to_owned()),
+            };
+            Error::new(format!("{} {fact}; it was left where it is", short(name))).caused_by(error).hint(hint)
         })?;
         *self.base.borrow_mut() = Head { branch: from.branch.clone(), id: to };
         Ok(())

@@ -83,4 +83,37 @@ stories! {
         assert_eq!(clone.has("README").unwrap(), "theirs");
         assert_eq!(clone.status(), "");
     }
+
+    fn the_lock_of_a_run_that_was_killed_is_removed_and_anyone_elses_is_not(place: &Place) {
+        let clone = place.alone();
+        let repo = clone.open();
+        commit(&repo, ALICE, "one\n");
+        let git = clone.0.join(".git");
+        let (mark, lock) = (git.join("certctl-moves"), git.join("refs/heads/main.lock"));
+        assert_eq!(fs::read_to_string(&mark).unwrap(), "", "what is over is not marked");
+
+        // Somebody else's: nothing of ours says otherwise.
+        fs::write(&lock, "").unwrap();
+        repo.heal().unwrap();
+        let refused = repo.commit(&write(ALICE, "two\n"), &message("x")).unwrap_err();
+        assert!(refused.message().contains("main is locked by another git"), "{refused}");
+        assert!(refused.hints().iter().any(|hint| hint.contains("refs/heads/main.lock")), "{refused}");
+
+        // A mark from long before that lock, and one of another branch, prove nothing.
+        fs::write(&mark, "refs/heads/main").unwrap();
+        let file = fs::File::options().write(true).open(&lock).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).unwrap();
+        repo.heal().unwrap();
+        assert!(lock.exists());
+        fs::write(&mark, "refs/heads/other").unwrap();
+        file.set_modified(std::time::SystemTime::now()).unwrap();
+        repo.heal().unwrap();
+        assert!(lock.exists());
+
+        // Ours, from a run that is dead.
+        fs::write(&mark, "refs/heads/main").unwrap();
+        repo.heal().unwrap();
+        assert!(!lock.exists());
+        commit(&clone.open(), ALICE, "two\n");
+    }
 }
