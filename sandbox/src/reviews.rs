@@ -226,8 +226,8 @@ mod tests {
             {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
             {"verbs": ["get"], "nonResourceURLs": ["/metrics"]},
         ]});
-        let bind = |namespace: &str, role: &str| {
-            let binding = json!({"metadata": {"name": "b", "namespace": namespace},
+        let bind = |name: &str, role: &str| {
+            let binding = json!({"metadata": {"name": name, "namespace": "shop"},
                 "roleRef": {"kind": "ClusterRole", "name": role}, "subjects": [{"kind": "Group", "name": "dev"}]});
             from_value(binding).expect("a binding")
         };
@@ -235,7 +235,7 @@ mod tests {
             [from_value(role).expect("a role")],
             std::iter::empty(),
             std::iter::empty(),
-            [bind("shop", "viewer"), bind("shop", "gone")],
+            [bind("b", "viewer"), bind("c", "gone")],
         )
     }
 

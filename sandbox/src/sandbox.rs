@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -152,15 +153,8 @@ impl Sandbox {
             Some(State { authorities, image }) => (authorities, Store::from(image)),
             None => (Arc::new(Authorities::new(&clock)?), beginning(clock.now())),
         };
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("sandbox")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::new("the sandbox has no threads", &error))?;
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
-        let listener = runtime
-            .block_on(TcpListener::bind(wanted))
+        let listener = listen(wanted)
             .map_err(|error| Error::new(format!("the sandbox cannot listen at {wanted}"), &error))?;
         let address =
             listener.local_addr().map_err(|error| Error::new("the sandbox has no address", &error))?;
@@ -169,13 +163,24 @@ impl Sandbox {
         let api = Api::new(Setup { store, clock, version, server: address.to_string(), audit });
         let faults = Faults::default();
         let (stop, stopped) = oneshot::channel();
-        let server = serve(listener, gate, Arc::new(Faulty::new(api.clone(), faults.clone())));
-        let signing = controllers::sign(api.clone(), signer, Arc::clone(&authorities.client));
-        let cleaning = controllers::clean(api.clone());
+        let (ready, started) = mpsc::channel();
+        let life = Life {
+            listener,
+            gate,
+            backend: Arc::new(Faulty::new(api.clone(), faults.clone())),
+            api: api.clone(),
+            signer,
+            authority: Arc::clone(&authorities.client),
+        };
         let thread = std::thread::Builder::new()
             .name("sandbox".to_owned())
-            .spawn(move || live(&runtime, stopped, server, signing, cleaning))
+            .spawn(move || life.live(stopped, &ready))
             .map_err(|error| Error::new("the sandbox has no thread", &error))?;
+        match started.recv() {
+            Ok(None) => {}
+            Ok(Some(error)) => return Err(Error::new("the sandbox has no threads", &error)),
+            Err(error) => return Err(Error::new("the sandbox did not start", &error)),
+        }
         Ok(Self {
             api,
             faults,
@@ -290,12 +295,6 @@ impl Sandbox {
         self.api.store().lock().compact();
     }
 
-    /// Throws away the CertificateSigningRequests whose time has come by the clock, which otherwise
-    /// happens within a second.
-    pub fn clean(&self) {
-        controllers::throw_away(&self.api);
-    }
-
     fn render(&self, pair: &Pair) -> String {
         let contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
         kubeconfig(&self.server(), &self.serving_ca_pem(), &self.context, &contexts, pair)
@@ -314,21 +313,53 @@ impl Drop for Sandbox {
     }
 }
 
-/// Runs everything until it is stopped; then every connection is dropped with the runtime.
-fn live<S, T, U>(runtime: &Runtime, stopped: oneshot::Receiver<()>, server: S, signing: T, cleaning: U)
-where
-    S: Future + Send + 'static,
-    S::Output: Send,
-    T: Future<Output = ()> + Send + 'static,
-    U: Future<Output = ()> + Send + 'static,
-{
-    runtime.block_on(async {
-        tokio::spawn(server);
-        tokio::spawn(signing);
-        tokio::spawn(cleaning);
-        // An error means that the sender is gone, and with it the sandbox.
-        let _ = stopped.await;
-    });
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// What a sandbox's thread lives on. The runtime is made and dropped there, because whoever starts or
+/// drops a sandbox may be inside another.
+struct Life {
+    listener: std::net::TcpListener,
+    gate: Gate,
+    backend: Arc<Faulty<Api>>,
+    api: Api,
+    signer: SignerOptions,
+    authority: Arc<Authority>,
+}
+
+impl Life {
+    /// Says that it is ready, or why it is not, and runs everything until it is stopped; then every
+    /// connection is dropped with the runtime.
+    fn live(self, stopped: oneshot::Receiver<()>, ready: &mpsc::Sender<Option<io::Error>>) {
+        let Self { listener, gate, backend, api, signer, authority } = self;
+        let run = || {
+            let runtime =
+                Builder::new_multi_thread().worker_threads(2).thread_name("sandbox").enable_all().build()?;
+            let inside = runtime.enter();
+            let listener = TcpListener::from_std(listener)?;
+            drop(inside);
+            Ok((runtime, listener))
+        };
+        let (runtime, listener) = match run() {
+            Ok(running) => running,
+            Err(error) => {
+                // Whoever started it waits for this.
+                let _ = ready.send(Some(error));
+                return;
+            }
+        };
+        runtime.block_on(async {
+            tokio::spawn(serve(listener, gate, backend));
+            tokio::spawn(controllers::sign(api.clone(), signer, authority));
+            tokio::spawn(controllers::clean(api));
+            let _ = ready.send(None);
+            // An error means that the sender is gone, and with it the sandbox.
+            let _ = stopped.await;
+        });
+    }
 }
 
 fn identity(authorities: &Authorities) -> Identity {

@@ -10,7 +10,8 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -42,7 +43,8 @@ pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 const HEAD_LIMIT: usize = 256 * 1024;
 const CONNECTIONS: usize = 1024;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-const HEAD_TIME: Duration = Duration::from_secs(32);
+/// Also for the next request of a connection, so longer than the 90 s for which clients keep one idle.
+const HEAD_TIME: Duration = Duration::from_secs(100);
 const BODY_TIME: Duration = Duration::from_secs(60);
 /// After a failure to accept, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -100,14 +102,26 @@ impl Gate {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge, clock })
     }
 
-    /// Whose certificate it is, if it counts now.
-    fn authenticate(&self, chain: &[CertificateDer<'static>]) -> Option<User> {
-        let (leaf, between) = chain.split_first()?;
-        let seconds = u64::try_from(self.clock.now().as_second()).ok()?;
-        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        self.judge.verify_client_cert(leaf, between, now).ok()?;
-        User::from_certificate(leaf)
+    /// Who is at the other end, if their certificate counts now.
+    fn authenticate(&self, peer: &Peer) -> Option<User> {
+        let (leaf, between) = peer.chain.split_first()?;
+        let second = self.clock.now().as_second();
+        // It counts for as long as no second passes: both its times are whole seconds.
+        if peer.counted_at.load(Ordering::Relaxed) != second {
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(second).ok()?));
+            self.judge.verify_client_cert(leaf, between, now).ok()?;
+            peer.counted_at.store(second, Ordering::Relaxed);
+        }
+        peer.user.get_or_init(|| User::from_certificate(leaf)).clone()
     }
+}
+
+/// The certificates that a connection was made with, and what was found out about them.
+struct Peer {
+    chain: Vec<CertificateDer<'static>>,
+    user: OnceLock<Option<User>>,
+    /// The second in which they last counted.
+    counted_at: AtomicI64,
 }
 
 /// Takes connections until it is dropped.
@@ -137,18 +151,15 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
     let Ok(Ok(stream)) = timeout(HANDSHAKE_LIMIT, gate.acceptor.accept(stream)).await else {
         return;
     };
-    let chain: Arc<[CertificateDer<'static>]> = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .unwrap_or_default()
-        .iter()
-        .cloned()
-        .map(CertificateDer::into_owned)
-        .collect();
+    let presented = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let peer = Arc::new(Peer {
+        chain: presented.iter().cloned().map(CertificateDer::into_owned).collect(),
+        user: OnceLock::new(),
+        counted_at: AtomicI64::new(i64::MIN),
+    });
     let service = service_fn(|request| {
-        let (gate, backend, chain) = (gate.clone(), Arc::clone(&backend), Arc::clone(&chain));
-        async move { answer(request, &chain, &gate, &*backend).await }
+        let (gate, backend, peer) = (gate.clone(), Arc::clone(&backend), Arc::clone(&peer));
+        async move { answer(request, &peer, &gate, &*backend).await }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -160,18 +171,18 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
 
 async fn answer<B: Backend>(
     request: Request<Incoming>,
-    chain: &[CertificateDer<'static>],
+    peer: &Peer,
     gate: &Gate,
     backend: &B,
 ) -> Result<Response<Body>, Abort> {
-    let user = if chain.is_empty() {
+    let user = if peer.chain.is_empty() {
         // There are no tokens here, so none is right.
         let token = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = token
             .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
         (!presented).then(User::anonymous)
     } else {
-        gate.authenticate(chain)
+        gate.authenticate(peer)
     };
     let Some(user) = user else {
         return Ok(Status::unauthorized().into_response());

@@ -13,16 +13,19 @@ mod write;
 
 pub(crate) use rules::beginning;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::audit::{Audit, Entry};
 use crate::backend::{Abort, Backend, Body, whole};
 use crate::clock::Clock;
+use crate::controllers;
 use crate::discovery;
 use crate::rbac::Policy;
 use crate::request::{Attributes, Query};
@@ -32,6 +35,7 @@ use crate::store::{Store, Tables};
 use crate::user::User;
 
 use negotiate::Form;
+use rules::Followed;
 
 /// Objects in memory and what may be done with them. Clones are the same API.
 #[derive(Clone)]
@@ -43,8 +47,9 @@ struct Shared {
     version: String,
     server: String,
     audit: Option<Audit>,
-    /// The policy that the RBAC objects made at the revision of their last change.
-    policy: Mutex<Option<(u64, Arc<Policy>)>>,
+    policy: Mutex<Followed>,
+    /// The second in which old requests were looked for.
+    cleaned: AtomicI64,
 }
 
 /// What an API is made of.
@@ -89,7 +94,15 @@ impl Api {
     pub fn new(setup: Setup) -> Self {
         let Setup { store, clock, version, server, audit } = setup;
         let audit = audit.then(Audit::default);
-        Self(Arc::new(Shared { store, clock, version, server, audit, policy: Mutex::default() }))
+        Self(Arc::new(Shared {
+            store,
+            clock,
+            version,
+            server,
+            audit,
+            policy: Mutex::default(),
+            cleaned: AtomicI64::new(i64::MIN),
+        }))
     }
 
     /// Its objects.
@@ -102,24 +115,21 @@ impl Api {
         &self.0.clock
     }
 
+    /// Whether this second is another than when this was asked last.
+    pub(crate) fn is_another_second(&self, now: Timestamp) -> bool {
+        self.0.cleaned.swap(now.as_second(), Ordering::Relaxed) != now.as_second()
+    }
+
     /// Its audit log, where it keeps one.
     pub fn audit(&self) -> Option<&Audit> {
         self.0.audit.as_ref()
     }
 
-    /// Who may do what, as the objects have it now.
-    pub fn policy(&self, tables: &Tables) -> Arc<Policy> {
-        let kinds = [Kind::ClusterRole, Kind::Role, Kind::ClusterRoleBinding, Kind::RoleBinding];
-        let revision = kinds.map(|kind| tables.changed(kind)).into_iter().max().unwrap_or_default();
-        let mut cached = self.0.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*cached {
-            Some((at, policy)) if *at == revision => Arc::clone(policy),
-            _ => {
-                let policy = Arc::new(rules::policy(tables));
-                *cached = Some((revision, Arc::clone(&policy)));
-                policy
-            }
-        }
+    /// Who may do what, as the objects have it now. The tables must not be locked anew while it is held.
+    fn policy(&self, tables: &Tables) -> MutexGuard<'_, Followed> {
+        let mut followed = self.0.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.follow(tables);
+        followed
     }
 
     fn answer(&self, user: &User, request: &Request<Bytes>) -> Response<Body> {
@@ -162,13 +172,17 @@ impl Api {
         request: &Request<Bytes>,
         entry: &mut Entry,
     ) -> Result<Answer, Status> {
-        let policy = self.policy(&self.0.store.lock());
-        let impersonated = rules::impersonated(&policy, user, request.headers())?;
-        if let Some(other) = &impersonated {
-            entry.impersonated(other);
-        }
+        let impersonated = {
+            let policy = self.policy(&self.0.store.lock());
+            let impersonated = rules::impersonated(&policy, user, request.headers())?;
+            let user = impersonated.as_ref().unwrap_or(user);
+            if let Some(other) = &impersonated {
+                entry.impersonated(other);
+            }
+            policy.allows(user, attributes).map_err(|denied| Policy::forbidden(user, attributes, &denied))?;
+            impersonated
+        };
         let user = impersonated.as_ref().unwrap_or(user);
-        policy.allows(user, attributes).map_err(|denied| Policy::forbidden(user, attributes, &denied))?;
         if !attributes.is_resource {
             return self.path(attributes, request).map(Answer::Whole);
         }
@@ -217,6 +231,9 @@ impl Api {
 
     fn resource(&self, ask: &Ask<'_>) -> Result<Answer, Status> {
         let attributes = ask.attributes;
+        if ask.resource.kind == Kind::CertificateSigningRequest {
+            controllers::throw_away(self);
+        }
         let has_name = !attributes.name.is_empty();
         match attributes.verb.as_str() {
             "get" => self.get(ask),

@@ -1,10 +1,11 @@
 //! What each kind asks of an object before it is kept, and of who writes it.
 
+use std::ops::Deref;
+
 use http::HeaderMap;
 use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bootstrap;
@@ -13,24 +14,92 @@ use crate::rbac::{Policy, aggregation};
 use crate::request::Attributes;
 use crate::resource::{AUTHENTICATION, Kind, RESOURCES};
 use crate::status::Status;
-use crate::store::{Key, Store, Tables, within};
+use crate::store::{Change, Key, Store, Tables, within};
 use crate::user::User;
+use crate::validate::typed;
 
 use super::{Api, Ask, body};
 
-/// Who may do what, as the objects have it.
-pub fn policy(tables: &Tables) -> Policy {
-    Policy::new(
-        all::<ClusterRole>(tables, Kind::ClusterRole),
-        all::<Role>(tables, Kind::Role),
-        all::<ClusterRoleBinding>(tables, Kind::ClusterRoleBinding),
-        all::<RoleBinding>(tables, Kind::RoleBinding),
-    )
+/// The policy that the RBAC objects make, and up to which revision it follows them.
+#[derive(Default)]
+pub struct Followed {
+    policy: Policy,
+    revision: u64,
 }
 
-/// Every object of a kind as its type. All were read through it when they came in.
-pub fn all<T: DeserializeOwned>(tables: &Tables, kind: Kind) -> impl Iterator<Item = T> {
-    tables.objects(kind).values().filter_map(|object| T::deserialize(&**object).ok())
+/// The kinds that a policy is made of.
+const GRANTING: [Kind; 4] = [Kind::ClusterRole, Kind::Role, Kind::ClusterRoleBinding, Kind::RoleBinding];
+
+impl Deref for Followed {
+    type Target = Policy;
+
+    fn deref(&self) -> &Policy {
+        &self.policy
+    }
+}
+
+impl Followed {
+    /// Catches up with what changed.
+    pub fn follow(&mut self, tables: &Tables) {
+        if GRANTING.iter().all(|kind| tables.changed(*kind) <= self.revision) {
+            return;
+        }
+        let mut changes = Vec::new();
+        for kind in GRANTING {
+            match tables.changes_after(kind, self.revision, usize::MAX) {
+                Ok(of_kind) => changes.extend(of_kind.into_iter().map(|change| (kind, change))),
+                Err(_) => {
+                    *self = Self { policy: all(tables), revision: tables.revision() };
+                    return;
+                }
+            }
+        }
+        for (kind, Change { before, after, .. }) in changes {
+            match (after, before) {
+                (Some(object), _) => learn(&mut self.policy, kind, &object),
+                (None, Some(object)) => forget(&mut self.policy, kind, &object),
+                (None, None) => {}
+            }
+        }
+        self.revision = tables.revision();
+    }
+}
+
+fn all(tables: &Tables) -> Policy {
+    let mut policy = Policy::default();
+    for kind in GRANTING {
+        for object in tables.objects(kind).values() {
+            learn(&mut policy, kind, object);
+        }
+    }
+    policy
+}
+
+fn learn(policy: &mut Policy, kind: Kind, object: &Value) {
+    let (namespace, name) = (meta(object, "namespace"), meta(object, "name"));
+    match kind {
+        Kind::ClusterRole => policy.set_cluster_role(name, typed::<ClusterRole>(object).rules),
+        Kind::Role => policy.set_role(namespace, name, typed::<Role>(object).rules),
+        Kind::ClusterRoleBinding => {
+            let binding: ClusterRoleBinding = typed(object);
+            policy.set_binding((None, name.to_owned()), Some((binding.role_ref, binding.subjects)));
+        }
+        _ => {
+            let binding: RoleBinding = typed(object);
+            let place = (Some(namespace.to_owned()), name.to_owned());
+            policy.set_binding(place, Some((binding.role_ref, binding.subjects)));
+        }
+    }
+}
+
+fn forget(policy: &mut Policy, kind: Kind, object: &Value) {
+    let (namespace, name) = (meta(object, "namespace"), meta(object, "name"));
+    match kind {
+        Kind::ClusterRole => policy.remove_cluster_role(name),
+        Kind::Role => policy.remove_role(namespace, name),
+        Kind::ClusterRoleBinding => policy.set_binding((None, name.to_owned()), None),
+        _ => policy.set_binding((Some(namespace.to_owned()), name.to_owned()), None),
+    }
 }
 
 /// Gives the aggregated ClusterRoles the rules that they should have now.
@@ -38,7 +107,8 @@ pub fn aggregate(tables: &mut Tables) {
     // Each round can fill one role more, from one that the last round filled; more rounds than roles
     // mean that two feed each other for ever.
     for _ in 0..tables.objects(Kind::ClusterRole).len() {
-        let roles: Vec<ClusterRole> = all(tables, Kind::ClusterRole).collect();
+        let roles: Vec<ClusterRole> =
+            tables.objects(Kind::ClusterRole).values().map(|object| typed(object)).collect();
         let changes = aggregation::changes(&roles);
         if changes.is_empty() {
             return;

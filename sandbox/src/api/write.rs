@@ -135,7 +135,6 @@ impl Api {
         if tables.get(ask.resource.kind, ask.namespace(), &name).is_some() {
             return Err(Status::already_exists(ask.resource.plural, ask.resource.group, &name));
         }
-        check_size(&object)?;
         if trial {
             return Ok(object);
         }
@@ -200,6 +199,10 @@ impl Api {
         let current = current.ok_or_else(|| ask.not_found())?;
         let patched = patch::apply(form, ask.resource.kind, &current, ask.body)?;
         let text = patched.to_string();
+        if text.len() > BODY_LIMIT {
+            // A patch can make much of little.
+            return Err(Status::too_large(BODY_LIMIT));
+        }
         let read = body::typed(ask.resource, patched, unknown).map_err(|status| {
             let why = status
                 .message
@@ -262,7 +265,6 @@ impl Api {
         }
         let policy = self.policy(tables);
         self.admission(ask, &policy).update(&mut object, current)?;
-        check_size(&object)?;
         let key = (ask.namespace().to_owned(), name.clone());
         if trial || object == *current {
             return Ok(object);
@@ -402,11 +404,6 @@ fn keep_system_fields(object: &mut Value, current: &Value) {
 fn mark_deleted(object: &mut Value, now: &str) {
     object["metadata"]["deletionTimestamp"] = now.into();
     object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-}
-
-fn check_size(object: &Value) -> Result<(), Status> {
-    // JSON patches can make much of little.
-    if object.to_string().len() > BODY_LIMIT { Err(Status::too_large(BODY_LIMIT)) } else { Ok(()) }
 }
 
 /// An object that was removed, or waits for its finalizers.

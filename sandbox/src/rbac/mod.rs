@@ -9,7 +9,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
@@ -27,22 +27,33 @@ pub const GROUP: &str = "rbac.authorization.k8s.io";
 /// NewPrivilegedGroups).
 pub const PRIVILEGED: &str = "system:masters";
 
-/// Who may do what: the RBAC objects of a cluster at one moment.
+/// Who may do what: the RBAC objects of a cluster. It follows each change of one of them, because a
+/// cluster can have thousands of subjects.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     cluster_roles: HashMap<String, Vec<PolicyRule>>,
     roles: HashMap<(String, String), Vec<PolicyRule>>,
-    bindings: Vec<Binding>,
-    /// By subject, the places in `bindings`: one binding can have hundreds of subjects.
-    by_subject: HashMap<Who, Vec<usize>>,
+    bindings: BTreeMap<Place, Binding>,
+    by_subject: HashMap<Who, BTreeSet<Place>>,
 }
 
-/// A binding of either kind; one without namespace is for all of the cluster.
+/// The namespace of a binding, and its name; one without namespace is for all of the cluster. Those
+/// come first: allowed by both, a request is said to be allowed by them.
+type Place = (Option<String>, String);
+
+/// What a binding of either kind says.
 #[derive(Debug, Clone)]
 struct Binding {
-    name: String,
-    namespace: Option<String>,
     role: RoleRef,
+    subjects: Vec<Who>,
+}
+
+/// A binding that names a user, and the subject by which it does.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    place: &'a Place,
+    role: &'a RoleRef,
+    who: &'a Who,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -69,41 +80,61 @@ impl Policy {
     ) -> Self {
         let mut policy = Self::default();
         for role in cluster_roles {
-            let name = role.metadata.name.unwrap_or_default();
-            policy.cluster_roles.insert(name, role.rules.unwrap_or_default());
+            policy.set_cluster_role(&role.metadata.name.unwrap_or_default(), role.rules);
         }
         for role in roles {
-            let place = (role.metadata.namespace.unwrap_or_default(), role.metadata.name.unwrap_or_default());
-            policy.roles.insert(place, role.rules.unwrap_or_default());
+            let (namespace, name) = (role.metadata.namespace, role.metadata.name);
+            policy.set_role(&namespace.unwrap_or_default(), &name.unwrap_or_default(), role.rules);
         }
-        // Those of the cluster come first: allowed by both, a request is said to be allowed by them.
         for binding in cluster_role_bindings {
-            let name = binding.metadata.name.unwrap_or_default();
-            policy.add(name, None, binding.role_ref, binding.subjects.unwrap_or_default());
+            let place = (None, binding.metadata.name.unwrap_or_default());
+            policy.set_binding(place, Some((binding.role_ref, binding.subjects)));
         }
         for binding in role_bindings {
-            let name = binding.metadata.name.unwrap_or_default();
-            let namespace = Some(binding.metadata.namespace.unwrap_or_default());
-            policy.add(name, namespace, binding.role_ref, binding.subjects.unwrap_or_default());
+            let namespace = binding.metadata.namespace.unwrap_or_default();
+            let place = (Some(namespace), binding.metadata.name.unwrap_or_default());
+            policy.set_binding(place, Some((binding.role_ref, binding.subjects)));
         }
         policy
     }
 
-    fn add(&mut self, name: String, namespace: Option<String>, role: RoleRef, subjects: Vec<Subject>) {
-        for subject in subjects {
-            let who = match subject.kind.as_str() {
-                "User" => Who::User(subject.name),
-                "Group" => Who::Group(subject.name),
-                "ServiceAccount" => {
-                    let own = subject.namespace.filter(|own| !own.is_empty());
-                    let Some(home) = own.or_else(|| namespace.clone()) else { continue };
-                    Who::User(format!("system:serviceaccount:{home}:{}", subject.name))
+    /// Learns a ClusterRole's rules.
+    pub(crate) fn set_cluster_role(&mut self, name: &str, rules: Option<Vec<PolicyRule>>) {
+        self.cluster_roles.insert(name.to_owned(), rules.unwrap_or_default());
+    }
+
+    /// Forgets a ClusterRole.
+    pub(crate) fn remove_cluster_role(&mut self, name: &str) {
+        self.cluster_roles.remove(name);
+    }
+
+    /// Learns a Role's rules.
+    pub(crate) fn set_role(&mut self, namespace: &str, name: &str, rules: Option<Vec<PolicyRule>>) {
+        self.roles.insert((namespace.to_owned(), name.to_owned()), rules.unwrap_or_default());
+    }
+
+    /// Forgets a Role.
+    pub(crate) fn remove_role(&mut self, namespace: &str, name: &str) {
+        self.roles.remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
+    /// Learns what the binding at a place says now; `None` where it is gone.
+    pub(crate) fn set_binding(&mut self, place: Place, binding: Option<(RoleRef, Option<Vec<Subject>>)>) {
+        for who in self.bindings.remove(&place).map(|before| before.subjects).unwrap_or_default() {
+            if let Some(places) = self.by_subject.get_mut(&who) {
+                places.remove(&place);
+                if places.is_empty() {
+                    self.by_subject.remove(&who);
                 }
-                _ => continue,
-            };
-            self.by_subject.entry(who).or_default().push(self.bindings.len());
+            }
         }
-        self.bindings.push(Binding { name, namespace, role });
+        let Some((role, subjects)) = binding else { return };
+        let subjects: Vec<Who> =
+            subjects.into_iter().flatten().filter_map(|subject| who(subject, place.0.as_deref())).collect();
+        for who in &subjects {
+            self.by_subject.entry(who.clone()).or_default().insert(place.clone());
+        }
+        self.bindings.insert(place, Binding { role, subjects });
     }
 
     /// Whether the user may do this.
@@ -115,13 +146,13 @@ impl Policy {
             return Ok(Allowed(String::new()));
         }
         let mut missing = Vec::new();
-        for (binding, who) in self.bindings_of(user, &request.namespace) {
-            match self.rules_of(binding) {
+        for found in self.bindings_of(user, &request.namespace) {
+            match self.rules_of(found) {
                 Some(rules) if rules.iter().any(|rule| rules::allows(rule, request)) => {
-                    return Ok(Allowed(format!("RBAC: allowed by {}", binding.describe(who))));
+                    return Ok(Allowed(format!("RBAC: allowed by {}", found.describe())));
                 }
                 Some(_) => {}
-                None => missing.push(binding.role.clone()),
+                None => missing.push(found.role.clone()),
             }
         }
         Err(Denied(match missing.as_slice() {
@@ -156,10 +187,10 @@ impl Policy {
     /// the roles that are bound and do not exist.
     fn rules_for(&self, user: &User, namespace: &str) -> (Vec<PolicyRule>, Vec<RoleRef>) {
         let (mut rules, mut missing) = (Vec::new(), Vec::new());
-        for (binding, _) in self.bindings_of(user, namespace) {
-            match self.rules_of(binding) {
-                Some(found) => rules.extend_from_slice(found),
-                None => missing.push(binding.role.clone()),
+        for found in self.bindings_of(user, namespace) {
+            match self.rules_of(found) {
+                Some(own) => rules.extend_from_slice(own),
+                None => missing.push(found.role.clone()),
             }
         }
         (rules, missing)
@@ -175,27 +206,22 @@ impl Policy {
     }
 
     /// The bindings that name the user or a group of theirs, each once, with the subject that does.
-    fn bindings_of<'a>(
-        &'a self,
-        user: &User,
-        namespace: &'a str,
-    ) -> impl Iterator<Item = (&'a Binding, &'a Who)> + use<'a> {
+    fn bindings_of(&self, user: &User, namespace: &str) -> Vec<Found<'_>> {
         let groups = user.groups.iter().map(|group| Who::Group(group.clone()));
-        let mut found: Vec<(usize, &Who)> = std::iter::once(Who::User(user.name.clone()))
-            .chain(groups)
-            .filter_map(|who| self.by_subject.get_key_value(&who))
-            .flat_map(|(who, places)| places.iter().map(move |place| (*place, who)))
-            .collect();
-        found.sort_by_key(|(place, _)| *place);
-        found.dedup_by_key(|(place, _)| *place);
-        found
-            .into_iter()
-            .map(|(place, who)| (&self.bindings[place], who))
-            .filter(move |(binding, _)| binding.namespace.as_deref().is_none_or(|own| own == namespace))
+        let mut found = BTreeMap::new();
+        for who in std::iter::once(Who::User(user.name.clone())).chain(groups) {
+            let Some((who, places)) = self.by_subject.get_key_value(&who) else { continue };
+            for place in places.iter().filter(|(own, _)| own.as_deref().is_none_or(|own| own == namespace)) {
+                found.entry(place).or_insert(who);
+            }
+        }
+        let of =
+            |(place, who)| self.bindings.get(place).map(|Binding { role, .. }| Found { place, role, who });
+        found.into_iter().filter_map(of).collect()
     }
 
-    fn rules_of(&self, binding: &Binding) -> Option<&[PolicyRule]> {
-        self.resolve(&binding.role, binding.namespace.as_deref().unwrap_or_default())
+    fn rules_of(&self, found: Found<'_>) -> Option<&[PolicyRule]> {
+        self.resolve(found.role, found.place.0.as_deref().unwrap_or_default())
     }
 
     fn resolve(&self, role: &RoleRef, namespace: &str) -> Option<&[PolicyRule]> {
@@ -226,18 +252,32 @@ fn not_found(roles: &[RoleRef], noun: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-impl Binding {
-    fn describe(&self, who: &Who) -> String {
-        let (kind, subject) = match who {
+/// The user or group that a subject of a binding is.
+fn who(subject: Subject, namespace: Option<&str>) -> Option<Who> {
+    match subject.kind.as_str() {
+        "User" => Some(Who::User(subject.name)),
+        "Group" => Some(Who::Group(subject.name)),
+        "ServiceAccount" => {
+            let own = subject.namespace.as_deref().filter(|own| !own.is_empty());
+            let home = own.or(namespace)?;
+            Some(Who::User(format!("system:serviceaccount:{home}:{}", subject.name)))
+        }
+        _ => None,
+    }
+}
+
+impl Found<'_> {
+    fn describe(self) -> String {
+        let (kind, subject) = match self.who {
             Who::User(name) => match service_account(name) {
                 Some((namespace, name)) => ("ServiceAccount", format!("{name}/{namespace}")),
                 None => ("User", name.clone()),
             },
             Who::Group(name) => ("Group", name.clone()),
         };
-        let (binding, name) = match &self.namespace {
-            None => ("ClusterRoleBinding", self.name.clone()),
-            Some(namespace) => ("RoleBinding", format!("{}/{namespace}", self.name)),
+        let (binding, name) = match self.place {
+            (None, name) => ("ClusterRoleBinding", name.clone()),
+            (Some(namespace), name) => ("RoleBinding", format!("{name}/{namespace}")),
         };
         format!(
             "{binding} {} of {} {} to {kind} {}",
