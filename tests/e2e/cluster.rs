@@ -28,6 +28,7 @@ pub struct Options {
 }
 
 /// A cluster that a test may use together with others.
+#[expect(clippy::large_enum_variant, reason = "a test run holds two or three of them")]
 pub enum Cluster {
     Kubernetes(ControlPlane),
     Sandbox(InMemory),
