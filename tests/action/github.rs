@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use super::host::{ME, Pull};
-use super::world::{ALICE, BOB, Ran, World, roster};
+use super::world::{ALICE, BOB, Ran, World, action, certctl_step, roster};
 
 const MARKER: &str = "<!-- certctl plan of users.yaml -->\n";
 
@@ -20,6 +20,28 @@ fn plan(world: &World) -> Ran {
         &event(&commit),
         &[("INPUT_COMMAND", "plan"), ("INPUT_OFFLINE", "true"), ("INPUT_BASE", "HEAD^1")],
     )
+}
+
+#[test]
+fn every_input_reaches_the_script_and_every_output_comes_from_it() {
+    let (action, step) = (action(), certctl_step());
+    let names = |value: &Value| value.as_object().expect("a mapping").keys().cloned().collect::<Vec<_>>();
+    let script =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action/github")).expect("the script");
+    for input in names(&action["inputs"]).into_iter().filter(|input| input != "working-directory") {
+        let variable = format!("INPUT_{}", input.to_uppercase());
+        assert_eq!(step["env"][&variable], format!("${{{{ inputs.{input} }}}}"));
+        assert!(script.contains(&format!("${{{variable}:-")), "{variable} is not read");
+    }
+    assert_eq!(names(&step["env"]).len(), names(&action["inputs"]).len() - 1);
+
+    let world = World::new();
+    world.pull_request(&roster(&[("alice", ALICE), ("bob", BOB)]));
+    let ran = plan(&world).expect(0);
+    for (output, about) in action["outputs"].as_object().expect("a mapping") {
+        assert_eq!(about["value"], format!("${{{{ steps.certctl.outputs.{output} }}}}"));
+        assert!(ran.output(output).is_some(), "{output} is not in:\n{}", ran.outputs);
+    }
 }
 
 #[test]

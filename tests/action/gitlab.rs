@@ -1,6 +1,9 @@
-//! action/gitlab: a plan as a note on the merge request.
+//! GitLab's template and action/gitlab: a plan as a note on the merge request.
 
 use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
 
 use super::host::{ME, TOKEN};
 use super::world::{ALICE, BOB, Ran, World, roster};
@@ -15,7 +18,35 @@ fn merge_request(world: &World, people: &str) {
     world.git("work", &["checkout", "-q", "--detach", "origin/topic"]);
 }
 
+/// What the runner makes of the job: its lines, in one shell.
+fn job(name: &str) -> String {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gitlab/certctl.yml");
+    let template = fs::read_to_string(template).expect("the template");
+    let template: Value = serde_saphyr::from_str(&template).expect("YAML");
+    assert_eq!(template[name]["extends"], ".certctl");
+    let lines = [&template[".certctl"]["before_script"], &template[name]["script"]];
+    let lines = lines.iter().flat_map(|lines| lines.as_array().expect("a list"));
+    lines.map(|line| format!("{}\n", line.as_str().expect("text"))).collect()
+}
+
+/// A repository to take certctl from, with what the template uses of it; its address and its commit.
+fn source(world: &World) -> (String, String) {
+    if !world.path("source").exists() {
+        world.git(".", &["init", "-q", "source"]);
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("action")).expect("action/") {
+            let entry = entry.expect("a file");
+            let copy = world.write(&format!("source/action/{}", entry.file_name().display()), "");
+            fs::copy(entry.path(), copy).expect("copied");
+        }
+        world.git("source", &["add", "-A"]);
+        world.git("source", &["commit", "-q", "-m", "certctl"]);
+    }
+    let commit = world.git("source", &["rev-parse", "HEAD"]).trim().to_owned();
+    (format!("file://{}", world.path("source").display()), commit)
+}
+
 fn plan(world: &World, more: &[(&str, &str)]) -> Ran {
+    let (repository, commit) = source(world);
     let (work, api) = (world.path("work").display().to_string(), format!("{}/api/v4", world.host.url));
     let base = world.git("work", &["merge-base", "HEAD", "origin/main"]);
     let mut variables = vec![
@@ -28,10 +59,12 @@ fn plan(world: &World, more: &[(&str, &str)]) -> Ran {
         ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "42"),
         ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
         ("CI_PROJECT_DIR", &work),
+        ("CERTCTL_COMMIT", &commit),
         ("CERTCTL_NOTE_TOKEN", TOKEN),
+        ("CERTCTL_REPOSITORY", &repository),
     ];
     variables.extend(more);
-    world.script(&["gitlab", "plan"], &variables)
+    world.shell(&job("certctl plan"), &variables)
 }
 
 #[test]

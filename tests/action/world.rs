@@ -24,6 +24,19 @@ pub fn roster(people: &[(&str, &str)]) -> String {
     text
 }
 
+/// action.yml.
+pub fn action() -> Value {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).expect("action.yml");
+    serde_saphyr::from_str(&text).expect("YAML")
+}
+
+/// The step of action.yml that runs certctl.
+pub fn certctl_step() -> Value {
+    let action = action();
+    let steps = action["runs"]["steps"].as_array().expect("steps");
+    steps.iter().find(|step| step["id"] == "certctl").expect("the step").clone()
+}
+
 /// What a script said, and how it ended.
 pub struct Ran {
     pub code: Option<i32>,
@@ -132,11 +145,22 @@ impl World {
 
     /// A script of the action in `work`, with these variables.
     pub fn script(&self, words: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.scrubbed(&format!("{}/action/{}", env!("CARGO_MANIFEST_DIR"), words[0]));
+        command.args(&words[1..]);
+        self.run(command, variables)
+    }
+
+    /// Lines of a job in `work`, with these variables, as a runner runs them.
+    pub fn shell(&self, lines: &str, variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.scrubbed("bash");
+        command.args(["-eo", "pipefail", "-c", lines]);
+        self.run(command, variables)
+    }
+
+    fn run(&self, mut command: Command, variables: &[(&str, &str)]) -> Ran {
         fs::create_dir_all(self.path("work")).expect("a folder");
         let log = fs::File::create(self.path("log")).expect("a file");
-        let script = format!("{}/action/{}", env!("CARGO_MANIFEST_DIR"), words[0]);
-        let mut command = self.scrubbed(&script);
-        command.args(&words[1..]).current_dir(self.path("work"));
+        command.current_dir(self.path("work"));
         command.stdout(log.try_clone().expect("a file")).stderr(log);
         for (name, value) in variables {
             command.env(name, value);
@@ -174,6 +198,8 @@ impl World {
             ("INPUT_COMMENT", "true"),
         ];
         variables.extend(inputs);
-        self.script(&["github"], &variables)
+        variables.push(("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR")));
+        let run = certctl_step()["run"].as_str().expect("text").to_owned();
+        self.shell(&run, &variables)
     }
 }
