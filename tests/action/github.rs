@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use super::host::{ME, Pull};
+use super::host::{ME, Pull, TOKEN};
 use super::world::{ALICE, BOB, Ran, World, action, certctl_step, roster};
 
 const MARKER: &str = "<!-- certctl plan of users.yaml -->\n";
@@ -201,8 +201,13 @@ fn the_kubeconfig_is_a_file_for_as_long_as_certctl_runs() {
                       users: [{name: u, user: {token: very-secret}}]\n\
                       contexts: [{name: prod, context: {cluster: c, user: u}}]\n";
     let inputs = [("INPUT_COMMAND", "plan"), ("INPUT_KUBECONFIG", kubeconfig), ("INPUT_COMMENT", "false")];
-    let ran = world.github(&event("c0ffee"), &inputs).expect(1).says("127.0.0.1:1");
-    assert!(!ran.log.contains("very-secret"), "{}", ran.log);
+    let environment = world.environment_of_certctl(|| {
+        let ran = world.github(&event("c0ffee"), &inputs).expect(1).says("127.0.0.1:1");
+        assert!(!ran.log.contains("very-secret"), "{}", ran.log);
+    });
+    for secret in ["very-secret", TOKEN] {
+        assert!(!environment.contains(secret), "{environment}");
+    }
     let left: Vec<_> =
         walk(&world.path("temp")).into_iter().filter(|text| text.contains("very-secret")).collect();
     assert_eq!(left, [""; 0]);

@@ -76,7 +76,10 @@ fn a_plan_becomes_one_note_among_others_and_what_others_copied_stays_theirs() {
         world.host.comment(1, "alice", &format!("note {number}"));
     }
     merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
-    plan(&world, &[]).expect(0).says("Wrote a note on merge request 1.");
+    let environment = world.environment_of_certctl(|| {
+        plan(&world, &[]).expect(0).says("Wrote a note on merge request 1.");
+    });
+    assert!(!environment.contains(TOKEN), "{environment}");
     merge_request(&world, &roster(&[("alice", ALICE), ("carol", BOB)]));
     plan(&world, &[]).expect(0).says("The note on merge request 1 is up to date.");
     let ours = world.host.bodies(1, ME);

@@ -1,6 +1,7 @@
 //! A repository on a host, a pull request to it, and the runner's checkout of that.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -104,6 +105,18 @@ impl World {
         self.git("work", &["remote", "add", "origin", &origin]);
         self.git("work", &["fetch", "-q", "--depth=2", "origin", "refs/pull/1/merge"]);
         self.git("work", &["checkout", "-q", "--detach", "FETCH_HEAD"]);
+    }
+
+    /// What certctl, and so git and every plugin, finds in its environment.
+    pub fn environment_of_certctl(&self, run: impl FnOnce()) -> String {
+        let real = env!("CARGO_BIN_EXE_certctl");
+        let listener = self.path("bin/certctl");
+        fs::remove_file(&listener).expect("the link");
+        let seen = self.path("seen");
+        self.write("bin/certctl", format!("#!/bin/sh\nenv >> '{}'\nexec '{real}' \"$@\"\n", seen.display()));
+        fs::set_permissions(&listener, fs::Permissions::from_mode(0o755)).expect("executable");
+        run();
+        fs::read_to_string(seen).expect("certctl was run")
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
