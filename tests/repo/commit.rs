@@ -45,7 +45,7 @@ stories! {
         let left = clone.git("ls-files --others --exclude-standard");
         assert_eq!(left, "untracked\n");
         assert!(!fs::read_dir(clone.0.join(".git")).unwrap().flatten()
-            .any(|file| file.file_name().to_string_lossy().contains("certctl")));
+            .any(|file| file.file_name().to_string_lossy().starts_with(".certctl-")));
     }
 
     fn nothing_to_commit_is_no_commit(place: &Place) {
