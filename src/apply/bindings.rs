@@ -4,15 +4,16 @@
 //! since it was planned. So after a conflict or an unclear end the object is read again, and written
 //! again only where it still differs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Issued;
 use crate::cluster::{WriteError, Writer};
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, UserName};
-use crate::plan::observed::{Binding, Subject};
-use crate::plan::{BindingAction, Holder};
+use crate::plan::BindingAction;
+use crate::plan::observed::Binding;
+use crate::plan::write::{OtherRole, Write};
 
 /// Whether a binding carries our labels.
 type Owns<'a> = dyn Fn(&Binding) -> bool + Sync + 'a;
@@ -25,25 +26,14 @@ const TRIES: u32 = 5;
 /// # Errors
 /// The binding could not be brought to hold nobody else.
 pub async fn reduce(writer: &Writer, owns: &Owns<'_>, action: &BindingAction) -> Result<bool> {
-    let (Some(planned), Some(reduced)) = (&action.observed, &action.reduced) else {
+    let (Some(planned), Some(_)) = (&action.observed, &action.reduced) else {
         return Ok(false);
     };
-    let goes = action.recreate || (action.desired.is_empty() && !action.goes_last);
-    // Somebody may have bound another of the credentials that belong there: it may stay.
-    let mut allowed = reduced.clone();
-    allowed.extend(action.desired.iter().filter_map(recorded).cloned());
     let mut current = Some(planned.clone());
     for attempt in 0..TRIES {
-        let Some(binding) = current else { return Ok(true) };
-        let result = if goes {
-            writer.delete_binding(&binding).await
-        } else {
-            let kept = kept(&binding, &allowed);
-            if holds_exactly(&binding, &kept) {
-                return Ok(true);
-            }
-            writer.set_subjects(&binding, &kept).await.map(|_| ())
-        };
+        let Some(binding) = &current else { return Ok(true) };
+        let Some(write) = action.reduction(binding) else { return Ok(true) };
+        let result = send(writer, action, &write, current.as_ref()).await;
         match retry(result, attempt, action, "take subjects out of").await? {
             Next::Done => return Ok(true),
             Next::Again => current = ours(writer, owns, action).await?,
@@ -55,7 +45,7 @@ pub async fn reduce(writer: &Writer, owns: &Owns<'_>, action: &BindingAction) ->
 /// Brings a binding to hold all who belong there, new credentials among them; `false` where it does.
 ///
 /// # Errors
-/// The binding could not be written.
+/// The binding could not be written, or leads to another role than was planned.
 pub async fn grant(
     writer: &Writer,
     owns: &Owns<'_>,
@@ -73,16 +63,12 @@ pub async fn grant(
         (None, _) => None,
     };
     for attempt in 0..TRIES {
-        let result = match &current {
-            None if subjects.is_empty() => return Ok(false),
-            None => match &action.role {
-                Some(role) => writer.create_binding(&action.at, role, &subjects).await.map(|_| ()),
-                None => return Ok(false),
-            },
-            Some(binding) if action.desired.is_empty() => writer.delete_binding(binding).await,
-            Some(binding) if holds_exactly(binding, &subjects) => return Ok(false),
-            Some(binding) => writer.set_subjects(binding, &subjects).await.map(|_| ()),
-        };
+        let write = action.grant(current.as_ref(), &subjects).map_err(|OtherRole| {
+            Error::new(format!("{} leads to another role since it was planned; it was left alone", action.at))
+                .hint("run `certctl plan` again")
+        })?;
+        let Some(write) = write else { return Ok(false) };
+        let result = send(writer, action, &write, current.as_ref()).await;
         match retry(result, attempt, action, "write").await? {
             Next::Done => return Ok(true),
             Next::Again => current = ours(writer, owns, action).await?,
@@ -93,28 +79,28 @@ pub async fn grant(
 
 /// Whether there is something to write, as far as the plan knows: what [`reduce`] left may be all.
 pub fn is_open(action: &BindingAction, issued: &BTreeMap<UserName, Issued>) -> bool {
-    let subjects = subjects(action, issued);
-    let gone = action.desired.is_empty() && !action.goes_last;
-    match (&action.observed, &action.reduced) {
-        (Some(_), Some(reduced)) => !gone && (action.recreate || !reduced.iter().eq(&subjects)),
-        (Some(planned), None) => action.desired.is_empty() || !holds_exactly(planned, &subjects),
-        (None, _) => !subjects.is_empty(),
-    }
+    action.is_open(&subjects(action, issued))
 }
 
-/// All who belong in a binding, as a set: a key that its owner brought keeps its group through a renewal.
 fn subjects(action: &BindingAction, issued: &BTreeMap<UserName, Issued>) -> Vec<CredentialGroup> {
-    let groups = action.desired.iter().filter_map(|holder| match holder {
-        Holder::Recorded(group) => Some(group.clone()),
-        Holder::Issued(user) => issued.get(user).map(|issued| issued.group(user)),
-    });
-    groups.collect::<BTreeSet<_>>().into_iter().collect()
+    action.subjects(|user| issued.get(user).map(|issued| issued.group(user)))
 }
 
-fn recorded(holder: &Holder) -> Option<&CredentialGroup> {
-    match holder {
-        Holder::Recorded(group) => Some(group),
-        Holder::Issued(_) => None,
+/// Sends one write, against the version of the binding that it was decided from.
+async fn send(
+    writer: &Writer,
+    action: &BindingAction,
+    write: &Write,
+    current: Option<&Binding>,
+) -> Result<(), WriteError> {
+    match (write, current, &action.role) {
+        (Write::Create(subjects), None, Some(role)) => {
+            writer.create_binding(&action.at, role, subjects).await.map(drop)
+        }
+        (Write::Set(subjects), Some(binding), _) => writer.set_subjects(binding, subjects).await.map(drop),
+        (Write::Delete, Some(binding), _) => writer.delete_binding(binding).await,
+        // A role that no roster can name is never bound, and only what exists is changed.
+        _ => Ok(()),
     }
 }
 
@@ -129,20 +115,6 @@ async fn ours(writer: &Writer, owns: &Owns<'_>, action: &BindingAction) -> Resul
         .hint("run `certctl plan` again")),
         other => Ok(other),
     }
-}
-
-fn kept(binding: &Binding, allowed: &BTreeSet<CredentialGroup>) -> Vec<CredentialGroup> {
-    let groups: BTreeSet<CredentialGroup> = binding.subjects.iter().filter_map(credential).collect();
-    groups.into_iter().filter(|group| allowed.contains(group)).collect()
-}
-
-fn credential(subject: &Subject) -> Option<CredentialGroup> {
-    (subject.kind == "Group").then(|| subject.name.parse().ok()).flatten()
-}
-
-fn holds_exactly(binding: &Binding, subjects: &[CredentialGroup]) -> bool {
-    let held: Vec<Option<CredentialGroup>> = binding.subjects.iter().map(credential).collect();
-    held.len() == subjects.len() && subjects.iter().all(|subject| held.contains(&Some(subject.clone())))
 }
 
 enum Next {

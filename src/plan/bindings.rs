@@ -96,6 +96,8 @@ pub struct Desired {
     pub holders: BTreeMap<Slot, BTreeSet<Holder>>,
     /// Where the roster says so, for errors.
     pub positions: BTreeMap<Slot, Position>,
+    /// Whose membership or grant is over, by the binding that it was bound in while that is not split.
+    pub ended: BTreeMap<BindingAt, BTreeSet<UserName>>,
 }
 
 /// One binding that has to change.
@@ -142,7 +144,7 @@ pub struct Change {
 pub enum Cause {
     /// Roster and records, which say who holds the slot.
     Roster,
-    /// The credential has expired.
+    /// The credential has expired, or the `until` of the membership or grant has passed.
     Clock,
     /// Somebody changed the object.
     Drift,
@@ -195,7 +197,7 @@ impl BindingAction {
         let held = self.observed.iter().flat_map(|binding| &binding.subjects);
         let before = role(&self.observed.as_ref().map_or(String::new(), role_in_cluster))
             + &held.map(|subject| line(&subject_text(subject))).collect::<String>();
-        let mut after: BTreeSet<String> = self.desired.iter().map(|h| line(&format!("Group {h}"))).collect();
+        let mut after: BTreeSet<String> = self.desired.iter().map(|h| line(&holder_text(h))).collect();
         // What stays keeps its place, so that an unsorted object does not read as changed.
         let mut text = role(&self.role_text());
         for subject in self.observed.iter().flat_map(|b| &b.subjects) {
@@ -211,6 +213,11 @@ impl BindingAction {
             .header(&format!("{} in the cluster", self.at), "by the roster")
             .to_string()
     }
+}
+
+/// As the subject that is written.
+pub(super) fn holder_text(holder: &Holder) -> String {
+    format!("Group {holder}")
 }
 
 /// On one line, whatever is in it: a name must not forge a line of a diff.
@@ -245,15 +252,18 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
         if holders.is_empty() {
             continue;
         }
-        let personal = user.grants.iter().map(|grant| (Grantee::User(name.clone()), grant));
-        let shared = user
-            .groups
-            .iter()
-            .filter(|(_, until)| lasts(**until, now))
-            .filter_map(|(group, _)| Some((group, roster.groups.get(group)?)))
-            .flat_map(|(name, group)| group.grants.iter().map(|grant| (Grantee::Group(name.clone()), grant)));
-        for (grantee, grant) in personal.chain(shared).filter(|(_, grant)| lasts(grant.until, now)) {
-            desired.give(&grantee, grant, &holders);
+        let personal = user.grants.iter().map(|grant| (Grantee::User(name.clone()), None, grant));
+        let groups =
+            user.groups.iter().filter_map(|(group, until)| Some((group, *until, roster.groups.get(group)?)));
+        let shared = groups.flat_map(|(name, until, group)| {
+            group.grants.iter().map(move |grant| (Grantee::Group(name.clone()), until, grant))
+        });
+        for (grantee, membership, grant) in personal.chain(shared) {
+            if lasts(membership, now) && lasts(grant.until, now) {
+                desired.give(&grantee, grant, &holders);
+            } else {
+                desired.end(&grantee, grant, name);
+            }
         }
     }
     desired
@@ -261,16 +271,26 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
 
 impl Desired {
     fn give(&mut self, grantee: &Grantee, grant: &Grant, holders: &BTreeSet<Holder>) {
-        let places: Vec<(Option<Namespace>, Position)> = match &grant.namespaces {
-            None => vec![(None, grant.position)],
-            Some(namespaces) => {
-                namespaces.iter().map(|(name, position)| (Some(name.clone()), *position)).collect()
-            }
-        };
-        for (namespace, position) in places {
-            let slot = Slot { namespace, grantee: grantee.clone(), role: grant.role.clone() };
+        for (slot, position) in slots(grantee, grant) {
             self.positions.entry(slot.clone()).or_insert(position);
             self.holders.entry(slot).or_default().extend(holders.iter().cloned());
+        }
+    }
+
+    fn end(&mut self, grantee: &Grantee, grant: &Grant, user: &UserName) {
+        for (slot, _) in slots(grantee, grant) {
+            self.ended.entry(slot.whole()).or_default().insert(user.clone());
+        }
+    }
+}
+
+/// What one grant comes to, and where the roster says so.
+fn slots(grantee: &Grantee, grant: &Grant) -> Vec<(Slot, Position)> {
+    let slot = |namespace| Slot { namespace, grantee: grantee.clone(), role: grant.role.clone() };
+    match &grant.namespaces {
+        None => vec![(slot(None), grant.position)],
+        Some(namespaces) => {
+            namespaces.iter().map(|(name, position)| (slot(Some(name.clone())), *position)).collect()
         }
     }
 }
@@ -325,7 +345,8 @@ pub fn diff(
         for (at, part) in parts(slot, holders) {
             let observed = ours.remove(&at);
             let role = Some(slot.role.clone());
-            let action = BindingAction::new(at, whole.clone(), role, observed, part, holders, people);
+            let context = (holders, people, desired.ended.get(&whole));
+            let action = BindingAction::new(at, whole.clone(), role, observed, part, context);
             actions.extend(action);
         }
     }
@@ -335,19 +356,21 @@ pub fn diff(
         let base = BindingAt { namespace: at.namespace.clone(), name: base.to_owned() };
         let nobody = BTreeSet::new();
         let slot = by_base.get(&base).filter(|(slot, _)| same_role(binding, &slot.role));
+        let ended = desired.ended.get(&base).or(desired.ended.get(at));
         let (whole, role, holders) = match slot {
             Some((slot, holders)) => (base, Some(slot.role.clone()), *holders),
             None => (at.clone(), role_of(binding), &nobody),
         };
         let part = BTreeSet::new();
-        let action = BindingAction::new(at.clone(), whole, role, Some(binding), part, holders, people);
+        let context = (holders, people, ended);
+        let action = BindingAction::new(at.clone(), whole, role, Some(binding), part, context);
         actions.extend(action.map(|action| BindingAction { goes_last: !holders.is_empty(), ..action }));
     }
     actions.sort_by(|a, b| a.at.cmp(&b.at));
     actions
 }
 
-fn same_role(binding: &Binding, role: &RoleRef) -> bool {
+pub(super) fn same_role(binding: &Binding, role: &RoleRef) -> bool {
     binding.role_kind == role.kind() && binding.role_name == role.name().as_str()
 }
 
@@ -357,15 +380,15 @@ fn role_of(binding: &Binding) -> Option<RoleRef> {
 }
 
 impl BindingAction {
-    /// `part` is what this object has to hold, `holders` all who hold its slot.
+    /// `part` is what this object has to hold, and `context` all who hold its slot, decisions about
+    /// everyone, and whose time in the slot is over.
     fn new(
         at: BindingAt,
         slot: BindingAt,
         role: Option<RoleRef>,
         observed: Option<&Binding>,
         part: BTreeSet<Holder>,
-        holders: &BTreeSet<Holder>,
-        people: &People,
+        (holders, people, ended): (&BTreeSet<Holder>, &People, Option<&BTreeSet<UserName>>),
     ) -> Option<Self> {
         let recreate = observed.zip(role.as_ref()).is_some_and(|(binding, role)| !same_role(binding, role));
         let mut reduced = BTreeSet::new();
@@ -395,10 +418,13 @@ impl BindingAction {
                 Some(_) if stays => (Cause::Roster, "it is bound by another part"),
                 Some(group) => match people.leaving.get(group) {
                     Some(leaving) => leaving.why(),
-                    None if people.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id)) => {
-                        (Cause::Roster, "no longer granted")
+                    None if !people.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id)) => {
+                        (Cause::Drift, "no record knows it")
                     }
-                    None => (Cause::Drift, "no record knows it"),
+                    None if ended.is_some_and(|ended| ended.contains(&group.user)) => {
+                        (Cause::Clock, "its `until` has passed")
+                    }
+                    None => (Cause::Roster, "no longer granted"),
                 },
                 None => (Cause::Drift, "added by hand; certctl binds only credential groups"),
             };
@@ -427,7 +453,7 @@ impl BindingAction {
                 Holder::Recorded(_) => "recorded, and not bound",
             };
             changes.push(Change {
-                subject: format!("Group {holder}"),
+                subject: holder_text(holder),
                 joins: true,
                 user: Some(holder.user().clone()),
                 cause: Cause::Roster,
@@ -472,7 +498,7 @@ impl BindingAction {
     fn from_to(slot: &Slot, old: &BTreeSet<Holder>, new: &BTreeSet<Holder>, people: &People) -> Self {
         let at = slot.whole();
         let change = |holder: &Holder, joins, (cause, why): (Cause, &str)| Change {
-            subject: format!("Group {holder}"),
+            subject: holder_text(holder),
             joins,
             user: Some(holder.user().clone()),
             cause,

@@ -125,8 +125,15 @@ pub fn references(
     let mut errors: Vec<Error> = errors.into_iter().map(|(_, error)| error).collect();
 
     let needed = bindings::names(desired);
-    for binding in &observed.state.bindings {
-        if needed.contains_key(&binding.at) && !observed::is_ours(&binding.labels, &roster.name) {
+    let others: BTreeMap<_, _> = observed
+        .state
+        .bindings
+        .iter()
+        .filter(|binding| !observed::is_ours(&binding.labels, &roster.name))
+        .map(|binding| (&binding.at, binding))
+        .collect();
+    for at in needed.keys() {
+        if let Some(binding) = others.get(at) {
             let owner = binding.labels.get(observed::LABEL_ROSTER).filter(|_| {
                 binding.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY)
             });

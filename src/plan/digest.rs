@@ -1,7 +1,7 @@
 //! The name of a plan: SHA-256 over what the roster drives.
 //!
-//! What the clock drives (renewals, clean-ups) is left out, so a plan that was approved on Monday
-//! still has its name on Tuesday. A binding counts by the people who join or leave its slot, not by
+//! What the clock drives (renewals, clean-ups, what has expired or reached its `until`) is left out, so
+//! a plan that was approved on Monday still has its name on Tuesday. A binding counts by the people who join or leave its slot, not by
 //! credentials and not by the objects that a slot is split into: a renewal adds a credential, and may
 //! so split a slot, without changing anyone's rights.
 
@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bindings::Cause;
+use super::bindings::{Cause, holder_text};
 use super::observed::BindingAt;
 use super::{BindingAction, ClusterPlan, CredentialAction, Plan, Reason};
-use crate::model::{CredentialGroup, UserName, hex, sha256};
+use crate::model::{UserName, hex, sha256};
 
 /// What a digest begins with.
 const PREFIX: &str = "sha256:";
@@ -143,29 +143,35 @@ fn person(action: &CredentialAction) -> DigestedPerson {
 }
 
 /// Who has no credential in a slot before and one after, and the other way round. What somebody put
-/// there by hand counts by itself.
+/// there by hand counts by itself. Whoever comes to hold something always counts: a renewal that is due
+/// must not hide a grant.
 fn net(parts: &[&BindingAction], clock: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut before: BTreeSet<UserName> = BTreeSet::new();
-    let mut after: BTreeSet<&UserName> = BTreeSet::new();
-    for part in parts {
-        let subjects = part.observed.iter().flat_map(|binding| &binding.subjects);
-        let groups = subjects.filter_map(|subject| subject.name.parse::<CredentialGroup>().ok());
-        before.extend(groups.map(|group| group.user));
-        after.extend(part.desired.iter().map(|holder| holder.user()));
-    }
+    let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
-    for change in parts.iter().flat_map(|part| &part.changes) {
-        let whom = if change.joins { &mut joins } else { &mut leaves };
-        match (&change.user, change.cause) {
-            (_, Cause::Clock) => {}
-            (Some(user), Cause::Roster) if clock.contains(user) => {}
-            (Some(user), Cause::Roster) => {
-                if before.contains(user) != after.contains(user) {
-                    whom.insert(user.to_string());
+    for part in parts {
+        let mut new = BTreeSet::new();
+        for change in &part.changes {
+            let subject = change.subject.clone();
+            match (&change.user, change.cause, change.joins) {
+                (Some(_), _, true) => drop(new.insert(subject)),
+                (None, _, true) => drop(joins.insert(subject)),
+                (Some(user), Cause::Roster, false) => {
+                    before.insert(user);
+                    taken.insert(user);
                 }
+                (Some(user), Cause::Clock, false) => drop(before.insert(user)),
+                (_, Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
             }
-            (_, Cause::Drift) | (None, Cause::Roster) => drop(whom.insert(change.subject.clone())),
+        }
+        for holder in &part.desired {
+            after.insert(holder.user());
+            if !new.contains(&holder_text(holder)) {
+                before.insert(holder.user());
+            }
         }
     }
+    let gone = before.difference(&after).filter(|user| taken.contains(*user) && !clock.contains(*user));
+    leaves.extend(gone.map(ToString::to_string));
+    joins.extend(after.difference(&before).map(ToString::to_string));
     (joins, leaves)
 }

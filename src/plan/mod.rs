@@ -10,7 +10,7 @@
 //! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
 //! `safety` then decides whether a plan may be applied, `digest` names it, and `delta` tells what of
-//! it a branch changes.
+//! it a branch changes. `write` says how each binding gets there, and `after` what the records say then.
 
 pub mod after;
 pub mod bindings;
@@ -22,6 +22,7 @@ pub mod people;
 mod remains;
 pub mod safety;
 mod warnings;
+pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 

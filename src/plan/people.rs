@@ -341,32 +341,29 @@ impl People {
     ) {
         let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
         if observed.refused_keys.contains(name) {
-            self.keep(name, &bound);
+            self.keep(name, user, &bound);
             return;
         }
         let issuance = wanted(roster, user, observed.brought_keys.get(name), now);
         let not_after = now + issuance.validity;
-        // The newest active one is what the person uses.
-        let active = bound.iter().rev().find(|c| c.state == State::Active).copied();
+        // The newest active one is what the person uses; else a superseded one that outlives its successor.
+        let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
 
         let (verb, reason) = match active {
-            None if bound.is_empty() => {
-                let expired =
-                    observed.records.get(name).and_then(|r| r.credentials.iter().map(|c| c.not_after).max());
-                let (verb, reason) = match expired {
-                    Some(at) if live.is_empty() => (Verb::Renew, Reason::Expired(at)),
-                    Some(_) => (Verb::Issue, Reason::Again),
-                    None => (Verb::Issue, Reason::New),
-                };
-                (verb, Some(reason))
-            }
-            // Superseded by one whose record is gone: the person needs one that is theirs to decrypt.
-            None => (Verb::Renew, Some(Reason::Again)),
+            None => match (newest_expired(name, observed), live.is_empty()) {
+                (Some(reason), _) => (Verb::Renew, Some(reason)),
+                (None, false) => (Verb::Issue, Some(Reason::Again)),
+                (None, true) => (Verb::Issue, Some(Reason::New)),
+            },
             Some(active) => match cut_off(&issuance, active) {
                 // Nothing secret was sealed and the group stays the same: there is nothing to cut off.
                 // Where there is, `check::keys` has refused the key.
                 Some(reason) if same_key(&issuance, active) => (Verb::Renew, Some(reason)),
                 Some(reason) => (Verb::Rotate, Some(reason)),
+                // They need one that is theirs to decrypt.
+                None if active.state != State::Active => {
+                    (Verb::Renew, Some(newest_expired(name, observed).unwrap_or(Reason::Again)))
+                }
                 None => (
                     Verb::Renew,
                     overlap(&issuance, active, observed).or_else(|| expiry(active, not_after, now)),
@@ -374,10 +371,7 @@ impl People {
             },
         };
         let Some(reason) = reason else {
-            self.keep(name, &bound);
-            if bound.iter().any(|credential| credential.protected != user.protected) {
-                self.records.insert(Cleanup::Protection { user: name.clone(), protected: user.protected });
-            }
+            self.keep(name, user, &bound);
             let renewed_until = |active: &Credential| {
                 let asked = due(active) + user.validity;
                 issuance.not_after_limit.map_or(asked, |limit| limit.min(asked))
@@ -399,7 +393,7 @@ impl People {
                 }
             }
         } else {
-            self.keep(name, &bound);
+            self.keep(name, user, &bound);
         }
         if issuance.validity < SHORTEST_VALIDITY {
             self.too_short.push((name.clone(), not_after));
@@ -418,7 +412,7 @@ impl People {
             user: name.clone(),
             verb,
             reason,
-            credential: active.or(bound.last().copied()).map(|credential| credential.id.clone()),
+            credential: active.map(|credential| credential.id.clone()),
             not_after,
             cut_off_until: active.filter(|_| verb == Verb::Rotate).map(|credential| credential.not_after),
             remains: 0,
@@ -427,7 +421,11 @@ impl People {
         });
     }
 
-    fn keep(&mut self, name: &UserName, bound: &[&Credential]) {
+    /// What stays bound, and says from now on whether its owner is protected.
+    fn keep(&mut self, name: &UserName, user: &User, bound: &[&Credential]) {
+        if bound.iter().any(|credential| credential.protected != user.protected) {
+            self.records.insert(Cleanup::Protection { user: name.clone(), protected: user.protected });
+        }
         if !bound.is_empty() {
             self.bound.insert(name.clone(), bound.iter().map(|credential| credential.id.clone()).collect());
         }
@@ -468,6 +466,13 @@ fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Times
         validity: not_after_limit.map_or(user.validity, |limit| user.validity.min(now.duration_until(limit))),
         not_after_limit,
     }
+}
+
+/// That the credential which someone used has expired, where it did. One that was revoked was not used.
+fn newest_expired(name: &UserName, observed: &Observed) -> Option<Reason> {
+    let credentials = observed.records.get(name).into_iter().flat_map(|record| &record.credentials);
+    let expired = credentials.filter(|c| c.state == State::Active).map(|c| c.not_after).max();
+    expired.map(Reason::Expired)
 }
 
 /// Whether the new credential would have the key, and so the group, of the old one.

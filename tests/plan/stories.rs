@@ -299,6 +299,63 @@ fn a_renewal_overlaps_and_ends_with_one_living_credential() {
 }
 
 #[test]
+fn a_credential_that_outlives_its_successor_is_renewed_and_can_be_cut_off() {
+    let mut story = Story::applied(TEAM);
+    story.edit("recipients: [age1alice]", "validity: 1d, recipients: [age1alice, age1phone]");
+    story.apply();
+    story.wait("2d");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Renewals
+            ~ renew   alice  until 2026-01-04 00:00Z (24h)  the last one expired at 2026-01-02T00:00:00Z; cd2662154e6d76b2 stays bound until it expires
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:d5688a52d55a02ec  it expired
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:d5688a52d55a02ec  it expired
+          Clean-up
+            - alice's credential d5688a52d55a02ec expired at 2026-01-02T00:00:00Z; forget it
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 18d.
+
+        Plan: 1 to renew, 2 bindings to write, 1 left-over to clean up.
+        Digest: sha256:0
+    "#]],
+    );
+    // The newest that she has is a superseded one, and it goes at once.
+    story.edit("validity: 1d", "validity: 1d, generation: 2");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            ± rotate  alice  until 2026-01-04 00:00Z (24h)  generation raised from 1 to 2; cd2662154e6d76b2 is cut off
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  generation raised from 1 to 2
+                      - Group certctl:alice:d5688a52d55a02ec  it expired
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:cd2662154e6d76b2  generation raised from 1 to 2
+                      - Group certctl:alice:d5688a52d55a02ec  it expired
+          Clean-up
+            - alice's credential d5688a52d55a02ec expired at 2026-01-02T00:00:00Z; forget it
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 18d.
+
+        Plan: 1 to rotate, 2 bindings to write, 1 left-over to clean up.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert_eq!(story.bound("alice").len(), 1);
+    assert!(story.plan().is_empty());
+}
+
+#[test]
 fn nobody_looked_for_months() {
     let mut story = Story::applied(TEAM);
     story.wait("90d");
@@ -403,33 +460,33 @@ fn a_membership_and_a_grant_end() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          ! warning  group developers's ClusterRole view ends at 2026-01-16T00:00:00Z  [until-soon]
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no longer granted
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no longer granted
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 10d.
+            Cluster prod
+              ! warning  group developers's ClusterRole view ends at 2026-01-16T00:00:00Z  [until-soon]
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  its `until` has passed
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  its `until` has passed
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 10d.
 
-        Plan: 2 bindings to write, 1 warning.
-        Digest: sha256:0
-    "#]],
+            Plan: 2 bindings to write, 1 warning.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     story.wait("5d");
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Bindings
-            - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 5d.
+            Cluster prod
+              Bindings
+                - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:alice:cd2662154e6d76b2  its `until` has passed
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 5d.
 
-        Plan: 1 binding to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 binding to write.
+            Digest: sha256:0
+        "#]],
     );
 }
 
@@ -806,6 +863,39 @@ fn a_roleref_that_was_changed_is_in_the_plan_and_in_its_digest() {
     let diff = story.plan().bindings[0].diff();
     assert!(diff.contains("-roleRef: ClusterRole admin\n+roleRef: ClusterRole view\n"), "{diff}");
     assert_ne!(story.digest(), empty);
+}
+
+#[test]
+fn a_plan_that_was_approved_on_monday_still_matches_on_tuesday() {
+    let body = TEAM.replace(
+        "bob, recipients: [age1bob], groups: [developers]",
+        "bob, recipients: [age1bob], groups: [{name: developers, until: 2026-01-10}]",
+    );
+    let mut story = Story::applied(&body);
+    story.yaml += "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
+    let approved = story.digest();
+    // Bob's membership ends, a renewal falls due, and with nobody looking everything expires.
+    for days in ["10d", "11d", "10d"] {
+        story.wait(days);
+        assert_eq!(story.digest(), approved, "{}", story.text());
+    }
+    // A superseded certificate expires.
+    let mut story = Story::applied(TEAM);
+    story.wait("21d").apply();
+    assert_eq!(story.record("alice").len(), 2);
+    let nothing = story.digest();
+    story.wait("10d");
+    assert!(!story.plan().is_empty());
+    assert_eq!(story.digest(), nothing, "{}", story.text());
+}
+
+#[test]
+fn what_somebody_comes_to_hold_is_in_the_digest_also_while_their_renewal_is_due() {
+    let mut story = Story::applied(TEAM);
+    story.wait("21d");
+    let approved = story.digest();
+    story.edit("{name: alice, ", "{name: alice, grants: [{clusterRole: admin}], ");
+    assert_ne!(story.digest(), approved, "{}", story.text());
 }
 
 #[test]
