@@ -1,8 +1,10 @@
 //! The plan, told as stories: build the world, change one thing, read what certctl would do.
 
+mod executor;
+mod machine;
 mod markdown;
-mod properties;
 mod safety;
 mod schema;
 mod stories;
 mod story;
+mod team;

@@ -1,26 +1,37 @@
-//! A story: a roster, a make-believe cluster that obeys every plan, and a clock that one can turn.
-//!
-//! `apply` here does to plain data what the executor does to a cluster, through the same
-//! `plan::after`, so that a story can go on for months in a microsecond.
+//! A story: a roster, a make-believe cluster that obeys every plan, and a clock that one can turn, so
+//! that it can go on for months in a microsecond.
 
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 
-use certctl::model::{CredentialGroup, CredentialId, KeyType, Recipient, UserName, hex, sha256};
+use certctl::model::{Recipient, UserName};
 use certctl::plan::observed::{
     Binding, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SigningRequest, Subject,
 };
-use certctl::plan::people::KeySource;
-use certctl::plan::{self, ClusterPlan, Holder, Observed, Plan, after};
-use certctl::record::{Credential, State};
+use certctl::plan::{self, ClusterPlan, Observed, Plan};
+use certctl::record::Credential;
 use certctl::render::{Style, text};
 use certctl::roster::{self, Roster};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
+
+use crate::executor::{Course, End, World};
 
 pub struct Story {
     pub yaml: String,
-    pub observed: Observed,
-    pub now: Timestamp,
-    serial: u64,
+    world: World,
+}
+
+impl Deref for Story {
+    type Target = World;
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl DerefMut for Story {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
 }
 
 pub const HEAD: &str = "apiVersion: certctl.dev/v1
@@ -57,7 +68,7 @@ impl Story {
             ..Observed::default()
         };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
-        Self { yaml: format!("{HEAD}{body}"), observed, now, serial: 0 }
+        Self { yaml: format!("{HEAD}{body}"), world: World::new(observed, now) }
     }
 
     pub fn applied(body: &str) -> Self {
@@ -118,75 +129,12 @@ impl Story {
         plan::digest::digest(&self.whole())
     }
 
-    /// Carries out the plan on plain data.
+    /// Carries out the plan, and waits until the cluster has forgotten the requests.
     pub fn apply(&mut self) -> &mut Self {
         let plan = self.plan();
-        let mut issued = std::collections::BTreeMap::new();
-        for action in plan.people.iter().filter(|a| a.issuance.is_some()) {
-            let issuance = action.issuance.as_ref().expect("filtered");
-            self.serial += 1;
-            let (id, key, csr) = match &issuance.key {
-                KeySource::Made(key) => {
-                    (CredentialId::of_public_key(&self.serial.to_be_bytes()), Some(*key), None)
-                }
-                KeySource::Brought(b) => (b.id.clone(), None::<KeyType>, Some(b.csr_sha256.clone())),
-            };
-            let credential = Credential {
-                id,
-                state: State::Active,
-                serial: format!("{:x}", self.serial),
-                x509_sha256: hex(&sha256(&self.serial.to_be_bytes())),
-                // The signer backdates by five minutes.
-                not_before: self.now - SignedDuration::from_mins(5),
-                not_after: self.now + issuance.validity,
-                generation: issuance.generation,
-                protected: issuance.protected,
-                key,
-                csr_sha256: csr,
-                in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
-                recipients: issuance.recipients.iter().map(ToString::to_string).collect(),
-                server: self.observed.server.clone(),
-                certificate_authority_sha256: self.observed.certificate_authority_sha256.clone(),
-                sealed_sha256: format!("sealed-{}", self.serial),
-                roster_commit: "0".repeat(40),
-                certificate: String::new(),
-            };
-            self.observed.sealed.insert(action.user.clone(), credential.sealed_sha256.clone());
-            issued.insert(action.user.clone(), credential);
-        }
-        for (user, actions) in after::touched(&plan) {
-            let current = self.observed.records.get(user);
-            let new = issued.get(user).cloned();
-            let record = after::record(&plan, user, current, &actions, new, self.now);
-            if !after::has_kubeconfig(record.as_ref()) {
-                self.observed.sealed.remove(user);
-            }
-            match record {
-                Some(record) => drop(self.observed.records.insert(user.clone(), record)),
-                None => drop(self.observed.records.remove(user)),
-            }
-        }
-        for action in &plan.bindings {
-            self.observed.state.bindings.retain(|binding| binding.at != action.at);
-            if action.desired.is_empty() {
-                continue;
-            }
-            let subjects = action.desired.iter().map(|holder| match holder {
-                Holder::Recorded(group) => group.clone(),
-                Holder::Issued(user) => CredentialGroup { user: user.clone(), id: issued[user].id.clone() },
-            });
-            self.observed.state.bindings.push(Binding {
-                at: action.at.clone(),
-                role_kind: action.role.as_ref().expect("a role").kind().into(),
-                role_name: action.role.as_ref().expect("a role").name().to_string(),
-                subjects: subjects.map(|group| subject("Group", &group.to_string())).collect(),
-                labels: ours(),
-                uid: "uid".into(),
-                resource_version: "1".into(),
-            });
-        }
+        let end = self.world.apply(&plan, &Course::default(), &mut |_, _, _| {});
+        assert_eq!(end, End::Done);
         self.observed.state.requests.clear();
-        self.observed.pinned_uid = Some(plan.uid);
         self
     }
 
