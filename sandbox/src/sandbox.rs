@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{Request, Response};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -18,13 +20,16 @@ use zeroize::Zeroizing;
 
 use crate::api::{Api, Setup, beginning};
 use crate::authority::{Authority, CannotSign, Pair, pem};
+use crate::backend::{Abort, Backend, Body};
 use crate::clock::Clock;
 use crate::controllers;
 use crate::faults::{Faults, Faulty};
+use crate::proxy::Upstream;
 use crate::resource::Resource;
 use crate::server::{Gate, Identity, serve};
 use crate::signer::SignerOptions;
 use crate::store::{Image, Store};
+use crate::user::User;
 
 /// The version of Kubernetes whose manners the sandbox has.
 pub const VERSION: &str = "v1.37.2";
@@ -148,6 +153,11 @@ impl Sandbox {
     /// # Errors
     /// The port is taken, or there is no randomness.
     pub fn start(options: Options) -> Result<Self, Error> {
+        Self::launch(options, None)
+    }
+
+    /// As [`Self::start`]; with an upstream, requests go there, and nothing is done here.
+    pub(crate) fn launch(options: Options, upstream: Option<Upstream>) -> Result<Self, Error> {
         let Options { port, context, signer, state, clock, audit, version } = options;
         let (authorities, store) = match state {
             Some(State { authorities, image }) => (authorities, Store::from(image)),
@@ -167,7 +177,10 @@ impl Sandbox {
         let life = Life {
             listener,
             gate,
-            backend: Arc::new(Faulty::new(api.clone(), faults.clone())),
+            backend: Arc::new(Faulty::new(
+                upstream.map_or_else(|| Source::Here(api.clone()), Source::There),
+                faults.clone(),
+            )),
             api: api.clone(),
             signer,
             authority: Arc::clone(&authorities.client),
@@ -319,12 +332,27 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(listener)
 }
 
+/// Where the answers come from.
+enum Source {
+    Here(Api),
+    There(Upstream),
+}
+
+impl Backend for Source {
+    async fn handle(&self, user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
+        match self {
+            Self::Here(api) => api.handle(user, request).await,
+            Self::There(upstream) => upstream.handle(user, request).await,
+        }
+    }
+}
+
 /// What a sandbox's thread lives on. The runtime is made and dropped there, because whoever starts or
 /// drops a sandbox may be inside another.
 struct Life {
     listener: std::net::TcpListener,
     gate: Gate,
-    backend: Arc<Faulty<Api>>,
+    backend: Arc<Faulty<Source>>,
     api: Api,
     signer: SignerOptions,
     authority: Arc<Authority>,

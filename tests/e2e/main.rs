@@ -8,6 +8,7 @@ mod bad_input;
 mod calls;
 mod cluster;
 mod commit_back;
+mod faults;
 mod init;
 mod keys;
 mod life;
@@ -58,6 +59,9 @@ suite! {
         of_two_merges_at_once_the_later_apply_does_both,
         ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it,
         the_json_says_whose_credential_failed_and_why,
+    ]
+    faults: [
+        a_call_that_breaks_on_the_way_is_made_up_for,
     ]
     init: [
         only_recipients_and_grants_are_missing_then_ci_applies,

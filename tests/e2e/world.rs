@@ -272,10 +272,15 @@ impl World {
 
     /// What the reference age makes of a sealed kubeconfig, as a file outside the repository.
     pub fn open(&self, cluster: &str, user: &str) -> PathBuf {
+        self.open_as(cluster, user, user)
+    }
+
+    /// As [`World::open`], with somebody's identity.
+    pub fn open_as(&self, cluster: &str, user: &str, identity: &str) -> PathBuf {
         let names = (0..).map(|n| self.path(&format!("{user}.{cluster}.{n}.kubeconfig")));
         let target = { names }.find(|path| !path.exists()).expect("the numbers do not end");
         let mut command = self.command(self.plane.bin("age"), &self.repo());
-        command.arg("-d").arg("-i").arg(self.identity_file(user)).arg("-o").arg(&target);
+        command.arg("-d").arg("-i").arg(self.identity_file(identity)).arg("-o").arg(&target);
         command.arg(format!("access/{cluster}/{user}.kubeconfig.age"));
         let ran = self.run(command);
         assert_eq!(ran.code, 0, "{}", ran.stderr);

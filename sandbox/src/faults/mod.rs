@@ -63,6 +63,13 @@ pub enum On {
     Call(usize),
     /// That one and all after it.
     From(usize),
+    /// The first call with this verb on this resource; `resource/subresource` for a subresource.
+    First {
+        /// As in a rule of RBAC.
+        verb: &'static str,
+        /// The plural.
+        resource: &'static str,
+    },
     /// Every call with this verb on this resource; `resource/subresource` for a subresource.
     Kind {
         /// As in a rule of RBAC: get, list, watch, create, update, patch, delete.
@@ -138,6 +145,10 @@ impl Faults {
             On::Call(wanted) => number == *wanted,
             On::From(first) => number >= *first,
             On::Kind { verb, resource: wanted } => attributes.verb == *verb && resource == *wanted,
+            On::First { verb, resource: wanted } => {
+                let before = |call: &Call| call.verb == *verb && call.resource == *wanted;
+                attributes.verb == *verb && resource == *wanted && !state.calls.iter().any(before)
+            }
         });
         let fault = fault.map(|(_, fault)| fault.clone());
         state.calls.push(Call {

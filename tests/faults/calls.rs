@@ -1,0 +1,87 @@
+//! Every call of an apply, broken in every way that fits it, once.
+
+use std::sync::mpsc;
+
+use crate::checks;
+use crate::fixture::Fixture;
+use crate::kinds::Kind;
+use crate::matrix::{self, Case, End};
+use crate::scenarios::SCENARIOS;
+
+/// Runs at once. Most of the time of a run is waiting: for a retry, a lock, an answer that does not come.
+const AT_ONCE: usize = 12;
+
+/// One run: which call, in which way.
+struct Run<'a> {
+    fixture: &'a Fixture,
+    call: usize,
+    kind: Kind,
+}
+
+#[test]
+fn every_call_of_every_apply_broken_in_every_way_converges() {
+    let fixtures: Vec<Fixture> = SCENARIOS.iter().map(Fixture::new).collect();
+    let mut runs = Vec::new();
+    for kind in Kind::ALL {
+        for fixture in &fixtures {
+            let calls = fixture.calls.iter().filter(|call| kind.fits(call));
+            runs.extend(calls.map(|call| Run { fixture, call: call.number, kind }));
+        }
+    }
+    // The slow ones first, so that nobody waits for the last of them alone.
+    runs.sort_by_key(|run| !matches!(run.kind, Kind::Kill | Kind::Outage));
+    matrix::try_all(
+        runs,
+        AT_ONCE,
+        "faults",
+        "One call of an apply, broken: faults x scenarios, runs over all calls",
+    );
+}
+
+impl Case for Run<'_> {
+    fn row(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    fn column(&self) -> &'static str {
+        self.fixture.scenario.name
+    }
+
+    fn name(&self) -> String {
+        let call = &self.fixture.calls[self.call - 1];
+        format!(
+            "{}, call {} ({} {}), {}",
+            self.fixture.scenario.name,
+            self.call,
+            call.verb,
+            call.resource,
+            self.kind.name()
+        )
+    }
+
+    fn try_it(&self) -> Result<End, String> {
+        let world = self.fixture.copy();
+        let faults = world.sandbox.faults();
+        let (reached, waiting) = mpsc::channel();
+        faults.set([self.kind.rule(self.call, &reached)]);
+        let broken = world.start(world.apply_command()).until(&waiting);
+        let struck = faults.calls().iter().any(|call| call.struck);
+        // Kept, so that nothing holds on to what a rule holds.
+        faults.clear();
+
+        let said = |why: String| format!("{why}\nthe broken run ({:?}):\n{}", broken.code, broken.said);
+        checks::nothing_unrecorded_is_bound(&world).map_err(said)?;
+        if broken.code == Some(0) || self.call > self.fixture.last_reduction() {
+            checks::is_cut_off(self.fixture, &world)
+                .map_err(|why| said(format!("after the broken run, {why}")))?;
+        }
+        let again = world.apply();
+        if again.code != Some(0) {
+            return Err(said(format!("the next run failed ({:?}):\n{}", again.code, again.said)));
+        }
+        checks::converges(self.fixture, &world)
+            .map_err(|why| said(format!("{why}\nthe next run:\n{}", again.said)))?;
+        checks::no_key_is_left(&world, &(broken.said + &again.said))?;
+        Ok(if struck { End::Converged } else { End::NeverCame })
+    }
+}
