@@ -41,8 +41,8 @@ pub fn only_recipients_and_grants_are_missing_then_ci_applies(plane: &'static Cl
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     assert_eq!(world.git(&["status", "--porcelain"]), "");
     let kubeconfig = world.open("prod", "alice");
-    world.can(&kubeconfig, &["create", "deployments.apps", "-n", "init-team"], true);
-    world.can(&kubeconfig, &["create", "deployments.apps", "-n", "default"], false);
+    world.can(&kubeconfig, &["create", "configmaps", "-n", "init-team"], true);
+    world.can(&kubeconfig, &["create", "configmaps", "-n", "default"], false);
 
     // bob is merged, and GitHub applies: the kubeconfig is an input.
     let roster = |more: &str| world.read("users.yaml").replace("\n# Also", &format!("{more}\n# Also"));
@@ -78,7 +78,7 @@ pub fn only_recipients_and_grants_are_missing_then_ci_applies(plane: &'static Cl
     world.git(&["pull", "-q"]);
     assert_eq!(world.git(&["log", "-1", "--format=%an"]), "github-actions[bot]\n");
     let kubeconfig = world.open("prod", "bob");
-    world.can(&kubeconfig, &["create", "deployments.apps", "-n", "init-team"], true);
+    world.can(&kubeconfig, &["create", "configmaps", "-n", "init-team"], true);
     for entry in fs::read_dir(world.path("runner")).expect("the runner's folder").flatten() {
         assert!(!entry.path().join("kubeconfig").exists(), "the kubeconfig was left behind");
     }
@@ -105,7 +105,7 @@ pub fn only_recipients_and_grants_are_missing_then_ci_applies(plane: &'static Cl
     assert_eq!(world.git(&["log", "-1", "--format=%an"]), "Ada\n");
     assert!(world.git(&["log", "-1", "--format=%s"]).ends_with("[skip ci]\n"));
     let kubeconfig = world.open("prod", "carol");
-    world.can(&kubeconfig, &["create", "deployments.apps", "-n", "init-team"], true);
+    world.can(&kubeconfig, &["create", "configmaps", "-n", "init-team"], true);
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
     world.sweep();
 }
