@@ -140,13 +140,14 @@ impl Error {
         let (red, cyan, reset) = if styled { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
         let mut out = String::new();
         for error in self.each() {
-            let _ = writeln!(out, "{red}Error:{reset} {}", visible(&error.message));
+            // Several lines stay together, and none of them can pass for another error.
+            let lines = |text: &str| visible(text).replace('\n', "\n    ");
+            let _ = writeln!(out, "{red}Error:{reset} {}", lines(&error.message));
             for cause in error.causes() {
-                // Several lines stay together.
-                let _ = writeln!(out, "  Caused by: {}", visible(&cause).replace('\n', "\n    "));
+                let _ = writeln!(out, "  Caused by: {}", lines(&cause));
             }
             for hint in &error.hints {
-                let _ = writeln!(out, "  {cyan}Hint:{reset} {}", visible(hint));
+                let _ = writeln!(out, "  {cyan}Hint:{reset} {}", lines(hint));
             }
         }
         out
@@ -210,6 +211,8 @@ mod tests {
     fn hostile_text_cannot_steer_the_terminal() {
         assert_eq!(visible("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
         assert_eq!(visible_line("a\nPlan: nothing"), "a\\u{a}Plan: nothing");
+        let forged = Error::new("a\nError: b").hint("c\nError: d").render(false);
+        assert_eq!(forged, "Error: a\n    Error: b\n  Hint: c\n    Error: d\n");
     }
 
     #[test]

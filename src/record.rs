@@ -164,12 +164,21 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
         None => (text, ""),
     };
     // The YAML first: its error says which line is wrong, and a checksum only that one is.
-    let value = serde_saphyr::from_str(body).map_err(|error| {
-        let what = Error::new(format!("is not as certctl wrote it: {}", error.without_snippet()));
-        let at = error.location().map(|at| Position { line: at.line(), column: at.column() });
-        match at {
-            Some(position) => what.placed(file, position),
-            None => what.within(file),
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 16 },
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        with_snippet: false,
+    };
+    let value = serde_saphyr::from_str_with_options(body, options).map_err(|error| {
+        let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        let not_ours = |why: &str| Error::new(format!("is not as certctl wrote it: {why}"));
+        match error.location().map(|at| Position { line: at.line(), column: at.column() }) {
+            // Of the place once is enough.
+            Some(at) => {
+                let suffix = format!(" at line {}, column {}", at.line, at.column);
+                not_ours(text.strip_suffix(&suffix).unwrap_or(&text)).placed(file, at)
+            }
+            None => not_ours(&text).within(file),
         }
         .hint(how_to_restore(file))
     })?;
@@ -184,7 +193,8 @@ pub fn changed(file: &str, what: impl std::fmt::Display) -> Error {
     Error::new(format!("{file}: {what}; it was changed outside certctl")).hint(how_to_restore(file))
 }
 
-fn how_to_restore(file: &str) -> String {
+/// How to get back what certctl wrote.
+pub fn how_to_restore(file: &str) -> String {
     format!(
         "`git log -p -- {file}` shows who changed it; restore it with `git checkout COMMIT -- {file}` and the last \
          commit that certctl made of it"

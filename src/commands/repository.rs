@@ -3,13 +3,16 @@
 
 use super::clock;
 use super::load::{LARGEST_FILE, Source};
-use crate::error::{Error, Result};
-use crate::model::{ClusterName, CredentialGroup, UserName, hex, sha256};
+use crate::error::{Error, Result, visible_line};
+use crate::model::{ClusterName, CredentialGroup, Invalid, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
 use crate::plan::{BroughtKey, Observed, people};
 use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
 use crate::render::count;
 use crate::roster::{self, Roster};
+
+/// The most errors about one cluster's files: a thousand are enough for anyone.
+const ERRORS_SHOWN: usize = 1_000;
 
 impl Source {
     /// Everything that the repository knows of one cluster.
@@ -19,19 +22,13 @@ impl Source {
     pub fn repository(&self, name: &ClusterName) -> Result<Observed> {
         let mut observed = Observed::default();
         let mut errors = Vec::new();
-        let shown = |file: &str| format!("access/{name}/{file}");
         // Without that folder no credential was ever issued there.
-        let Some(files) = self.files.list(&format!("access/{name}"))? else { return Ok(observed) };
+        let folder = format!("access/{name}");
+        let Some(files) = self.files.list(&folder)? else { return Ok(observed) };
         for file in files {
-            let bytes = || {
-                self.files
-                    .read(&shown(&file), LARGEST_FILE)
-                    .map_err(|e| Error::new(format!("{} could not be read", shown(&file))).caused_by(e))
-            };
-            let user = |stem: &str| {
-                stem.parse::<UserName>()
-                    .map_err(|why| Error::new(format!("{}: the file's name {why}", shown(&file))))
-            };
+            let path = format!("{folder}/{file}");
+            let bytes = || (self.files.read(&path, LARGEST_FILE)).map_err(|cause| unreadable(&path, cause));
+            let user = |stem: &str| stem.parse::<UserName>().map_err(|why| misnamed(&folder, &file, why));
             let read_one = || -> Result<Option<(UserName, Entry)>> {
                 if file == "cluster.yaml" {
                     return Ok(None);
@@ -39,7 +36,7 @@ impl Source {
                     return Ok(Some((user(stem)?, Entry::Sealed(hex(&sha256(&bytes()?))))));
                 } else if let Some(stem) = file.strip_suffix(".yaml") {
                     let user = user(stem)?;
-                    let record = parse_record(&shown(&file), &bytes()?, name, &user)?;
+                    let record = parse_record(&path, &bytes()?, name, &user)?;
                     return Ok(Some((user, Entry::Record(record))));
                 }
                 Ok(None)
@@ -52,6 +49,11 @@ impl Source {
             }
         }
         errors.sort_by(|a, b| a.message().cmp(b.message()));
+        let left_out = errors.len().saturating_sub(ERRORS_SHOWN);
+        if left_out > 0 {
+            errors.truncate(ERRORS_SHOWN);
+            errors.push(Error::new(format!("{folder}: {left_out} more errors are not shown")));
+        }
         match self.pin(name) {
             Ok(None) if !observed.records.is_empty() => errors.push(
                 Error::new(format!(
@@ -156,9 +158,21 @@ enum Entry {
     Sealed(String),
 }
 
+fn unreadable(file: &str, cause: std::io::Error) -> Error {
+    Error::new(format!("{file} could not be read")).caused_by(cause).hint(record::how_to_restore(file))
+}
+
+/// What has no user's name cannot be certctl's. The hint leaves that name out: a command is copied into
+/// a shell, and the name is whatever somebody chose.
+fn misnamed(folder: &str, file: &str, why: Invalid) -> Error {
+    Error::new(format!("{folder}/{}: the file's name {why}", visible_line(file))).hint(format!(
+        "certctl wrote no such file: `git log --stat -- {folder}` shows who added it; remove it"
+    ))
+}
+
 fn utf8(file: &str, bytes: &[u8]) -> Result<String> {
     String::from_utf8(bytes.to_vec())
-        .map_err(|cause| Error::new(format!("{file}: is not UTF-8 text")).caused_by(cause))
+        .map_err(|cause| record::changed(file, "is not UTF-8 text").caused_by(cause))
 }
 
 /// A record, checked against the certificates that it holds.
@@ -166,7 +180,7 @@ fn parse_record(file: &str, bytes: &[u8], cluster: &ClusterName, user: &UserName
     let record: Record = record::from_yaml(file, &utf8(file, bytes)?)?;
     let wrong = |what: String| record::changed(file, what);
     if record.api_version != API_VERSION || record.kind != "Record" {
-        return Err(wrong(format!("is {} {}, not {API_VERSION} Record", record.api_version, record.kind)));
+        return Err(wrong(format!("is no {API_VERSION} Record")));
     }
     if record.cluster != *cluster || record.user != *user {
         return Err(wrong(format!("is about {} on {}", record.user, record.cluster)));
@@ -201,7 +215,7 @@ fn check_credential(user: &UserName, credential: &Credential) -> Result<(), Stri
         ("groups", held == organizations),
     ] {
         if !same {
-            return Err(format!("credential {id}: its {what} is not that of its certificate"));
+            return Err(format!("credential {id}: `{what}` is not what its certificate says"));
         }
     }
     Ok(())

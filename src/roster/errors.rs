@@ -6,8 +6,10 @@ use crate::model::Position;
 /// The most errors that one run reports. A file with more was not written by hand, and the rest
 /// would bury the first.
 const LIMIT: usize = 1_000;
-/// How many names are compared for a "did you mean": enough for a person, bounded for a bomb.
+/// How many names one is compared with for a "did you mean", and how many comparisons there are in
+/// all: enough for a person, bounded for a bomb.
 const CANDIDATES: usize = 200;
+const COMPARISONS: usize = 5_000;
 
 /// What was found wrong so far.
 #[derive(Debug)]
@@ -15,12 +17,13 @@ pub(super) struct Errors<'f> {
     file: &'f str,
     found: Vec<(Position, Error)>,
     left_out: usize,
+    comparisons: usize,
 }
 
 impl<'f> Errors<'f> {
     /// Nothing wrong yet in this file, named as the user knows it.
     pub(super) fn of(file: &'f str) -> Self {
-        Self { file, found: Vec::new(), left_out: 0 }
+        Self { file, found: Vec::new(), left_out: 0, comparisons: 0 }
     }
 
     /// A place in this file, as editors and terminals open it.
@@ -50,8 +53,11 @@ impl<'f> Errors<'f> {
             self.left_out += 1;
             return;
         }
-        let hint = match nearest(name, known.clone().take(CANDIDATES)) {
+        let candidates = CANDIDATES.min(COMPARISONS - self.comparisons);
+        let compared = known.clone().take(candidates).inspect(|_| self.comparisons += 1);
+        let hint = match nearest(name, compared) {
             Some(nearest) => Some(format!("did you mean `{nearest}`?")),
+            None if candidates == 0 => None,
             None => {
                 let mut listed: Vec<&str> = known.take(12).collect();
                 let more = listed.len() == 12;
@@ -163,6 +169,19 @@ mod tests {
             assert_eq!(quoted(text), shown);
         }
         assert_eq!(quoted(&"x".repeat(100)), format!("`{}...`", "x".repeat(60)));
+    }
+
+    #[test]
+    fn a_bomb_of_slips_costs_no_more_than_so_many_comparisons() {
+        let known: Vec<String> = (0..CANDIDATES).map(|n| format!("group-{n}")).collect();
+        let mut errors = Errors::of("users.yaml");
+        for line in 1..=LIMIT as u64 {
+            let known = known.iter().map(String::as_str);
+            errors.add_unknown(Position { line, column: 1 }, "no such group", "groop-1", known);
+        }
+        let error = errors.into_error().expect("errors were added");
+        let hints = error.each().filter(|error| !error.hints().is_empty()).count();
+        assert_eq!(hints, COMPARISONS / CANDIDATES);
     }
 
     #[test]

@@ -9,7 +9,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, options};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, options,
+};
 
 use super::errors::{Errors, quoted};
 use crate::error::Error;
@@ -135,8 +137,13 @@ fn parser_options() -> Options {
 }
 
 fn not_yaml(error: &ScanError, errors: &mut Errors<'_>) {
-    errors
-        .add(position_of(error.marker()), format!("this YAML cannot be read any further: {}", error.info()));
+    let why = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => {
+            format!("lists and mappings lie more than {DEPTH_LIMIT} deep")
+        }
+        _ => error.info(),
+    };
+    errors.add(position_of(error.marker()), format!("this YAML cannot be read any further: {why}"));
 }
 
 fn position_of(mark: &Marker) -> Position {
@@ -144,12 +151,14 @@ fn position_of(mark: &Marker) -> Position {
 }
 
 /// The first character that a terminal or a diff view obeys instead of showing: controls, a
-/// carriage return without its line feed, and bidirectional overrides (CVE-2021-42574).
+/// carriage return without its line feed, bidirectional overrides (CVE-2021-42574), and a byte order
+/// mark that does not begin the file.
 fn deceptive_character(text: &str) -> Option<(Position, char)> {
     let (at, c) = text.char_indices().find(|&(at, c)| match c {
         '\n' | '\t' => false,
         '\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
         '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        '\u{feff}' => at > 0,
         c => c.is_control(),
     })?;
     Some((end_of(&text[..at]), c))

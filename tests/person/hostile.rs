@@ -120,7 +120,7 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
         (summed(format!("{body}more: true\n")), "unknown field"),
         (summed(body.replace("user: alice", "user: bob")), "is about bob on prod"),
         (summed(body.replace("cluster: prod", "cluster: dev")), "is about alice on dev"),
-        (summed(body.replace("kind: Record", "kind: Other")), "not certctl.dev/v1 Record"),
+        (summed(body.replace("kind: Record", "kind: Other")), "is no certctl.dev/v1 Record"),
         (bomb.to_owned(), "alice.yaml"),
     ] {
         world.write(path, &changed);
@@ -139,7 +139,7 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
     let mut changed = good.record.clone();
     changed.credentials[0].certificate = other_certificate.pem().to_owned();
     world.record("alice", &changed);
-    refused("its id is not that of its certificate");
+    refused("`id` is not what its certificate says");
     let mut changed = good.record.clone();
     changed.credentials[0].state = State::Revoked;
     world.record("alice", &changed);
