@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -41,6 +41,57 @@ fn the_story_ends_well_and_leaves_nothing_behind() {
     }
     assert!(said.contains("\nThe end, after "), "{said}");
     assert_eq!(left_behind(machine.path()), [""; 0]);
+}
+
+/// A program on the machine's PATH.
+fn install(machine: &Path, name: &str, script: &str) {
+    let path = machine.join("bin").join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+}
+
+#[test]
+fn a_story_that_goes_astray_leaves_no_key_behind() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let mut demo = certctl(machine.path());
+    // It answers `version`, and then fails as it does without a network, and not as one that is refused.
+    install(machine.path(), "kubectl", "[ \"$1\" = version ] || { echo 'Unable to connect' >&2; exit 1; }");
+    let output = demo.args(["demo", "--keep"]).output().expect("certctl starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("did not end as the story has it: it failed"), "{said}");
+    assert_eq!(left_behind(machine.path()), [""; 0]);
+}
+
+#[test]
+fn a_kept_stage_can_be_played_on_until_it_is_told_to_end() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let mut demo = certctl(machine.path())
+        .args(["demo", "--keep"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("certctl starts");
+    let mut lines =
+        BufReader::new(demo.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let value = |line: String, name: &str| line.trim().strip_prefix(name).map(str::to_owned);
+    let repository = lines.by_ref().skip_while(|line| !line.starts_with("The repository and the cluster"));
+    let repository = repository.skip(1).find_map(|line| value(line, "cd ")).expect("a folder");
+    let kubeconfig = lines.find_map(|line| value(line, "export KUBECONFIG=")).expect("a kubeconfig");
+    let hint = lines.find(|line| line.contains("Ctrl-C ends")).expect("how to go on");
+
+    let plan = certctl(machine.path())
+        .args(["plan", "--detailed-exitcode"])
+        .current_dir(&repository)
+        .env("KUBECONFIG", &kubeconfig)
+        .output()
+        .expect("certctl starts");
+    assert!(plan.status.success(), "{}", String::from_utf8_lossy(&plan.stderr));
+
+    let ended = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().expect("kill starts");
+    assert!(ended.success());
+    assert!(demo.wait().expect("its end").success());
+    assert!(hint.contains(&left_behind(machine.path())[0]), "{hint}");
 }
 
 #[test]

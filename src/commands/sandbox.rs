@@ -1,5 +1,6 @@
 //! `certctl sandbox`: an API server in memory until it is told to stop.
 
+use std::fs;
 use std::path::Path;
 
 use certctl_sandbox::{Options, Sandbox};
@@ -16,24 +17,41 @@ pub fn run(args: &SandboxArgs, terminal: &Terminal) -> Result<u8> {
         Error::new("no folder could be made for the kubeconfig; nothing was started").caused_by(cause)
     })?;
     let kubeconfig = args.output.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
-    let sandbox = start(&args.context, args.port)?;
-    write_kubeconfig(&sandbox, &kubeconfig)?;
-    terminal.say(&format!(
-        "A Kubernetes API server in memory is at {}. It runs nothing, keeps nothing, and ends with Ctrl-C.",
-        sandbox.server()
-    ));
-    terminal.say("Its administrator's kubeconfig, for kubectl and for certctl, is:");
-    terminal.print(format!("{}\n", kubeconfig.display()).as_bytes())?;
     runtime()?.block_on(async {
-        match Signals::listen() {
+        // Heard before there is anything to clean up.
+        let signals = Signals::listen();
+        let sandbox = start(&args.context, args.port)?;
+        write_kubeconfig(&sandbox, &kubeconfig)?;
+        let _removed = Removed { path: &kubeconfig, content: sandbox.kubeconfig() };
+        terminal.say(&format!(
+            "A Kubernetes API server in memory is at {}. It runs nothing, keeps nothing, and ends with Ctrl-C.",
+            sandbox.server()
+        ));
+        terminal.say("Its administrator's kubeconfig, for kubectl and for certctl, is:");
+        terminal.print(format!("{}\n", kubeconfig.display()).as_bytes())?;
+        match signals {
             Some(mut signals) => signals.next().await,
             None => std::future::pending().await,
         }
-    });
-    // It leads nowhere any more.
-    let _ = std::fs::remove_file(&kubeconfig);
+        Ok::<_, Error>(())
+    })?;
     terminal.say("Gone, and everything in it.");
     Ok(DONE)
+}
+
+/// A kubeconfig that leads nowhere any more once this is dropped, and is removed: unless someone has put
+/// something else in its place.
+struct Removed<'a> {
+    path: &'a Path,
+    content: String,
+}
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        if fs::read_to_string(self.path).is_ok_and(|there| there == self.content) {
+            let _ = fs::remove_file(self.path);
+        }
+    }
 }
 
 /// A sandbox with something in it to be allowed or denied.

@@ -2,6 +2,7 @@
 //! certctl does with them. Every command behind a `$` is run as it stands, and can be typed.
 
 mod request;
+mod roster;
 mod stage;
 
 use std::sync::Arc;
@@ -24,33 +25,42 @@ const BINDINGS: Request =
 
 pub fn run(global: &Global, args: &DemoArgs, terminal: &Terminal) -> Result<u8> {
     let began = Instant::now();
+    let runtime = runtime()?;
     let stage = Arc::new(Stage::set(global, terminal.style())?);
-    runtime()?.block_on(async {
-        let mut signals = Signals::listen();
-        let mut stopped = async || match &mut signals {
-            Some(signals) => signals.next().await,
-            None => std::future::pending().await,
-        };
-        let story = tokio::task::spawn_blocking({
-            let stage = Arc::clone(&stage);
-            move || tell(&stage)
-        });
-        tokio::select! {
-            told = story => told.map_err(|cause| Error::new("the story broke off").caused_by(cause))??,
-            () = stopped() => {
-                stage.strike();
-                std::process::exit(i32::from(FAILED));
-            }
-        }
-        stage.say(&format!("The end, after {:.1} seconds.", began.elapsed().as_secs_f64()))?;
-        if args.keep {
-            stage.hand_over()?;
-            stopped().await;
-        } else {
+    let ended = runtime.block_on(play(&stage, began, args.keep));
+    // The folder holds people's keys: it stays only where the story ended well, and was asked to.
+    if !args.keep || ended.is_err() {
+        stage.strike();
+    }
+    ended.map(|()| DONE)
+}
+
+async fn play(stage: &Arc<Stage>, began: Instant, keep: bool) -> Result<()> {
+    let mut signals = Signals::listen();
+    let mut stopped = async || match &mut signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    };
+    let story = tokio::task::spawn_blocking({
+        let stage = Arc::clone(stage);
+        move || tell(&stage)
+    });
+    tokio::select! {
+        told = story => told.map_err(|cause| Error::new("the story broke off").caused_by(cause))??,
+        () = stopped() => {
             stage.strike();
+            // The command that runs is told by the terminal as well, and nobody waits for it.
+            std::process::exit(i32::from(FAILED));
         }
-        Ok(DONE)
-    })
+    }
+    stage.say(&format!("The end, after {:.1} seconds.", began.elapsed().as_secs_f64()))?;
+    if !keep {
+        return stage
+            .say("All of it is gone. With `--keep`, the repository and the cluster stay up to play with.");
+    }
+    stage.hand_over()?;
+    stopped().await;
+    Ok(())
 }
 
 fn tell(stage: &Stage) -> Result<()> {

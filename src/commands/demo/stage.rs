@@ -11,6 +11,7 @@ use certctl_sandbox::Sandbox;
 
 use super::super::{clock, private, sandbox};
 use super::request::Request;
+use super::roster;
 use crate::cli::{ColorChoice, Global};
 use crate::cluster::Answer;
 use crate::error::{Error, Result};
@@ -81,19 +82,24 @@ impl Stage {
         self.quietly(
             "git",
             &self.folder,
-            &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"],
+            &["init", "--quiet", "--template=", "--bare", "--initial-branch=main", "origin.git"],
         )?;
-        self.quietly("git", &self.folder, &["init", "--quiet", "--initial-branch=main", "access-repo"])?;
+        self.quietly(
+            "git",
+            &self.folder,
+            &["init", "--quiet", "--template=", "--initial-branch=main", "access-repo"],
+        )?;
         let repository = self.repository();
+        // Nobody's own signing key or hooks have a part in this.
         for (key, value) in [
             ("user.name", "Ada Admin"),
             ("user.email", "admin@example.com"),
-            // Nobody's own signing key or hooks have a part in this.
             ("commit.gpgsign", "false"),
             ("core.hooksPath", ".git/hooks"),
         ] {
             self.quietly("git", &repository, &["config", key, value])?;
         }
+        self.quietly("git", &self.folder.join("origin.git"), &["config", "core.hooksPath", "hooks"])?;
         fs::write(repository.join("users.yaml"), roster)
             .map_err(|cause| Error::new("the roster could not be written").caused_by(cause))?;
         for args in [
@@ -110,30 +116,11 @@ impl Stage {
     /// The example's roster, with an age identity of the story's own for each of its people.
     fn with_fresh_keys(&self) -> Result<String> {
         let created = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut roster = String::new();
-        let mut mine = None;
-        for line in ROSTER.lines() {
-            if let Some(name) = line.strip_prefix("- name: ") {
-                let name = name.split_whitespace().next().unwrap_or_default();
-                let identity = seal::new_identity(&created, None)?;
-                private::write(&self.folder.join(format!("{name}.key")), &identity.file, false)?;
-                mine = Some(identity.recipient);
-            }
-            match &mine {
-                Some(recipient) if line.starts_with("  recipients:") => {
-                    roster += &format!("  recipients: [{recipient}]\n");
-                }
-                // The example's own keys, which nobody holds.
-                Some(_) if line.starts_with("  - age1") || line.starts_with("  - ssh-") => {}
-                // It takes seconds to make, and the story shall not.
-                Some(_) if line.starts_with("  key: rsa") => {}
-                _ => {
-                    roster += line;
-                    roster.push('\n');
-                }
-            }
-        }
-        Ok(roster)
+        roster::with_recipients(ROSTER, |name| {
+            let identity = seal::new_identity(&created, None)?;
+            private::write(&self.folder.join(format!("{name}.key")), &identity.file, false)?;
+            Ok(identity.recipient)
+        })
     }
 
     /// Where the commands run.
@@ -175,31 +162,51 @@ impl Stage {
 
     /// Someone's request is answered.
     pub fn is_allowed(&self, kubeconfig: &str, request: Request) -> Result<()> {
-        if self.asks(kubeconfig, request)? {
-            Ok(())
-        } else {
-            Err(astray("GET", &[&request.path()], "it was refused"))
-        }
+        self.asks(kubeconfig, request, true)
     }
 
-    /// Someone's request is refused.
+    /// Someone's request is refused, because they may not make it.
     pub fn is_forbidden(&self, kubeconfig: &str, request: Request) -> Result<()> {
-        if self.asks(kubeconfig, request)? {
-            Err(astray("GET", &[&request.path()], "it was not refused"))
+        self.asks(kubeconfig, request, false)
+    }
+
+    fn asks(&self, kubeconfig: &str, request: Request, expected: bool) -> Result<()> {
+        let allowed = if self.kubectl {
+            self.asks_with_kubectl(&request.kubectl(kubeconfig))?
         } else {
-            Ok(())
+            self.asks_itself(kubeconfig, request)?
+        };
+        match (allowed, expected) {
+            (Some(allowed), expected) if allowed == expected => Ok(()),
+            (Some(true), _) => Err(astray("GET", &[&request.path()], "it was not refused")),
+            (Some(false), _) => Err(astray("GET", &[&request.path()], "it was refused")),
+            (None, _) => Err(astray("GET", &[&request.path()], "it failed")),
         }
     }
 
-    fn asks(&self, kubeconfig: &str, request: Request) -> Result<bool> {
-        if self.kubectl {
-            return self.ends("kubectl", &request.kubectl(kubeconfig));
-        }
+    /// Whether it may; `None` where it failed for another reason.
+    fn asks_with_kubectl(&self, args: &[&str]) -> Result<Option<bool>> {
+        self.note(&shown("kubectl", args))?;
+        let mut kubectl = self.command("kubectl", &self.repository(), args);
+        let output = kubectl.stdout(Stdio::inherit()).stderr(Stdio::piped()).output();
+        let output = output.map_err(|cause| unstarted("kubectl", cause))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        print(&said)?;
+        Ok(match output.status.success() {
+            true => Some(true),
+            false => said.contains("(Forbidden)").then_some(false),
+        })
+    }
+
+    /// Whether it may; `None` where it failed for another reason.
+    fn asks_itself(&self, kubeconfig: &str, request: Request) -> Result<Option<bool>> {
         let path = self.repository().join(kubeconfig);
         let answer = tokio::runtime::Handle::current().block_on(request.ask(&path, CONTEXT))?;
         let (allowed, said, paint) = match answer {
-            Answer::Allowed { items } => (true, format!("200 OK, {items} of them"), colour::ADD),
-            Answer::Refused { code, message } => (false, format!("{code}: {message}"), colour::REMOVE),
+            Answer::Allowed { items } => (Some(true), format!("200 OK, {items} of them"), colour::ADD),
+            Answer::Refused { code, message } => {
+                ((code == 403).then_some(false), format!("{code}: {message}"), colour::REMOVE)
+            }
         };
         // Not behind a `$`: it is no command. With kubectl on the PATH it would be one.
         print(&format!("GET {} with {kubeconfig}\n  {}\n", request.path(), self.style.paint(paint, &said)))?;
@@ -211,29 +218,22 @@ impl Stage {
         let failed = |cause| Error::new("users.yaml could not be edited").caused_by(cause);
         let path = self.repository().join("users.yaml");
         let text = fs::read_to_string(&path).map_err(failed)?;
-        let mut theirs = false;
-        let keep = |line: &&str| {
-            if let Some(other) = line.strip_prefix("- name: ") {
-                theirs = other.split_whitespace().next() == Some(name);
-            }
-            !theirs
-        };
-        let kept: Vec<&str> = text.split_inclusive('\n').filter(keep).collect();
-        fs::write(&path, kept.concat()).map_err(failed)
+        fs::write(&path, roster::without(&text, name)).map_err(failed)
     }
 
     /// How to go on.
     pub fn hand_over(&self) -> Result<()> {
-        let folder = self.certctl.parent().unwrap_or(Path::new("")).display();
+        let folder = self.certctl.parent().unwrap_or(Path::new("")).display().to_string();
         print(&format!(
             "\nThe repository and the cluster ({}) are up. In another terminal:\n\
              \x20 cd {}\n\
              \x20 export KUBECONFIG={}\n\
-             \x20 export PATH={folder}:$PATH\n\
+             \x20 export PATH={}:$PATH\n\
              Edit users.yaml, commit it, and run `certctl plan`. Ctrl-C ends the cluster; the folder stays: {}\n",
             self.sandbox.server(),
             quoted(&self.repository().display().to_string()),
             quoted(&self.kubeconfig().display().to_string()),
+            quoted(&folder),
             self.folder.display()
         ))
     }

@@ -1,0 +1,60 @@
+//! The example's roster as text: what the story changes in it, and the way a person edits it.
+
+use crate::error::Result;
+
+/// The roster with one recipient for each of its people, which `recipient` makes.
+///
+/// # Errors
+/// What `recipient` says.
+pub fn with_recipients(text: &str, mut recipient: impl FnMut(&str) -> Result<String>) -> Result<String> {
+    let mut roster = String::new();
+    let mut entries = Entries::default();
+    let mut mine = None;
+    for line in text.lines() {
+        if let Some(name) = entries.begins(line) {
+            mine = Some(recipient(name)?);
+        }
+        match &mine {
+            Some(recipient) if line.starts_with("  recipients:") => {
+                roster += &format!("  recipients: [{recipient}]\n");
+            }
+            // The example's own keys, which nobody holds.
+            Some(_) if line.starts_with("  - age1") || line.starts_with("  - ssh-") => {}
+            // It takes seconds to make, and the story shall not.
+            Some(_) if line.starts_with("  key: rsa") => {}
+            _ => {
+                roster += line;
+                roster.push('\n');
+            }
+        }
+    }
+    Ok(roster)
+}
+
+/// The roster without someone's entry.
+pub fn without(text: &str, name: &str) -> String {
+    let mut entries = Entries::default();
+    let mut theirs = false;
+    let keep = |line: &&str| {
+        if let Some(other) = entries.begins(line) {
+            theirs = other == name;
+        }
+        !theirs
+    };
+    text.split_inclusive('\n').filter(keep).collect()
+}
+
+/// Finds where people begin: clusters and groups have names too.
+#[derive(Default)]
+struct Entries {
+    /// Whether `users:` has come.
+    people: bool,
+}
+
+impl Entries {
+    /// Whose entry this line begins.
+    fn begins<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        self.people |= line.starts_with("users:");
+        line.strip_prefix("- name: ").filter(|_| self.people)?.split_whitespace().next()
+    }
+}
