@@ -28,6 +28,9 @@ fn every_call_of_every_apply_broken_in_every_way_converges() {
             runs.extend(calls.map(|call| Run { fixture, call: call.number, kind }));
         }
     }
+    let ranges =
+        fixtures.iter().map(|fixture| format!("{} 1-{}", fixture.scenario.name, fixture.calls.len()));
+    let note = format!("Calls broken, by number: {}.", ranges.collect::<Vec<_>>().join(", "));
     // The slow ones first, so that nobody waits for the last of them alone.
     runs.sort_by_key(|run| !matches!(run.kind, Kind::Kill | Kind::Outage));
     matrix::try_all(
@@ -35,6 +38,7 @@ fn every_call_of_every_apply_broken_in_every_way_converges() {
         AT_ONCE,
         "faults",
         "One call of an apply, broken: faults x scenarios, runs over all calls",
+        &note,
     );
 }
 
@@ -59,12 +63,22 @@ impl Case for Run<'_> {
         )
     }
 
+    /// A read is stale only where something was there before that it can be answered with.
+    fn may_not_come(&self) -> bool {
+        self.kind == Kind::Stale
+    }
+
     fn try_it(&self) -> Result<End, String> {
         let world = self.fixture.copy();
         let faults = world.sandbox.faults();
         let (reached, waiting) = mpsc::channel();
         faults.set([self.kind.rule(self.call, &reached)]);
-        let broken = world.start(world.apply_command()).until(&waiting);
+        let mut apply = world.apply_command();
+        if matches!(self.kind, Kind::Timeout | Kind::DoneThenTimeout) {
+            // Little patience for an answer that does not come, and enough for one that comes slowly.
+            apply.args(["--request-timeout", "3s"]);
+        }
+        let broken = world.start(apply).until(&waiting);
         let struck = faults.calls().iter().any(|call| call.struck);
         // Kept, so that nothing holds on to what a rule holds.
         faults.clear();
@@ -81,7 +95,11 @@ impl Case for Run<'_> {
         }
         checks::converges(self.fixture, &world)
             .map_err(|why| said(format!("{why}\nthe next run:\n{}", again.said)))?;
-        checks::no_key_is_left(&world, &(broken.said + &again.said))?;
-        Ok(if struck { End::Converged } else { End::NeverCame })
+        checks::no_key_is_left(&world, &(broken.said.clone() + &again.said))?;
+        Ok(if struck {
+            End::Converged
+        } else {
+            End::NeverCame(format!("{:?}\n{}", broken.code, broken.said))
+        })
     }
 }

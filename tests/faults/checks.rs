@@ -5,7 +5,7 @@ use std::fs;
 
 use certctl::model::CredentialGroup;
 use certctl::record::{self, Record, State};
-use serde_json::Value;
+use memchr::memmem;
 
 use crate::fixture::{Fixture, World, text};
 
@@ -25,18 +25,30 @@ pub fn recorded(world: &World) -> Vec<Record> {
     records.collect()
 }
 
-/// Who is bound, by binding.
+/// Who is bound, by binding: whoever certctl's names are bound by, its labels or not.
 pub fn bound(world: &World) -> BTreeMap<String, BTreeSet<CredentialGroup>> {
+    bindings(world, &["clusterrolebindings", "rolebindings"])
+}
+
+/// Who is bound by one kind of binding.
+pub fn bound_by(world: &World, resource: &str) -> BTreeSet<CredentialGroup> {
+    bindings(world, &[resource]).into_values().flatten().collect()
+}
+
+fn bindings(world: &World, resources: &[&str]) -> BTreeMap<String, BTreeSet<CredentialGroup>> {
     let mut all = BTreeMap::new();
-    for resource in ["clusterrolebindings", "rolebindings"] {
+    for resource in resources {
         for object in world.sandbox.list("rbac.authorization.k8s.io", resource) {
-            if object["metadata"]["labels"]["certctl.dev/roster"] != "acme" {
-                continue;
-            }
             let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
             let subjects = object["subjects"].as_array().cloned().unwrap_or_default();
-            let group = |subject: &Value| subject["name"].as_str().expect("a name").parse().expect("a group");
-            let known = all.insert(name, subjects.iter().map(group).collect());
+            let names = subjects.iter().map(|subject| subject["name"].as_str().expect("a name"));
+            let ours: Vec<&str> = names.filter(|name| name.starts_with("certctl:")).collect();
+            if ours.is_empty() && object["metadata"]["labels"]["certctl.dev/roster"] != "acme" {
+                continue;
+            }
+            assert_eq!(ours.len(), subjects.len(), "{name} binds others too");
+            let groups = ours.iter().map(|group| group.parse().expect("a group"));
+            let known = all.insert(name, groups.collect());
             assert!(known.is_none(), "two bindings of one name");
         }
     }
@@ -143,7 +155,7 @@ const BEGINNINGS: [&[u8]; 4] = [
 /// No key anywhere: in what was said, on the disk, in git.
 pub fn no_key_is_left(world: &World, said: &str) -> Result<(), String> {
     let clean = |what: &str, bytes: &[u8]| {
-        let found = BEGINNINGS.iter().any(|key| bytes.windows(key.len()).any(|window| window == *key));
+        let found = BEGINNINGS.iter().any(|key| memmem::find(bytes, key).is_some());
         if found { Err(format!("a private key is in {what}")) } else { Ok(()) }
     };
     clean("the output", said.as_bytes())?;

@@ -99,6 +99,9 @@ impl Fixture {
     }
 
     /// The last call of the part that takes access away; 0 where nothing is taken.
+    ///
+    /// # Panics
+    /// Something is taken, and not before the first request for a certificate.
     pub fn last_reduction(&self) -> usize {
         let issuing = self
             .calls
@@ -108,7 +111,10 @@ impl Fixture {
         let reduces = |call: &&Call| {
             call.resource.ends_with("bindings") && matches!(call.verb.as_str(), "patch" | "delete")
         };
-        before_issuing.iter().rfind(reduces).map_or(0, |call| call.number)
+        let last = before_issuing.iter().rfind(reduces).map_or(0, |call| call.number);
+        let scenario = self.scenario.name;
+        assert_eq!(last == 0, self.cut_off.is_empty(), "{scenario}: revocations come before all issuing");
+        last
     }
 }
 
@@ -233,9 +239,9 @@ impl World {
         command
     }
 
-    /// An apply as CI runs it, that is to be broken: with little patience for answers that do not come.
+    /// An apply as CI runs it, that is to be broken.
     pub fn apply_command(&self) -> Command {
-        self.certctl(&["apply", "--auto-approve", "--request-timeout", "2s"])
+        self.certctl(&["apply", "--auto-approve"])
     }
 
     /// An apply as CI runs it. The lock of one that was killed falls after 15 seconds.

@@ -9,8 +9,8 @@ use crate::table::Table;
 /// What came of one case.
 pub enum End {
     Converged,
-    /// The moment never came, so the case says nothing.
-    NeverCame,
+    /// The moment never came, so the case says nothing: what the run said.
+    NeverCame(String),
 }
 
 /// One case: where it stands in the table, and how it is tried.
@@ -19,23 +19,41 @@ pub trait Case: Send {
     fn column(&self) -> &'static str;
     /// For the report of a failure.
     fn name(&self) -> String;
+    /// Whether its moment may not come: nobody can say before where it falls.
+    fn may_not_come(&self) -> bool;
     /// # Errors
     /// Something did not hold.
     fn try_it(&self) -> Result<End, String>;
 }
 
-/// Tries all, `at_once` of them at a time, shows the table and leaves it in `target/tmp/<file>.txt`.
-pub fn try_all<C: Case>(cases: impl IntoIterator<Item = C>, at_once: usize, file: &str, title: &str) {
-    let cases: Mutex<VecDeque<C>> = Mutex::new(cases.into_iter().collect());
-    let (table, failures) = (Mutex::new(Table::default()), Mutex::new(Vec::new()));
+/// Tries all, `at_once` of them at a time, shows the table with a note and leaves it in
+/// `target/tmp/<file>.txt`. `FAULTS_ONLY` names some of them by a part of their names.
+pub fn try_all<C: Case>(
+    cases: impl IntoIterator<Item = C>,
+    at_once: usize,
+    file: &str,
+    title: &str,
+    note: &str,
+) {
+    let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
+    let cases: VecDeque<C> = cases.into_iter().filter(|case| case.name().contains(&only)).collect();
+    let table = Table::with_rows(cases.iter().map(Case::row), cases.iter().map(Case::column));
+    let cases = Mutex::new(cases);
+    let (table, failures) = (Mutex::new(table), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let next = lock(&cases).pop_front();
                     let Some(case) = next else { return };
-                    match case.try_it() {
-                        Ok(End::NeverCame) => {}
+                    let tried = match case.try_it() {
+                        Ok(End::NeverCame(said)) if !case.may_not_come() => {
+                            Err(format!("its moment never came:\n{said}"))
+                        }
+                        tried => tried,
+                    };
+                    match tried {
+                        Ok(End::NeverCame(_)) => {}
                         Ok(End::Converged) => lock(&table).count(case.row(), case.column(), true),
                         Err(why) => {
                             lock(&table).count(case.row(), case.column(), false);
@@ -48,8 +66,11 @@ pub fn try_all<C: Case>(cases: impl IntoIterator<Item = C>, at_once: usize, file
             });
         }
     });
-    lock(&table).close(file, title);
-    let failures = lock(&failures);
+    lock(&table).close(file, title, note);
+    let mut failures = lock(&failures);
+    if only.is_empty() {
+        failures.extend(lock(&table).empty_rows().map(|row| format!("{row}: its moment came in no run")));
+    }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 

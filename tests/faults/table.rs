@@ -27,6 +27,27 @@ fn place(names: &mut Vec<&'static str>, name: &'static str) -> usize {
 }
 
 impl Table {
+    /// An empty one, its rows and columns in this order.
+    pub fn with_rows(
+        rows: impl Iterator<Item = &'static str>,
+        columns: impl Iterator<Item = &'static str>,
+    ) -> Self {
+        let mut table = Self::default();
+        rows.for_each(|row| {
+            place(&mut table.rows, row);
+        });
+        columns.for_each(|column| {
+            place(&mut table.columns, column);
+        });
+        table
+    }
+
+    /// Rows without a run.
+    pub fn empty_rows(&self) -> impl Iterator<Item = &'static str> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(y, _)| !self.cells.keys().any(|(row, _)| row == y)).map(|(_, row)| *row)
+    }
+
     pub fn count(&mut self, row: &'static str, column: &'static str, converged: bool) {
         let at = (place(&mut self.rows, row), place(&mut self.columns, column));
         let cell = self.cells.entry(at).or_default();
@@ -35,8 +56,8 @@ impl Table {
     }
 
     /// Shows it, and leaves it in `target/tmp/<name>.txt`.
-    pub fn close(&self, name: &str, title: &str) {
-        let text = self.text(title);
+    pub fn close(&self, name: &str, title: &str, note: &str) {
+        let text = format!("{}{note}\n", self.text(title));
         eprintln!("\n{text}");
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("txt");
         fs::write(file, text).expect("the table is written");
