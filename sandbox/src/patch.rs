@@ -13,6 +13,11 @@ use crate::status::Status;
 /// `maxJSONPatchOperations` in k8s.io/apiserver pkg/endpoints/handlers/patch.go.
 const MOST_OPERATIONS: usize = 10_000;
 
+/// How deep an object may nest. A parsed body nests 128 deep at most (serde_json); a JSON patch could
+/// go on from there, one level with each operation, until cloning or dropping the object overflows the
+/// stack, which no task survives.
+const DEEPEST: usize = 128;
+
 /// The content types that are taken, as refusals list them.
 const TAKEN: &str =
     "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
@@ -43,9 +48,7 @@ impl Form {
                     "the sandbox does not have server-side apply; use `kubectl apply` without --server-side - accepted media types include: {TAKEN}"
                 )))
             }
-            _ => Err(Status::unsupported_media_type(format!(
-                "the body of the request was in an unknown format - accepted media types include: {TAKEN}"
-            ))),
+            _ => Err(Status::generic(415, "UnsupportedMediaType", "415: Unsupported Media Type")),
         }
     }
 }
@@ -98,9 +101,39 @@ fn json(object: &mut Value, operations: &[Value]) -> Result<(), Status> {
                 return Err(unfit());
             }
         }
+        if reach(&one, object) > DEEPEST {
+            return Err(unfit());
+        }
         json_patch::patch(object, &[one]).map_err(|_| unfit())?;
     }
     Ok(())
+}
+
+/// How deep the object nests where the operation has put something, if it applies.
+fn reach(operation: &json_patch::PatchOperation, object: &Value) -> usize {
+    use json_patch::PatchOperation::{Add, Copy, Move, Remove, Replace, Test};
+    let from = |pointer: &json_patch::jsonptr::Pointer| pointer.resolve(object).map_or(0, depth_of);
+    match operation {
+        Add(add) => add.path.count() + depth_of(&add.value),
+        Replace(replace) => replace.path.count() + depth_of(&replace.value),
+        Copy(copy) => copy.path.count() + from(&copy.from),
+        Move(moved) => moved.path.count() + from(&moved.from),
+        Remove(_) | Test(_) => 0,
+    }
+}
+
+/// How many lists and mappings lie within one another. Takes no stack of its own for each.
+fn depth_of(value: &Value) -> usize {
+    let (mut deepest, mut left) = (0, vec![(value, 0)]);
+    while let Some((value, above)) = left.pop() {
+        deepest = deepest.max(above);
+        match value {
+            Value::Array(items) => left.extend(items.iter().map(|item| (item, above + 1))),
+            Value::Object(fields) => left.extend(fields.values().map(|field| (field, above + 1))),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// 422: the patch was understood and cannot be applied to this object. The real server does not say
@@ -314,5 +347,29 @@ mod tests {
         let object = json!({"a": ["x".repeat(1000)]});
         let status = patched(Form::Json, Kind::Pod, &object, &json!(vec![copy; 40])).expect_err("too much");
         assert_eq!(status.code, 422);
+    }
+
+    #[test]
+    fn a_patch_that_digs_is_refused_before_the_stack_ends() {
+        let dig = |count: usize| {
+            let mut path = String::from("/a");
+            let mut operations = Vec::new();
+            for _ in 0..count {
+                operations.push(json!({"op": "add", "path": path, "value": {}}));
+                path.push_str("/a");
+            }
+            Value::Array(operations)
+        };
+        let deep =
+            patched(Form::Json, Kind::ConfigMap, &json!({}), &dig(DEEPEST)).expect("as deep as may be");
+        assert_eq!(depth_of(&deep), DEEPEST);
+        let status =
+            patched(Form::Json, Kind::ConfigMap, &json!({}), &dig(DEEPEST + 1)).expect_err("too deep");
+        assert_eq!(status.code, 422);
+        // Each copy puts all of it one deeper.
+        let copy = json!({"op": "copy", "from": "/a", "path": "/a/a"});
+        let object = json!({"a": {"a": {}}});
+        let copies = Value::Array(vec![copy; 5_000]);
+        assert_eq!(patched(Form::Json, Kind::ConfigMap, &object, &copies).expect_err("too deep").code, 422);
     }
 }

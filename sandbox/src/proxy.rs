@@ -51,7 +51,10 @@ impl Proxy {
 
 /// An API server, and who asks it.
 pub struct Upstream {
+    /// Without the brackets of an IPv6 address, which a socket and a certificate do not have.
     host: String,
+    /// What the header `Host` says: as in the URL, port and all.
+    authority: HeaderValue,
     port: u16,
     name: ServerName<'static>,
     connector: TlsConnector,
@@ -71,7 +74,13 @@ impl Upstream {
         key: &[u8],
     ) -> Result<Self, String> {
         let uri: Uri = server.parse().map_err(|error| format!("{server}: {error}"))?;
-        let host = uri.host().ok_or_else(|| format!("{server}: it has no host"))?.to_owned();
+        let authority = uri.authority().ok_or_else(|| format!("{server}: it has no host"))?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(443);
+        let authority = match authority.port() {
+            Some(port) => format!("{}:{port}", authority.host()),
+            None => authority.host().to_owned(),
+        };
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(certificate_authority) {
             let certificate = certificate.map_err(|error| format!("the CA: {error}"))?;
@@ -90,7 +99,8 @@ impl Upstream {
             .map_err(|error| format!("the client certificate: {error}"))?;
         Ok(Self {
             name: ServerName::try_from(host.clone()).map_err(|error| format!("{host}: {error}"))?,
-            port: uri.port_u16().unwrap_or(443),
+            authority: HeaderValue::try_from(authority).map_err(|error| format!("{server}: {error}"))?,
+            port,
             host,
             connector: TlsConnector::from(Arc::new(config)),
         })
@@ -107,7 +117,7 @@ impl Upstream {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).parse();
         *request.uri_mut() = path.map_err(io::Error::other)?;
         let headers = request.headers_mut();
-        headers.insert(HOST, HeaderValue::try_from(&self.host).map_err(io::Error::other)?);
+        headers.insert(HOST, self.authority.clone());
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let mut answer = sender.send_request(request.map(Full::new)).await.map_err(io::Error::other)?;
         answer.headers_mut().remove(CONNECTION);

@@ -263,3 +263,67 @@ fn a_certificate_without_its_key_is_no_use() {
     assert_eq!(answer, "", "the handshake does not come about");
     is_well(&sandbox);
 }
+
+fn patch(path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "PATCH {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json-patch+json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// An overflow of the stack would end the process, and this test with it.
+#[test]
+fn a_json_patch_cannot_dig_without_end() {
+    let sandbox = sandbox();
+    let by_adding: Vec<String> = (1..1_500)
+        .map(|depth| format!(r#"{{"op":"add","path":"/metadata{}","value":{{}}}}"#, "/a".repeat(depth)))
+        .collect();
+    let copy = r#"{"op":"copy","from":"/metadata","path":"/metadata/a"}"#;
+    let by_copying = vec![copy; 10_000].join(",");
+    for operations in [by_adding.join(","), by_copying] {
+        let body = format!("[{operations}]");
+        let answer = said(tls(&sandbox, true), &patch("/api/v1/namespaces/default", body.as_bytes()));
+        assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
+    }
+    is_well(&sandbox);
+}
+
+#[test]
+fn an_impersonated_name_that_is_no_ascii_is_never_left_out() {
+    let sandbox = sandbox();
+    let ask = |header: &[u8]| {
+        let begin = b"GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        said(tls(&sandbox, true), &[&begin[..], header, b"\r\n\r\n"].concat())
+    };
+    // The sender is the administrator, who may list namespaces; whom they speak for may not.
+    let answer = ask("Impersonate-User: b\u{f6}b".as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("b\u{f6}b"), "{answer}");
+    for header in [
+        &b"Impersonate-User: \xff"[..],
+        b"Impersonate-User: bob\r\nImpersonate-Group: \xff",
+        b"Impersonate-User: bob\r\nImpersonate-Uid: \xff",
+        b"Impersonate-User: bob\r\nImpersonate-Extra-Scopes: \xff",
+    ] {
+        let answer = ask(header);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{header:?}: {answer}");
+    }
+}
+
+#[test]
+fn a_watch_of_all_time_begins() {
+    let sandbox = sandbox();
+    let mut stream = tls(&sandbox, true);
+    let request =
+        format!("GET /api/v1/namespaces?watch=1&timeoutSeconds={} HTTP/1.1\r\nHost: x\r\n\r\n", i64::MAX);
+    stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).expect("sent");
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    // Its first event: a task that panicked would have ended the answer without one.
+    while !String::from_utf8_lossy(&seen).contains("ADDED") {
+        let count = stream.read(&mut buffer).expect("more of the answer");
+        assert_ne!(count, 0, "it ended: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&buffer[..count]);
+    }
+    is_well(&sandbox);
+}

@@ -128,15 +128,23 @@ pub fn aggregate(tables: &mut Tables) {
 /// # Errors
 /// The sender may not, or headers that name no user.
 pub fn impersonated(policy: &Policy, user: &User, headers: &HeaderMap) -> Result<Option<User>, Status> {
-    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let one = |name: &str| headers.get(name).map(text).filter(|value| !value.is_empty());
-    let (name, uid) = (one("impersonate-user"), one("impersonate-uid"));
-    let groups: Vec<String> = headers.get_all("impersonate-group").iter().map(text).collect();
+    // A name is whatever bytes were sent, as far as they are text. One that is none is refused: left
+    // out, the request would be made with the sender's own rights.
+    let text = |value: &http::HeaderValue| {
+        let text = std::str::from_utf8(value.as_bytes());
+        text.map(str::to_owned).map_err(|_| Status::bad_request("an impersonation header is not UTF-8 text"))
+    };
+    let one = |name: &str| -> Result<Option<String>, Status> {
+        Ok(headers.get(name).map(text).transpose()?.filter(|value| !value.is_empty()))
+    };
+    let (name, uid) = (one("impersonate-user")?, one("impersonate-uid")?);
+    let groups: Vec<String> =
+        headers.get_all("impersonate-group").iter().map(text).collect::<Result<_, _>>()?;
     let mut extra = std::collections::BTreeMap::<String, Vec<String>>::new();
     for (header, value) in headers {
         if let Some(key) = header.as_str().strip_prefix("impersonate-extra-") {
             let key = percent_decode_str(key).decode_utf8_lossy().to_lowercase();
-            extra.entry(key).or_default().push(text(value));
+            extra.entry(key).or_default().push(text(value)?);
         }
     }
     let Some(name) = name else {

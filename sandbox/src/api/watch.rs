@@ -35,6 +35,9 @@ const BOOKMARKS: Duration = Duration::from_secs(60);
 /// (`--min-request-timeout`).
 const LASTING: u64 = 1800;
 
+/// The longest time that a client may ask for, a day: a moment past the end of the clock is none.
+const LONGEST: u64 = 86_400;
+
 /// A watch that may begin.
 pub struct Watch {
     resource: &'static Resource,
@@ -69,7 +72,7 @@ impl Api {
             }
         };
         let lasting = match ask.query.number("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()) {
-            Some(seconds) if seconds > 0 => Duration::from_secs(seconds),
+            Some(seconds) if seconds > 0 => Duration::from_secs(seconds.min(LONGEST)),
             _ => Duration::from_secs(LASTING + u64::from(std::process::id()) % LASTING),
         };
         let tables = self.store().lock();
