@@ -24,13 +24,26 @@ pub(crate) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// Makes a new object what it will be kept as. Its metadata is complete.
+    /// Sets what was left out, and checks that nobody grants by it what they do not hold. `old` is the
+    /// object that it is to replace, and `object` still is as it was sent: whoever sends the same again
+    /// grants it again.
+    ///
+    /// # Errors
+    /// Forbidden.
+    pub(crate) fn begin(&self, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+        validate::set_defaults(self.kind, object);
+        match old {
+            Some(old) if without_ownership(object) == without_ownership(old) => Ok(()),
+            _ => self.escalates_nothing(object, old),
+        }
+    }
+
+    /// Makes a new object, of which [`Self::begin`] had nothing to say, what it will be kept as. Its
+    /// metadata is complete.
     ///
     /// # Errors
     /// The object or who writes it is refused.
     pub(crate) fn create(&self, object: &mut Value) -> Result<(), Status> {
-        validate::set_defaults(self.kind, object);
-        self.escalates_nothing(object, None)?;
         let errors = validate::create(self.kind, object, self.writer());
         self.refuse(object, &errors)?;
         match self.kind {
@@ -39,16 +52,12 @@ impl Write<'_> {
         }
     }
 
-    /// Makes a changed object what it will be kept as. What of its metadata nobody can change is that
-    /// of `old`.
+    /// Makes a changed object, of which [`Self::begin`] had nothing to say, what it will be kept as. What
+    /// of its metadata nobody can change is that of `old`.
     ///
     /// # Errors
     /// The object or who writes it is refused.
     pub(crate) fn update(&self, object: &mut Value, old: &Value) -> Result<(), Status> {
-        validate::set_defaults(self.kind, object);
-        if without_ownership(object) != without_ownership(old) {
-            self.escalates_nothing(object, Some(old))?;
-        }
         let subresource = self.request.subresource.as_str();
         let errors = validate::update(self.kind, subresource, object, old, self.writer());
         self.refuse(object, &errors)?;
@@ -98,7 +107,7 @@ impl Write<'_> {
 fn without_ownership(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        for field in ["ownerReferences", "finalizers", "managedFields", "resourceVersion"] {
+        for field in ["ownerReferences", "finalizers"] {
             metadata.remove(field);
         }
     }

@@ -106,7 +106,7 @@ fn parse_field(resource: &Resource, term: &str) -> Result<FieldRequirement, Stri
     } else if let Some((name, value)) = term.split_once('=') {
         (name, value, true)
     } else {
-        return Err(format!("invalid field selector: {term:?}; can't understand {term:?}"));
+        return Err(format!("invalid selector: '{term}'; can't understand '{term}'"));
     };
     let path: Option<&'static [&'static str]> = match name {
         "metadata.name" => Some(&["metadata", "name"]),
@@ -209,6 +209,9 @@ fn parse_requirement<'t, 'a>(tokens: &'t [Token<'a>]) -> Result<(Requirement, &'
         [Token::Word(key), Token::Word(word @ ("in" | "notin")), Token::Sign("("), rest @ ..] => {
             let (values, rest) = parse_values(rest)?;
             Ok((made(key, if *word == "in" { Test::In(values) } else { Test::NotIn(values) }), rest))
+        }
+        [Token::Word(_), Token::Word("in" | "notin"), other, ..] => {
+            Err(format!("found '{}', expected: '('", shown(other)))
         }
         [Token::Word(_), other, ..] => {
             Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", shown(other)))

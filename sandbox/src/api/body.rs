@@ -90,6 +90,10 @@ pub fn object(
 /// # Errors
 /// As [`object`].
 pub fn typed(resource: &Resource, mut sent: Value, unknown: Unknown) -> Result<Read, Status> {
+    // As Go decodes it: nothing is set.
+    if sent.is_null() {
+        sent = Value::Object(Map::new());
+    }
     let Value::Object(fields) = &mut sent else {
         return Err(Status::bad_request("the object provided is unrecognized: it is no JSON object"));
     };

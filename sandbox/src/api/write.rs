@@ -130,7 +130,9 @@ impl Api {
             object["metadata"]["name"] = names.next().unwrap_or_else(|| generated_name(&prefix)).into();
         }
         let policy = self.policy(tables);
-        self.admission(ask, &policy).create(&mut object)?;
+        let admission = self.admission(ask, &policy);
+        admission.begin(&mut object, None)?;
+        admission.create(&mut object)?;
         let name = name_of(&object).to_owned();
         if tables.get(ask.resource.kind, ask.namespace(), &name).is_some() {
             return Err(Status::already_exists(ask.resource.plural, ask.resource.group, &name));
@@ -242,6 +244,9 @@ impl Api {
         trial: bool,
     ) -> Result<Value, Status> {
         let name = &ask.attributes.name;
+        let policy = self.policy(tables);
+        let admission = self.admission(ask, &policy);
+        admission.begin(&mut object, Some(current))?;
         match meta(&object, "resourceVersion") {
             "" | "0" if ask.resource.kind == Kind::Lease => {
                 let why = "must be specified for an update";
@@ -263,8 +268,7 @@ impl Api {
             let Resource { name: kind, group, .. } = ask.resource;
             return Err(Status::invalid(kind, group, name, &[error]));
         }
-        let policy = self.policy(tables);
-        self.admission(ask, &policy).update(&mut object, current)?;
+        admission.update(&mut object, current)?;
         let key = (ask.namespace().to_owned(), name.clone());
         if trial || object == *current {
             return Ok(object);

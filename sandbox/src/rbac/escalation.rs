@@ -82,10 +82,8 @@ impl Policy {
             "ClusterRole" => "clusterroles",
             "Role" => "roles",
             other => {
-                return Err(Status::internal(&format!(
-                    "unsupported role reference kind: {}",
-                    go::quote(other)
-                )));
+                let why = format!("unsupported role reference kind: {}", go::quote(other));
+                return Err(Status::new(500, "", why));
             }
         };
         let bind = Attributes {

@@ -157,7 +157,7 @@ impl Policy {
         }
         Err(Denied(match missing.as_slice() {
             [] => String::new(),
-            roles => format!("RBAC: {}", not_found(roles, &str::to_lowercase)),
+            roles => format!("rbac: RBAC: {}", not_found(roles, &str::to_lowercase)),
         }))
     }
 

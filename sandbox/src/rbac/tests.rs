@@ -177,7 +177,7 @@ fn a_refusal_says_who_what_and_where() {
     }
     assert_eq!(
         refusal(&user("bob", &["ops"]), &request("list", "pods", "")),
-        r#"pods is forbidden: User "bob" cannot list resource "pods" in API group "" at the cluster scope: RBAC: clusterrole.rbac.authorization.k8s.io "gone" not found"#
+        r#"pods is forbidden: User "bob" cannot list resource "pods" in API group "" at the cluster scope: rbac: RBAC: clusterrole.rbac.authorization.k8s.io "gone" not found"#
     );
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn config_map(new: &ConfigMap, old: Option<&ConfigMap>) -> Vec<FieldE
         size += value.0.len();
     }
     if size > CONFIG_LIMIT {
-        errors.push(FieldError::too_long("", CONFIG_LIMIT));
+        errors.push(FieldError::too_long("[]", CONFIG_LIMIT));
     }
     errors
 }

@@ -41,7 +41,12 @@ pub(crate) fn cluster_role(role: &ClusterRole) -> Vec<FieldError> {
             errors.push(FieldError::required(path, why));
         }
         for (place, selector) in selectors.iter().enumerate() {
-            errors.extend(metadata::selector(&format!("{path}[{place}]"), selector));
+            let path = format!("{path}[{place}]");
+            let wrong = metadata::selector(&path, selector);
+            if !wrong.is_empty() {
+                errors.push(FieldError::invalid(path, &Value::Null, "invalid label selector."));
+            }
+            errors.extend(wrong);
         }
     }
     errors

@@ -187,6 +187,7 @@ fn a_rule_is_about_resources_or_about_paths() {
     assert_eq!(
         wrong(Kind::ClusterRole, json!({"aggregationRule": {"clusterRoleSelectors": [selector]}})),
         [
+            "aggregationRule.clusterRoleSelectors[0]: Invalid value: null: invalid label selector.",
             "aggregationRule.clusterRoleSelectors[0].matchExpressions[0].operator: Invalid value: \"Near\": not a valid selector operator"
         ]
     );
@@ -287,7 +288,7 @@ fn a_config_map_that_is_immutable_stays_so() {
     );
     assert_eq!(
         wrong(Kind::ConfigMap, json!({"data": {"a": "x".repeat(1024 * 1024 + 1)}})),
-        [": Too long: may not be more than 1048576 bytes"]
+        ["[]: Too long: may not be more than 1048576 bytes"]
     );
 }
 

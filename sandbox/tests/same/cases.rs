@@ -447,7 +447,7 @@ pub const CASES: &[Case] = &[
             r#"PATCH /apis/certificates.k8s.io/v1/certificatesigningrequests/c1/approval {"status":{"conditions":[{"type":"Approved","status":"True"},{"type":"Denied","status":"True"}]}}"#,
             r#"alice PATCH /apis/certificates.k8s.io/v1/certificatesigningrequests/c1/approval {"status":{"conditions":[{"type":"Approved","status":"True"}]}}"#,
             r#"PATCH /apis/certificates.k8s.io/v1/certificatesigningrequests/c1/approval {"status":{"conditions":[{"type":"Approved","status":"True","reason":"Test","message":"by test"}]}}"#,
-            "GET /apis/certificates.k8s.io/v1/certificatesigningrequests/c1 until:certificate",
+            r#"GET /apis/certificates.k8s.io/v1/certificatesigningrequests/c1 until:"certificate""#,
             "GET /apis/certificates.k8s.io/v1/certificatesigningrequests/c1 accept:application/json;as=Table;v=v1;g=meta.k8s.io",
             r#"PATCH /apis/certificates.k8s.io/v1/certificatesigningrequests/c1/approval {"status":{"conditions":[]}}"#,
             r#"PATCH /apis/certificates.k8s.io/v1/certificatesigningrequests/c1/approval {"status":{"conditions":[{"type":"Denied","status":"True"}]}}"#,

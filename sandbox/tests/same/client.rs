@@ -1,7 +1,6 @@
-//! Requests written as text, and their answers.
+//! Requests and their answers.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -10,61 +9,15 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
+use crate::step::{Step, Until};
+
 /// How long an answer may take to have what is awaited in it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// CN=carol, O=team; base64 of PEM, as all in the API.
 const REQUEST: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIYk1JR0JBZ0VBTUI4eERUQUxCZ05WQkFvTUJIUmxZVzB4RGpBTUJnTlZCQU1NQldOaGNtOXNNRmt3RXdZSApLb1pJemowQ0FRWUlLb1pJemowREFRY0RRZ0FFWmpRR2pHa2MrcUYyVHVaeWRmVzNPdTE5NElRYXB5NVBvTGNRCkloWWtVWm5yaVAyRi9xQmp6a014b1pyd1JIc0Q0STl0QlB1UTJCdnpzWGVNV21yelhLQUFNQW9HQ0NxR1NNNDkKQkFNQ0Ewa0FNRVlDSVFET3RaSVMwRmRNRVdqTFlWN0lyaTQ5eGFZa0FuclpTYkhaU1JSWTEvNDhpQUloQU9YUQpFbS9rTWZzM1FHaC9Ca2VjazVmeExPSHF4Z2NHOGRYeHA0RHJjb2lPCi0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
 /// CN=eve, O=system:masters.
 const MASTERS: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIaU1JR0pBZ0VBTUNjeEZ6QVZCZ05WQkFvTURuTjVjM1JsYlRwdFlYTjBaWEp6TVF3d0NnWURWUVFEREFObApkbVV3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVJtTkFhTWFSejZvWFpPNW5KMTliYzY3WDNnCmhCcW5MaytndHhBaUZpUlJtZXVJL1lYK29HUE9RekdobXZCRWV3UGdqMjBFKzVEWUcvT3hkNHhhYXZOY29BQXcKQ2dZSUtvWkl6ajBFQXdJRFNBQXdSUUloQU9sbzE3cjExbzdKRGJ6K3dkS2NsRnFDV0g2M3d6a1VrZXhweVQxUwpzZng2QWlCUHhFSXYxd3pZaGRwVi91VTRDZzV2aElONE5rRUNrZlljT0V0dW9aZ3VKQT09Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
-
-/// `[~][USER] METHOD PATH [HEADER:VALUE]... [BODY]`, the body being everything from the first `{` or `[`
-/// that begins a word. `~` is for answers whose words come from inside the real server. `$uid` and
-/// `$rv` stand for those of the last object that was answered, `$next` for its continue token, and
-/// `$request` and `$masters` for certificate requests. `until:TEXT` asks again until the answer has it.
-pub struct Step {
-    /// Whether only the code and the reason count.
-    pub loose: bool,
-    user: String,
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Step {
-    pub fn parse(text: &str) -> Self {
-        let (head, body) = match [" {", " ["].iter().filter_map(|begin| text.find(begin)).min() {
-            Some(at) => (&text[..at], text[at + 1..].to_owned()),
-            None => (text, String::new()),
-        };
-        let loose = head.starts_with('~');
-        let mut words = head.trim_start_matches('~').split_whitespace();
-        let first = words.next().expect("a step is not empty");
-        let (user, method) = if first.chars().all(|c| c.is_ascii_uppercase()) {
-            ("admin", first)
-        } else {
-            (first, words.next().expect("a method"))
-        };
-        let path = words.next().expect("a path").to_owned();
-        let headers =
-            words.filter_map(|word| word.split_once(':')).map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Self {
-            loose,
-            user: user.to_owned(),
-            method: method.to_owned(),
-            path,
-            headers: headers.collect(),
-            body,
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.user, self.method, self.path, self.body)
-    }
-}
 
 /// What was answered.
 #[derive(Debug)]
@@ -81,10 +34,14 @@ pub struct Client {
     uid: String,
     version: String,
     next: String,
+    saved: BTreeMap<&'static str, String>,
 }
 
 impl Client {
-    pub async fn for_all(people: &[(&str, &[&str])], kubeconfig: impl Fn(&str, &[&str]) -> String) -> Self {
+    pub async fn for_all(
+        people: impl Iterator<Item = &'static (&'static str, &'static [&'static str])>,
+        kubeconfig: impl Fn(&str, &[&str]) -> String,
+    ) -> Self {
         let mut clients = BTreeMap::new();
         for (user, groups) in people {
             let text = kubeconfig(user, groups);
@@ -93,27 +50,43 @@ impl Client {
                 .await
                 .expect("a config");
             config.default_retry = false;
+            if *user == "nobody" {
+                config.auth_info = kube::config::AuthInfo::default();
+            }
             clients.insert((*user).to_owned(), kube::Client::try_from(config).expect("a client"));
         }
-        Self { people: clients, uid: String::new(), version: String::new(), next: String::new() }
+        Self {
+            people: clients,
+            uid: String::new(),
+            version: String::new(),
+            next: String::new(),
+            saved: BTreeMap::new(),
+        }
     }
 
     fn fill(&self, text: &str) -> String {
-        text.replace("$uid", &self.uid)
+        let text = text
+            .replace("$uid", &self.uid)
             .replace("$rv", &self.version)
             .replace("$next", &self.next)
             .replace("$request", REQUEST)
-            .replace("$masters", MASTERS)
+            .replace("$masters", MASTERS);
+        self.saved.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
     }
 
     pub async fn ask(&mut self, step: &Step) -> Answer {
-        let awaited = step.headers.iter().find(|(name, _)| name == "until").map(|(_, text)| text.as_str());
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.ask_once(step).await;
-            if awaited.is_none_or(|text| format!("{:?}", answer.body).contains(text))
-                || Instant::now() > deadline
-            {
+            let answer = tokio::time::timeout(PATIENCE, self.ask_once(step)).await;
+            let answer = answer.unwrap_or_else(|_| panic!("{step}: no answer, or one without an end"));
+            let so = step.until.as_ref().is_none_or(|until| until.holds(&answer));
+            assert!(so || Instant::now() < deadline, "{step}: what is awaited never came: {answer:?}");
+            if so {
+                for (name, place) in &step.saved {
+                    let found = answer.body.first().and_then(|body| body.pointer(place));
+                    let found = found.unwrap_or_else(|| panic!("{step}: nothing at {place}: {answer:?}"));
+                    self.saved.insert(name, found.as_str().map_or_else(|| found.to_string(), str::to_owned));
+                }
                 return answer;
             }
         }
@@ -130,12 +103,13 @@ impl Client {
         {
             request = request.header("content-type", content_type);
         }
-        for (name, value) in step.headers.iter().filter(|(name, _)| name != "until") {
+        for (name, value) in &step.headers {
             request = request.header(name, value);
         }
         let body = Body::from(self.fill(&step.body).into_bytes());
         let client = &self.people[&step.user];
-        let response = client.send(request.body(body).expect("a request")).await.expect("an answer");
+        let request = request.body(body).unwrap_or_else(|error| panic!("{step}: {error}"));
+        let response = client.send(request).await.expect("an answer");
         let code = response.status().as_u16();
         let warnings = response.headers().get_all("warning").iter();
         let warnings = warnings.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
@@ -156,5 +130,17 @@ impl Client {
             take("continue", &mut self.next);
         }
         Answer { code, warnings, body }
+    }
+}
+
+impl Until {
+    fn holds(&self, answer: &Answer) -> bool {
+        let at = |place: &str| answer.body.first().and_then(|body| body.pointer(place));
+        match self {
+            Self::Text(text) => format!("{:?}", answer.body).contains(text),
+            Self::Code(code) => answer.code == *code,
+            Self::Holds(place, value) => at(place).unwrap_or(&Value::Null) == value,
+            Self::There(place) => at(place).is_some(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::client::Answer;
+use crate::step::Compared;
 
 /// What admission plugins that the sandbox does not have fill in, and what counts changes of a pod.
 const FILLED_IN: &[&str] =
@@ -123,7 +124,7 @@ fn order(fields: &mut serde_json::Map<String, Value>) {
 }
 
 /// Where two answers differ, one line for each place.
-pub fn differences(loose: bool, expected: &Answer, answered: &Answer) -> String {
+pub fn differences(compared: Compared, expected: &Answer, answered: &Answer) -> String {
     let mut out = String::new();
     if expected.code != answered.code {
         out += &format!("  code: {} and here {}\n", expected.code, answered.code);
@@ -131,7 +132,7 @@ pub fn differences(loose: bool, expected: &Answer, answered: &Answer) -> String 
     if expected.warnings != answered.warnings {
         out += &format!("  warnings: {:?} and here {:?}\n", expected.warnings, answered.warnings);
     }
-    if loose {
+    if compared == Compared::CodeAndReason {
         let reason = |answer: &Answer| answer.body.first().map(|body| body["reason"].clone());
         if reason(expected) != reason(answered) {
             out += &format!("  reason: {:?} and here {:?}\n", reason(expected), reason(answered));
