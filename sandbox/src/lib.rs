@@ -7,8 +7,23 @@
 //!
 //! The way of a request:
 //!
-//! 1. [`server`] takes the connection, finds out the [`user`], and hands both on to a [`backend`];
-//! 2. `request` reads the URL into the attributes that RBAC decides on.
+//! 1. [`server`] takes the connection, finds out the [`user`] from its certificate, reads the whole of
+//!    the request and hands both on to a [`backend`];
+//! 2. [`faults`] stands in front of every backend: the call is counted, and may be broken on purpose,
+//!    before it is done or after;
+//! 3. behind it is [`api`], or for a [`proxy`] another API server, which is asked the same;
+//! 4. [`request`] reads method, path and query into the attributes that RBAC decides on;
+//! 5. [`rbac`] says whether the sender may, and first whether they may speak for whom they name;
+//! 6. `discovery` answers what is no resource, `reviews` a question about access; for the kinds that
+//!    [`resource`] lists, `api` goes on by verb: read, watch or write;
+//! 7. a read takes the objects that a `selector` means from the [`store`], all at one revision;
+//! 8. a write takes an object from the body, or from a `patch` of the one that is there; `admission`
+//!    has it checked against escalation, filled in and validated (`validate`, `csr`); and the store
+//!    keeps it and tells the watches;
+//! 9. the answer is an object, a list, a `table` or a [`status`], and `audit` takes down who asked what.
+//!
+//! What goes on by itself is in `controllers`: the [`signer`] of approved requests, and the collector of
+//! old ones (`gc`).
 
 mod admission;
 pub mod api;

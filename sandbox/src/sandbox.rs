@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -381,12 +383,29 @@ impl Life {
         };
         runtime.block_on(async {
             tokio::spawn(serve(listener, gate, backend));
-            tokio::spawn(controllers::sign(api.clone(), signer, authority));
-            tokio::spawn(controllers::clean(api));
+            let cleaned = api.clone();
+            tokio::spawn(keep(PAUSE, move || {
+                controllers::sign(api.clone(), signer.clone(), Arc::clone(&authority))
+            }));
+            tokio::spawn(keep(PAUSE, move || controllers::clean(cleaned.clone())));
             let _ = ready.send(None);
             // An error means that the sender is gone, and with it the sandbox.
             let _ = stopped.await;
         });
+    }
+}
+
+/// How long after a panic a controller begins again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A controller that goes on for ever. One that panics, which standard error tells, begins again: it
+/// looks at everything then, so that nothing is missed.
+async fn keep<F>(pause: Duration, begin: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while tokio::spawn(begin()).await.is_err_and(|error| error.is_panic()) {
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -431,4 +450,22 @@ contexts:
     client-key-data: {key}
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_controller_that_panics_begins_again() {
+        let begun = Arc::new(AtomicUsize::new(0));
+        keep(Duration::ZERO, || {
+            let begun = Arc::clone(&begun);
+            async move { assert_ne!(begun.fetch_add(1, Ordering::Relaxed), 0, "the first time is the last") }
+        })
+        .await;
+        assert_eq!(begun.load(Ordering::Relaxed), 2);
+    }
 }

@@ -6,12 +6,16 @@
 //! only, so that one exchange can be cut without another.
 //!
 //! It bounds what a hostile client can take: connections, time to shake hands, to send a head or a body,
-//! the size of both.
+//! the size of both. A panic ends the request that made it, in a 500, and nothing else.
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -159,7 +163,7 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
     });
     let service = service_fn(|request| {
         let (gate, backend, peer) = (gate.clone(), Arc::clone(&backend), Arc::clone(&peer));
-        async move { answer(request, &peer, &gate, &*backend).await }
+        async move { recovered(answer(request, &peer, &gate, &*backend)).await }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -167,6 +171,22 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+/// An answer; a 500 where there would be none because of a panic. What it was about is on standard
+/// error. The real server recovers as well (k8s.io/apiserver pkg/server/filters/wrap.go).
+async fn recovered(
+    answer: impl Future<Output = Result<Response<Body>, Abort>>,
+) -> Result<Response<Body>, Abort> {
+    let mut answer = pin!(answer);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| {
+            let why = "this request made the sandbox panic; standard error says where";
+            Poll::Ready(Ok(Status::internal(why).into_response()))
+        })
+    })
+    .await
 }
 
 async fn answer<B: Backend>(

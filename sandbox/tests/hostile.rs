@@ -3,8 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use certctl_sandbox::clock::Clock;
 use certctl_sandbox::{Options, Sandbox};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -325,5 +327,26 @@ fn a_watch_of_all_time_begins() {
         assert_ne!(count, 0, "it ended: {}", String::from_utf8_lossy(&seen));
         seen.extend_from_slice(&buffer[..count]);
     }
+    is_well(&sandbox);
+}
+
+#[test]
+fn a_panic_ends_its_own_request_and_says_so() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let clock = {
+        let broken = Arc::clone(&broken);
+        Clock::new(move || {
+            assert!(!broken.load(Ordering::Relaxed), "the clock stands still");
+            jiff::Timestamp::now()
+        })
+    };
+    let sandbox = Sandbox::start(Options { clock, ..Options::default() }).expect("it starts");
+    broken.store(true, Ordering::Relaxed);
+    for admin in [true, false] {
+        let answer = said(tls(&sandbox, admin), b"GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+        assert!(answer.contains("this request made the sandbox panic"), "{answer}");
+    }
+    broken.store(false, Ordering::Relaxed);
     is_well(&sandbox);
 }
