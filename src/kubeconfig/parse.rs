@@ -126,6 +126,7 @@ fn yaml(text: &str) -> Result<Node> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 16, max_nodes: 1000 },
         with_snippet: false,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
         reject_unsupported_tags: true,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|why| {
