@@ -7,7 +7,7 @@ use super::plan::{Planned, observed_at};
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::plan::delta::{self, Side};
-use crate::plan::{Base, Plan, Summary};
+use crate::plan::{Base, Plan, Summary, edits};
 use crate::repo::Repo;
 
 /// The plan without what is planned at `revision` already.
@@ -24,11 +24,13 @@ pub fn compare(source: &Source, global: &Global, planned: &Planned, revision: &s
         revision: revision.to_owned(),
         commit: commit.to_string(),
         pending: Summary::default(),
+        edits: Vec::new(),
         notes: Vec::new(),
     };
     let mut plan = planned.plan.clone();
     match load::roster_at(source, repo, commit) {
         Ok(Some(before)) => {
+            base.edits = edits::between(&before.roster, &source.roster);
             for (cluster, (observed, connection)) in plan.clusters.iter_mut().zip(planned.observed()) {
                 match observed_at(&before, &cluster.name, observed, connection) {
                     Ok(at_base) => {

@@ -7,6 +7,7 @@ mod credential;
 mod decrypt;
 mod demo;
 mod expect;
+mod github;
 mod host;
 mod identities;
 mod init;

@@ -6,18 +6,79 @@ use super::load::{self, Source};
 use super::reach::{self, Reached};
 use super::terminal::Terminal;
 use super::{CHANGES, DONE};
-use super::{base, clock};
+use super::{base, clock, github};
 use crate::cli::{Global, PlanArgs, PlanFormat};
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::model::ClusterName;
-use crate::plan::{self, Observed, Plan, digest};
+use crate::plan::digest::{self, Digested};
+use crate::plan::{self, Observed, Plan};
 use crate::render::markdown::{self, Context};
 use crate::render::{Style, json, text};
 use crate::repo::Repo;
 use crate::roster::Cluster;
 
 pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<u8> {
+    let shown = look(global, args, terminal).await;
+    let markdown = |limit| match &shown {
+        Ok(shown) => shown.markdown(limit),
+        Err(error) => markdown::failure(error, limit),
+    };
+    let text = |format, style| match (format, &shown) {
+        // Where there is no plan, a comment on a pull request has to say so.
+        (PlanFormat::Markdown, _) => Some(markdown(markdown::LONGEST_COMMENT)),
+        (PlanFormat::Text, Ok(shown)) => Some(text::render(&shown.plan, &shown.digest, style)),
+        (PlanFormat::Json, Ok(shown)) => {
+            Some(json::text(&json::document(&shown.plan, &shown.digest, shown.digested.clone())))
+        }
+        (PlanFormat::Text | PlanFormat::Json, Err(_)) => None,
+    };
+    if let Some(text) = text(args.format, terminal.style()) {
+        terminal.show(&text)?;
+    }
+    for (format, file) in &args.save {
+        let Some(text) = text(*format, Style::default()) else { continue };
+        std::fs::write(file, text).map_err(|cause| {
+            Error::new(format!("the plan could not be written to {}", file.display())).caused_by(cause)
+        })?;
+    }
+    if terminal.on_github()
+        && let Err(error) = github::summarize(markdown)
+    {
+        terminal.say(&format!("The plan is not in the step summary, which could not be written: {error}."));
+    }
+    let Shown { plan, failed, refused, .. } = shown?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    // Said now, so that a reviewer sees what apply would refuse.
+    if let Some(error) = refused {
+        terminal.error(&error);
+    }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
+}
+
+/// A plan, and what is said with it.
+struct Shown {
+    /// All of it, or what a branch changes.
+    plan: Plan,
+    /// Of all of it.
+    digest: String,
+    digested: Digested,
+    failed: Option<Error>,
+    refused: Option<Error>,
+}
+
+impl Shown {
+    fn markdown(&self, limit: usize) -> String {
+        let (failed, refused) = (self.failed.as_ref(), self.refused.as_ref());
+        markdown::render(&self.plan, Context { digest: &self.digest, failed, refused }, limit)
+    }
+}
+
+/// # Errors
+/// Nothing at all could be planned.
+async fn look(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Shown> {
     let source = load::roster(global)?;
     source.refuse_forgotten_clusters()?;
     // A roster that is not in git yet can be planned, only not applied.
@@ -28,36 +89,21 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     } else {
         make(&source, global, commit, now, &OnlyRead, terminal).await
     };
-    let digested = digest::digested(&planned.plan);
-    let digest = digest::digest(&planned.plan);
-    let refused = plan::safety::check(&source.roster, &planned.plan, None).err();
-    if let Some(revision) = &args.base {
-        planned.plan = base::compare(&source, global, &planned, revision)?;
-    }
-    let plan = &planned.plan;
-    let errors = Error::all(planned.errors);
-    let context = Context { digest: &digest, failed: errors.as_ref(), refused: refused.as_ref() };
-    let render = |format, style| match format {
-        PlanFormat::Text => text::render(plan, &digest, style),
-        PlanFormat::Markdown => markdown::render(plan, context, markdown::LONGEST_COMMENT),
-        PlanFormat::Json => json::print(&json::document(plan, &digest, digested.clone())),
+    let failed = Error::all(std::mem::take(&mut planned.errors));
+    let failed = match failed {
+        Some(error) if planned.plan.clusters.is_empty() => return Err(error),
+        failed => failed,
     };
-    if !plan.clusters.is_empty() || errors.is_none() {
-        terminal.print(render(args.format, terminal.style()).as_bytes())?;
-        for (format, file) in &args.save {
-            std::fs::write(file, render(*format, Style::default())).map_err(|cause| {
-                Error::new(format!("the plan could not be written to {}", file.display())).caused_by(cause)
-            })?;
-        }
-    }
-    if let Some(error) = errors {
-        return Err(error);
-    }
-    // Said now, so that a reviewer sees what apply would refuse.
-    if let Some(error) = refused {
-        terminal.error(&error);
-    }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
+    Ok(Shown {
+        digested: digest::digested(&planned.plan),
+        digest: digest::digest(&planned.plan),
+        refused: plan::safety::check(&source.roster, &planned.plan, None).err(),
+        failed,
+        plan: match &args.base {
+            Some(revision) => base::compare(&source, global, &planned, revision)?,
+            None => planned.plan,
+        },
+    })
 }
 
 /// A plan, with the clusters that it is about; a cluster that failed stops no other.

@@ -1,14 +1,16 @@
 //! Data goes to standard output, talk to standard error; colour and chattiness are decided once.
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 
 use zeroize::Zeroizing;
 
+use super::github::Actions;
 use crate::cli::{ColorChoice, Global};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::render::Style;
+use crate::render::{Style, actions};
 use crate::seal::Prompt;
 
 /// How to speak.
@@ -17,6 +19,7 @@ pub struct Terminal {
     err: Style,
     quiet: bool,
     verbose: bool,
+    actions: Option<Actions>,
 }
 
 /// What was asked for on the command line goes before what the environment asks for.
@@ -38,6 +41,7 @@ impl Terminal {
             err: style(io::stderr().is_terminal()),
             quiet: global.quiet,
             verbose: global.verbose,
+            actions: Actions::detect(&global.roster),
         }
     }
 
@@ -51,7 +55,15 @@ impl Terminal {
         self.err
     }
 
-    /// Prints data. A reader that has gone away (`| head`) is no failure.
+    /// Prints text for people: as data, but for what would command the CI that reads it.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn show(&self, text: &str) -> Result<()> {
+        self.print(self.harmless(text).as_bytes())
+    }
+
+    /// Prints data, byte for byte. A reader that has gone away (`| head`) is no failure.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -68,7 +80,7 @@ impl Terminal {
     /// Says a line, unless `--quiet`.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr(), "{line}");
+            let _ = writeln!(io::stderr(), "{}", self.harmless(line));
         }
     }
 
@@ -81,7 +93,18 @@ impl Terminal {
 
     /// Says what went wrong.
     pub fn error(&self, error: &Error) {
-        let _ = io::stderr().write_all(error.render(self.err.coloured).as_bytes());
+        let text = error.render(self.err.coloured);
+        let annotations = self.actions.as_ref().map_or(String::new(), |actions| actions.annotations(error));
+        let _ = write!(io::stderr(), "{}{annotations}", self.harmless(&text));
+    }
+
+    fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.actions.is_some() { actions::harmless(text) } else { text.into() }
+    }
+
+    /// Whether this is a run of GitHub Actions.
+    pub fn on_github(&self) -> bool {
+        self.actions.is_some()
     }
 
     /// Whether progress may be drawn.
@@ -96,7 +119,7 @@ impl Terminal {
 
     /// Asks for a line, where [`Self::can_ask`]; `None` where the input has ended.
     pub fn line(&self, question: &str) -> Option<String> {
-        let _ = write!(io::stderr(), "{question} ");
+        let _ = write!(io::stderr(), "{} ", self.harmless(question));
         let mut answer = String::new();
         match io::stdin().read_line(&mut answer) {
             Ok(1..) => Some(answer.trim().to_owned()),
@@ -106,7 +129,7 @@ impl Terminal {
 
     /// Asks; only a full `yes` is one. An interrupt is a no.
     pub async fn ask(&self, question: &str, interrupt: &Interrupt) -> bool {
-        let _ = write!(io::stderr(), "{question} ");
+        let _ = write!(io::stderr(), "{} ", self.harmless(question));
         let (sender, answer) = tokio::sync::oneshot::channel();
         // A thread that nobody waits for: reading a terminal cannot be called off.
         std::thread::spawn(move || {

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::file::{self, Files};
 use crate::pki::Certificate;
 use crate::pki::pem::from_base64;
+use crate::render::json;
 use crate::roster::Grant;
 
 /// What the kubeconfig of kubectl holds of a cluster.
@@ -73,10 +74,10 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
                 entry
             });
             let document = json!({"formatVersion": 1, "clusters": clusters.collect::<Vec<_>>()});
-            serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+            json::text(&document)
         }
     };
-    terminal.print(out.as_bytes())?;
+    terminal.show(&out)?;
     for (own, login) in opened.iter().zip(&logins) {
         if *login == Login::Outdated {
             terminal.say(&format!(

@@ -10,13 +10,15 @@
 //! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
 //! `safety` then decides whether a plan may be applied, `digest` names it, and `delta` tells what of
-//! it a branch changes. `write` says how each binding gets there, and `after` what the records say then.
+//! it a branch changes, `edits` what else it edits. `write` says how each binding gets there, and `after`
+//! what the records say then.
 
 pub mod after;
 pub mod bindings;
 pub mod check;
 pub mod delta;
 pub mod digest;
+pub mod edits;
 pub mod observed;
 pub mod people;
 mod remains;
@@ -145,6 +147,8 @@ pub struct Base {
     pub commit: String,
     /// What is pending there already, and so not the branch's doing.
     pub pending: Summary,
+    /// What else the branch changes in the roster.
+    pub edits: Vec<String>,
     /// Where it could not be compared with, and why: there the plan is the whole one.
     pub notes: Vec<String>,
 }

@@ -44,6 +44,9 @@ pub struct BaseDocument {
     pub commit: String,
     /// What is pending there already, and is not among the actions here.
     pub pending: Summary,
+    /// What else the branch changes in the roster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<String>,
     /// Why it could not be compared with, where it could not: there all actions are listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -157,6 +160,7 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
             revision: base.revision.clone(),
             commit: base.commit.clone(),
             pending: base.pending,
+            edits: base.edits.clone(),
             notes: base.notes.clone(),
         }),
         clusters: plan.clusters.iter().map(cluster).collect(),
@@ -205,9 +209,9 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
     }
 }
 
-/// The document as text. CI systems read what they are told to do from standard output, and what a
-/// command of theirs begins with (`##[`) can be in a name: it is written with an escape of JSON's.
-pub fn print(document: &PlanDocument) -> String {
+/// Any document as text. What GitHub's runner would take for a command (see `actions`) can be in a name
+/// here: it is written with an escape of JSON's, and so is the same name.
+pub fn text(document: &impl Serialize) -> String {
     // Numbers and strings always serialize.
     let text = serde_json::to_string_pretty(document).unwrap_or_default() + "\n";
     text.replace("##[", "#\\u0023[")

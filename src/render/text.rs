@@ -19,11 +19,18 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
         out.push('\n');
     }
     let _ = writeln!(out, "{}", if plan.is_empty() { nothing(plan).to_owned() } else { headline(plan) });
-    for line in plan.base.iter().flat_map(about) {
-        let _ = writeln!(out, "{}", visible_line(&line));
+    if let Some(base) = &plan.base {
+        let mut lines = about(base);
+        if !base.edits.is_empty() {
+            lines.push(format!("{ALSO_EDITED}:"));
+            lines.extend(base.edits.iter().map(|edit| format!("  {edit}")));
+        }
+        for line in lines {
+            let _ = writeln!(out, "{}", visible_line(&line));
+        }
     }
     // With a base, the digest is that of the whole plan, which may do more than this one.
-    if !plan.is_empty() || plan.base.is_some() {
+    if (!plan.is_empty() || plan.base.is_some()) && !plan.is_offline() {
         let _ = writeln!(out, "{}", style.paint(colour::FAINT, &format!("Digest: {digest}")));
     }
     out
@@ -43,6 +50,9 @@ pub fn nothing(plan: &Plan) -> &'static str {
     }
 }
 
+/// What stands above what else a branch changes.
+pub const ALSO_EDITED: &str = "Also changed in the roster";
+
 /// What a plan is compared with, and what is pending there.
 pub fn about(base: &Base) -> Vec<String> {
     let commit = base.commit.get(..10).unwrap_or(&base.commit);
@@ -50,7 +60,7 @@ pub fn about(base: &Base) -> Vec<String> {
         vec![format!("Only what this branch changes since it left {} at {commit}.", base.revision)];
     let pending = counts(&base.pending);
     if !pending.is_empty() {
-        lines.push(format!("Pending there already, and done by the next apply too: {}.", pending.join(", ")));
+        lines.push(format!("Pending there already: {}.", pending.join(", ")));
     }
     lines.extend(base.notes.iter().map(|note| format!("Not compared: {note}.")));
     lines

@@ -1,5 +1,7 @@
 //! The plan, told as stories: build the world, change one thing, read what certctl would do.
 
+mod branch;
+mod comment;
 mod executor;
 mod machine;
 mod markdown;

@@ -41,11 +41,11 @@ fn three_people() {
 
             | | who | why | valid until |
             |---|---|---|---|
-            | 🔴 revoke | `bob` | no longer on the roster; `cd04a4754498e06d` is cut off | 2026-01-31 00:00Z (30d) |
-            | 🟡 rotate | `alice` | generation raised from 1 to 2; `cd2662154e6d76b2` is cut off | 2026-01-31 00:00Z (30d) |
-            | 🟢 issue | `carol` | new on the roster | 2026-01-31 00:00Z (30d) |
+            | 🔴 revoke | `bob` | no longer on the roster | 2026-01-31 00:00Z (30d) |
+            | 🟡 rotate | `alice` | generation raised from 1 to 2 | 2026-01-31 00:00Z (30d) |
+            | 🟢 issue | `carol` | new on the roster | 2026-01-31 00:00Z (30d) |
 
-            What is cut off can authenticate until it expires, and do what `system:authenticated` may.
+            Revoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.
 
             <details><summary>2 bindings to write: 2 changed</summary>
 
@@ -92,10 +92,10 @@ fn a_changed_recipient_and_a_group_in_the_certificate_stand_out() {
 
             | | who | why | valid until |
             |---|---|---|---|
-            | 🟡 rotate | `alice` | **RECIPIENT CHANGED: 1 removed, 1 added**; `cd2662154e6d76b2` is cut off; **in the certificate: `O=developers`** | 2026-01-31 00:00Z (30d) |
-            | 🟡 rotate | `bob` | the groups in its certificate changed; `cd04a4754498e06d` is cut off; **in the certificate: `O=developers`** | 2026-01-31 00:00Z (30d) |
+            | 🟡 rotate | `alice` | **RECIPIENT CHANGED: 1 removed, 1 added**; **in the certificate: `O=developers`** | 2026-01-31 00:00Z (30d) |
+            | 🟡 rotate | `bob` | the groups in its certificate changed; **in the certificate: `O=developers`** | 2026-01-31 00:00Z (30d) |
 
-            What is cut off can authenticate until it expires, and do what `system:authenticated` may.
+            Revoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.
 
             <details><summary>2 bindings to write: 2 changed</summary>
 
@@ -169,7 +169,7 @@ fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
 
         | | who | why | valid until |
         |---|---|---|---|
-        | ⚪ renew | `alice` | two thirds of its lifetime passed at `2026-01-20T23:58:20Z` | 2026-02-25 00:00Z (30d) |
+        | ⚪ renew | `alice` | two thirds of its lifetime passed at `2026-01-20T23:58:20Z` | 2026-02-25 00:00Z (30d) |
 
         </details>
 
@@ -194,9 +194,9 @@ fn what_apply_would_refuse_is_said() {
 
         | | who | why | valid until |
         |---|---|---|---|
-        | 🔴 revoke | `root` | access ended at `2020-01-02T00:00:00Z`; `cd2662154e6d76b2` is cut off | 2026-01-31 00:00Z (30d) |
+        | 🔴 revoke | `root` | access ended at `2020-01-02T00:00:00Z` | 2026-01-31 00:00Z (30d) |
 
-        What is cut off can authenticate until it expires, and do what `system:authenticated` may.
+        Revoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.
 
         Digest: `sha256:0`
     "#]].assert_eq(&text);
@@ -213,6 +213,8 @@ fn without_a_plan_the_errors_are_the_comment() {
     let text = markdown::failure(&errors.expect("two"), LONGEST_COMMENT);
     expect![[r#"
         ### certctl: no plan, 2 errors
+
+        Nothing is known of what this would do, and it cannot be applied like this.
 
         > [!CAUTION]
         > - `users.yaml:3:1`: `gropus` is not known here<br>Hint: did you mean `groups`?
@@ -241,8 +243,8 @@ fn each_cluster_has_its_heading() {
 
         | | who | why | valid until |
         |---|---|---|---|
-        | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
-        | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
+        | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
+        | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
 
         <details><summary>2 bindings to write: 2 new</summary>
 
@@ -266,8 +268,8 @@ fn each_cluster_has_its_heading() {
 
         | | who | why | valid until |
         |---|---|---|---|
-        | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
-        | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
+        | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
+        | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
 
         <details><summary>1 binding to write: 1 new</summary>
 

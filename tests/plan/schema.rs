@@ -45,7 +45,7 @@ fn stories() -> Vec<Story> {
 fn document(story: &Story) -> Value {
     let whole = story.whole();
     let document = json::document(&whole, &story.digest(), digest::digested(&whole));
-    serde_json::from_str(&json::print(&document)).expect("JSON")
+    serde_json::from_str(&json::text(&document)).expect("JSON")
 }
 
 #[test]

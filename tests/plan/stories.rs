@@ -754,15 +754,6 @@ fn a_request_dressed_up_as_ours_is_named_and_not_cleaned_up() {
     assert!(story.plan().is_empty());
 }
 
-fn brings(story: &mut Story, user: &str, key: &[u8], request: &str) {
-    let brought = certctl::plan::BroughtKey {
-        id: certctl::model::CredentialId::of_public_key(key),
-        csr_sha256: request.into(),
-        request: request.into(),
-    };
-    story.observed.brought_keys.insert(user.parse().expect("a name"), brought);
-}
-
 #[test]
 fn a_brought_key_is_renewed_under_the_same_group() {
     let mut story = Story::of(TEAM);
@@ -770,7 +761,7 @@ fn a_brought_key_is_renewed_under_the_same_group() {
         "{name: alice, recipients: [age1alice]",
         "{name: alice, csr: alice.csr, recipients: [age1alice]",
     );
-    brings(&mut story, "alice", b"alice's", "request");
+    story.brings("alice", b"alice's", "request");
     story.apply();
     let (bound, id) = (story.bound("alice"), story.record("alice")[0].id.clone());
     story.wait("25d");
@@ -784,7 +775,7 @@ fn a_brought_key_is_renewed_under_the_same_group() {
 
     // Nothing secret is sealed beside it: another recipient, or the request made anew, cuts nothing off.
     story.edit("age1alice", "age1laptop");
-    brings(&mut story, "alice", b"alice's", "made anew");
+    story.brings("alice", b"alice's", "made anew");
     let plan = story.plan();
     assert_eq!((plan.people.len(), plan.people[0].verb, plan.bindings.len()), (1, Verb::Renew, 0));
     story.apply();
@@ -798,7 +789,7 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
         "{name: alice, recipients: [age1alice]",
         "{name: alice, csr: alice.csr, recipients: [age1alice]",
     );
-    brings(&mut story, "alice", b"alice's", "request");
+    story.brings("alice", b"alice's", "request");
     story.apply();
     let key = story.record("alice")[0].id.clone();
 
@@ -811,12 +802,12 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
           Hint: a certificate cannot be taken back from its key, so make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for alice
     "#]],
     );
-    brings(&mut story, "alice", b"alice's new one", "another request");
+    story.brings("alice", b"alice's new one", "another request");
     story.apply();
     assert!(story.plan().is_empty());
 
     // Revoked now: neither she nor anybody else brings it back, until its record is forgotten.
-    brings(&mut story, "alice", b"alice's", "request");
+    story.brings("alice", b"alice's", "request");
     reads(
         &story,
         expect![[r#"
@@ -824,18 +815,18 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
           Hint: a certificate cannot be taken back from its key, so make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for alice
     "#]],
     );
-    brings(&mut story, "alice", b"alice's new one", "another request");
+    story.brings("alice", b"alice's new one", "another request");
     story.edit("{name: bob, ", "{name: bob, csr: bob.csr, ");
-    brings(&mut story, "bob", b"alice's", "bob's request");
+    story.brings("bob", b"alice's", "bob's request");
     assert!(
         story
             .text()
             .contains(&format!("user `bob`'s csr brings the public key of alice's revoked credential {key}"))
     );
-    brings(&mut story, "bob", b"alice's new one", "bob's request");
+    story.brings("bob", b"alice's new one", "bob's request");
     assert!(story.text().contains("user `bob`'s csr brings the public key of alice's credential"));
     story.wait("40d");
-    brings(&mut story, "bob", b"alice's", "bob's request");
+    story.brings("bob", b"alice's", "bob's request");
     assert!(story.try_plan().is_ok());
 }
 

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
-use certctl::model::{Recipient, UserName};
+use certctl::model::{CredentialId, Recipient, UserName};
 use certctl::plan::observed::{
     Binding, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SigningRequest, Subject,
 };
-use certctl::plan::{self, ClusterPlan, Observed, Plan};
+use certctl::plan::{self, ClusterPlan, Observed, Plan, Unseen};
 use certctl::record::Credential;
 use certctl::render::{Style, text};
 use certctl::roster::{self, Roster};
@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 
 use crate::executor::{Course, End, World};
 
+#[derive(Clone)]
 pub struct Story {
     pub yaml: String,
     world: World,
@@ -57,7 +58,7 @@ impl Story {
         let state = ClusterState {
             uid: "uid-prod".into(),
             namespaces: names(&["default", "kube-system", "shop", "staging"]),
-            cluster_roles: names(&["view", "edit", "admin"]),
+            cluster_roles: names(&["view", "edit", "admin", "cluster-admin"]),
             roles: BTreeSet::from([("shop".into(), "deployer".into())]),
             ..ClusterState::default()
         };
@@ -77,9 +78,29 @@ impl Story {
         story
     }
 
+    /// The same records, and no cluster to ask.
+    pub fn offline(&mut self) -> &mut Self {
+        self.observed.state = ClusterState::default();
+        self.observed.server = String::new();
+        self.observed.certificate_authority_sha256 = None;
+        self.observed.unseen = [Unseen::Cluster, Unseen::Server, Unseen::CertificateAuthority].into();
+        self
+    }
+
     pub fn edit(&mut self, from: &str, to: &str) -> &mut Self {
         assert!(self.yaml.contains(from), "the roster has no `{from}`");
         self.yaml = self.yaml.replacen(from, to, 1);
+        self
+    }
+
+    /// A request of theirs that brings this public key.
+    pub fn brings(&mut self, user: &str, key: &[u8], request: &str) -> &mut Self {
+        let brought = plan::BroughtKey {
+            id: CredentialId::of_public_key(key),
+            csr_sha256: request.into(),
+            request: request.into(),
+        };
+        self.observed.brought_keys.insert(user.parse().expect("a name"), brought);
         self
     }
 

@@ -8,6 +8,7 @@ use super::{Ending, Report, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
 use crate::error::Error;
 use crate::plan::{ClusterPlan, CredentialAction, Verb};
+use crate::render::json;
 
 /// What `certctl apply --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -203,7 +204,7 @@ pub struct Milliseconds {
 
 /// The document, as it is printed.
 pub fn text(report: &Report) -> String {
-    serde_json::to_string_pretty(&document(report)).unwrap_or_default() + "\n"
+    json::text(&document(report))
 }
 
 /// The JSON Schema of [`ApplyDocument`], as it is kept in `schemas/apply.schema.json`.

@@ -9,6 +9,8 @@ pub(super) enum Rank {
     People,
     /// What of it comes to nothing with this branch.
     Withdrawn,
+    /// What else is edited in the roster.
+    Edits,
     /// The bindings that follow from it.
     Bindings,
     /// What the clock does.

@@ -25,6 +25,9 @@ use value::{code, prose};
 /// as a mark that finds the comment again.
 pub const LONGEST_COMMENT: usize = 64_000;
 
+/// What stands around what is said of missing lines of a list.
+const LINE: (&str, &str) = ("- ", "\n");
+
 /// Lines of one binding's diff.
 const MOST_CHANGES: usize = 50;
 
@@ -51,34 +54,45 @@ pub fn render(plan: &Plan, context: Context<'_>, limit: usize) -> String {
         let lines: Vec<String> = text::about(base).iter().map(|line| notes::line(line)).collect();
         let _ = writeln!(top, "\n{}", lines.join("\\\n"));
     }
-    top.push_str(&notes::cautions(plan, context));
+    top.push_str(&notes::cautions(plan, context, notes::LARGEST_BOX));
     top.push_str(&notes::unseen(plan));
     top.push_str(&notes::warnings(plan));
     let bottom = notes::unchanged(plan) + &bottom(plan, context.digest);
 
-    let headings: Vec<String> = plan
+    let mut headings: Vec<String> = plan
         .clusters
         .iter()
         .map(|cluster| format!("\n#### Cluster {}\n", code(cluster.name.as_str())))
         .collect();
-    let sections: Vec<Section> = plan
-        .clusters
-        .iter()
-        .enumerate()
-        .flat_map(|(index, cluster)| sections(index, cluster, plan.now))
-        .collect();
+    let clusters = plan.clusters.iter().enumerate();
+    let mut sections: Vec<Section> =
+        clusters.flat_map(|(index, cluster)| sections(index, cluster, plan.now)).collect();
+    sections.extend(edits(headings.len(), plan));
+    headings.push(format!("\n#### {}\n", text::ALSO_EDITED));
     let taken = top.len() + bottom.len() + notes::LONGEST_CUT;
     if taken > limit {
-        return format!("certctl: {}\n", title(plan, context.failed));
+        return shortest(plan, context, limit);
     }
     let room = limit - taken;
     let (body, missing) = cut::fit(&headings, &sections, room);
     top + &notes::cut(&missing) + &body + &bottom
 }
 
+/// Where not even the notes fit: what a reviewer must see, and what an apply can be held to.
+fn shortest(plan: &Plan, context: Context<'_>, limit: usize) -> String {
+    let top = format!("### certctl: {}\n", title(plan, context.failed));
+    let bottom = bottom(plan, context.digest);
+    let room = limit.saturating_sub(top.len() + bottom.len());
+    let text = format!("{top}{}{bottom}", notes::cautions(plan, context, room));
+    if text.len() > limit { format!("certctl: {}\n", title(plan, context.failed)) } else { text }
+}
+
 /// That there is no plan, and why; at most `limit` bytes long.
 pub fn failure(error: &Error, limit: usize) -> String {
-    let title = format!("### certctl: no plan, {}\n", count(error.each().count(), "error"));
+    let title = format!(
+        "### certctl: no plan, {}\n\nNothing is known of what this would do, and it cannot be applied like this.\n",
+        count(error.each().count(), "error")
+    );
     let room = limit.saturating_sub(title.len());
     title + &notes::errors(error, room)
 }
@@ -128,7 +142,6 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
     let folded = |what: String| format!("\n<details><summary>{what}</summary>\n");
     const TABLE: &str = "\n| | who | why | valid until |\n|---|---|---|---|\n";
     const ROW: (&str, &str) = ("| | ", " | | |\n");
-    const LINE: (&str, &str) = ("- ", "\n");
     const UNFOLD: &str = "\n</details>\n";
     let bindings = cluster.bindings.iter().map(binding).collect();
     let left_overs = cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&cleanup.to_string())));
@@ -174,14 +187,28 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
     .collect()
 }
 
+/// What else a branch changes in the roster.
+fn edits(index: usize, plan: &Plan) -> Option<Section> {
+    let edits = &plan.base.as_ref()?.edits;
+    (!edits.is_empty()).then(|| Section {
+        rank: Rank::Edits,
+        cluster: index,
+        head: "\n".to_owned(),
+        items: edits.iter().map(|edit| format!("- {}\n", prose(edit))).collect(),
+        noun: ("edit", "edits"),
+        more: LINE,
+        tail: "",
+    })
+}
+
 /// What is left to credentials that are cut off, where there are any.
 fn left(cluster: &ClusterPlan) -> &'static str {
     match cluster.people.iter().any(|action| matches!(action.verb, Verb::Rotate | Verb::Revoke)) {
         true if cluster.unseen.is_empty() => {
-            "\nWhat is cut off can authenticate until it expires, and do what `system:authenticated` may.\n"
+            "\nRevoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.\n"
         }
         true => {
-            "\nWhat is cut off can authenticate until it expires. Whether bindings of others give it access is not known.\n"
+            "\nRevoke and rotate cut off the old credential at once, where no binding of others gives it access: that is not known.\n"
         }
         false => "",
     }
@@ -211,13 +238,8 @@ fn row(action: &CredentialAction, now: Timestamp) -> String {
         Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_) => format!("**{reason}**"),
         _ => reason,
     };
-    let old = action.credential.as_ref().map(|id| code(id.as_str()));
-    if let (Verb::Rotate | Verb::Revoke, Some(old)) = (action.verb, old) {
-        let _ = write!(why, "; {old} is cut off");
-        if action.remains > 0 {
-            let _ =
-                write!(why, ", but **keeps access through {} of others**", count(action.remains, "binding"));
-        }
+    if action.remains > 0 {
+        let _ = write!(why, "; **keeps access through {} of others**", count(action.remains, "binding"));
     }
     let groups = action.issuance.iter().flat_map(|issuance| &issuance.in_certificate_groups);
     for group in groups {
@@ -225,7 +247,7 @@ fn row(action: &CredentialAction, now: Timestamp) -> String {
     }
     let valid = span(now.duration_until(action.not_after));
     format!(
-        "| {sign} {} | {} | {why} | {} ({valid}) |\n",
+        "| {sign}\u{a0}{} | {} | {why} | {} ({valid}) |\n",
         action.verb,
         code(action.user.as_str()),
         date(action.not_after)

@@ -7,20 +7,22 @@ use std::fmt::Write as _;
 use super::value::{code, prose};
 use super::{Context, grouped};
 use crate::error::Error;
-use crate::plan::{Plan, Reason, Unseen};
+use crate::plan::{Plan, Reason, Unseen, digest};
 
+/// The role that may do everything, as a plan names it.
+const FULL_CONTROL: &str = "ClusterRole cluster-admin";
 /// Names in one sentence.
 const MOST_NAMES: usize = 20;
 /// Lines of a box beside a plan, and their bytes.
 const MOST_LINES: usize = 20;
-const LARGEST_BOX: usize = 12_000;
+pub(super) const LARGEST_BOX: usize = 12_000;
 /// Bytes of one sentence: names in a cluster may have 253 characters and more.
 const LONGEST_LINE: usize = 1_000;
 /// Bytes of what [`cut`] says.
 pub(super) const LONGEST_CUT: usize = 400;
 
-/// What a reviewer must see: `> [!CAUTION]`.
-pub(super) fn cautions(plan: &Plan, context: Context<'_>) -> String {
+/// What a reviewer must see: `> [!CAUTION]`; of it, what fits into `room` bytes.
+pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String {
     let mut lines = Vec::new();
     if let Some(error) = context.failed {
         lines.extend(error.each().take(MOST_LINES).map(error_line));
@@ -38,6 +40,16 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>) -> String {
             names(changed)
         ));
     }
+    let digested = digest::digested(plan);
+    let grants = digested.clusters.iter().flat_map(|cluster| &cluster.bindings);
+    for grant in grants.filter(|grant| grant.role == FULL_CONTROL && !grant.joins.is_empty()) {
+        lines.push(format!(
+            "**Full control: {} for {}** in {}.",
+            code(FULL_CONTROL),
+            names(grant.joins.iter().map(String::as_str)),
+            code(&grant.binding)
+        ));
+    }
     let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for action in actions() {
         for group in action.issuance.iter().flat_map(|issuance| &issuance.in_certificate_groups) {
@@ -52,7 +64,7 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>) -> String {
         ));
     }
     lines.extend(more(groups.len().saturating_sub(MOST_NAMES), "such group", "such groups"));
-    boxed("CAUTION", lines, LARGEST_BOX)
+    boxed("CAUTION", lines, room)
 }
 
 /// What else is worth a look, the worst first: `> [!WARNING]`.

@@ -68,14 +68,18 @@ impl Out {
     fn token(&mut self, token: &str) {
         const CLOSING: [char; 7] = [',', ';', ':', '.', ')', '?', '!'];
         // What follows what the sentence itself put between backticks.
-        if !self.gap && token.len() <= 2 && token.trim_start_matches(CLOSING).is_empty() {
+        if !self.gap && token.len() == 1 && token.starts_with(CLOSING) {
             return self.put(token, false);
         }
         let opened = token.trim_start_matches('(');
         let inner = opened.trim_end_matches(CLOSING);
         let (open, close) = (&token[..token.len() - opened.len()], &opened[inner.len()..]);
         // `1.` at the beginning would be a list, `:x:` anywhere a picture.
-        if inner.is_empty() || close.len() > 2 || (is_number(inner) && self.text.is_empty()) {
+        if inner.is_empty()
+            || close.len() > 2
+            || close.contains("::")
+            || (is_number(inner) && self.text.is_empty())
+        {
             return self.put(token, true);
         }
         self.put(open, false);

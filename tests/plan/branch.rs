@@ -1,0 +1,297 @@
+//! What a branch changes, and what can be said without a cluster.
+
+use certctl::plan::delta::{self, Side};
+use certctl::plan::{Base, Plan, Summary, Unseen, Verb, edits};
+use certctl::render::{Style, text};
+use expect_test::{Expect, expect};
+
+use crate::story::{HEAD, Story, TEAM, ours, request, subject};
+
+const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
+
+/// The plan of `head` against `base`: two rosters, and records and cluster as each story has them.
+fn against(base: &Story, head: &Story) -> Plan {
+    let (old, new) = (base.roster(), head.roster());
+    let base = Side { roster: &old, observed: &base.observed };
+    let head_side = Side { roster: &new, observed: &head.observed };
+    let (changes, pending) = delta::against(&head.plan(), head_side, base, head.now);
+    Plan {
+        clusters: vec![changes],
+        base: Some(Base {
+            revision: "origin/main".into(),
+            commit: "3f2a91bc4d5e6f70".into(),
+            pending,
+            edits: edits::between(&old, &new),
+            notes: Vec::new(),
+        }),
+        ..head.whole()
+    }
+}
+
+/// Another roster over the same records and cluster.
+fn branch(base: &Story, edit: impl FnOnce(&mut Story)) -> Plan {
+    let mut head = base.clone();
+    edit(&mut head);
+    against(base, &head)
+}
+
+fn reads(plan: &Plan, expected: Expect) {
+    expected.assert_eq(&text::render(plan, "sha256:0", Style::default()));
+}
+
+/// Renewals are due, somebody changed a binding, a request is left over, and nobody applied yet.
+fn busy() -> Story {
+    let mut story = Story::applied(TEAM);
+    story.wait("25d");
+    story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
+    let mut left_over = request("certctl-acme-0", "alice", &[]);
+    left_over.labels = ours();
+    left_over.requester = "certctl".into();
+    story.observed.identity = Some("certctl".into());
+    story.observed.state.requests.push(left_over);
+    story
+}
+
+#[test]
+fn a_branch_that_changes_nothing() {
+    reads(
+        &branch(&busy(), |_| {}),
+        expect![[r#"
+            Cluster prod
+              no changes
+
+            This branch changes nothing on the clusters.
+            Only what this branch changes since it left origin/main at 3f2a91bc4d.
+            Pending there already: 2 to renew, 2 bindings to write, 1 left-over to clean up.
+            Digest: sha256:0
+        "#]],
+    );
+}
+
+#[test]
+fn only_what_the_branch_changes_is_shown() {
+    let plan = branch(&busy(), |head| head.yaml += CAROL);
+    reads(
+        &plan,
+        expect![[r#"
+            Cluster prod
+              People
+                + issue   carol  until 2026-02-25 00:00Z (30d)  new on the roster
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+
+            Plan: 1 to issue, 2 bindings to write.
+            Only what this branch changes since it left origin/main at 3f2a91bc4d.
+            Pending there already: 2 to renew, 2 bindings to write, 1 left-over to clean up.
+            Digest: sha256:0
+        "#]],
+    );
+}
+
+#[test]
+fn somebody_who_waits_for_the_next_apply_is_taken_off_again() {
+    let mut base = Story::applied(TEAM);
+    base.yaml += CAROL;
+    let plan = branch(&base, |head| {
+        head.edit(CAROL, "").edit(BOB, "");
+    });
+    reads(
+        &plan,
+        expect![[r#"
+            Cluster prod
+              People
+                - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                          - Group certctl:carol:(to be issued)  no longer granted
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                          - Group certctl:carol:(to be issued)  no longer granted
+              Not planned any more
+                - issue carol (new on the roster)
+
+            Plan: 1 to revoke, 2 bindings to write, 1 not planned any more.
+            Only what this branch changes since it left origin/main at 3f2a91bc4d.
+            Pending there already: 2 bindings to write.
+            Digest: sha256:0
+        "#]],
+    );
+}
+
+#[test]
+fn a_waiting_persons_recipient_cannot_be_swapped_unseen() {
+    let mut base = Story::applied(TEAM);
+    base.yaml += CAROL;
+    let plan = branch(&base, |head| {
+        head.edit("age1carol", "age1mallory");
+    });
+    let action = &plan.clusters[0].people[0];
+    assert_eq!((action.user.as_str(), action.verb), ("carol", Verb::Issue));
+    let sealed: Vec<&str> =
+        action.issuance.iter().flat_map(|issuance| &issuance.recipients).map(|r| r.as_str()).collect();
+    assert_eq!(sealed, ["age1mallory"]);
+}
+
+#[test]
+fn who_is_rotated_needs_no_renewal() {
+    let plan = branch(&busy(), |head| {
+        head.edit("[age1alice]", "[age1alice], generation: 2");
+    });
+    let cluster = &plan.clusters[0];
+    assert_eq!(cluster.withdrawn, [""; 0]);
+    let actions: Vec<_> = cluster.people.iter().map(|action| (action.user.as_str(), action.verb)).collect();
+    assert_eq!(actions, [("alice", Verb::Rotate)]);
+    assert_eq!(plan.base.expect("a base").pending.renew, 1, "bob's");
+}
+
+#[test]
+fn what_is_granted_is_compared_without_a_cluster_too() {
+    let mut base = Story::applied(TEAM);
+    base.offline();
+    let plan = branch(&base, |head| {
+        head.edit("{clusterRole: view}", "{clusterRole: cluster-admin}");
+        head.edit("- {name: bob,", "- {name: bob, until: 2026-03-01,");
+    });
+    reads(
+        &plan,
+        expect![[r#"
+        Cluster prod
+          Bindings
+            + bind    ClusterRoleBinding certctl:developers:cluster-admin  to ClusterRole cluster-admin
+                      + Group certctl:alice:cd2662154e6d76b2  newly granted
+                      + Group certctl:bob:cd04a4754498e06d    newly granted
+            - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
+                      - Group certctl:bob:cd04a4754498e06d    no longer granted
+          Not seen:
+            what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
+            the server address, which the roster leaves to certctl's kubeconfig
+            the certificate authority, which the roster leaves to certctl's kubeconfig
+
+        Plan (offline): 2 bindings to write.
+        Only what this branch changes since it left origin/main at 3f2a91bc4d.
+        Also changed in the roster:
+          user bob: until: no end -> 2026-03-02T00:00:00Z
+    "#]],
+    );
+}
+
+#[test]
+fn records_that_only_the_branch_has_are_no_issuance() {
+    let mut base = Story::applied(TEAM);
+    base.yaml += CAROL;
+    let mut head = base.clone();
+    head.apply();
+    let mut there = base.clone();
+    there.observed.state = head.observed.state.clone();
+    let plan = against(&there, &head);
+    assert_eq!(plan.clusters[0].people.len(), 0);
+    assert_eq!(plan.clusters[0].withdrawn, ["issue carol (new on the roster)"]);
+}
+
+#[test]
+fn offline_nothing_is_claimed_of_what_was_not_looked_at() {
+    let mut story = Story::applied(TEAM);
+    story.offline();
+    reads(
+        &story.whole(),
+        expect![[r#"
+        Cluster prod
+          no changes to credentials
+          Not seen:
+            what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
+            the server address, which the roster leaves to certctl's kubeconfig
+            the certificate authority, which the roster leaves to certctl's kubeconfig
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Nobody's credential changes, by roster and records; the clusters were not looked at.
+    "#]],
+    );
+    story.edit(BOB, "").edit("{name: prod}", "{name: prod, server: 'https://elsewhere'}");
+    story.observed.unseen.remove(&Unseen::Server);
+    story.observed.server = "https://elsewhere".into();
+    reads(
+        &story.whole(),
+        expect![[r#"
+        Cluster prod
+          People
+            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d is cut off
+          Renewals
+            ~ renew   alice  until 2026-01-31 00:00Z (30d)  the cluster's server address changed; cd2662154e6d76b2 stays bound until it expires
+          Not seen:
+            what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
+            the certificate authority, which the roster leaves to certctl's kubeconfig
+
+        Plan (offline): 1 to renew, 1 to revoke.
+    "#]],
+    );
+    assert!(story.digest().starts_with("offline:sha256:"), "{}", story.digest());
+}
+
+#[test]
+fn edits_without_an_action_are_told() {
+    let roster = |text: &str| Story::of(&text.replace(HEAD, "")).roster();
+    let body = "safety: {maxRevocations: 25%}
+groups:
+- {name: sre, grants: [{clusterRole: view}, {clusterRole: edit, namespaces: [shop], until: 2026-06-01}]}
+users:
+- {name: alice, recipients: [age1alice], groups: [{name: sre, until: 2026-06-01}], generation: 3, protected: true}
+- {name: bob, recipients: [age1bob], until: 2026-06-01, grants: [{clusterRole: view}]}
+";
+    let old = roster(body);
+    assert_eq!(edits::between(&old, &old), [""; 0]);
+    let mut new = body.to_owned();
+    for (from, to) in [
+        ("25%", "100%"),
+        ("name: sre, grants", "name: sre, inCertificate: true, grants"),
+        ("[shop], until: 2026-06-01", "[shop]"),
+        ("{name: sre, until: 2026-06-01}", "{name: sre, until: 2027-06-01}"),
+        ("generation: 3, protected: true", "generation: 2, validity: 365d"),
+        (
+            "until: 2026-06-01, grants: [{clusterRole: view}]",
+            "grants: [{clusterRole: view, until: 2026-07-01}]",
+        ),
+    ] {
+        assert!(new.contains(from), "{from}");
+        new = new.replacen(from, to, 1);
+    }
+    expect![[r#"
+        safety.maxRevocations: 25% -> 100%
+        group sre: inCertificate: false -> true
+        group sre: ClusterRole edit until: 2026-06-02T00:00:00Z -> no end
+        user alice: validity: 720h -> 8760h
+        user alice: protected: true -> false
+        user alice: generation: 3 -> 2
+        user alice: in group sre until: 2026-06-02T00:00:00Z -> 2027-06-02T00:00:00Z
+        user bob: until: 2026-06-02T00:00:00Z -> no end
+        user bob: ClusterRole view until: no end -> 2026-07-02T00:00:00Z"#]]
+    .assert_eq(&edits::between(&old, &roster(&new)).join("\n"));
+
+    let mut moved = Story::of(body);
+    moved.edit(
+        "{name: prod}",
+        "{name: prod, context: other, server: 'https://x', signerName: example.com/s}, {name: stage}",
+    );
+    expect![[r#"
+        cluster prod: context: prod -> other
+        cluster prod: server: as in the kubeconfig -> https://x
+        cluster prod: signerName: kubernetes.io/kube-apiserver-client -> example.com/s
+        cluster stage is new"#]]
+    .assert_eq(&edits::between(&old, &moved.roster()).join("\n"));
+    assert_eq!(
+        edits::between(&moved.roster(), &old).last().map(String::as_str),
+        Some("cluster stage is gone")
+    );
+}
+
+#[test]
+fn what_is_pending_is_counted_over_all_clusters() {
+    let mut sum = Summary { issue: 1, ..Summary::default() };
+    sum += Summary { issue: 2, bindings: 3, ..Summary::default() };
+    assert_eq!(text::counts(&sum), ["3 to issue", "3 bindings to write"]);
+}
