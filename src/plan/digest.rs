@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bindings::{Cause, holder_text};
 use super::observed::BindingAt;
-use super::{BindingAction, ClusterPlan, CredentialAction, Plan, Reason};
+use super::people::{Issuance, KeySource};
+use super::{BindingAction, ClusterPlan, CredentialAction, Plan, Reason, Verb};
 use crate::model::{UserName, hex, sha256};
 
 /// What a digest begins with.
@@ -48,7 +49,7 @@ pub struct DigestedCluster {
 
 /// One decision about one person. Which credential is new or old is the clock's doing: a renewal in
 /// between must not count.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DigestedPerson {
     /// Whose credential.
@@ -57,8 +58,16 @@ pub struct DigestedPerson {
     pub action: String,
     /// Why.
     pub reason: String,
-    /// SHA-256 over the recipients that a new one is sealed to; empty where there is none.
+    /// SHA-256 over the recipients that a new one is sealed to; empty where there is none, as all that follows.
     pub recipients: String,
+    /// Groups that go into its certificate, where nothing can revoke them.
+    pub groups: BTreeSet<String>,
+    /// Its kind of key, or the SHA-256 of the request that brings one.
+    pub key: String,
+    /// How long the roster lets it be valid, in seconds.
+    pub validity: String,
+    /// When it ends all the same.
+    pub until: String,
 }
 
 /// Who gets the rights of a binding, or a binding and its parts, and who loses them.
@@ -106,18 +115,14 @@ fn cluster(plan: &ClusterPlan) -> DigestedCluster {
     let driven = plan.people.iter().filter(|action| action.reason.roster_driven());
     // How many old credentials someone has besides the one that is cut off, the clock decides.
     let people = driven.filter(|action| action.reason != Reason::WithSuccessor).map(person).collect();
-    let clock: BTreeSet<&UserName> = plan
-        .people
-        .iter()
-        .filter(|action| !action.reason.roster_driven())
-        .map(|action| &action.user)
-        .collect();
+    let ended = plan.people.iter().filter(|a| a.verb == Verb::Revoke && !a.reason.roster_driven());
+    let ended: BTreeSet<&UserName> = ended.map(|action| &action.user).collect();
     let mut slots: BTreeMap<(&BindingAt, String), Vec<&BindingAction>> = BTreeMap::new();
     for action in &plan.bindings {
         slots.entry((&action.slot, action.role_text())).or_default().push(action);
     }
     let bindings = slots.into_iter().filter_map(|((at, role), parts)| {
-        let (joins, leaves) = net(&parts, &clock);
+        let (joins, leaves) = net(&parts, &ended);
         let empty = joins.is_empty() && leaves.is_empty();
         (!empty).then(|| DigestedBinding { binding: at.to_string(), role, joins, leaves })
     });
@@ -130,22 +135,43 @@ fn cluster(plan: &ClusterPlan) -> DigestedCluster {
 }
 
 fn person(action: &CredentialAction) -> DigestedPerson {
-    let sealed = action.issuance.as_ref().map(|issuance| {
-        let recipients: Vec<&str> = issuance.recipients.iter().map(|r| r.as_str()).collect();
-        hex(&sha256(recipients.join("\n").as_bytes()))
-    });
-    DigestedPerson {
+    let decided = DigestedPerson {
         user: action.user.to_string(),
         action: action.verb.word().to_owned(),
         reason: action.reason.to_string(),
-        recipients: sealed.unwrap_or_default(),
+        ..DigestedPerson::default()
+    };
+    let Some(issuance) = &action.issuance else { return decided };
+    // What is left of the validity, the clock decides; whether the roster protects them is noted by a clean-up, and
+    // `generation` is a reason.
+    let Issuance {
+        key,
+        recipients,
+        in_certificate_groups,
+        generation: _,
+        validity: _,
+        roster_validity,
+        protected: _,
+        not_after_limit,
+    } = issuance;
+    let recipients: Vec<&str> = recipients.iter().map(|r| r.as_str()).collect();
+    DigestedPerson {
+        recipients: hex(&sha256(recipients.join("\n").as_bytes())),
+        groups: in_certificate_groups.iter().map(ToString::to_string).collect(),
+        key: match key {
+            KeySource::Made(kind) => kind.to_string(),
+            KeySource::Brought(brought) => format!("csr {}", brought.csr_sha256),
+        },
+        validity: roster_validity.as_secs().to_string(),
+        until: not_after_limit.map_or(String::new(), |until| until.to_string()),
+        ..decided
     }
 }
 
-/// Who has no credential in a slot before and one after, and the other way round. What somebody put
-/// there by hand counts by itself. Whoever comes to hold something always counts: a renewal that is due
+/// Who has no credential in a slot before and one after, and the other way round; but not who leaves
+/// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to hold something always counts: a renewal that is due
 /// must not hide a grant.
-fn net(parts: &[&BindingAction], clock: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
+fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
     for part in parts {
@@ -170,7 +196,7 @@ fn net(parts: &[&BindingAction], clock: &BTreeSet<&UserName>) -> (BTreeSet<Strin
             }
         }
     }
-    let gone = before.difference(&after).filter(|user| taken.contains(*user) && !clock.contains(*user));
+    let gone = before.difference(&after).filter(|user| taken.contains(*user) && !ended.contains(*user));
     leaves.extend(gone.map(ToString::to_string));
     joins.extend(after.difference(&before).map(ToString::to_string));
     (joins, leaves)

@@ -176,8 +176,10 @@ pub struct Issuance {
     pub in_certificate_groups: BTreeSet<GroupName>,
     /// The roster's `generation`.
     pub generation: u32,
-    /// How long it is asked to be valid.
+    /// How long it is asked to be valid: what the roster says, or what is left until `not_after_limit`.
     pub validity: SignedDuration,
+    /// What the roster says, whatever the time is.
+    pub roster_validity: SignedDuration,
     /// Whether the roster protects them.
     pub protected: bool,
     /// `until`: its notAfter never exceeds this.
@@ -464,6 +466,7 @@ fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Times
         generation: user.generation,
         protected: user.protected,
         validity: not_after_limit.map_or(user.validity, |limit| user.validity.min(now.duration_until(limit))),
+        roster_validity: user.validity,
         not_after_limit,
     }
 }

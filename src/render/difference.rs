@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::{Style, colour, count};
 use crate::error::visible_line;
-use crate::plan::digest::{Digested, DigestedCluster};
+use crate::plan::digest::{Digested, DigestedCluster, DigestedPerson};
 
 /// Lines that a terminal shows.
 const MOST_LINES: usize = 100;
@@ -41,11 +41,21 @@ fn lines(digested: &Digested) -> Vec<String> {
 fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
     let mut lines = vec![format!("{} is the cluster {}", cluster.name, cluster.uid)];
     for person in &cluster.people {
-        let sealed = match person.recipients.get(..16) {
-            Some(start) => format!("; sealed to the recipients {start}"),
-            None => String::new(),
-        };
-        lines.push(format!("{}: {} {}: {}{sealed}", cluster.name, person.action, person.user, person.reason));
+        let DigestedPerson { user, action, reason, recipients, groups, key, validity, until } = person;
+        lines.push(format!("{}: {action} {user}: {reason}", cluster.name));
+        let groups = groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let start = recipients.get(..16).unwrap_or_default();
+        for (field, value) in [
+            ("is sealed to the recipients", start),
+            ("has in its certificate the groups", &groups),
+            ("has a key of", key),
+            ("is valid, in seconds, for", validity),
+            ("ends at the roster's until,", until),
+        ] {
+            if !value.is_empty() {
+                lines.push(format!("{}: {user}'s new credential {field} {value}", cluster.name));
+            }
+        }
     }
     for binding in &cluster.bindings {
         let sides = [(&binding.joins, "joins"), (&binding.leaves, "leaves")];

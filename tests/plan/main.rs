@@ -2,6 +2,7 @@
 
 mod branch;
 mod comment;
+mod digest;
 mod executor;
 mod machine;
 mod markdown;

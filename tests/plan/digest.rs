@@ -1,0 +1,158 @@
+//! The name of a plan: what changes it, and what must not.
+
+use certctl::plan::digest;
+use certctl::render::{Style, difference};
+
+use crate::story::{Story, TEAM, subject};
+
+const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
+
+/// The digests of an edit that was reviewed today, and of the same edit when everyone was renewed in
+/// between, days later.
+#[track_caller]
+fn survives_a_renewal(mut story: Story, edit: impl Fn(&mut Story)) {
+    let mut reviewed = story.clone();
+    edit(&mut reviewed);
+    story.wait("25d");
+    let mut due = story.clone();
+    edit(&mut due);
+    assert_eq!(due.digest(), reviewed.digest(), "renewals are due");
+    story.apply();
+    edit(&mut story);
+    assert_eq!(story.digest(), reviewed.digest(), "renewals were made, and old credentials are still bound");
+    story.wait("10d");
+    assert!(!story.plan().cleanups.is_empty(), "the old ones have expired");
+    assert_eq!(story.digest(), reviewed.digest(), "left-overs are to be cleaned up");
+}
+
+#[test]
+fn someone_joins_leaves_or_is_rotated_whatever_the_clock_does_meanwhile() {
+    survives_a_renewal(Story::applied(TEAM), |story| story.yaml += CAROL);
+    survives_a_renewal(Story::applied(TEAM), |story| {
+        story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    });
+    survives_a_renewal(Story::applied(TEAM), |story| {
+        story.edit("[age1alice]", "[age1alice], generation: 2");
+    });
+    survives_a_renewal(Story::applied(TEAM), |story| {
+        story.edit("age1alice", "age1mallory");
+    });
+    survives_a_renewal(Story::applied(TEAM), |story| {
+        story.edit("clusterRole: edit", "clusterRole: view");
+    });
+}
+
+#[test]
+fn renewals_that_split_a_binding_change_no_rights() {
+    let members: String =
+        (0..300).map(|i| format!("- {{name: u{i}, recipients: [age1x], groups: [developers]}}\n")).collect();
+    let team = TEAM.split_once("- {name: alice").expect("members").0.to_owned() + &members;
+    survives_a_renewal(Story::applied(&team), |story| story.yaml += CAROL);
+}
+
+#[test]
+fn everything_that_the_roster_drives_has_another_name() {
+    let base = Story::applied(TEAM);
+    let edits: [(&str, &str); 9] = [
+        ("", ""),
+        ("- {name: bob, recipients: [age1bob], groups: [developers]}\n", ""),
+        ("age1alice", "age1mallory"),
+        ("age1alice", "age1eve"),
+        ("[age1alice]", "[age1alice, age1mallory]"),
+        ("[age1alice]", "[age1alice], generation: 2"),
+        ("[age1alice]", "[age1alice], generation: 3"),
+        ("{clusterRole: view}", "{clusterRole: cluster-admin}"),
+        ("namespaces: [shop]", "namespaces: [staging]"),
+    ];
+    let mut digests: Vec<String> = edits
+        .iter()
+        .map(|(from, to)| {
+            let mut story = base.clone();
+            if from != to {
+                story.edit(from, to);
+            }
+            story.digest()
+        })
+        .collect();
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), edits.len());
+}
+
+#[test]
+fn a_grant_to_someone_whom_the_clock_renews_is_no_secret() {
+    for days in ["25d", "90d"] {
+        let mut story = Story::applied(TEAM);
+        story.wait(days);
+        let renewed = story.digest();
+        story.edit("{clusterRole: view}", "{clusterRole: view}\n  - {clusterRole: cluster-admin}");
+        assert_ne!(story.digest(), renewed, "after {days}");
+    }
+}
+
+#[test]
+fn what_someone_did_to_a_binding_is_part_of_it() {
+    let mut story = Story::applied(TEAM);
+    let clean = story.digest();
+    story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
+    let one = story.digest();
+    // Somebody who is in it rightly, with a certificate that no record knows.
+    story.binding("certctl:developers:view").subjects.push(subject("Group", "certctl:bob:0123456789abcdef"));
+    let two = story.digest();
+    assert!(clean != one && one != two && clean != two);
+}
+
+#[test]
+fn what_a_digest_is_over_can_be_read_and_checked() {
+    let mut story = Story::applied(TEAM);
+    story.yaml += CAROL;
+    let digested = digest::digested(&story.whole());
+    assert_eq!(digest::digest_of(&digested), story.digest());
+    let text = serde_json::to_string(&digested).expect("JSON");
+    let read: digest::Digested = serde_json::from_str(&text).expect("the same");
+    assert_eq!(digest::digest_of(&read), story.digest());
+    assert!(text.contains(r#"{"user":"carol","action":"issue","reason":"new on the roster","#), "{text}");
+    assert!(digest::same(&story.digest(), story.digest().trim_start_matches("sha256:")));
+}
+
+/// The edits of someone who joins, by the field that the difference names.
+#[test]
+fn what_a_new_certificate_holds_is_part_of_it_field_by_field() {
+    let team = TEAM.replace(
+        "users:",
+        "- {name: ops, inCertificate: true, grants: [{clusterRole: view}]}\n\
+         - {name: audit, inCertificate: true, grants: [{clusterRole: view}]}\nusers:",
+    );
+    let mut reviewed = Story::applied(&team);
+    reviewed.yaml += "- {name: carol, csr: carol.csr, recipients: [age1carol], validity: 20d, \
+                      until: 2036-01-01, groups: [ops]}\n";
+    reviewed.brings("carol", b"carol's", "request");
+    for (field, edit) in [
+        ("has in its certificate the groups audit, ops", ("groups: [ops]", "groups: [audit, ops]")),
+        ("has a key of ecdsa-p384", ("csr: carol.csr", "key: ecdsa-p384")),
+        ("is valid, in seconds, for 1814400", ("validity: 20d", "validity: 21d")),
+        ("ends at the roster's until, 2036-01-03", ("until: 2036-01-01", "until: 2036-01-02")),
+        ("is sealed to the recipients", ("age1carol", "age1mallory")),
+        ("has a key of csr another request", ("csr: carol.csr", "csr: carol.csr")),
+    ] {
+        let mut edited = reviewed.clone();
+        edited.edit(edit.0, edit.1);
+        if field.contains("another request") {
+            edited.brings("carol", b"mallory's", "another request");
+        } else if !edited.yaml.contains("csr:") {
+            edited.observed.brought_keys.clear();
+        }
+        assert_ne!(edited.digest(), reviewed.digest(), "{field}");
+        let (before, after) = (digest::digested(&reviewed.whole()), digest::digested(&edited.whole()));
+        let shown = difference::render(&before, &after, Style::default());
+        assert!(shown.contains(&format!("+ prod: carol's new credential {field}")), "{field}:\n{shown}");
+    }
+}
+
+/// The day comes nearer, and leaves less than the roster's validity; the decision is the same.
+#[test]
+fn an_until_that_comes_nearer_is_the_same_decision() {
+    survives_a_renewal(Story::applied(TEAM), |story| {
+        story.yaml += "- {name: carol, recipients: [age1carol], until: 2026-02-20, groups: [developers]}\n";
+    });
+}
