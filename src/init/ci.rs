@@ -15,6 +15,15 @@ pub enum Host {
 }
 
 impl Host {
+    /// What the host runs: whoever can change that can reach what CI may do.
+    pub fn pipelines(host: Option<Self>) -> &'static [&'static str] {
+        match host {
+            Some(Self::GitHub) => &[".github/"],
+            Some(Self::GitLab) => &[".gitlab/", ".gitlab-ci.yml"],
+            None => &[".github/", ".gitlab/", ".gitlab-ci.yml"],
+        }
+    }
+
     /// Where the host looks for CODEOWNERS, in its own order; a new one goes to the first place.
     pub fn codeowners(host: Option<Self>) -> &'static [&'static str] {
         match host {

@@ -108,8 +108,13 @@ pub fn files(wanted: &Wanted) -> Vec<File> {
         let owners: Vec<&str> = wanted.owners.iter().map(|owner| owner.0.as_str()).collect();
         let mut paths = vec![roster.to_owned()];
         paths.extend(["access/", "csrs/", "clusters/"].map(|part| format!("{folder}{part}")));
-        paths.extend(ci.iter().map(|file| file.path.clone()));
-        paths.extend([".gitattributes", wanted.codeowners].map(str::to_owned));
+        // Any workflow could use what certctl's may, and a CODEOWNERS in a place that the host looks at first would
+        // take the place of this one. So they belong to the owners even where there are none yet.
+        let host = wanted.ci.as_ref().map(|ci| ci.host);
+        let pipelines = Host::pipelines(host).iter();
+        paths.extend(pipelines.chain([".gitattributes"].iter()).map(|path| (*path).to_owned()));
+        let places = Host::codeowners(host).iter().filter(|place| **place != wanted.codeowners);
+        paths.extend(places.chain([&wanted.codeowners]).map(|place| (*place).to_owned()));
         let lines = paths.iter().map(|path| format!("/{path} {}", owners.join(" "))).collect();
         files.push(File { path: wanted.codeowners.into(), content: Content::Lines(HEADING, lines) });
     }
@@ -261,12 +266,34 @@ mod tests {
             "/team/csrs/",
             "/team/clusters/",
             "/.gitattributes",
+            "/.github/",
             "/.github/CODEOWNERS",
-            "/.github/workflows/certctl-plan.yml",
-            "/.github/workflows/certctl-fork.yml",
-            "/.github/workflows/certctl-apply.yml",
+            "/CODEOWNERS",
+            "/docs/CODEOWNERS",
         ] {
             assert!(lines.contains(&format!("{path} @acme/platform")), "{path} in {lines:?}");
+        }
+        // What init itself writes to be run is in there, on whichever host.
+        for (host, source) in
+            [(Host::GitHub, "some/certctl"), (Host::GitLab, "https://gitlab.example.com/some/certctl")]
+        {
+            let mut wanted = wanted("users.yaml");
+            wanted.codeowners = Host::codeowners(Some(host))[0];
+            let source = Source::parse(host, &format!("{source}@{}", "a".repeat(40))).expect("a source");
+            wanted.ci = wanted.ci.map(|ci| Ci { host, source, ..ci });
+            let files = super::files(&wanted);
+            let owned = files.iter().find(|file| file.path == wanted.codeowners).expect("written");
+            let Content::Lines(_, lines) = &owned.content else { panic!("lines") };
+            let owned: Vec<&str> =
+                lines.iter().filter_map(|line| line.strip_suffix(" @acme/platform")).collect();
+            for file in files.iter().map(|file| format!("/{}", file.path)) {
+                let covered =
+                    owned.iter().any(|path| *path == file || (path.ends_with('/') && file.starts_with(path)));
+                assert!(covered, "{file} in {owned:?}");
+            }
+            for place in Host::codeowners(Some(host)) {
+                assert!(owned.contains(&format!("/{place}").as_str()), "{place} in {owned:?}");
+            }
         }
     }
 
