@@ -18,7 +18,9 @@ pub(super) fn printed(stderr: &str) -> Option<String> {
     let mut words = said.flat_map(str::split_whitespace);
     let page = words.find(|word| {
         let url = word.starts_with("https://") || word.starts_with("http://");
-        url && PAGES.iter().any(|page| word.contains(page))
+        // It goes to a terminal, a log and a comment. No page of a host holds anything but what a URL may.
+        let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#@!$&+,;=%".contains(c));
+        url && plain && PAGES.iter().any(|page| word.contains(page))
     });
     page.map(without_credentials)
 }
@@ -147,6 +149,9 @@ mod tests {
                 ),
             ),
             ("remote: Visit https://example.com/news\n", None),
+            ("remote: https://example.com/pull/new/\u{1b}]8;;x\n", None),
+            ("remote: https://example.com/pull/new/`<img>\n", None),
+            ("remote: https://example.com/pull/new/\u{202e}x\n", None),
             ("error: see https://github.com/a/b/pull/new/x\n", None),
             ("", None),
         ] {

@@ -73,14 +73,22 @@ impl Repo {
                 Outcome::Moved => {
                     pause(tries)?;
                     // A branch that is gone is made anew by the next try.
-                    if let Some(tip) = self.fetch(target)? {
-                        id = self.recreate(target, head.id, tip)?;
-                        if id == tip {
-                            return self.landed(&head, id, tries);
+                    match self.fetch(target) {
+                        Ok(Some(tip)) => {
+                            id = self.recreate(target, head.id, tip)?;
+                            if id == tip {
+                                return self.landed(&head, id, tries);
+                            }
+                            lease = Some(tip.to_string());
                         }
-                        lease = Some(tip.to_string());
-                    } else {
-                        lease = None;
+                        Ok(None) => lease = None,
+                        // The next push is declined as this one was, and then the tip is asked for again.
+                        Err(error)
+                            if tries < TRIES && error.causes().iter().all(|said| hint(said).is_none()) =>
+                        {
+                            std::thread::sleep(OUTAGE * tries);
+                        }
+                        Err(error) => return Err(out_of_reach(target, &error)),
                     }
                 }
                 Outcome::Declined(answer) => return Err(self.declined(target, &answer)),
@@ -270,7 +278,22 @@ const CREDENTIALS: [(&str, &str); 5] = [
 
 /// What helps where it is about who pushes.
 fn refusal(answer: &Answer) -> Option<&'static str> {
-    CREDENTIALS.iter().find(|(said, _)| answer.stderr.contains(said)).map(|(_, hint)| *hint)
+    hint(&answer.stderr)
+}
+
+fn hint(said: &str) -> Option<&'static str> {
+    CREDENTIALS.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| *hint)
+}
+
+/// The branch has moved, and its new tip cannot be had.
+fn out_of_reach(target: &PushTarget, error: &Error) -> Error {
+    let causes = error.causes();
+    let out = Error::new(format!(
+        "{target} has moved, and its new tip could not be fetched; the commit is kept in this clone, and nothing was granted"
+    ));
+    let out = causes.first().into_iter().fold(out, |out, cause| out.caused_by(cause.clone()));
+    let out = causes.iter().find_map(|said| hint(said)).into_iter().fold(out, |out, hint| out.hint(hint));
+    out.hint(format!("when `git fetch {}` works, run `certctl apply` again", words(target)))
 }
 
 /// `kept` says what became of the commit.

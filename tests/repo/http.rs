@@ -2,13 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-
-use crate::place::Place;
 
 /// Who may read and push. It may read and not push as `reader`.
 pub const USER: &str = "x-access-token";
@@ -26,12 +25,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves the place's repositories for as long as the process lives.
-    pub fn start(place: &Place) -> Self {
+    /// Serves the repositories in this folder for as long as the process lives.
+    pub fn start(root: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
         let asked = Arc::<Mutex<Vec<String>>>::default();
-        let (root, log) = (place.0.clone(), Arc::clone(&asked));
+        let (root, log) = (root.to_owned(), Arc::clone(&asked));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (root, log) = (root.clone(), Arc::clone(&log));
@@ -61,7 +60,7 @@ impl Server {
 }
 
 /// One request a connection.
-fn answer(mut stream: &TcpStream, root: &std::path::Path, log: &Mutex<Vec<String>>) {
+fn answer(mut stream: &TcpStream, root: &Path, log: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();

@@ -82,6 +82,32 @@ stories! {
         assert_eq!(clone.status(), "");
     }
 
+    fn a_new_tip_that_cannot_be_fetched_is_asked_for_again_unless_nobody_may(place: &Place) {
+        let (clone, theirs) = place.shared();
+        let repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        theirs.put(BOB, "bob\n");
+        theirs.commit_all("theirs");
+        theirs.git("push -q");
+        let sends = place.0.join("upload-pack");
+        let sender = |script: &str| {
+            fs::write(&sends, format!("#!/bin/sh\ncd {}\n{script}\n", place.0.display())).unwrap();
+            fs::set_permissions(&sends, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        clone.git(&format!("config remote.origin.uploadpack {}", sends.display()));
+
+        sender("echo x >> asked; echo 'fatal: Authentication failed' >&2; exit 1");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("origin/main has moved, and its new tip could not be fetched; the commit is kept in this clone, and nothing was granted"), "{error}");
+        assert!(error.contains("Authentication failed") && error.contains("credentials are wrong"), "{error}");
+        assert_eq!(repo.head().unwrap().as_str(), id);
+        assert_eq!(fs::read_to_string(place.0.join("asked")).unwrap(), "x\n");
+
+        sender("[ -e once ] && exec git-upload-pack origin.git; touch once; echo 'fatal: early EOF' >&2; exit 1");
+        assert_eq!(repo.push(&target(&repo)).unwrap().tries, 3);
+        assert_eq!(place.origin_log(), ["certctl: issue", "theirs", "roster"]);
+    }
+
     fn a_branch_that_never_stands_still_is_given_up(place: &Place) {
         let (clone, _) = place.shared();
         let repo = clone.open();

@@ -23,7 +23,7 @@ fn round_trip(place: &Place, clone: &Clone) {
 
 fn served(place: &Place) -> (Clone, Server) {
     let (clone, _) = place.shared();
-    let server = Server::start(place);
+    let server = Server::start(&place.0);
     clone.git(&format!("remote set-url origin {}", server.url()));
     (clone, server)
 }
