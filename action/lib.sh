@@ -41,18 +41,32 @@ marker() {
 
 # quoted FILE LIMIT: its text as a block of code, whatever is in it. Four spaces in front of each line cannot be ended
 # from inside, as a fence can. Characters that steer a terminal or hide text are taken out, and with them the carriage
-# return, which would begin a line of its own. Of a long text the beginning and the end are shown.
+# return, which would begin a line of its own. Of a long text the beginning and the end are shown, and between them how
+# much is not.
 quoted() {
+  local size
+  size=$(wc -c <"$1")
   {
     head -c 200000 -- "$1"
-    if [ "$(wc -c <"$1")" -gt 200000 ]; then tail -c 8000 -- "$1"; fi
-  } | jq --raw-input --join-output --slurp --argjson limit "$2" '
+    if [ "$size" -gt 200000 ]; then tail -c 8000 -- "$1"; fi
+  } | jq --raw-input --raw-output --slurp --argjson limit "$2" --argjson size "$size" '
     def hidden: (. < 32 and . != 10 and . != 9) or (. >= 127 and . < 160) or . == 65279
       or (. >= 8203 and . <= 8207) or (. >= 8232 and . <= 8238) or (. >= 8288 and . <= 8297);
-    explode | map(select(hidden | not))
-    | if length > $limit * 3 / 4 then .[0:$limit / 2 | floor] + ("\n[...]\n" | explode) + .[-($limit / 8 | floor):] else . end
-    | implode' | sed 's/^/    /' |
-    jq --raw-input --raw-output --slurp --argjson limit "$2" '.[0:$limit] | rtrimstr("\n")'
+    def indented: rtrimstr("\n") | split("\n") | map("    " + .) | join("\n");
+    (explode | map(select(hidden | not)) | implode | indented) as $all
+    | if $size <= 200000 and ($all | length) <= $limit then $all
+      else $all[:$limit * 3 / 4 | floor] as $first
+      | ($all[-($limit / 8 | floor):] | split("\n")[1:] | join("\n")) as $last
+      | ([$first, $last] | map(split("\n") | map(ltrimstr("    ")) | join("\n") | utf8bytelength) | add) as $shown
+      | "\($first)\n    [... \($size - $shown) of \($size) bytes are not shown ...]\n\($last)"
+      end'
+}
+
+# harmless FILE: its text, in which GitHub's runner finds no command but the annotation of an error. certctl says nothing
+# else; what git or a credential plugin says beside it comes from outside.
+harmless() {
+  tr '\r' '\n' <"$1" | LC_ALL=C sed -E -e 's/##\[/#\\u{23}[/g' -e '/^::error( [^:]*)?::/b' \
+    -e 's/^([^[:graph:]]*):(:)/\1:\\u{3a}/'
 }
 
 # plan FOLDER ARGUMENT...: plans once, and leaves plan.json, plan.md and plan.txt in the folder. What went wrong is in
@@ -62,7 +76,7 @@ plan() {
   shift
   certctl plan --detailed-exitcode --save "json=$folder/plan.json" --save "markdown=$folder/plan.md" "$@" \
     >"$folder/plan.txt" 2>"$folder/said.txt" || code=$?
-  cat -- "$folder/said.txt" >&2
+  harmless "$folder/said.txt" >&2
   # Without what is meant for GitHub's runner alone.
   sed '/^::/d' -- "$folder/said.txt" >"$folder/errors.txt"
   return "$code"

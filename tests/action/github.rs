@@ -1,7 +1,7 @@
 //! action/github: a plan as a comment, a fork's plan as a quotation.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::{Value, json};
 
@@ -118,8 +118,18 @@ fn a_roster_that_is_wrong_is_told_in_the_comment_and_what_it_holds_runs_nothing(
     assert!(ran.output("has-changes").is_none(), "{}", ran.outputs);
     let bodies = world.host.bodies(1, ME);
     assert_eq!(bodies.len(), 1, "{bodies:?}");
+    assert!(bodies[0].contains("certctl: no plan") && bodies[0].contains("cannot be applied like this"));
+    // Of every line, what is outside of code spans is our own words.
     let quoted: Vec<&str> = bodies[0].lines().filter(|line| line.contains("touch pwned")).collect();
-    assert!(!quoted.is_empty() && quoted.iter().all(|line| line.starts_with("    ")), "{}", bodies[0]);
+    assert!(!quoted.is_empty(), "{}", bodies[0]);
+    for line in quoted {
+        let outside: String = line.split('`').step_by(2).collect();
+        for hostile in ["$(touch", "github.token", "src=x", "@acme", "::error"] {
+            assert!(line.starts_with("> ") && !outside.contains(hostile), "{line}");
+        }
+    }
+    // What the runner reads, it would carry out.
+    assert!(!ran.log.lines().any(|line| line.contains("::error::x") && !line.starts_with("::error file=")));
     assert!(!bodies[0].contains("bob"), "the old plan is gone: {}", bodies[0]);
     assert!(!world.path("work/pwned").exists());
 }
@@ -276,6 +286,11 @@ fn a_fork_can_neither_flood_the_comment_nor_point_it_at_another_file() {
     inputs(&file.display().to_string()).expect(0).says("Commented on pull request 3.");
     let bodies = world.host.bodies(3, ME);
     assert!(bodies[0].len() > 50_000, "{}", bodies[0].len());
+    let cut = bodies[0].lines().find(|line| line.contains("not shown")).expect("it says how much is missing");
+    let shown = bodies[0].lines().filter(|line| *line == "    `").count() * 2;
+    let left_out: usize = cut.split(' ').find_map(|word| word.parse().ok()).expect("a number");
+    assert!(cut.ends_with(" of 400000 bytes are not shown ...]"), "{cut}");
+    assert!((400_000 - left_out).abs_diff(shown) < 10, "{shown} bytes are shown, and {cut}");
 
     let secret = world.write("secret", "a secret of the runner");
     symlink(&secret, world.path("temp/link")).expect("a link");
@@ -307,7 +322,11 @@ fn ten_thousand_people_and_a_hostile_roster_still_are_one_readable_comment() {
     let inputs = [("INPUT_COMMAND", "comment"), ("INPUT_FILE", file.as_str())];
     world.github(&fork_event("new"), &inputs).expect(0).says("Commented on pull request 3.");
     let bodies = world.host.bodies(3, ME);
-    assert!(bodies[0].contains("    [...]\n") && bodies[0].contains("10000 to issue"), "{}", bodies[0]);
+    assert!(
+        bodies[0].contains("bytes are not shown ...]\n") && bodies[0].contains("10000 to issue"),
+        "{}",
+        bodies[0]
+    );
     assert!(!world.path("work/pwned").exists());
 }
 
@@ -321,4 +340,55 @@ fn certctl_is_the_one_on_path_or_is_built_from_what_the_scripts_are_part_of() {
     let hash = built.trim_end().rsplit('-').next().unwrap_or_default().to_owned();
     assert!(built.starts_with("key=certctl-") && hash.len() == 64, "{built}");
     assert_eq!(key(&path), built);
+}
+
+/// Puts a cargo on PATH that says where it runs, and builds a certctl.
+fn a_cargo(world: &World) -> String {
+    let cargo = world.write(
+        "cargo/cargo",
+        "#!/bin/sh\npwd\nwhile [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\"\n: > \"$2/bin/certctl\"\n",
+    );
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("executable");
+    format!("{}:{}", world.path("cargo").display(), std::env::var("PATH").unwrap_or_default())
+}
+
+#[test]
+fn the_teams_cargo_config_and_toolchain_have_no_part_in_the_build() {
+    let world = World::new();
+    world.write("work/.cargo/config.toml", "build.rustc-wrapper = 'touch'");
+    world.write("work/rust-toolchain.toml", "toolchain.path = 'toolchain'");
+    let path = a_cargo(&world);
+    let ran = world.script(&["install", "relative"], &[("PATH", &path)]).expect(0);
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "\n");
+    assert!(ran.log.contains(source), "cargo ran elsewhere than in {source}{}", ran.log);
+    assert!(!ran.log.contains(&format!("{}\n", world.path("work").display())), "{}", ran.log);
+    assert!(world.path("work/relative/bin/certctl").exists());
+}
+
+fn workflow(name: &str) -> Value {
+    let text = fs::read_to_string(format!("{}/examples/github/{name}", env!("CARGO_MANIFEST_DIR")));
+    serde_saphyr::from_str(&text.expect("the workflow")).expect("YAML")
+}
+
+#[test]
+fn the_check_to_require_passes_only_where_the_plan_that_fits_succeeded() {
+    let plan = workflow("certctl-plan.yml");
+    let check = &plan["jobs"]["planned"];
+    assert_eq!((&check["needs"], &check["if"]), (&json!(["plan", "fork"]), &json!("always()")));
+    let step = &check["steps"][0];
+    assert_eq!(step["env"]["RESULTS"], "${{ needs.plan.result }} ${{ needs.fork.result }}");
+    let world = World::new();
+    let states = ["success", "skipped", "failure", "cancelled"];
+    for (plan, fork) in states.iter().flat_map(|plan| states.map(|fork| (*plan, fork))) {
+        let fits = matches!((plan, fork), ("success", "skipped") | ("skipped", "success"));
+        let results = format!("{plan} {fork}");
+        let ran = world.shell(step["run"].as_str().expect("a script"), &[("RESULTS", &results)]);
+        ran.expect(i32::from(!fits)).says(&results);
+    }
+    // Whoever is planned as a fork is gets the comment of one.
+    let (planned, posted) =
+        (&plan["jobs"]["fork"]["if"], workflow("certctl-fork.yml")["jobs"]["comment"]["if"].clone());
+    for text in [planned, &posted] {
+        assert!(text.as_str().is_some_and(|text| text.contains("== 'dependabot[bot]'")), "{text}");
+    }
 }

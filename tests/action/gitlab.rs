@@ -1,11 +1,13 @@
 //! GitLab's template and action/gitlab: a plan as a note on the merge request.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::host::{ME, TOKEN};
+use super::http::{self, Server};
 use super::world::{ALICE, BOB, Ran, World, roster};
 
 const MARKER: &str = "<!-- certctl plan of users.yaml -->\n";
@@ -109,6 +111,9 @@ fn what_is_planned_is_the_merge_with_what_the_target_holds_by_now() {
     world.commit("dana");
     world.git("clone", &["push", "-q", "origin", "main"]);
     plan(&world, &[]).expect(1).says("this branch cannot be merged into main, so there is nothing to plan");
+    let ours = world.host.bodies(1, ME);
+    assert!(ours.len() == 1 && ours[0].contains("cannot be merged into main"), "{ours:?}");
+    assert!(!ours[0].contains("bob"), "the old plan is gone: {}", ours[0]);
 }
 
 #[test]
@@ -143,5 +148,112 @@ fn a_note_that_cannot_be_written_fails_the_job() {
             .expect(1)
             .says(&format!("Error: GitLab answered {} to GET user", status.unwrap_or(401)))
             .says("Hint: CERTCTL_NOTE_TOKEN needs the scope `api`");
+    }
+}
+
+/// The default branch, as GitLab's runner checks it out for a push to it; and the runner's variables.
+fn apply(world: &World, more: &[(&str, &str)]) -> Ran {
+    let (repository, commit) = source(world);
+    let _ = fs::remove_dir_all(world.path("work"));
+    world.git(".", &["clone", "-q", "origin.git", "work"]);
+    world.git("work", &["checkout", "-q", "--detach", "origin/main"]);
+    let work = world.path("work").display().to_string();
+    let mut variables = vec![
+        ("GITLAB_CI", "true"),
+        ("CI_COMMIT_BRANCH", "main"),
+        ("CI_PROJECT_DIR", work.as_str()),
+        ("CI_PROJECT_URL", "https://gitlab.example/acme/access"),
+        ("CI_SERVER_URL", "https://gitlab.example"),
+        ("CERTCTL_APPLY_KUBECONFIG", "/no/such/kubeconfig"),
+        ("CERTCTL_COMMIT", &commit),
+        ("CERTCTL_REPOSITORY", &repository),
+    ];
+    variables.extend(more);
+    world.shell(&job("certctl apply"), &variables)
+}
+
+#[test]
+fn what_the_repository_holds_never_becomes_the_program_that_gets_the_kubeconfig() {
+    for planted in [".certctl-ci/cache/bin/certctl", ".certctl-ci/source/action/gitlab", ".certctl-ci/x"] {
+        let world = World::new();
+        let plant = |branch: &str| {
+            world.git("clone", &["checkout", "-q", branch]);
+            let path =
+                world.write(&format!("clone/{planted}"), "#!/bin/sh\ntouch \"$CI_PROJECT_DIR/../pwned\"\n");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+            world.git("clone", &["add", "--force", planted]);
+            world.commit("harmless");
+            world.git("clone", &["push", "-qf", "origin", branch]);
+        };
+        let refused =
+            format!("Error: the repository holds `{planted}`, and .certctl-ci is where CI keeps certctl");
+        merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+        plant("topic");
+        let _ = fs::remove_dir_all(world.path("work"));
+        world.git(".", &["clone", "-q", "-b", "topic", "origin.git", "work"]);
+        plan(&world, &[]).expect(1).says(&refused).says("Hint: git rm -r .certctl-ci");
+        assert_eq!(world.host.bodies(1, ME), [""; 0]);
+        plant("main");
+        apply(&world, &[]).expect(1).says(&refused);
+        assert!(!world.path("pwned").exists(), "{planted} was run");
+    }
+}
+
+/// Puts it between the runner's checkout and the job: only the tip that is applied holds it.
+#[test]
+fn what_the_tip_holds_is_looked_at_before_it_is_checked_out() {
+    let world = World::new();
+    let (repository, commit) = source(&world);
+    world.git(".", &["clone", "-q", "origin.git", "work"]);
+    world.git("work", &["checkout", "-q", "--detach", "origin/main"]);
+    world.write("clone/.certctl-ci/cache/bin/certctl", "#!/bin/sh\n");
+    world.commit("harmless");
+    world.git("clone", &["push", "-q", "origin", "main"]);
+    let work = world.path("work").display().to_string();
+    let variables = [
+        ("CI_COMMIT_BRANCH", "main"),
+        ("CI_PROJECT_DIR", work.as_str()),
+        ("CERTCTL_APPLY_KUBECONFIG", "/no/such/kubeconfig"),
+        ("CERTCTL_COMMIT", &commit),
+        ("CERTCTL_REPOSITORY", &repository),
+    ];
+    let ran = world.shell(&job("certctl apply"), &variables).expect(1);
+    ran.says("Error: the repository holds `.certctl-ci/cache/bin/certctl`");
+    assert!(!world.path("work/.certctl-ci/cache").exists(), "it was checked out");
+}
+
+#[test]
+fn the_push_has_the_token_and_certctl_has_not() {
+    for (variable, user) in [("CERTCTL_PUSH_TOKEN", "certctl"), ("CI_JOB_TOKEN", "gitlab-ci-token")] {
+        let world = World::new();
+        let server = Server::start(&world.path("."));
+        let url = server.url();
+        // What certctl does with git, and nothing else of it.
+        let certctl = world.path("bin/certctl");
+        fs::remove_file(&certctl).expect("the link");
+        let script = "#!/bin/sh\nset -e\nenv > ../seen\n\
+            git -c user.name=a -c user.email=a@example.com commit -q --allow-empty -m records\ngit push -q origin HEAD:main\n";
+        world.write("bin/certctl", script);
+        fs::set_permissions(&certctl, fs::Permissions::from_mode(0o755)).expect("executable");
+        // The image's own helper knows another one, and would be told ours.
+        let helper = format!("[credential]\nhelper = store --file {}\n", world.path("told").display());
+        world.write("home/.gitconfig", helper);
+        world.git("origin.git", &["config", "http.receivepack", "true"]);
+        let variables = [
+            ("CI_PROJECT_URL", url.strip_suffix(".git").expect("a repository")),
+            ("CI_SERVER_URL", server.site().trim_end_matches('/')),
+            (variable, http::TOKEN),
+            ("CI_REPOSITORY_URL", &server.url_for("gitlab-ci-token")),
+            ("CI_REGISTRY_PASSWORD", http::TOKEN),
+        ]
+        .map(|(name, value)| (name, value.to_owned()));
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        apply(&world, &variables).expect(0);
+        assert_eq!(world.git("origin.git", &["log", "-1", "--format=%s", "main"]), "records\n");
+        assert!(server.asked().contains(&format!("{user} POST git-receive-pack")));
+        let seen = fs::read_to_string(world.path("seen")).expect("certctl was run");
+        assert!(seen.contains("CI_COMMIT_BRANCH=main") && !seen.contains(http::TOKEN), "{seen}");
+        assert!(!world.path("told").exists(), "the token went into a file");
     }
 }

@@ -4,4 +4,7 @@
 mod github;
 mod gitlab;
 mod host;
+#[path = "../repo/http.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "the manner of the tests of src/repo, which use all of it")]
+mod http;
 mod world;
