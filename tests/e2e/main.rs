@@ -9,6 +9,9 @@ mod calls;
 mod cluster;
 mod commit_back;
 mod faults;
+#[path = "../action/host.rs"]
+#[allow(dead_code, reason = "what only the scripts' own tests use")]
+mod host;
 mod init;
 mod keys;
 mod life;

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::host::{self, Host};
 use crate::world::{Ran, World};
 
 /// How often each race is run.
@@ -41,6 +42,21 @@ fn start_apply(world: &World, clone: &str) -> Child {
 fn ci(world: &World, clone: &str) -> Ran {
     world.checkout(clone, "main", false);
     world.certctl_in(clone, &["apply", "--auto-approve"])
+}
+
+/// A clone as actions/checkout leaves it for a pull request: the merge that GitHub tries, and its parents.
+fn pull_request_checkout(world: &World, clone: &str, branch: &str) {
+    world.git(&["checkout", "-q", "--detach", "main"]);
+    world.git(&["merge", "-q", "--no-ff", "-m", "as GitHub tries it", branch]);
+    world.git(&["push", "-q", "origin", "HEAD:refs/pull/1/merge"]);
+    world.git(&["checkout", "-q", branch]);
+    let folder = format!("../{clone}");
+    let origin = format!("file://{}", world.path("origin.git").display());
+    let git = |args: &[&str]| world.git(&[&["-C", &folder], args].concat());
+    world.git(&["init", "-q", &folder]);
+    git(&["remote", "add", "origin", &origin]);
+    git(&["fetch", "-q", "--no-tags", "--depth=2", "origin", "refs/pull/1/merge"]);
+    git(&["checkout", "-q", "--detach", "FETCH_HEAD"]);
 }
 
 fn end(child: Child) -> Ran {
@@ -90,23 +106,49 @@ pub fn from_a_branch_to_a_working_kubectl(plane: &'static Cluster) {
     world.git(&["push", "-q", "origin", "carol"]);
     let head = world.git(&["rev-parse", "HEAD"]);
 
-    // CI plans it, for the comment, and changes nothing.
-    world.checkout("ci-plan", "carol", true);
-    let comment = world.certctl_in("ci-plan", &["plan", "--format", "markdown"]).expect(0).stdout;
-    assert!(comment.contains("carol") && comment.contains("bob"), "{comment}");
-    let document = world.certctl_in("ci-plan", &["plan", "--format", "json"]).expect(0).stdout;
-    let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
-    let digest = document["digest"].as_str().expect("a digest");
-    assert!(comment.contains(digest), "{comment}");
+    // The action plans it, says so in one comment on the pull request, and changes nothing.
+    let host = Host::start();
+    let kubeconfig = fs::read_to_string(&world.kubeconfig).expect("a kubeconfig");
+    let event = world.path("event.json");
+    let pull_request = serde_json::json!({"pull_request": {"number": 1, "head": {"sha": head.trim()}}});
+    fs::write(&event, pull_request.to_string()).expect("written");
+    pull_request_checkout(&world, "ci-plan", "carol");
+    let plan = [
+        ("GITHUB_EVENT_PATH", event.to_str().expect("UTF-8")),
+        ("GITHUB_GRAPHQL_URL", &format!("{}/graphql", host.url)),
+        ("GITHUB_REF", "refs/pull/1/merge"),
+        ("INPUT_BASE", "HEAD^1"),
+        ("INPUT_COMMAND", "plan"),
+        ("INPUT_COMMENT", "true"),
+        ("INPUT_KUBECONFIG", &kubeconfig),
+        ("INPUT_TOKEN", host::TOKEN),
+    ];
+    world.github("ci-plan", &plan).expect(0).says("Commented on pull request 1.");
+    let outputs = world.read("../runner/output");
+    let output = |name: &str| outputs.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    assert_eq!((output("issue"), output("revoke")), (Some("1"), Some("1")), "{outputs}");
+    let digest = output("digest").expect("a digest");
+    let comments = host.bodies(1, host::ME);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    for said in ["carol", "bob", digest] {
+        assert!(!said.is_empty() && comments[0].contains(said), "`{said}` is not in:\n{}", comments[0]);
+    }
     assert_eq!(world.git(&["ls-remote", "origin", "carol"]).split_whitespace().next(), Some(head.trim()));
+    let bob = world.open("prod", "bob");
+    world.can(&bob, &["list", "pods", "-n", "default"], true);
 
-    // The merge, and CI's apply of exactly that plan.
+    // The merge, and the action's apply of exactly that plan.
     world.git(&["checkout", "-q", "main"]);
     world.git(&["merge", "-q", "--no-ff", "-m", "merge carol", "carol"]);
     world.git(&["push", "-q"]);
-    let bob = world.open("prod", "bob");
     world.checkout("ci-apply", "main", false);
-    world.certctl_in("ci-apply", &["apply", "--auto-approve", "--expect-digest", digest]).expect(0);
+    let arguments = format!("--expect-digest={digest}");
+    let apply = [
+        ("INPUT_ARGUMENTS", arguments.as_str()),
+        ("INPUT_COMMAND", "apply"),
+        ("INPUT_KUBECONFIG", &kubeconfig),
+    ];
+    world.github("ci-apply", &apply).expect(0);
 
     // The contributor pulls, and carol works.
     everyone_has_access(&world, &people, 2);

@@ -230,6 +230,33 @@ impl World {
     pub fn ci(&self, folder: &str, words: &[&str], variables: &[(&str, &str)]) -> Ran {
         let origin = format!("file://{}", self.path("origin.git").display());
         self.git_in(self.dir.path(), &["clone", "-q", "--depth", "1", &origin, folder]);
+        self.ci_in(folder, words, variables)
+    }
+
+    /// action/github in a clone that is there, with what GitHub's runner sets besides these; its outputs
+    /// are in `runner/output`.
+    pub fn github(&self, folder: &str, variables: &[(&str, &str)]) -> Ran {
+        let text = |file: &str| self.path(file).display().to_string();
+        fs::create_dir_all(self.path("runner")).expect("a folder");
+        let _ = fs::remove_file(self.path("runner/output"));
+        let (output, summary, temp, work) =
+            (text("runner/output"), text("runner/summary"), text("runner"), text(folder));
+        let runner = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_EVENT_PATH", "/dev/null"),
+            ("GITHUB_OUTPUT", output.as_str()),
+            ("GITHUB_REPOSITORY", "acme/access"),
+            ("GITHUB_RUN_ID", "99"),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_STEP_SUMMARY", &summary),
+            ("GITHUB_WORKSPACE", &work),
+            ("RUNNER_TEMP", &temp),
+        ];
+        self.ci_in(folder, &["github"], &[&runner[..], variables].concat())
+    }
+
+    fn ci_in(&self, folder: &str, words: &[&str], variables: &[(&str, &str)]) -> Ran {
         let bin = Path::new(env!("CARGO_BIN_EXE_certctl")).parent().expect("a folder");
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
         let script = format!("{}/action/{}", env!("CARGO_MANIFEST_DIR"), words[0]);
