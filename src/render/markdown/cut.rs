@@ -7,6 +7,8 @@ use crate::render::grouped;
 pub(super) enum Rank {
     /// Who gets or loses access.
     People,
+    /// Who else does, where they are many.
+    OtherPeople,
     /// What of it comes to nothing with this branch.
     Withdrawn,
     /// What else is edited in the roster.

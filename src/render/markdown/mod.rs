@@ -28,6 +28,9 @@ pub const LONGEST_COMMENT: usize = 64_000;
 /// What stands around what is said of missing lines of a list.
 const LINE: (&str, &str) = ("- ", "\n");
 
+/// Rows of a cluster's table that stand open.
+const MOST_PEOPLE: usize = 50;
+
 /// Lines of one binding's diff.
 const MOST_CHANGES: usize = 50;
 
@@ -147,8 +150,17 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
     let left_overs = cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&cleanup.to_string())));
     let withdrawn = cluster.withdrawn.iter().map(|action| format!("- {}\n", prose(action)));
     let renewed = format!("{}; who has one keeps it until it expires", count(renewals.len(), "renewal"));
+    let (first, others) = people.split_at(people.len().min(MOST_PEOPLE));
     [
-        section(Rank::People, TABLE.to_owned(), table(&people), ("person", "people"), ROW, left(cluster)),
+        section(Rank::People, TABLE.to_owned(), table(first), ("person", "people"), ROW, left(cluster)),
+        section(
+            Rank::OtherPeople,
+            folded(others_summary(others)) + TABLE,
+            table(others),
+            ("person", "people"),
+            ROW,
+            UNFOLD,
+        ),
         section(
             Rank::Withdrawn,
             "\nNot planned any more:\n\n".to_owned(),
@@ -212,6 +224,17 @@ fn left(cluster: &ClusterPlan) -> &'static str {
         }
         false => "",
     }
+}
+
+/// `450 more people: 117 to revoke, ...`: nobody is cut off behind a fold without a word.
+fn others_summary(others: &[&CredentialAction]) -> String {
+    let number = |verb| others.iter().filter(|action| action.verb == verb).count();
+    let verbs = [Verb::Revoke, Verb::Rotate, Verb::Issue, Verb::Renew].map(|verb| (number(verb), verb));
+    let counts = verbs.iter().filter(|(number, _)| *number > 0);
+    let counts: Vec<String> =
+        counts.map(|(number, verb)| format!("{} to {verb}", grouped(*number))).collect();
+    let people = if others.len() == 1 { "person" } else { "people" };
+    format!("{} more {people}: {}", grouped(others.len()), counts.join(", "))
 }
 
 /// What a reader must not miss comes first.
