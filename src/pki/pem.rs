@@ -69,7 +69,10 @@ pub(crate) fn decode(text: &str) -> Result<Vec<Block<'_>>> {
         let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
             continue;
         };
-        let mut base64 = Zeroizing::new(Vec::with_capacity(text.len()));
+        // Its size from the start, so that no copy of a key is left behind; not that of the whole text, of
+        // which thousands of empty blocks would each take as much.
+        let inside = lines.clone().take_while(|line| !line.starts_with("-----END "));
+        let mut base64 = Zeroizing::new(Vec::with_capacity(inside.map(str::len).sum()));
         loop {
             let line = lines.next().ok_or_else(|| Error::new("a PEM block has no END line"))?;
             if let Some(rest) = line.strip_prefix("-----END ") {

@@ -406,6 +406,12 @@ fn paths() -> Vec<Case> {
         ("a csr that is a pipe", csr("pipe"), "it is not a regular file"),
         ("a csr that is large", csr("large"), "it is longer than"),
         ("a csr that is a private key", csr("key.pem"), "a PRIVATE key stands where"),
+        (
+            "a csr of very many blocks",
+            csr("blocks"),
+            "blocks: the certificate signing request cannot be read",
+        ),
+        ("a csr of very many open blocks", csr("open-blocks"), "open-blocks: a PEM block has no END line"),
         ("a csr that is noise", csr("noise"), "cannot be read"),
         (
             "a CA above the repository",
@@ -552,6 +558,9 @@ fn a_hundred_hostile_rosters_are_each_refused_for_their_own_reason() {
     assert!(pipe.success());
     place.write("large", &vec![b'x'; 300 * 1024]);
     place.write("key.pem", b"-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE KEY-----\n");
+    let blocks = |unit: &str| unit.repeat(64 * 1024 / unit.len()).into_bytes();
+    place.write("blocks", &blocks("-----BEGIN A-----\n-----END A-----\n"));
+    place.write("open-blocks", &blocks("-----BEGIN A-----\n"));
     place.write("noise", &numbered(5_000, |n| n.to_string()).into_bytes());
 
     let cases = [yaml_itself(), size(), bytes(), names(), paths(), types()].concat();
