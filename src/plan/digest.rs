@@ -169,8 +169,8 @@ fn person(action: &CredentialAction) -> DigestedPerson {
 }
 
 /// Who has no credential in a slot before and one after, and the other way round; but not who leaves
-/// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to hold something always counts: a renewal that is due
-/// must not hide a grant.
+/// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to
+/// hold something always counts: a renewal that is due must not hide a grant.
 fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
