@@ -92,8 +92,10 @@ fn json(object: &mut Value, operations: &[Value]) -> Result<(), Status> {
     }
     let mut copied = 0;
     for operation in operations {
-        let one: json_patch::PatchOperation = serde_json::from_value(operation.clone())
-            .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+        if !operation.is_object() {
+            return Err(Status::bad_request("error decoding patch: an operation is no object"));
+        }
+        let one = read(operation, object).ok_or_else(unfit)?;
         // A copy of a copy doubles each time: 40 operations would fill the memory.
         if let json_patch::PatchOperation::Copy(copy) = &one {
             copied += copy.from.resolve(object).map_or(0, |value| value.to_string().len());
@@ -107,6 +109,21 @@ fn json(object: &mut Value, operations: &[Value]) -> Result<(), Status> {
         json_patch::patch(object, &[one]).map_err(|_| unfit())?;
     }
     Ok(())
+}
+
+/// An operation as the real server's library (github.com/evanphx/json-patch) does it: one that is
+/// unknown does not apply, and to replace a field that is not there is to add it.
+fn read(operation: &Value, object: &Value) -> Option<json_patch::PatchOperation> {
+    use json_patch::PatchOperation::{Add, Replace};
+    let of_an_object = |path: &json_patch::jsonptr::Pointer| {
+        path.parent().is_some_and(|parent| parent.resolve(object).is_ok_and(Value::is_object))
+    };
+    match serde_json::from_value(operation.clone()).ok()? {
+        Replace(one) if of_an_object(&one.path) => {
+            Some(Add(json_patch::AddOperation { path: one.path, value: one.value }))
+        }
+        one => Some(one),
+    }
 }
 
 /// How deep the object nests where the operation has put something, if it applies.
@@ -330,7 +347,9 @@ mod tests {
         for (patch, code) in [
             (json!([{"op": "test", "path": "/a", "value": 2}]), 422),
             (json!([{"op": "remove", "path": "/b"}]), 422),
-            (json!([{"op": "dance", "path": "/b"}]), 400),
+            (json!([{"op": "dance", "path": "/b"}]), 422),
+            (json!([{"op": "replace", "path": "/b/c", "value": 2}]), 422),
+            (json!(["remove"]), 400),
             (json!({"op": "remove"}), 400),
         ] {
             assert_eq!(
@@ -339,6 +358,13 @@ mod tests {
                 "{patch}"
             );
         }
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_replaced_all_the_same() {
+        let patch = json!([{"op": "replace", "path": "/b", "value": 2}]);
+        let patched = patched(Form::Json, Kind::Pod, &json!({"a": 1}), &patch);
+        assert_eq!(patched, Ok(json!({"a": 1, "b": 2})));
     }
 
     #[test]

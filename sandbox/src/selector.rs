@@ -211,7 +211,7 @@ fn parse_requirement<'t, 'a>(tokens: &'t [Token<'a>]) -> Result<(Requirement, &'
             Ok((made(key, if *word == "in" { Test::In(values) } else { Test::NotIn(values) }), rest))
         }
         [Token::Word(_), Token::Word("in" | "notin"), other, ..] => {
-            Err(format!("found '{}', expected: '('", shown(other)))
+            Err(format!("found '{}' expected: '('", shown(other)))
         }
         [Token::Word(_), other, ..] => {
             Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", shown(other)))

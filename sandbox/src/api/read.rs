@@ -6,9 +6,10 @@ use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::backend::Body;
+use crate::request::Query;
 use crate::resource::Resource;
 use crate::selector::Selector;
-use crate::status::Status;
+use crate::status::{FieldError, Status};
 use crate::store::{Key, Object, Tables, within};
 
 use super::negotiate::Form;
@@ -41,15 +42,45 @@ impl Ask<'_> {
 }
 
 /// A resource version, where one is given that is not "any".
+///
+/// # Errors
+/// 500 without a reason: the real server takes it for a mistake of its own.
 pub(super) fn resource_version(text: Option<&str>) -> Result<Option<u64>, Status> {
     text.map(|text| {
         text.parse().map_err(|_| {
-            Status::bad_request(format!(
-                "Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
-            ))
+            let why = format!(
+                "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+            );
+            Status::new(500, "", why)
         })
     })
     .transpose()
+}
+
+/// Refuses a `resourceVersionMatch` that makes no sense with the rest (`ValidateListOptions` in
+/// k8s.io/apimachinery pkg/apis/meta/internalversion/validation).
+fn check_match(query: &Query) -> Result<(), Status> {
+    const FIELD: &str = "resourceVersionMatch";
+    let Some(wanted) = query.text(FIELD) else { return Ok(()) };
+    let version = query.text("resourceVersion");
+    let mut errors = Vec::new();
+    let mut forbid = |why: &str| errors.push(FieldError::forbidden(FIELD, why));
+    if version.is_none() {
+        forbid("resourceVersionMatch is forbidden unless resourceVersion is provided");
+    }
+    if query.text("continue").is_some() {
+        forbid("resourceVersionMatch is forbidden when continue is provided");
+    }
+    if wanted == "Exact" && version == Some("0") {
+        forbid("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+    }
+    if !matches!(wanted, "Exact" | "NotOlderThan") {
+        errors.push(FieldError::not_supported(FIELD, &wanted.into(), &["Exact", "NotOlderThan", ""]));
+    }
+    match errors.as_slice() {
+        [] => Ok(()),
+        errors => Err(Status::invalid("ListOptions", "meta.k8s.io", "", errors)),
+    }
 }
 
 /// 504, as the watch cache says it.
@@ -163,11 +194,13 @@ impl Api {
     }
 
     fn page(&self, ask: &Ask<'_>) -> Result<Page, Status> {
+        check_match(ask.query)?;
         let selector = ask.selector()?;
         let limit =
             ask.query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|l| *l > 0);
         let token = ask.query.text("continue").map(Token::read).transpose()?;
-        let wanted = resource_version(ask.query.text("resourceVersion"))?;
+        let wanted = resource_version(ask.query.text("resourceVersion"))
+            .map_err(|wrong| Status::bad_request(format!("invalid resource version: {}", wrong.message)))?;
         let exact = ask.query.text("resourceVersionMatch") == Some("Exact");
         if token.is_some() && wanted.is_some_and(|wanted| wanted != 0) {
             return Err(Status::bad_request(

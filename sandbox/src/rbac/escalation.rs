@@ -98,6 +98,9 @@ impl Policy {
         if self.allows(user, &bind).is_ok() {
             return Ok(());
         }
+        if resource == "roles" && request.namespace.is_empty() {
+            return Err(Status::bad_request("Namespace parameter required."));
+        }
         let rules = self
             .resolve(role, &request.namespace)
             .ok_or_else(|| Status::not_found(&request.resource, GROUP, &role.name))?;

@@ -14,7 +14,10 @@ const CONFIG_LIMIT: usize = 1024 * 1024;
 /// Every namespace is labelled with its name, so that selectors can name it.
 pub(crate) fn label_namespace(namespace: &mut Value) {
     let name = namespace["metadata"]["name"].clone();
-    namespace["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+    // One without is refused for that.
+    if name.as_str().is_some_and(|name| !name.is_empty()) {
+        namespace["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+    }
 }
 
 /// A new namespace is there at once, until its end has come.

@@ -40,9 +40,8 @@ pub(crate) fn create(kind: Kind, object: &mut Value, writer: Writer<'_>) -> Vec<
     match kind {
         Kind::Namespace => {
             core::prepare_namespace(object);
-            let errors = core::namespace(&typed(object));
             core::label_namespace(object);
-            errors
+            core::namespace(&typed(object))
         }
         Kind::Pod => {
             core::prepare_pod(object);

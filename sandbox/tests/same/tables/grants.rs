@@ -46,7 +46,8 @@ pub fn escalation() -> Vec<Step> {
         post("granter", &roles, with("a/b", rules(json!({"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]})))),
         // Bindings.
         post("granter", &bindings, bound("held", "ClusterRole", "pod-reader", user("bob"))),
-        post("granter", &bindings, bound("more", "ClusterRole", "edit", user("bob"))),
+        // What is missing is told in an order of verbs that may be another.
+        post("granter", &bindings, bound("more", "ClusterRole", "edit", user("bob"))).in_other_words(),
         post("granter", &bindings, bound("more", "ClusterRole", "system:certificates.k8s.io:legacy-unknown-approver", user("bob"))),
         post("granter", &bindings, bound("more", "ClusterRole", "gone", user("bob"))),
         post("granter", &bindings, bound("more", "Role", "gone", user("bob"))),
@@ -71,7 +72,7 @@ pub fn escalation() -> Vec<Step> {
     calls.extend([
         post("granter", &bindings, bound("may", "ClusterRole", "edit", user("bob"))),
         post("granter", &bindings, bound("before", "ClusterRole", "gone", user("bob"))),
-        post("granter", &bindings, bound("not", "ClusterRole", "admin", user("bob"))),
+        post("granter", &bindings, bound("not", "ClusterRole", "admin", user("bob"))).in_other_words(),
         post("granter", &everywhere, bound("not", "ClusterRole", "gone", user("bob"))),
     ]);
     // A role that does not exist is told whoever is bound to it.

@@ -31,6 +31,7 @@ pub fn pages() -> Vec<Step> {
         get("root", &listed("labelSelector=listed&continue={next}&resourceVersion=1")),
         get("root", &listed("labelSelector=listed&resourceVersion=99999999&timeoutSeconds=1")),
         get("root", &format!("{}/l1?resourceVersion=99999999", shop("configmaps"))),
+        get("root", &format!("{}/l1?resourceVersion=x", shop("configmaps"))),
         get("root", &listed("watch=true&resourceVersion=x&timeoutSeconds=1")),
         get("root", &listed("watch=true&labelSelector=listed%3Dl1&resourceVersion=0&timeoutSeconds=1")),
         get("root", &listed("watch=true&labelSelector=nobody%3Dhas&timeoutSeconds=1")),

@@ -74,7 +74,7 @@ pub fn created() -> Vec<Step> {
         with_spec(json!({"expirationSeconds": "3600"})).in_other_words(),
         with_spec(json!({"expirationSeconds": 3_000_000_000u64})).in_other_words(),
         with_spec(json!({"request": "!"})).in_other_words(),
-        create(asking("")),
+        create(asking("")).in_other_words(),
         create(asking("text")),
         create(asking(&request.replace("CERTIFICATE REQUEST", "CERTIFICATE"))),
         create(asking(&format!("{request}{request}"))),
