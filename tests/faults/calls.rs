@@ -9,7 +9,7 @@ use crate::matrix::{self, Case, End};
 use crate::scenarios::SCENARIOS;
 
 /// Runs at once. Most of the time of a run is waiting: for a retry, a lock, an answer that does not come.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 48;
 
 /// One run: which call, in which way.
 struct Run<'a> {
@@ -31,7 +31,7 @@ fn every_call_of_every_apply_broken_in_every_way_converges() {
     let ranges =
         fixtures.iter().map(|fixture| format!("{} 1-{}", fixture.scenario.name, fixture.calls.len()));
     let note = format!("Calls broken, by number: {}.", ranges.collect::<Vec<_>>().join(", "));
-    // The slow ones first, so that nobody waits for the last of them alone.
+    // Those that wait for a lock to fall come first, and so nobody waits for the last of them alone.
     runs.sort_by_key(|run| !matches!(run.kind, Kind::Kill | Kind::Outage));
     matrix::try_all(
         runs,

@@ -27,7 +27,9 @@ pub trait Case: Send {
 }
 
 /// Tries all, `at_once` of them at a time, shows the table with a note and leaves it in
-/// `target/tmp/<file>.txt`. `FAULTS_ONLY` names some of them by a part of their names.
+/// `target/tmp/<file>.txt`. Three of four workers begin with the first case, the others with the last, so
+/// that the processors have something to do where the first ones mostly wait. `FAULTS_ONLY` names some of
+/// them by a part of their names.
 pub fn try_all<C: Case>(
     cases: impl IntoIterator<Item = C>,
     at_once: usize,
@@ -41,10 +43,11 @@ pub fn try_all<C: Case>(
     let cases = Mutex::new(cases);
     let (table, failures) = (Mutex::new(table), Mutex::new(Vec::new()));
     thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
+        for worker in 0..at_once {
+            let (cases, table, failures) = (&cases, &table, &failures);
+            scope.spawn(move || {
                 loop {
-                    let next = lock(&cases).pop_front();
+                    let next = if worker % 4 == 3 { lock(cases).pop_back() } else { lock(cases).pop_front() };
                     let Some(case) = next else { return };
                     let tried = match case.try_it() {
                         Ok(End::NeverCame(said)) if !case.may_not_come() => {
@@ -54,12 +57,12 @@ pub fn try_all<C: Case>(
                     };
                     match tried {
                         Ok(End::NeverCame(_)) => {}
-                        Ok(End::Converged) => lock(&table).count(case.row(), case.column(), true),
+                        Ok(End::Converged) => lock(table).count(case.row(), case.column(), true),
                         Err(why) => {
-                            lock(&table).count(case.row(), case.column(), false);
+                            lock(table).count(case.row(), case.column(), false);
                             // Told at once too: the whole takes minutes.
                             eprintln!("{} did not converge", case.name());
-                            lock(&failures).push(format!("{}: {why}", case.name()));
+                            lock(failures).push(format!("{}: {why}", case.name()));
                         }
                     }
                 }
