@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::cluster::Cluster;
 
+/// How often somebody else's push may come before a merge: each of two applies pushes once or twice.
+const MERGE_TRIES: u32 = 5;
+
 /// What a command said and how it ended.
 #[derive(Debug)]
 pub struct Ran {
@@ -162,10 +165,14 @@ impl World {
         command
     }
 
-    fn git_in(&self, folder: &Path, args: &[&str]) -> String {
+    fn try_git_in(&self, folder: &Path, args: &[&str]) -> Ran {
         let mut command = self.command("git", folder);
         command.args(args);
-        let ran = self.run(command);
+        self.run(command)
+    }
+
+    fn git_in(&self, folder: &Path, args: &[&str]) -> String {
+        let ran = self.try_git_in(folder, args);
         assert_eq!(ran.code, 0, "git {args:?}: {}{}", ran.stdout, ran.stderr);
         ran.stdout
     }
@@ -192,6 +199,18 @@ impl World {
     pub fn roster(&self, text: &str) {
         self.write("users.yaml", text);
         self.commit("roster");
+    }
+
+    /// Commits users.yaml and brings it to main while others push: like a host that merges, once more on
+    /// the new tip when another push came first.
+    pub fn merge(&self, text: &str) {
+        self.write("users.yaml", text);
+        self.git(&["commit", "-q", "-a", "-m", "roster"]);
+        let mut tries = (0..MERGE_TRIES).map(|_| {
+            self.git(&["pull", "-q", "--rebase"]);
+            self.try_git_in(&self.repo(), &["push", "-q"])
+        });
+        assert!(tries.any(|push| push.code == 0), "main moved {MERGE_TRIES} times under the merge");
     }
 
     pub fn commit(&self, message: &str) {
