@@ -192,7 +192,7 @@ fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
 
 /// The first signal lets what is issued be recorded and bound; the second ends at once.
 fn watch_signals(interrupter: Interrupter) {
-    let Some(mut signals) = Signals::listen() else { return };
+    let mut signals = Signals::listen();
     tokio::spawn(async move {
         loop {
             signals.next().await;

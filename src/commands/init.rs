@@ -19,7 +19,7 @@ use crate::init::{self, Answers, Branch, Ci, Content, File, Host, Owner, RosterP
 use crate::kubeconfig::file::{self as kubeconfig, Files};
 use crate::kubeconfig::merge::Document;
 use crate::model::{ClusterName, NAME_LIMIT, RosterName};
-use crate::render::count;
+use crate::render::{count, noun};
 use crate::repo::Place;
 
 pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> {
@@ -121,7 +121,7 @@ impl Questions<'_> {
             let flags = missing.join(", ");
             return Err(Error::usage(format!(
                 "there is no terminal to ask on, and {flags} {} missing; nothing was written",
-                if missing.len() == 1 { "is" } else { "are" }
+                noun(missing.len(), ("is", "are"))
             ))
             .hint("name what is missing, as `certctl init --help` shows; without CI for now, that is `--ci none`"));
         }

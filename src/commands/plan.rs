@@ -94,9 +94,10 @@ async fn look(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<S
         Some(error) if planned.plan.clusters.is_empty() => return Err(error),
         failed => failed,
     };
+    let digested = digest::digested(&planned.plan);
     Ok(Shown {
-        digested: digest::digested(&planned.plan),
-        digest: digest::digest(&planned.plan),
+        digest: digest::digest_from(&planned.plan, &digested),
+        digested,
         refused: plan::safety::check(&source.roster, &planned.plan, None).err(),
         failed,
         plan: match &args.base {

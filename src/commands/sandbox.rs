@@ -19,7 +19,7 @@ pub fn run(args: &SandboxArgs, terminal: &Terminal) -> Result<u8> {
     let kubeconfig = args.output.clone().unwrap_or_else(|| folder.path().join("kubeconfig"));
     runtime()?.block_on(async {
         // Heard before there is anything to clean up.
-        let signals = Signals::listen();
+        let mut signals = Signals::listen();
         let sandbox = start(&args.context, args.port)?;
         write_kubeconfig(&sandbox, &kubeconfig)?;
         let _removed = Removed { path: &kubeconfig, content: sandbox.kubeconfig() };
@@ -29,10 +29,7 @@ pub fn run(args: &SandboxArgs, terminal: &Terminal) -> Result<u8> {
         ));
         terminal.say("Its administrator's kubeconfig, for kubectl and for certctl, is:");
         terminal.print(format!("{}\n", kubeconfig.display()).as_bytes())?;
-        match signals {
-            Some(mut signals) => signals.next().await,
-            None => std::future::pending().await,
-        }
+        signals.next().await;
         Ok::<_, Error>(())
     })?;
     terminal.say("Gone, and everything in it.");

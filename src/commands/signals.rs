@@ -2,22 +2,24 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Both signals, heard from the moment that this is made.
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
+/// Both signals, heard from the moment that this is made. `None` where the system gives none, and
+/// signals do what they always do.
+pub struct Signals(Option<(Signal, Signal)>);
 
 impl Signals {
-    /// Must be called inside a tokio runtime. `None` where the system gives none, and signals do what
-    /// they always do.
-    pub fn listen() -> Option<Self> {
+    /// Must be called inside a tokio runtime.
+    pub fn listen() -> Self {
         let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-        Some(Self { interrupt: interrupt.ok()?, terminate: terminate.ok()? })
+        Self(interrupt.ok().zip(terminate.ok()))
     }
 
     /// Returns at the next one.
     pub async fn next(&mut self) {
-        tokio::select! { _ = self.interrupt.recv() => {}, _ = self.terminate.recv() => {} }
+        match &mut self.0 {
+            Some((interrupt, terminate)) => {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            }
+            None => std::future::pending().await,
+        }
     }
 }

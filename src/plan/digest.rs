@@ -1,9 +1,9 @@
 //! The name of a plan: SHA-256 over what the roster drives.
 //!
 //! What the clock drives (renewals, clean-ups, what has expired or reached its `until`) is left out, so
-//! a plan that was approved on Monday still has its name on Tuesday. A binding counts by the people who join or leave its slot, not by
-//! credentials and not by the objects that a slot is split into: a renewal adds a credential, and may
-//! so split a slot, without changing anyone's rights.
+//! a plan that was approved on Monday still has its name on Tuesday. A binding counts by the people who
+//! join or leave its slot, not by credentials and not by the objects that a slot is split into: a renewal
+//! adds a credential, and may so split a slot, without changing anyone's rights.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,7 +86,12 @@ pub struct DigestedBinding {
 
 /// `sha256:<hex>`; `offline:sha256:<hex>` of a plan that saw no cluster.
 pub fn digest(plan: &Plan) -> String {
-    let digest = digest_of(&digested(plan));
+    digest_from(plan, &digested(plan))
+}
+
+/// [`digest`], where what it is over is at hand.
+pub fn digest_from(plan: &Plan, digested: &Digested) -> String {
+    let digest = digest_of(digested);
     if plan.is_offline() { format!("{OFFLINE}{digest}") } else { digest }
 }
 

@@ -56,5 +56,10 @@ pub fn grouped(number: usize) -> String {
 
 /// `1 binding`, `2 bindings`.
 pub fn count(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+    format!("{number} {word}{}", noun(number, ("", "s")))
+}
+
+/// One, or several.
+pub fn noun(number: usize, (one, several): (&'static str, &'static str)) -> &'static str {
+    if number == 1 { one } else { several }
 }

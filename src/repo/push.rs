@@ -96,7 +96,7 @@ impl Repo {
                 Outcome::Unclear(answer) => match self.remote_tip(target) {
                     Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
                     Ok(_) if tries < TRIES && (!repeated || answer.interrupted) => repeated = true,
-                    Err(_) if tries < TRIES && refusal(&answer).is_none() => {
+                    Err(_) if tries < TRIES && hint(&answer.stderr).is_none() => {
                         std::thread::sleep(OUTAGE * tries)
                     }
                     _ => return Err(failed(target, &answer, "the commit is kept in this clone")),
@@ -277,10 +277,6 @@ const CREDENTIALS: [(&str, &str); 5] = [
 ];
 
 /// What helps where it is about who pushes.
-fn refusal(answer: &Answer) -> Option<&'static str> {
-    hint(&answer.stderr)
-}
-
 fn hint(said: &str) -> Option<&'static str> {
     CREDENTIALS.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| *hint)
 }
@@ -300,7 +296,7 @@ fn out_of_reach(target: &PushTarget, error: &Error) -> Error {
 pub(super) fn failed(target: &PushTarget, answer: &Answer, kept: &str) -> Error {
     let error = Error::new(format!("the push to {target} failed; {kept}, and nothing was granted"))
         .caused_by(answer.cause());
-    let error = refusal(answer).into_iter().fold(error, |error, hint| error.hint(hint));
+    let error = hint(&answer.stderr).into_iter().fold(error, |error, hint| error.hint(hint));
     error.hint(format!("when `git push {}` works, run `certctl apply` again", words(target)))
 }
 

@@ -37,17 +37,13 @@ pub fn run(global: &Global, args: &DemoArgs, terminal: &Terminal) -> Result<u8> 
 
 async fn play(stage: &Arc<Stage>, began: Instant, keep: bool) -> Result<()> {
     let mut signals = Signals::listen();
-    let mut stopped = async || match &mut signals {
-        Some(signals) => signals.next().await,
-        None => std::future::pending().await,
-    };
     let story = tokio::task::spawn_blocking({
         let stage = Arc::clone(stage);
         move || tell(&stage)
     });
     tokio::select! {
         told = story => told.map_err(|cause| Error::new("the story broke off").caused_by(cause))??,
-        () = stopped() => {
+        () = signals.next() => {
             stage.strike();
             // The command that runs is told by the terminal as well, and nobody waits for it.
             std::process::exit(i32::from(FAILED));
@@ -59,7 +55,7 @@ async fn play(stage: &Arc<Stage>, began: Instant, keep: bool) -> Result<()> {
             .say("All of it is gone. With `--keep`, the repository and the cluster stay up to play with.");
     }
     stage.hand_over()?;
-    stopped().await;
+    signals.next().await;
     Ok(())
 }
 

@@ -176,12 +176,13 @@ impl Stage {
         } else {
             self.asks_itself(kubeconfig, request)?
         };
-        match (allowed, expected) {
-            (Some(allowed), expected) if allowed == expected => Ok(()),
-            (Some(true), _) => Err(astray("GET", &[&request.path()], "it was not refused")),
-            (Some(false), _) => Err(astray("GET", &[&request.path()], "it was refused")),
-            (None, _) => Err(astray("GET", &[&request.path()], "it failed")),
-        }
+        let instead = match allowed {
+            Some(allowed) if allowed == expected => return Ok(()),
+            Some(true) => "it was not refused",
+            Some(false) => "it was refused",
+            None => "it failed",
+        };
+        Err(astray("GET", &[&request.path()], instead))
     }
 
     /// Whether it may; `None` where it failed for another reason.
@@ -192,10 +193,10 @@ impl Stage {
         let output = output.map_err(|cause| unstarted("kubectl", cause))?;
         let said = String::from_utf8_lossy(&output.stderr);
         print(&said)?;
-        Ok(match output.status.success() {
-            true => Some(true),
-            false => said.contains("(Forbidden)").then_some(false),
-        })
+        if output.status.success() {
+            return Ok(Some(true));
+        }
+        Ok(said.contains("(Forbidden)").then_some(false))
     }
 
     /// Whether it may; `None` where it failed for another reason.

@@ -1,6 +1,6 @@
 //! Makes a long document fit: from the least important end, and never without saying how much is gone.
 
-use crate::render::grouped;
+use crate::render::{grouped, noun};
 
 /// What a section is about, the most important first: what is less is cut first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +43,7 @@ impl Section {
     /// `and 12 more bindings`.
     fn more(&self, missing: usize) -> String {
         let (before, after) = self.more;
-        let noun = if missing == 1 { self.noun.0 } else { self.noun.1 };
-        format!("{before}… and {} more {noun}{after}", grouped(missing))
+        format!("{before}… and {} more {}{after}", grouped(missing), noun(missing, self.noun))
     }
 
     fn frame(&self) -> usize {
@@ -96,7 +95,7 @@ pub(super) fn fit(headings: &[String], sections: &[Section], room: usize) -> (St
     }
     let mut text = String::new();
     let mut opened = vec![false; headings.len()];
-    let mut missing: Vec<((&str, &str), usize)> = Vec::new();
+    let mut missing: Vec<((&'static str, &'static str), usize)> = Vec::new();
     for (section, shown) in sections.iter().zip(shown) {
         if let Some(number) = shown {
             if !std::mem::replace(&mut opened[section.cluster], true) {
@@ -105,15 +104,14 @@ pub(super) fn fit(headings: &[String], sections: &[Section], room: usize) -> (St
             text.push_str(&section.text(number));
         }
         let gone = section.items.len() - shown.unwrap_or(0);
-        match missing.iter_mut().find(|(noun, _)| *noun == section.noun) {
+        match missing.iter_mut().find(|(of, _)| *of == section.noun) {
             Some((_, count)) => *count += gone,
             None => missing.push((section.noun, gone)),
         }
     }
-    let said = |((one, many), number): ((&str, &str), usize)| {
-        (number > 0).then(|| format!("{} {}", grouped(number), if number == 1 { one } else { many }))
-    };
-    (text, missing.into_iter().filter_map(said).collect())
+    missing.retain(|(_, number)| *number > 0);
+    let said = missing.into_iter().map(|(of, number)| format!("{} {}", grouped(number), noun(number, of)));
+    (text, said.collect())
 }
 
 #[cfg(test)]

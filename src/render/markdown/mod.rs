@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::text::{self, date, span};
-use super::{count, grouped};
+use super::{count, grouped, noun};
 use crate::error::Error;
 use crate::plan::bindings::{BindingAction, BindingVerb};
 use crate::plan::{ClusterPlan, CredentialAction, Plan, Reason, Verb};
@@ -233,7 +233,7 @@ fn others_summary(others: &[&CredentialAction]) -> String {
     let counts = verbs.iter().filter(|(number, _)| *number > 0);
     let counts: Vec<String> =
         counts.map(|(number, verb)| format!("{} to {verb}", grouped(*number))).collect();
-    let people = if others.len() == 1 { "person" } else { "people" };
+    let people = noun(others.len(), ("person", "people"));
     format!("{} more {people}: {}", grouped(others.len()), counts.join(", "))
 }
 

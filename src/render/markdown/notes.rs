@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::value::{code, prose};
-use super::{Context, grouped};
+use super::{Context, grouped, noun};
 use crate::error::Error;
 use crate::plan::{Plan, Reason, Unseen, digest};
 
@@ -156,8 +156,8 @@ pub(super) fn line(sentence: &str) -> String {
     text
 }
 
-fn more(number: usize, one: &'static str, many: &'static str) -> Option<String> {
-    (number > 0).then(|| format!("… and {} more {}", grouped(number), if number == 1 { one } else { many }))
+fn more(number: usize, one: &'static str, several: &'static str) -> Option<String> {
+    (number > 0).then(|| format!("… and {} more {}", grouped(number), noun(number, (one, several))))
 }
 
 fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
