@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -45,9 +45,7 @@ fn the_story_ends_well_and_leaves_nothing_behind() {
 
 /// A program on the machine's PATH.
 fn install(machine: &Path, name: &str, script: &str) {
-    let path = machine.join("bin").join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    certctl_testing::executable(&machine.join("bin").join(name), script);
 }
 
 #[test]

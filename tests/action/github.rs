@@ -1,8 +1,9 @@
 //! action/github: a plan as a comment, a fork's plan as a quotation.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 
+use certctl_testing::executable;
 use serde_json::{Value, json};
 
 use super::host::{ME, Pull, TOKEN};
@@ -344,11 +345,10 @@ fn certctl_is_the_one_on_path_or_is_built_from_what_the_scripts_are_part_of() {
 
 /// Puts a cargo on PATH that says where it runs, and builds a certctl.
 fn a_cargo(world: &World) -> String {
-    let cargo = world.write(
-        "cargo/cargo",
-        "#!/bin/sh\npwd\nwhile [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\"\n: > \"$2/bin/certctl\"\n",
+    executable(
+        &world.path("cargo/cargo"),
+        "pwd\nwhile [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\"\n: > \"$2/bin/certctl\"",
     );
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("executable");
     format!("{}:{}", world.path("cargo").display(), std::env::var("PATH").unwrap_or_default())
 }
 

@@ -1,9 +1,9 @@
 //! GitLab's template and action/gitlab: a plan as a note on the merge request.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use certctl_testing::executable;
 use serde_json::Value;
 
 use super::host::{ME, TOKEN};
@@ -178,9 +178,8 @@ fn what_the_repository_holds_never_becomes_the_program_that_gets_the_kubeconfig(
         let world = World::new();
         let plant = |branch: &str| {
             world.git("clone", &["checkout", "-q", branch]);
-            let path =
-                world.write(&format!("clone/{planted}"), "#!/bin/sh\ntouch \"$CI_PROJECT_DIR/../pwned\"\n");
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+            let path = world.path(&format!("clone/{planted}"));
+            executable(&path, "touch \"$CI_PROJECT_DIR/../pwned\"");
             world.git("clone", &["add", "--force", planted]);
             world.commit("harmless");
             world.git("clone", &["push", "-qf", "origin", branch]);
@@ -231,10 +230,9 @@ fn the_push_has_the_token_and_certctl_has_not() {
         // What certctl does with git, and nothing else of it.
         let certctl = world.path("bin/certctl");
         fs::remove_file(&certctl).expect("the link");
-        let script = "#!/bin/sh\nset -e\nenv > ../seen\n\
-            git -c user.name=a -c user.email=a@example.com commit -q --allow-empty -m records\ngit push -q origin HEAD:main\n";
-        world.write("bin/certctl", script);
-        fs::set_permissions(&certctl, fs::Permissions::from_mode(0o755)).expect("executable");
+        let script = "set -e\nenv > ../seen\n\
+            git -c user.name=a -c user.email=a@example.com commit -q --allow-empty -m records\ngit push -q origin HEAD:main";
+        executable(&certctl, script);
         // The image's own helper knows another one, and would be told ours.
         let helper = format!("[credential]\nhelper = store --file {}\n", world.path("told").display());
         world.write("home/.gitconfig", helper);

@@ -1,10 +1,10 @@
 //! A repository on a host, a pull request to it, and the runner's checkout of that.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use certctl_testing::executable;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -113,8 +113,7 @@ impl World {
         let listener = self.path("bin/certctl");
         fs::remove_file(&listener).expect("the link");
         let seen = self.path("seen");
-        self.write("bin/certctl", format!("#!/bin/sh\nenv >> '{}'\nexec '{real}' \"$@\"\n", seen.display()));
-        fs::set_permissions(&listener, fs::Permissions::from_mode(0o755)).expect("executable");
+        executable(&listener, &format!("env >> '{}'\nexec '{real}' \"$@\"", seen.display()));
         run();
         fs::read_to_string(seen).expect("certctl was run")
     }

@@ -1,6 +1,5 @@
 //! Whatever is wrong around it: a clear error, a hint, exit 1, nothing half done.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -164,9 +163,7 @@ pub fn a_push_that_is_declined_binds_nothing_and_is_made_up_for_later(plane: &'s
     let world = World::new(plane, "declined");
     world.roster(&one(&world, "dina"));
     let hook = world.path("origin.git/hooks/pre-receive");
-    std::fs::create_dir_all(hook.parent().expect("a folder")).expect("a folder");
-    std::fs::write(&hook, "#!/bin/sh\necho 'the books are closed' >&2\nexit 1\n").expect("a hook");
-    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    certctl_testing::executable(&hook, "echo 'the books are closed' >&2\nexit 1");
     let origin = world.git(&["rev-parse", "origin/main"]);
 
     let ran = world.certctl(&["apply", "--auto-approve"]).expect(1);

@@ -2,8 +2,8 @@
 //! protected, clones as CI leaves them; and what apply says of it to machines.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
+use certctl_testing::executable;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -93,16 +93,10 @@ fn requests(world: &World) -> usize {
     world.calls(0).iter().filter(|event| created(event)).count()
 }
 
-fn hook(file: std::path::PathBuf, script: &str) {
-    fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
-    fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("written");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
-}
-
 /// Nobody may push to main but the colleague who merges.
 fn protect(world: &World) {
-    hook(
-        world.path("origin.git/hooks/update"),
+    executable(
+        &world.path("origin.git/hooks/update"),
         "[ \"$1\" != refs/heads/main ] || [ -n \"$MERGE\" ] || { echo 'Not allowed to push to protected branch main' >&2; exit 1; }",
     );
 }
@@ -226,8 +220,8 @@ pub fn a_merge_between_our_commit_and_our_push_is_built_upon(plane: &'static Clu
     // Our git has asked where main is; before it sends anything, ben is taken off the roster.
     roster(&world, &["ann"]);
     world.git(&["commit", "-qam", "merge"]);
-    hook(
-        world.path("ci/.git/hooks/pre-push"),
+    executable(
+        &world.path("ci/.git/hooks/pre-push"),
         "[ -e ../pushed ] || { touch ../pushed; env -u GIT_DIR git -C ../repo push -q origin main; }",
     );
     let (ran, document) = apply(&world, "ci", &[]);

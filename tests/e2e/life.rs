@@ -775,14 +775,9 @@ pub fn a_second_signal_ends_at_once(plane: &'static Cluster) {
     let (hold, begun) = (world.path("hold"), world.path("begun"));
     fs::write(&hold, "").expect("written");
     let hook = world.path("origin.git/hooks/pre-receive");
-    let script = format!(
-        "#!/bin/sh\n: >{}\nwhile [ -e {} ]; do sleep 0.1; done\nexit 1\n",
-        begun.display(),
-        hold.display()
-    );
-    fs::write(&hook, script).expect("written");
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&hook, executable).expect("executable");
+    let script =
+        format!(": >{}\nwhile [ -e {} ]; do sleep 0.1; done\nexit 1", begun.display(), hold.display());
+    certctl_testing::executable(&hook, &script);
     let mut running = start(world.certctl_command(None, &["apply", "--auto-approve"]));
     until("push", || begun.exists());
     signal(&running, "INT");

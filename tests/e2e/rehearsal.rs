@@ -2,7 +2,6 @@
 //! apply in a clone as checkouts leave it, the commit that comes back, and two of all that at once.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -195,15 +194,13 @@ pub fn a_push_between_our_commit_and_our_push_loses_nothing(plane: &'static Clus
         let folder = world.path(&clone);
         // Runs after our commit and before our push reaches the remote: somebody else's push comes first.
         let hook = folder.join(".git/hooks/pre-push");
-        fs::create_dir_all(hook.parent().expect("a folder")).expect("a folder");
         let script = format!(
-            "#!/bin/sh\nset -e\n[ -e {done} ] && exit 0\n: > {done}\ncd {clone}\nunset GIT_DIR\n\
-             echo {race} > notes.txt\ngit add notes.txt\ngit commit -q -m notes\ngit push -q\n",
+            "set -e\n[ -e {done} ] && exit 0\n: > {done}\ncd {clone}\nunset GIT_DIR\n\
+             echo {race} > notes.txt\ngit add notes.txt\ngit commit -q -m notes\ngit push -q",
             done = folder.join("pushed").display(),
             clone = world.repo().display(),
         );
-        fs::write(&hook, script).expect("a hook");
-        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("executable");
+        certctl_testing::executable(&hook, &script);
         fs::write(folder.join(".git/info/exclude"), "pushed\n").expect("an exclusion");
         world.certctl_in(&clone, &["apply", "--auto-approve"]).expect(0);
         everyone_has_access(&world, &people, 1);

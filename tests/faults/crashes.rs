@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use crate::checks;
@@ -39,15 +38,13 @@ const MOST: usize = 12;
 
 /// A git that counts its runs in `steps`, and kills whoever ran it before or after the one that
 /// `kill` names.
-const GIT: &str = r#"#!/bin/sh
-echo >>"$STEPS"
+const GIT: &str = r#"echo >>"$STEPS"
 step=$(wc -l <"$STEPS")
 if [ "$KILL" = "before $step" ]; then kill -9 $PPID; exit 1; fi
 PATH=${PATH#*:} git "$@"
 code=$?
 if [ "$KILL" = "after $step" ]; then kill -9 $PPID; fi
-exit $code
-"#;
+exit $code"#;
 
 /// The moment of a crash.
 #[derive(Debug, Clone)]
@@ -79,9 +76,7 @@ impl Moment {
 
 fn with_git(world: &World, kill: &str) -> Command {
     let (folder, steps) = (world.path("bin"), world.path("steps"));
-    fs::create_dir(&folder).expect("a folder");
-    fs::write(folder.join("git"), GIT).expect("a script");
-    fs::set_permissions(folder.join("git"), fs::Permissions::from_mode(0o755)).expect("executable");
+    certctl_testing::executable(&folder.join("git"), GIT);
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH"));
     let mut command = world.apply_command();
     command.env("PATH", path).env("STEPS", steps).env("KILL", kill);

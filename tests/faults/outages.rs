@@ -2,7 +2,6 @@
 //! that is not recorded.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
 use certctl_sandbox::faults::{Fault, On};
@@ -90,9 +89,7 @@ fn a_push_that_is_declined_binds_nobody_and_cuts_off_who_is_to_go() {
     let fixture = mixed();
     let world = fixture.copy();
     let hook = world.path("origin.git/hooks/pre-receive");
-    fs::create_dir_all(hook.parent().expect("a folder")).expect("a folder");
-    fs::write(&hook, "#!/bin/sh\necho this branch is frozen\nexit 1\n").expect("a hook");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("executable");
+    certctl_testing::executable(&hook, "echo this branch is frozen\nexit 1");
     let broken = world.start(world.apply_command()).end();
     assert_ne!(broken.code, Some(0), "the push was declined:\n{}", broken.said);
     assert!(broken.said.contains("this branch is frozen"), "the host's words are missing:\n{}", broken.said);

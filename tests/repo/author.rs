@@ -22,8 +22,7 @@ stories! {
         let clone = place.alone();
         let program = place.0.join("sign");
         // Stands in for gpg: git asks for a status line and a signature, and gives it the commit.
-        fs::write(&program, "#!/bin/sh\ncat >/dev/null\necho '[GNUPG:] SIG_CREATED ' >&2\necho '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----'\n").unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&program, "cat >/dev/null\necho '[GNUPG:] SIG_CREATED ' >&2\necho '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----'");
         clone.git(&format!("config gpg.program {}", program.display()));
         clone.git("config commit.gpgsign true");
         let repo = clone.open();

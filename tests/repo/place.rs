@@ -8,6 +8,7 @@ pub use std::path::{Path, PathBuf};
 pub use std::process::Command;
 
 pub use certctl::repo::{Changes, PushTarget, Repo, TRAILER};
+pub use certctl_testing::executable;
 
 /// Declares tests whose bodies run in a child process with nothing of the caller's environment.
 macro_rules! stories {
@@ -182,13 +183,6 @@ impl Clone {
         self.git("add -A");
         self.git(&format!("commit -qm {message}"));
     }
-}
-
-/// A shell script that can be run.
-pub fn executable(file: &Path, script: &str) {
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Runs git; no argument can hold a space.

@@ -34,8 +34,7 @@ stories! {
         commit(&repo, ALICE, "alice again\n");
         theirs.put(BOB, "bob\n");
         theirs.put("users.yaml", "kind: Roster # edited\n");
-        theirs.put("run", "#!/bin/sh\n");
-        fs::set_permissions(theirs.0.join("run"), fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&theirs.0.join("run"), "");
         fs::remove_file(theirs.0.join("README")).unwrap();
         theirs.commit_all("theirs");
         theirs.git("push -q");
@@ -91,8 +90,7 @@ stories! {
         theirs.git("push -q");
         let sends = place.0.join("upload-pack");
         let sender = |script: &str| {
-            fs::write(&sends, format!("#!/bin/sh\ncd {}\n{script}\n", place.0.display())).unwrap();
-            fs::set_permissions(&sends, fs::Permissions::from_mode(0o755)).unwrap();
+            executable(&sends, &format!("cd {}\n{script}", place.0.display()));
         };
         clone.git(&format!("config remote.origin.uploadpack {}", sends.display()));
 

@@ -1,6 +1,8 @@
 //! The environment of a machine on which nobody has set anything.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -21,4 +23,14 @@ pub fn scrubbed(program: impl AsRef<OsStr>, folder: &Path, home: &Path, tmp: &Pa
         command.env(format!("GIT_{who}_EMAIL"), "admin@example.com");
     }
     command
+}
+
+/// A shell script that can be run, in a folder that is made.
+///
+/// # Panics
+/// It cannot be written.
+pub fn executable(file: &Path, script: &str) {
+    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    fs::write(file, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("executable");
 }

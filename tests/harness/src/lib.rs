@@ -25,7 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use crate::environment::scrubbed;
+pub use crate::environment::{executable, scrubbed};
 pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;
