@@ -153,11 +153,11 @@ fn message(roster: &Roster, targets: &[Target], outcome: &Outcome, skip_ci: bool
             let new = issued.get(&action.user).map(|issued| &issued.credential);
             let said = match (action.verb, new, &action.credential) {
                 (Verb::Issue | Verb::Renew | Verb::Rotate, Some(new), _) => {
-                    format!("{} until {}: {}", new.id, date(new.not_after), action.reason)
+                    format!("{} until {}: {}", new.id, date(new.not_after), action.why())
                 }
-                (Verb::Revoke, _, Some(old)) => format!("{old}: {}", action.reason),
+                (Verb::Revoke, _, Some(old)) => format!("{old}: {}", action.why()),
                 (Verb::Rotate, None, Some(old)) => {
-                    format!("{old} cut off, and no new one issued: {}", action.reason)
+                    format!("{old} cut off, and no new one issued: {}", action.why())
                 }
                 _ => continue,
             };

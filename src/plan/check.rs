@@ -51,6 +51,10 @@ pub fn keys(
         else {
             continue;
         };
+        // Who gets nothing more needs no other key.
+        if !people::lasts(user.until, now) {
+            continue;
+        }
         let wrong = if credential.key.is_some() {
             // Its private half was sealed, and lies in the history of the repository for good.
             format!("{owner}'s credential {}, whose key certctl made", credential.id)

@@ -69,5 +69,5 @@ fn withdrawn(plan: &ClusterPlan, base: &ClusterPlan) -> Vec<String> {
         let replaced = action.verb == Verb::Renew && anyone.contains(&action.user);
         !still.contains(&(&action.user, action.verb)) && !replaced
     });
-    gone.map(|action| format!("{} {} ({})", action.verb, action.user, action.reason)).collect()
+    gone.map(|action| format!("{} {} ({})", action.verb, action.user, action.why())).collect()
 }

@@ -36,7 +36,7 @@ use crate::record::{Credential, Record};
 use crate::roster::Roster;
 pub use bindings::{BindingAction, Holder};
 use observed::ClusterState;
-pub use people::{CredentialAction, Issuance, Reason, Verb};
+pub use people::{CredentialAction, Handover, Issuance, Reason, Verb};
 
 /// What is known of one cluster: read from it, and from the repository.
 #[derive(Debug, Clone, Default)]

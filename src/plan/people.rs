@@ -98,6 +98,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// What is different about the recipients, if anything.
+    fn of_recipients(removed: usize, added: usize) -> Option<Self> {
+        match (removed, added) {
+            (0, 0) => None,
+            (0, added) => Some(Self::RecipientsAdded(added)),
+            (removed, added) => Some(Self::RecipientsRemoved { removed, added }),
+        }
+    }
+
     /// Whether the roster drives it, rather than the clock: only then is it part of the digest.
     pub fn roster_driven(&self) -> bool {
         !matches!(self, Self::Expired(_) | Self::Due(_) | Self::Until { edited: false, .. })
@@ -135,6 +144,36 @@ fn recipients(count: usize, what: &str) -> String {
     if count == 1 { format!("a recipient was {what}") } else { format!("{count} recipients were {what}") }
 }
 
+/// Who can use the new credential, compared with the last one of the same person, whatever the reason
+/// for it is: an edit that hands over someone's access must not hide behind another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Handover {
+    /// No longer a recipient.
+    pub removed: usize,
+    /// Newly a recipient.
+    pub added: usize,
+    /// Whether a key is brought that the last one was not for.
+    pub key: bool,
+}
+
+impl Handover {
+    fn between(last: &Credential, wanted: &Issuance) -> Self {
+        let (removed, added) = recipient_changes(wanted, last);
+        let key = matches!(&wanted.key, KeySource::Brought(brought) if brought.id != last.id);
+        Self { removed, added, key }
+    }
+
+    /// Whether the recipients are others.
+    pub fn recipients(self) -> bool {
+        self.removed + self.added > 0
+    }
+
+    /// Whether a reviewer has to ask its owner.
+    pub fn to_others(self) -> bool {
+        self.recipients() || self.key
+    }
+}
+
 /// One decision about one credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialAction {
@@ -154,11 +193,25 @@ pub struct CredentialAction {
     pub remains: usize,
     /// Whether the credential that is revoked was its owner's while the roster protected them.
     pub protected: bool,
+    /// Whether the new one is for others to use.
+    pub handover: Handover,
     /// What to issue.
     pub issuance: Option<Issuance>,
 }
 
 impl CredentialAction {
+    /// The reason, and what else a reader must not miss.
+    pub fn why(&self) -> String {
+        let Handover { removed, added, key } = self.handover;
+        let recipients = Reason::of_recipients(removed, added)
+            .filter(|changed| *changed != self.reason)
+            .map(|changed| changed.to_string());
+        let brought = key && !matches!(self.reason, Reason::Key(..) | Reason::Csr);
+        let brought = brought.then(|| "KEY CHANGED to another of their own".to_owned());
+        let said = [Some(self.reason.to_string()), recipients, brought];
+        said.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
     /// Until when the old credential still authenticates.
     pub fn old_until(&self) -> Timestamp {
         self.cut_off_until.unwrap_or(self.not_after)
@@ -328,6 +381,7 @@ impl People {
             cut_off_until: Some(credential.not_after),
             remains: 0,
             protected: credential.protected,
+            handover: Handover::default(),
             issuance: None,
         });
     }
@@ -351,8 +405,10 @@ impl People {
         // The newest active one is what the person uses; else a superseded one that outlives its successor.
         let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
 
+        let after_expiry = newest_expired(name, observed)
+            .map(|expired| edited(&issuance, expired).unwrap_or(Reason::Expired(expired.not_after)));
         let (verb, reason) = match active {
-            None => match (newest_expired(name, observed), live.is_empty()) {
+            None => match (after_expiry, live.is_empty()) {
                 (Some(reason), _) => (Verb::Renew, Some(reason)),
                 (None, false) => (Verb::Issue, Some(Reason::Again)),
                 (None, true) => (Verb::Issue, Some(Reason::New)),
@@ -364,7 +420,7 @@ impl People {
                 Some(reason) => (Verb::Rotate, Some(reason)),
                 // They need one that is theirs to decrypt.
                 None if active.state != State::Active => {
-                    (Verb::Renew, Some(newest_expired(name, observed).unwrap_or(Reason::Again)))
+                    (Verb::Renew, Some(after_expiry.unwrap_or(Reason::Again)))
                 }
                 None => (
                     Verb::Renew,
@@ -419,6 +475,7 @@ impl People {
             cut_off_until: active.filter(|_| verb == Verb::Rotate).map(|credential| credential.not_after),
             remains: 0,
             protected: false,
+            handover: last(name, observed).map(|last| Handover::between(last, &issuance)).unwrap_or_default(),
             issuance: Some(issuance),
         });
     }
@@ -471,11 +528,31 @@ fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Times
     }
 }
 
-/// That the credential which someone used has expired, where it did. One that was revoked was not used.
-fn newest_expired(name: &UserName, observed: &Observed) -> Option<Reason> {
-    let credentials = observed.records.get(name).into_iter().flat_map(|record| &record.credentials);
-    let expired = credentials.filter(|c| c.state == State::Active).map(|c| c.not_after).max();
-    expired.map(Reason::Expired)
+fn recorded<'a>(name: &UserName, observed: &'a Observed) -> impl Iterator<Item = &'a Credential> {
+    observed.records.get(name).into_iter().flat_map(|record| &record.credentials)
+}
+
+/// The credential which someone used and that has expired, where there is none in its place. One that was
+/// revoked was not used.
+fn newest_expired<'a>(name: &UserName, observed: &'a Observed) -> Option<&'a Credential> {
+    let used = recorded(name, observed).filter(|c| c.state == State::Active);
+    used.max_by_key(|c| (c.not_after, c.id.as_str()))
+}
+
+/// What someone had last: of what was not revoked, or else of everything, the newest.
+fn last<'a>(name: &UserName, observed: &'a Observed) -> Option<&'a Credential> {
+    recorded(name, observed)
+        .max_by_key(|c| (c.state != State::Revoked, c.not_before, c.state == State::Active, c.id.as_str()))
+}
+
+/// What the roster asks for that an expired credential was not. It cuts off nobody, but the clock alone
+/// would not have done it. Groups that are only gone from the certificate, the clock may have ended.
+fn edited(wanted: &Issuance, expired: &Credential) -> Option<Reason> {
+    let (removed, added) = recipient_changes(wanted, expired);
+    let gained = |group: &GroupName| !expired.in_certificate_groups.contains(group);
+    Reason::of_recipients(removed, added).or_else(|| cut_off(wanted, expired)).filter(|reason| {
+        *reason != Reason::InCertificateGroups || wanted.in_certificate_groups.iter().any(gained)
+    })
 }
 
 /// Whether the new credential would have the key, and so the group, of the old one.
@@ -503,7 +580,7 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
     }
     let (removed, added) = recipient_changes(wanted, active);
     if removed > 0 {
-        return Some(Reason::RecipientsRemoved { removed, added });
+        return Reason::of_recipients(removed, added);
     }
     let (key, csr) = match &wanted.key {
         KeySource::Made(key) => (Some(*key), None),
@@ -521,9 +598,9 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
 
 /// A difference that asks for a new credential while the old one may live on.
 fn overlap(wanted: &Issuance, active: &Credential, observed: &Observed) -> Option<Reason> {
-    let (_, added) = recipient_changes(wanted, active);
-    if added > 0 {
-        return Some(Reason::RecipientsAdded(added));
+    let (removed, added) = recipient_changes(wanted, active);
+    if let Some(reason) = Reason::of_recipients(removed, added) {
+        return Some(reason);
     }
     if active.server != observed.server && observed.sees(Unseen::Server) {
         return Some(Reason::Server);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::observed::{self, SigningRequest};
-use super::people::{People, Reason, Verb, lasts};
+use super::people::{People, Verb, lasts};
 use super::remains::Foreign;
 use super::{Observed, Warning};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
@@ -98,11 +98,19 @@ fn certificates(
                 );
             }
         }
-        if let Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_) = action.reason {
+        if action.handover.recipients() {
             warn(
                 "recipient-changed",
                 format!(
                     "{user}'s recipients changed: whoever holds the new key gets {user}'s access; make sure that {user} asked for it"
+                ),
+            );
+        }
+        if action.handover.key {
+            warn(
+                "key-changed",
+                format!(
+                    "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
                 ),
             );
         }

@@ -173,7 +173,7 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
         action: action.verb.word(),
         user: action.user.to_string(),
         credential: action.credential.as_ref().map(ToString::to_string),
-        reason: action.reason.to_string(),
+        reason: action.why(),
         not_after: action.not_after.to_string(),
     });
     let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {

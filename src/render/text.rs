@@ -185,15 +185,16 @@ fn people(
 /// cluster was read.
 pub fn reason(action: &CredentialAction, online: bool) -> String {
     let id = action.credential.as_ref().map_or("", |id| id.as_str());
+    let why = action.why();
     match action.verb {
-        Verb::Issue => action.reason.to_string(),
-        Verb::Renew if id.is_empty() => action.reason.to_string(),
-        Verb::Renew => format!("{}; {id} stays bound until it expires", action.reason),
-        Verb::Rotate => format!("{}; {id} is cut off{}", action.reason, but_for(action.remains)),
+        Verb::Issue => why,
+        Verb::Renew if id.is_empty() => why,
+        Verb::Renew => format!("{why}; {id} stays bound until it expires"),
+        Verb::Rotate => format!("{why}; {id} is cut off{}", but_for(action.remains)),
         Verb::Revoke => match action.remains {
-            0 if !online => format!("{}; {id} is cut off", action.reason),
-            0 => format!("{}; {id} keeps only what system:authenticated may do", action.reason),
-            remains => format!("{}; {id} is cut off{}", action.reason, but_for(remains)),
+            0 if !online => format!("{why}; {id} is cut off"),
+            0 => format!("{why}; {id} keeps only what system:authenticated may do"),
+            remains => format!("{why}; {id} is cut off{}", but_for(remains)),
         },
     }
 }

@@ -1,6 +1,6 @@
 //! The name of a plan: what changes it, and what must not.
 
-use certctl::plan::digest;
+use certctl::plan::{Verb, digest};
 use certctl::render::{Style, difference};
 
 use crate::story::{Story, TEAM, subject};
@@ -88,6 +88,43 @@ fn a_grant_to_someone_whom_the_clock_renews_is_no_secret() {
         story.edit("{clusterRole: view}", "{clusterRole: view}\n  - {clusterRole: cluster-admin}");
         assert_ne!(story.digest(), renewed, "after {days}");
     }
+}
+
+/// Whoever has nothing any more gets something again by the clock alone. What else they would get is not
+/// the clock's doing.
+#[test]
+fn what_is_edited_of_someone_whose_last_one_expired_is_no_renewal() {
+    let team = TEAM.replace("users:", "- {name: ops, inCertificate: true}\nusers:");
+    let mut expired = Story::applied(&team);
+    let nothing_to_do = expired.digest();
+    expired.wait("40d");
+    assert_eq!(expired.digest(), nothing_to_do, "everyone's has expired");
+    for (from, to, why) in [
+        ("age1alice", "age1mallory", "RECIPIENT CHANGED: 1 removed, 1 added"),
+        ("[age1alice]", "[age1alice, age1mallory]", "RECIPIENT CHANGED: a recipient was added"),
+        ("[age1alice]", "[age1alice], key: ecdsa-p384", "key changed from ecdsa-p256 to ecdsa-p384"),
+        ("[age1alice], groups: [", "[age1alice], groups: [ops, ", "the groups in its certificate changed"),
+    ] {
+        let mut edited = expired.clone();
+        edited.edit(from, to);
+        assert_ne!(edited.digest(), nothing_to_do, "{why}");
+        let plan = edited.plan();
+        let alice = plan.people.iter().find(|action| action.user.as_str() == "alice").expect("alice");
+        assert_eq!((alice.verb, alice.why().as_str()), (Verb::Renew, why));
+    }
+}
+
+/// A membership that was to end is the clock's doing, also where the certificate ended with it.
+#[test]
+fn a_group_that_left_the_certificate_in_time_is_a_renewal() {
+    let team = TEAM.replace("users:", "- {name: ops, inCertificate: true}\nusers:");
+    let team =
+        team.replace("[age1alice], groups: [", "[age1alice], groups: [{name: ops, until: 2026-01-15}, ");
+    let mut story = Story::applied(&team);
+    let nothing_to_do = story.digest();
+    story.wait("20d");
+    assert!(story.plan().people.iter().any(|action| action.user.as_str() == "alice"));
+    assert_eq!(story.digest(), nothing_to_do);
 }
 
 #[test]

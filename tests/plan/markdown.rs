@@ -124,6 +124,48 @@ fn a_changed_recipient_and_a_group_in_the_certificate_stand_out() {
     );
 }
 
+/// Whatever else is edited with it, and whatever the clock did to the credential before.
+#[test]
+fn an_access_that_is_handed_over_stands_out_in_any_company() {
+    let caution = |story: &Story, what: &str| {
+        let text = markdown::render(&story.whole(), context(), LONGEST_COMMENT);
+        let line = format!("**{what}: `alice`.** Whoever holds the new key gets this access.");
+        assert!(text.contains(&line), "`{line}` is not in:\n{text}");
+        assert!(!text.contains("<summary>1 renewal"), "alice's is folded away:\n{text}");
+    };
+    let alone = Story::applied(TEAM);
+    let mut expired = alone.clone();
+    expired.wait("40d");
+    for (from, to) in [
+        ("[age1alice]", "[age1mallory], generation: 2"),
+        ("[age1alice]", "[age1alice, age1mallory], generation: 2"),
+        ("[age1alice]", "[age1alice, age1mallory], key: ecdsa-p384"),
+    ] {
+        for before in [&alone, &expired] {
+            let mut story = before.clone();
+            story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "").edit(from, to);
+            caution(&story, "Recipients change");
+            assert!(story.text().contains("RECIPIENT CHANGED"), "{}", story.text());
+        }
+    }
+    // Gone for a while, and back with the key of somebody else.
+    let mut back = alone.clone();
+    back.edit("- {name: alice,", "- {name: carol,").apply();
+    back.edit("- {name: carol, recipients: [age1alice]", "- {name: alice, recipients: [age1mallory]");
+    caution(&back, "Recipients change");
+    // With a key that is not made here.
+    for rest in ["", ", generation: 2"] {
+        let mut story = alone.clone();
+        story.edit("[age1alice]", &format!("[age1alice], csr: alice.csr{rest}"));
+        story.brings("alice", b"mallory's", "request");
+        caution(&story, "Another key is brought");
+        story.apply();
+        assert_eq!(story.plan().warnings, [], "the same key, when it is known");
+        story.brings("alice", b"another of mallory's", "another request");
+        caution(&story, "Another key is brought");
+    }
+}
+
 #[test]
 fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
     let mut story = Story::applied(TEAM);

@@ -830,6 +830,18 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
     assert!(story.try_plan().is_ok());
 }
 
+/// Their time is over, and their line still stands in the roster: nobody else's plan stops for it.
+#[test]
+fn a_key_that_was_cut_off_stops_no_plan_once_its_owner_gets_nothing_more() {
+    let mut story = Story::of(TEAM);
+    story.edit("{name: bob, ", "{name: bob, csr: bob.csr, ");
+    story.brings("bob", b"bob's", "request").apply();
+    story.edit("csr: bob.csr, ", "csr: bob.csr, until: 2025-12-31, ").apply();
+    assert!(story.bound("bob").is_empty() && story.plan().is_empty());
+    story.edit("until: 2025-12-31", "until: 2026-12-31");
+    assert!(story.text().contains("user `bob`'s csr brings the public key of bob's revoked credential"));
+}
+
 #[test]
 fn a_certificate_ends_with_the_membership_that_is_written_into_it() {
     let body = TEAM.replace("- name: developers\n", "- name: developers\n  inCertificate: true\n").replace(

@@ -267,7 +267,7 @@ fn person(action: &CredentialAction, done: Option<(&Outcome, &ClusterOutcome)>) 
     PersonReport {
         user: action.user.to_string(),
         action: action.verb.word(),
-        reason: action.reason.to_string(),
+        reason: action.why(),
         outcome: done.map_or(PersonOutcome::NotTried, |(outcome, done)| outcome_of(action, outcome, done)),
         credential: new.map(|new| new.id.to_string()),
         not_after: new.map(|new| new.not_after).or(old_until).map(|at| at.to_string()),

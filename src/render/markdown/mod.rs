@@ -17,7 +17,7 @@ use super::text::{self, date, span};
 use super::{count, grouped, noun};
 use crate::error::Error;
 use crate::plan::bindings::{BindingAction, BindingVerb};
-use crate::plan::{ClusterPlan, CredentialAction, Plan, Reason, Verb};
+use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
 use cut::{Rank, Section};
 use value::{code, prose};
 
@@ -239,12 +239,12 @@ fn others_summary(others: &[&CredentialAction]) -> String {
 
 /// What a reader must not miss comes first.
 fn weight(action: &CredentialAction) -> (u8, &str) {
-    let weight = match (&action.reason, action.verb) {
-        (Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_), _) => 0,
-        (_, Verb::Revoke) => 1,
-        (_, Verb::Rotate) => 2,
-        (_, Verb::Issue) => 3,
-        (_, Verb::Renew) => 4,
+    let weight = match action.verb {
+        _ if action.handover.to_others() => 0,
+        Verb::Revoke => 1,
+        Verb::Rotate => 2,
+        Verb::Issue => 3,
+        Verb::Renew => 4,
     };
     (weight, action.user.as_str())
 }
@@ -256,11 +256,8 @@ fn row(action: &CredentialAction, now: Timestamp) -> String {
         Verb::Rotate => "🟡",
         Verb::Revoke => "🔴",
     };
-    let reason = prose(&action.reason.to_string());
-    let mut why = match action.reason {
-        Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_) => format!("**{reason}**"),
-        _ => reason,
-    };
+    let why = prose(&action.why());
+    let mut why = if action.handover.to_others() { format!("**{why}**") } else { why };
     if action.remains > 0 {
         let _ = write!(why, "; **keeps access through {} of others**", count(action.remains, "binding"));
     }

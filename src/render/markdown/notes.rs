@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::value::{code, prose};
 use super::{Context, grouped, noun};
 use crate::error::Error;
-use crate::plan::{Plan, Reason, Unseen, digest};
+use crate::plan::{Handover, Plan, Unseen, digest};
 
 /// The role that may do everything, as a plan names it.
 const FULL_CONTROL: &str = "ClusterRole cluster-admin";
@@ -30,16 +30,16 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     }
     lines.extend(context.refused.map(error_line));
     let actions = || plan.clusters.iter().flat_map(|cluster| &cluster.people);
-    let changed = actions().filter(|action| {
-        matches!(action.reason, Reason::RecipientsRemoved { .. } | Reason::RecipientsAdded(_))
-    });
-    let changed: BTreeSet<&str> = changed.map(|action| action.user.as_str()).collect();
-    if !changed.is_empty() {
-        lines.push(format!(
-            "**Recipients change: {}.** Whoever holds the new key gets this access. Make sure that the person asked for it.",
-            names(changed)
-        ));
-    }
+    let handed_over = |what: &str, is: &dyn Fn(Handover) -> bool| {
+        let whose = actions().filter(|action| is(action.handover));
+        let whose: BTreeSet<&str> = whose.map(|action| action.user.as_str()).collect();
+        (!whose.is_empty()).then(|| {
+            let whose = names(whose);
+            format!("**{what}: {whose}.** Whoever holds the new key gets this access. Make sure that the person asked for it.")
+        })
+    };
+    lines.extend(handed_over("Recipients change", &|handover| handover.recipients()));
+    lines.extend(handed_over("Another key is brought", &|handover| handover.key));
     let digested = digest::digested(plan);
     let grants = digested.clusters.iter().flat_map(|cluster| &cluster.bindings);
     for grant in grants.filter(|grant| grant.role == FULL_CONTROL && !grant.joins.is_empty()) {
@@ -73,8 +73,8 @@ pub(super) fn warnings(plan: &Plan) -> String {
     let all =
         plan.clusters.iter().flat_map(|cluster| cluster.warnings.iter().map(move |w| (&cluster.name, w)));
     // Said above already, in fewer words.
-    let mut found: Vec<_> =
-        all.filter(|(_, w)| w.code != "recipient-changed" && w.code != "in-certificate").collect();
+    const SAID: [&str; 3] = ["recipient-changed", "key-changed", "in-certificate"];
+    let mut found: Vec<_> = all.filter(|(_, warning)| !SAID.contains(&warning.code)).collect();
     let mild = |code: &str| code == "until-soon";
     found.sort_by_key(|(_, warning)| mild(warning.code));
     let lines = found.iter().take(MOST_LINES).map(|(cluster, warning)| {
