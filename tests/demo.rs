@@ -4,10 +4,15 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A machine with git on the PATH, and nothing else.
+/// certctl on a machine with git on the PATH, and nothing else.
 fn certctl(machine: &Path) -> Command {
+    on(machine, env!("CARGO_BIN_EXE_certctl"))
+}
+
+/// A program on that machine.
+fn on(machine: &Path, program: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let git = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file());
     let bin = machine.join("bin");
@@ -16,8 +21,7 @@ fn certctl(machine: &Path) -> Command {
         fs::create_dir(machine.join("tmp")).expect("a folder");
         symlink(git.expect("git is on the PATH"), bin.join("git")).expect("a link");
     }
-    let mut command =
-        certctl_testing::scrubbed(env!("CARGO_BIN_EXE_certctl"), machine, machine, &machine.join("tmp"));
+    let mut command = certctl_testing::scrubbed(program, machine, machine, &machine.join("tmp"));
     command.env("PATH", bin);
     command
 }
@@ -86,14 +90,50 @@ fn a_kept_stage_can_be_played_on_until_it_is_told_to_end() {
         .expect("certctl starts");
     assert!(plan.status.success(), "{}", String::from_utf8_lossy(&plan.stderr));
 
-    let ended = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().expect("kill starts");
-    assert!(ended.success());
-    assert!(demo.wait().expect("its end").success());
+    assert!(end(&mut demo, "-TERM").success());
     assert!(hint.contains(&left_behind(machine.path())[0]), "{hint}");
 }
 
 #[test]
 fn a_sandbox_says_where_its_kubeconfig_is_and_is_gone_when_told_so() {
+    is_gone_after("-INT");
+    is_gone_after("-TERM");
+    // What ignores hang-ups itself starts nothing that hears them.
+    if !ignores_hangups(std::process::id()) {
+        is_gone_after("-HUP");
+    }
+}
+
+fn ignores_hangups(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t"));
+    ignored.is_some_and(|mask| u64::from_str_radix(mask, 16).expect("a mask") & 1 == 1)
+}
+
+/// `nohup certctl sandbox &` outlives its terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sandbox_that_was_started_to_ignore_hangups_ignores_them() {
+    let machine = tempfile::tempdir().expect("a temporary folder");
+    let mut sandbox = on(machine.path(), "/bin/sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" sandbox", env!("CARGO_BIN_EXE_certctl")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh starts");
+    let mut up = String::new();
+    BufReader::new(sandbox.stdout.take().expect("piped")).read_line(&mut up).expect("a line");
+    assert!(ignores_hangups(sandbox.id()));
+    assert!(end(&mut sandbox, "-TERM").success());
+}
+
+fn end(child: &mut Child, signal: &str) -> ExitStatus {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.expect("kill starts").success());
+    child.wait().expect("its end")
+}
+
+fn is_gone_after(signal: &str) {
     let machine = tempfile::tempdir().expect("a temporary folder");
     let mut sandbox = certctl(machine.path())
         .args(["sandbox", "--context", "play"])
@@ -113,9 +153,6 @@ fn a_sandbox_says_where_its_kubeconfig_is_and_is_gone_when_told_so() {
         certctl(machine.path()).args(["plan", "--kubeconfig", path.trim()]).output().expect("it starts");
     assert!(plan.status.success(), "{}", String::from_utf8_lossy(&plan.stderr));
 
-    let ended =
-        Command::new("kill").args(["-TERM", &sandbox.id().to_string()]).status().expect("kill starts");
-    assert!(ended.success());
-    assert!(sandbox.wait().expect("its end").success());
+    assert!(end(&mut sandbox, signal).success(), "{signal}");
     assert_eq!(left_behind(machine.path()), [""; 0]);
 }

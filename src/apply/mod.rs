@@ -56,7 +56,7 @@ pub struct Settings {
     pub skip_ci_marker: bool,
     /// The clock.
     pub clock: fn() -> Timestamp,
-    /// Set by the first SIGINT or SIGTERM: start nothing new, wait for no signer, finish what is issued.
+    /// Set by the first SIGINT, SIGTERM or SIGHUP: start nothing new, wait for no signer, finish what is issued.
     pub interrupt: Interrupt,
 }
 

@@ -34,13 +34,14 @@ pub fn sentence(report: &Report) -> String {
     if report.outcome.is_some() && !report.errors.is_empty() {
         parts.push(format!("{} FAILED before", report.errors.len()));
     }
-    if ending != Ending::Done && !report.changed_something() {
+    let unpublished = report.outcome.as_ref().is_some_and(|outcome| outcome.published.is_err());
+    if ending != Ending::Done && !report.changed_something() && !unpublished {
         parts.push("nothing was changed".to_owned());
     } else {
         parts.push(records(report));
     }
     let again = match (&report.outcome, ending) {
-        (Some(outcome), Ending::PartlyFailed | Ending::Failed) if outcome.published.is_err() => {
+        (Some(_), Ending::PartlyFailed | Ending::Failed) if unpublished => {
             "; run `certctl apply` again once they can be"
         }
         (Some(_), Ending::PartlyFailed | Ending::Interrupted) => "; run `certctl apply` again for the rest",
