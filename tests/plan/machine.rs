@@ -408,7 +408,8 @@ impl Machine {
     }
 
     /// A plan that was approved on Monday still matches on Tuesday, unless it is about someone whose
-    /// time runs out in between, or `until` cuts a certificate short, which counts as an edit.
+    /// time runs out in between, or `until`, of them or of what is in their certificate, cuts it short,
+    /// which counts as an edit.
     fn the_digest_is_not_the_clocks(&self, said: &Result<(String, String), String>, course: &Course) {
         let (Ok((before, monday)), Ok(plan)) = (said, self.plan_of(&self.world)) else { return };
         let (now, records) = (self.world.now, &self.world.observed.records);
@@ -428,8 +429,9 @@ impl Machine {
         };
         let cut_short = self.team.people.iter().any(|(who, person)| {
             let who = who.parse().expect("a name");
-            let until = person.until.filter(|until| passes(*until));
-            until.is_some_and(|until| credentials(&who).iter().any(|c| c.not_after > until))
+            let inside = person.groups.iter().filter(|(name, _)| self.team.groups[*name].in_certificate);
+            let mut ends = inside.filter_map(|(_, until)| *until).chain(person.until);
+            ends.any(|until| passes(until) && credentials(&who).iter().any(|c| c.not_after > until))
         });
         let too_short = plan.warnings.iter().any(|warning| warning.code == "too-short");
         if cut_short || too_short || in_it.iter().any(|who| ends(who)) {
