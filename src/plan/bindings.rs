@@ -506,7 +506,10 @@ impl BindingAction {
         };
         let leaving = |holder: &Holder| match holder {
             Holder::Recorded(group) => people.leaving.get(group).map(Leaving::why),
-            Holder::Issued(_) => None,
+            Holder::Issued(user) => {
+                let recorded = new.iter().any(|new| new.user() == user);
+                recorded.then_some((Cause::Roster, "it is recorded now"))
+            }
         };
         let leaves = old.difference(new).map(|holder| {
             change(holder, false, leaving(holder).unwrap_or((Cause::Roster, "no longer granted")))
@@ -514,6 +517,9 @@ impl BindingAction {
         let joins = new.difference(old).map(|holder| {
             let why = match holder {
                 Holder::Issued(_) => "once it is issued and recorded",
+                Holder::Recorded(group) if old.contains(&Holder::Issued(group.user.clone())) => {
+                    "granted already, and recorded now"
+                }
                 Holder::Recorded(_) => "newly granted",
             };
             change(holder, true, (Cause::Roster, why))

@@ -39,7 +39,7 @@ pub fn against(plan: &ClusterPlan, head: Side<'_>, base: Side<'_>, now: Timestam
         cleanups: without(&plan.cleanups, &theirs.cleanups, Clone::clone),
         warnings: without(&plan.warnings, &theirs.warnings, Clone::clone),
         next_renewal: None,
-        withdrawn: withdrawn(plan, &theirs),
+        withdrawn: withdrawn(plan, &theirs, |user| newly_recorded(user, head.observed, base.observed)),
         ..plan.clone()
     };
     let both = ClusterPlan {
@@ -61,13 +61,32 @@ fn key(action: &CredentialAction) -> (UserName, Verb, Option<CredentialId>) {
     (action.user.clone(), action.verb, action.credential.clone())
 }
 
-/// What is planned at the base alone. Who is rotated now need not be told that a renewal was due.
-fn withdrawn(plan: &ClusterPlan, base: &ClusterPlan) -> Vec<String> {
+/// The credentials of someone that the branch adds to their record.
+fn newly_recorded(user: &UserName, head: &Observed, base: &Observed) -> Vec<CredentialId> {
+    let of = |side: &Observed| -> BTreeSet<CredentialId> {
+        let credentials = side.records.get(user).into_iter().flat_map(|record| &record.credentials);
+        credentials.map(|credential| credential.id.clone()).collect()
+    };
+    of(head).difference(&of(base)).cloned().collect()
+}
+
+/// What is planned at the base alone, and what the branch has `recorded` in place of it. Who is rotated
+/// now need not be told that a renewal was due.
+fn withdrawn(
+    plan: &ClusterPlan,
+    base: &ClusterPlan,
+    recorded: impl Fn(&UserName) -> Vec<CredentialId>,
+) -> Vec<String> {
     let still: BTreeSet<_> = plan.people.iter().map(|action| (&action.user, action.verb)).collect();
     let anyone: BTreeSet<_> = plan.people.iter().map(|action| &action.user).collect();
     let gone = base.people.iter().filter(|action| {
         let replaced = action.verb == Verb::Renew && anyone.contains(&action.user);
         !still.contains(&(&action.user, action.verb)) && !replaced
     });
-    gone.map(|action| format!("{} {} ({})", action.verb, action.user, action.why())).collect()
+    let told = gone.map(|action| {
+        let recorded: String =
+            recorded(&action.user).iter().map(|id| format!("; this branch records {id}")).collect();
+        format!("{} {} ({}){recorded}", action.verb, action.user, action.why())
+    });
+    told.collect()
 }

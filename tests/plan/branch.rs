@@ -190,8 +190,26 @@ fn records_that_only_the_branch_has_are_no_issuance() {
     let mut there = base.clone();
     there.observed.state = head.observed.state.clone();
     let plan = against(&there, &head);
-    assert_eq!(plan.clusters[0].people.len(), 0);
-    assert_eq!(plan.clusters[0].withdrawn, ["issue carol (new on the roster)"]);
+    reads(
+        &plan,
+        expect![[r#"
+        Cluster prod
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:carol:(to be issued)    it is recorded now
+                      + Group certctl:carol:d5688a52d55a02ec  granted already, and recorded now
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:carol:(to be issued)    it is recorded now
+                      + Group certctl:carol:d5688a52d55a02ec  granted already, and recorded now
+          Not planned any more
+            - issue carol (new on the roster); this branch records d5688a52d55a02ec
+
+        Plan: 2 bindings to write, 1 not planned any more.
+        Only what this branch changes since it left origin/main at 3f2a91bc4d.
+        Pending there already: 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
 }
 
 #[test]
