@@ -20,11 +20,14 @@ fn merge_request(world: &World, people: &str) {
     world.git("work", &["checkout", "-q", "--detach", "origin/topic"]);
 }
 
+fn template() -> Value {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gitlab/certctl.yml");
+    serde_saphyr::from_str(&fs::read_to_string(template).expect("the template")).expect("YAML")
+}
+
 /// What the runner makes of the job: its lines, in one shell.
 fn job(name: &str) -> String {
-    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gitlab/certctl.yml");
-    let template = fs::read_to_string(template).expect("the template");
-    let template: Value = serde_saphyr::from_str(&template).expect("YAML");
+    let template = template();
     assert_eq!(template[name]["extends"], ".certctl");
     let lines = [&template[".certctl"]["before_script"], &template[name]["script"]];
     let lines = lines.iter().flat_map(|lines| lines.as_array().expect("a list"));
@@ -88,6 +91,26 @@ fn a_plan_becomes_one_note_among_others_and_what_others_copied_stays_theirs() {
     assert!(ours.len() == 1 && ours[0].starts_with(MARKER), "{ours:?}");
     assert!(ours[0].contains("carol") && !ours[0].contains("bob"), "{}", ours[0]);
     assert_eq!(world.host.bodies(1, "mallory"), [copied]);
+}
+
+/// Where the template lets GitLab look for them.
+#[test]
+fn later_jobs_get_the_counts_and_all_of_it() {
+    let world = World::new();
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    plan(&world, &[]).expect(0);
+    let artifacts = &template()["certctl plan"]["artifacts"];
+    let left = |path: &Value| {
+        let path = world.path("work").join(path.as_str().expect("a path"));
+        fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    };
+    let variables = left(&artifacts["reports"]["dotenv"]);
+    let json: Value = serde_json::from_str(&left(&artifacts["paths"][1])).expect("JSON");
+    assert_eq!(json["summary"]["issue"], 1);
+    // Without a cluster there is no digest that an apply could be held to.
+    for line in ["CERTCTL_DIGEST=", "CERTCTL_ISSUE=1", "CERTCTL_REVOKE=0", "CERTCTL_HAS_CHANGES=true"] {
+        assert!(variables.lines().any(|said| said == line), "`{line}` is not in:\n{variables}");
+    }
 }
 
 #[test]
