@@ -163,7 +163,8 @@ fn init(more: &[&'static str]) -> Vec<&'static str> {
 #[test]
 fn an_empty_repository_becomes_one_with_a_roster_to_fill_in() {
     let place = Place::new();
-    place.certctl(&init(&["--ci", "none"])).expect(0).says("wrote     users.yaml");
+    let ran = place.certctl(&init(&["--ci", "none"])).expect(0).says("wrote     users.yaml");
+    ran.says("- `git remote add origin URL`");
     assert_eq!(place.names(), [".gitattributes", "access/README.md", "users.yaml"]);
 
     let said: Expect = expect![[r#"
@@ -273,7 +274,8 @@ fn the_host_is_known_by_the_address_of_origin_and_the_branch_by_its_head() {
     let source = format!("https://gitlab.example.com/tools/certctl.git@{COMMIT}");
     let mut args = init(&["--source"]);
     args.push(&source);
-    place.certctl(&args).expect(0).says("wrote     .gitlab-ci.yml");
+    let ran = place.certctl(&args).expect(0).says("wrote     .gitlab-ci.yml");
+    assert!(!ran.said.contains("remote add"), "{}", ran.said);
     let jobs = place.read(".gitlab/certctl.yml");
     for line in [
         "    CERTCTL_REPOSITORY: https://gitlab.example.com/tools/certctl.git\n",

@@ -45,19 +45,24 @@ pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> 
     if steps.iter().all(|step| matches!(step, Step::Same | Step::Leave(_))) {
         terminal.say("Nothing to do: everything is there already.");
     } else {
-        next(global, &wanted, terminal);
+        next(global, &wanted, place.origin.is_some(), terminal);
     }
     Ok(DONE)
 }
 
 /// What comes now, in the order in which it is done.
-fn next(global: &Global, wanted: &Wanted, terminal: &Terminal) {
+fn next(global: &Global, wanted: &Wanted, has_origin: bool, terminal: &Terminal) {
     let roster = global.roster.display();
     let flag = if roster.to_string() == "users.yaml" { String::new() } else { format!(" --roster {roster}") };
     terminal.say("");
     terminal.say("Next:");
     if wanted.answers.is_some() {
         terminal.say(&format!("- fill in {roster}: `certctl validate{flag}` names each line that misses something; `certctl keygen` makes a key"));
+    }
+    if !has_origin {
+        terminal.say(
+            "- `git remote add origin URL`: apply grants what it has pushed (to try it without one, `--no-push`)",
+        );
     }
     terminal.say(&format!("- `certctl plan{flag}`, then commit, and `certctl apply{flag}`"));
     if let Some(ci) = &wanted.ci {

@@ -82,7 +82,14 @@ pub(super) fn write_kubeconfig(sandbox: &Sandbox, path: &Path) -> Result<()> {
 
 /// What examples/users.yaml grants rights on.
 fn objects() -> Vec<Value> {
-    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let namespace = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        })
+    };
     let pod = |namespace: &str, name: &str| {
         let containers = json!([{"name": "app", "image": "registry.example.com/app:1"}]);
         json!({
