@@ -31,8 +31,8 @@ impl Interrupt {
 }
 
 impl Interrupter {
-    /// Sets it; tells whether it was set already.
-    pub fn set(&self) -> bool {
-        self.0.send_replace(true)
+    /// Sets it, for good.
+    pub fn set(&self) {
+        self.0.send_replace(true);
     }
 }

@@ -13,7 +13,7 @@ use super::locks::Locks;
 use super::plan::{self, Before, OnlyRead, Planned, Seen};
 use super::progress::Reporter;
 use super::report::Report;
-use super::signals::Signals;
+use super::signals::{Heard, Signals};
 use super::terminal::Terminal;
 use crate::apply::{self, Records, Settings, Target};
 use crate::cli::{ApplyArgs, Global};
@@ -190,13 +190,16 @@ fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
     .hint("commit it with `git commit`, or put it aside with `git stash -u`"))
 }
 
-/// The first signal lets what is issued be recorded and bound; the second ends at once.
+/// The first signal lets what is issued be recorded and bound; the second, if it is no hang-up, ends at
+/// once.
 fn watch_signals(interrupter: Interrupter) {
     let mut signals = Signals::listen();
     tokio::spawn(async move {
+        let mut told = false;
         loop {
-            signals.next().await;
-            if interrupter.set() {
+            let heard = signals.next().await;
+            interrupter.set();
+            if heard == Heard::Stop && std::mem::replace(&mut told, true) {
                 std::process::exit(i32::from(FAILED));
             }
             // A terminal that has gone away must not end this task: the second signal still counts.

@@ -6,33 +6,38 @@ use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// What a signal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Somebody wants it to stop.
+    Stop,
+    /// The terminal is gone. The kernel, the shell and whoever ends a session may all say so, beside a
+    /// `Stop`: it is no second wish.
+    Hangup,
+}
+
 /// All of them, heard from the moment that this is made. Those that the system does not give do what
 /// they always do.
-pub struct Signals {
-    stop: Vec<Signal>,
-    /// That the terminal is gone, which is said once: the kernel and the shell may both send it.
-    hangup: Option<Signal>,
-}
+pub struct Signals(Vec<(Signal, Heard)>);
 
 impl Signals {
     /// Must be called inside a tokio runtime.
     pub fn listen() -> Self {
-        let stop = [SignalKind::interrupt(), SignalKind::terminate()];
-        let hangup = (!ignores_hangups()).then(|| signal(SignalKind::hangup()).ok()).flatten();
-        Self { stop: stop.into_iter().flat_map(signal).collect(), hangup }
+        let hangup = (!ignores_hangups()).then_some((SignalKind::hangup(), Heard::Hangup));
+        let kinds = [(SignalKind::interrupt(), Heard::Stop), (SignalKind::terminate(), Heard::Stop)];
+        let listen = |(kind, heard)| Some((signal(kind).ok()?, heard));
+        Self(kinds.into_iter().chain(hangup).filter_map(listen).collect())
     }
 
     /// Returns at the next one.
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Heard {
         poll_fn(|context| {
-            if self.hangup.as_mut().is_some_and(|hangup| hangup.poll_recv(context).is_ready()) {
-                self.hangup = None;
-                return Poll::Ready(());
-            }
-            let stopped = self.stop.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-            if stopped { Poll::Ready(()) } else { Poll::Pending }
+            let mut signals = self.0.iter_mut();
+            let heard =
+                signals.find_map(|(signal, heard)| signal.poll_recv(context).is_ready().then_some(*heard));
+            heard.map_or(Poll::Pending, Poll::Ready)
         })
-        .await;
+        .await
     }
 }
 

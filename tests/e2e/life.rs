@@ -786,6 +786,12 @@ pub fn a_second_signal_ends_at_once(plane: &'static Cluster) {
         said.any(|line| line.expect("UTF-8").starts_with("Interrupted:")),
         "the first one lets it finish"
     );
+    // Whoever ends a session says both: that is one wish.
+    signal(&running, "HUP");
+    assert!(
+        said.any(|line| line.expect("UTF-8").starts_with("Interrupted:")),
+        "a hang-up is heard, and is no second one"
+    );
     assert!(running.try_wait().expect("its state").is_none(), "it still pushes");
     signal(&running, "TERM");
     assert_eq!(running.wait().expect("it ends").code(), Some(1));

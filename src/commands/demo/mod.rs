@@ -43,7 +43,7 @@ async fn play(stage: &Arc<Stage>, began: Instant, keep: bool) -> Result<()> {
     });
     tokio::select! {
         told = story => told.map_err(|cause| Error::new("the story broke off").caused_by(cause))??,
-        () = signals.next() => {
+        _ = signals.next() => {
             stage.strike();
             // The command that runs is told by the terminal as well, and nobody waits for it.
             std::process::exit(i32::from(FAILED));

@@ -47,8 +47,12 @@ fn people(cluster: &ClusterPlan, done: &ClusterOutcome, outcome: &Outcome, termi
             let line = format!("- {user} on {name}: {}", what_is_left(action, done));
             terminal.say(&style.paint(colour::REMOVE, &line));
         }
+        // Who is rotated may have a superseded one that is revoked besides.
+        if action.issuance.is_none() {
+            continue;
+        }
         let Some(new) = done.issued.get(user).map(|issued| &issued.credential) else {
-            if action.issuance.is_some() && outcome.held_up {
+            if outcome.held_up {
                 let line =
                     format!("~ {user} on {name}: not issued yet, because earlier records wait to be merged");
                 terminal.say(&style.paint(colour::CHANGE, &line));
