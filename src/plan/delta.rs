@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::bindings;
 use super::{ClusterPlan, CredentialAction, Observed, Outline, Summary, Verb};
+use super::{bindings, trust};
 use crate::model::{CredentialId, UserName};
+use crate::record::State;
 use crate::roster::Roster;
 
 /// A roster, and what was known when a plan was made of it.
@@ -33,11 +34,14 @@ pub fn against(plan: &ClusterPlan, head: Side<'_>, base: Side<'_>, now: Timestam
     let (ours, theirs) = (outline(head), outline(base));
     let bindings = bindings::between(&theirs.desired, &ours.desired, &ours.people);
     let theirs = theirs.into_plan(base.roster, name, base.observed, now);
+    let people = without(&plan.people, &theirs.people, key);
+    let mut warnings = trust::find(name, head, base, &people, now);
+    warnings.extend(without(&plan.warnings, &theirs.warnings, Clone::clone));
     let changes = ClusterPlan {
-        people: without(&plan.people, &theirs.people, key),
+        people,
         bindings,
         cleanups: without(&plan.cleanups, &theirs.cleanups, Clone::clone),
-        warnings: without(&plan.warnings, &theirs.warnings, Clone::clone),
+        warnings: warnings.into_iter().collect(),
         next_renewal: None,
         withdrawn: withdrawn(plan, &theirs, |user| newly_recorded(user, head.observed, base.observed)),
         ..plan.clone()
@@ -61,11 +65,11 @@ fn key(action: &CredentialAction) -> (UserName, Verb, Option<CredentialId>) {
     (action.user.clone(), action.verb, action.credential.clone())
 }
 
-/// The credentials of someone that the branch adds to their record.
+/// The credentials of someone that may be bound by their record here, and not by that at the base.
 fn newly_recorded(user: &UserName, head: &Observed, base: &Observed) -> Vec<CredentialId> {
     let of = |side: &Observed| -> BTreeSet<CredentialId> {
         let credentials = side.records.get(user).into_iter().flat_map(|record| &record.credentials);
-        credentials.map(|credential| credential.id.clone()).collect()
+        credentials.filter(|c| c.state != State::Revoked).map(|c| c.id.clone()).collect()
     };
     of(head).difference(&of(base)).cloned().collect()
 }

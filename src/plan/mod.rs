@@ -23,6 +23,7 @@ pub mod observed;
 pub mod people;
 mod remains;
 pub mod safety;
+pub mod trust;
 mod warnings;
 pub mod write;
 

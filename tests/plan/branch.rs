@@ -2,6 +2,8 @@
 
 use certctl::plan::delta::{self, Side};
 use certctl::plan::{Base, Plan, Summary, Unseen, Verb, edits};
+use certctl::record::State;
+use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
 use certctl::render::{Style, text};
 use expect_test::{Expect, expect};
 
@@ -193,23 +195,115 @@ fn records_that_only_the_branch_has_are_no_issuance() {
     reads(
         &plan,
         expect![[r#"
-        Cluster prod
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:carol:(to be issued)    it is recorded now
-                      + Group certctl:carol:d5688a52d55a02ec  granted already, and recorded now
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:carol:(to be issued)    it is recorded now
-                      + Group certctl:carol:d5688a52d55a02ec  granted already, and recorded now
-          Not planned any more
-            - issue carol (new on the roster); this branch records d5688a52d55a02ec
+            Cluster prod
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:carol:(to be issued)    issued meanwhile
+                          + Group certctl:carol:d5688a52d55a02ec  recorded by this branch
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:carol:(to be issued)    issued meanwhile
+                          + Group certctl:carol:d5688a52d55a02ec  recorded by this branch
+              Not planned any more
+                - issue carol (new on the roster); this branch records d5688a52d55a02ec
 
-        Plan: 2 bindings to write, 1 not planned any more.
-        Only what this branch changes since it left origin/main at 3f2a91bc4d.
-        Pending there already: 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 2 bindings to write, 1 not planned any more.
+            Only what this branch changes since it left origin/main at 3f2a91bc4d.
+            Pending there already: 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
+}
+
+/// The warnings of a branch that are about trust.
+fn asked(plan: &Plan) -> Vec<&str> {
+    let warnings = plan.clusters[0].warnings.iter();
+    let asked = warnings.filter(|warning| warning.code.ends_with("-edited"));
+    let comment = markdown::render(plan, Context::default(), LONGEST_COMMENT);
+    let asked: Vec<&str> = asked.map(|warning| warning.message.as_str()).collect();
+    let (dangers, _) = comment.split_once("> [!WARNING]").unwrap_or((&comment, ""));
+    assert_eq!(dangers.matches("**Edited:**").count(), asked.len(), "{comment}");
+    asked
+}
+
+const OTHER_RECIPIENTS: &str = "alice's recipients are edited: whoever holds the new key gets alice's access, now or \
+                                with the next certificate; make sure that alice asked for it";
+
+/// A record that is edited along with the roster, or is taken away, hides no edit of the roster.
+#[test]
+fn a_recipient_that_the_record_was_made_to_fit_is_asked_about() {
+    let base = Story::applied(TEAM);
+    let swapped = |head: &mut Story| {
+        head.edit("age1alice", "age1mallory");
+    };
+    assert_eq!(asked(&branch(&base, swapped)), [""; 0], "the action says it");
+
+    let id = base.record("alice")[0].id.to_string();
+    let fitting = branch(&base, |head| {
+        swapped(head);
+        head.credentials("alice")[0].recipients = vec!["age1mallory".into()];
+    });
+    let edited = format!(
+        "alice's credential {id} is recorded otherwise than before, and not as an apply would: the record was edited"
+    );
+    assert_eq!(asked(&fitting), [OTHER_RECIPIENTS, edited.as_str()]);
+
+    let gone = branch(&base, |head| {
+        swapped(head);
+        head.credentials("alice").clear();
+    });
+    let edited = format!(
+        "alice's credential {id} is gone from the record and has not expired: no apply forgets it by then"
+    );
+    assert_eq!(asked(&gone), [OTHER_RECIPIENTS, edited.as_str()]);
+}
+
+#[test]
+fn a_recipient_is_asked_about_where_nothing_is_issued_too() {
+    let mut base = Story::of(TEAM);
+    base.edit("{name: alice, ", "{name: alice, until: 2025-12-31, ").apply();
+    let plan = branch(&base, |head| {
+        head.edit("age1alice", "age1mallory");
+    });
+    assert!(plan.clusters[0].people.is_empty());
+    assert_eq!(asked(&plan), [OTHER_RECIPIENTS]);
+}
+
+#[test]
+fn a_credential_that_a_record_brings_back_is_asked_about_and_has_another_digest() {
+    let mut base = Story::applied(TEAM);
+    base.edit("[age1alice]", "[age1alice], generation: 2").apply();
+    let (leaked, nothing_to_do) = (base.record("alice")[0].clone(), base.digest());
+    assert_eq!(leaked.state, State::Revoked);
+    let mut digests = vec![nothing_to_do];
+    for state in [State::Superseded, State::Active] {
+        let mut head = base.clone();
+        head.credentials("alice")[0].state = state;
+        head.credentials("alice")[0].generation = 2;
+        digests.push(head.digest());
+        let said = format!(
+            "alice's credential {} was revoked, and an edit of the record lets it in again: whoever holds it gets the access back",
+            leaked.id
+        );
+        assert_eq!(asked(&against(&base, &head)), [said.as_str()]);
+    }
+    assert!(digests[0] != digests[1] && digests[0] != digests[2], "{digests:?}");
+}
+
+/// Issued, renewed, rotated, revoked, forgotten, protected: a branch that brings records asks nobody.
+#[test]
+fn what_an_apply_writes_is_not_asked_about() {
+    let mut base = Story::applied(TEAM);
+    base.wait("25d");
+    let mut head = base.clone();
+    head.yaml += CAROL;
+    head.edit("[age1bob]", "[age1bob], protected: true")
+        .edit("[age1alice]", "[age1alice], generation: 2")
+        .apply();
+    assert_eq!(asked(&against(&base, &head)), [""; 0]);
+    let mut later = head.clone();
+    later.edit(CAROL, "").wait("10d").apply();
+    head.now = later.now;
+    assert_eq!(asked(&against(&head, &later)), [""; 0]);
 }
 
 #[test]

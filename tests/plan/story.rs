@@ -169,6 +169,12 @@ impl Story {
             .collect()
     }
 
+    /// To be edited by hand, as a record in a branch can be.
+    pub fn credentials(&mut self, user: &str) -> &mut Vec<Credential> {
+        let user: UserName = user.parse().expect("a name");
+        &mut self.world.observed.records.get_mut(&user).expect("a record").credentials
+    }
+
     pub fn record(&self, user: &str) -> &[Credential] {
         let user: UserName = user.parse().expect("a name");
         self.observed.records.get(&user).map_or(&[], |record| &record.credentials)

@@ -7,10 +7,12 @@ use std::fmt::Write as _;
 use super::value::{code, prose};
 use super::{Context, grouped, noun};
 use crate::error::Error;
-use crate::plan::{Handover, Plan, Unseen, digest};
+use crate::plan::{Handover, Plan, Unseen, digest, trust};
 
 /// The role that may do everything, as a plan names it.
 const FULL_CONTROL: &str = "ClusterRole cluster-admin";
+/// Warnings that are dangers.
+const TRUST: [&str; 3] = [trust::RECIPIENT_EDITED, trust::KEY_EDITED, trust::RECORD_EDITED];
 /// Names in one sentence.
 const MOST_NAMES: usize = 20;
 /// Lines of a box beside a plan, and their bytes.
@@ -40,6 +42,11 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     };
     lines.extend(handed_over("Recipients change", &|handover| handover.recipients()));
     lines.extend(handed_over("Another key is brought", &|handover| handover.key));
+    let all = plan.clusters.iter().flat_map(|cluster| &cluster.warnings);
+    let edited: BTreeSet<&str> =
+        all.filter(|warning| TRUST.contains(&warning.code)).map(|warning| warning.message.as_str()).collect();
+    lines.extend(edited.iter().take(MOST_LINES).map(|message| format!("**Edited:** {}", line(message))));
+    lines.extend(more(edited.len().saturating_sub(MOST_LINES), "such edit", "such edits"));
     let digested = digest::digested(plan);
     let grants = digested.clusters.iter().flat_map(|cluster| &cluster.bindings);
     for grant in grants.filter(|grant| grant.role == FULL_CONTROL && !grant.joins.is_empty()) {
@@ -74,7 +81,8 @@ pub(super) fn warnings(plan: &Plan) -> String {
         plan.clusters.iter().flat_map(|cluster| cluster.warnings.iter().map(move |w| (&cluster.name, w)));
     // Said above already, in fewer words.
     const SAID: [&str; 3] = ["recipient-changed", "key-changed", "in-certificate"];
-    let mut found: Vec<_> = all.filter(|(_, warning)| !SAID.contains(&warning.code)).collect();
+    let said = |code| SAID.contains(&code) || TRUST.contains(&code);
+    let mut found: Vec<_> = all.filter(|(_, warning)| !said(warning.code)).collect();
     let mild = |code: &str| code == "until-soon";
     found.sort_by_key(|(_, warning)| mild(warning.code));
     let lines = found.iter().take(MOST_LINES).map(|(cluster, warning)| {

@@ -1,0 +1,92 @@
+//! What a branch does to roster and records that hands somebody's access over without an action that
+//! says so: a reviewer has to ask about it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::delta::Side;
+use super::{CredentialAction, Handover, Warning};
+use crate::model::{ClusterName, CredentialId, UserName};
+use crate::record::{Credential, State};
+
+/// Someone's recipients are others than at the base.
+pub const RECIPIENT_EDITED: &str = "recipient-edited";
+/// A key is brought that the base does not bring.
+pub const KEY_EDITED: &str = "key-edited";
+/// A record is not what an apply would have made of it.
+pub const RECORD_EDITED: &str = "record-edited";
+
+/// All of it on one cluster, except for what `told` says already.
+pub(super) fn find(
+    name: &ClusterName,
+    head: Side<'_>,
+    base: Side<'_>,
+    told: &[CredentialAction],
+    now: Timestamp,
+) -> BTreeSet<Warning> {
+    let mut found = BTreeSet::new();
+    let mut warn = |code, message: String| {
+        found.insert(Warning { code, message });
+    };
+    let told = |is: fn(Handover) -> bool| -> BTreeSet<&UserName> {
+        told.iter().filter(|action| is(action.handover)).map(|action| &action.user).collect()
+    };
+    let (recipients_told, keys_told) = (told(Handover::recipients), told(|handover| handover.key));
+    for (user, after) in head.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
+        let Some(before) = base.roster.users.get(user) else { continue };
+        if after.recipients != before.recipients && !recipients_told.contains(user) {
+            warn(
+                RECIPIENT_EDITED,
+                format!(
+                    "{user}'s recipients are edited: whoever holds the new key gets {user}'s access, now or with the next \
+                     certificate; make sure that {user} asked for it"
+                ),
+            );
+        }
+        let key = |side: Side<'_>| side.observed.brought_keys.get(user).map(|brought| brought.id.clone());
+        let brought = key(head);
+        if brought.is_some() && brought != key(base) && !keys_told.contains(user) {
+            warn(
+                KEY_EDITED,
+                format!(
+                    "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
+                ),
+            );
+        }
+    }
+    for (user, record) in &base.observed.records {
+        for before in record.credentials.iter().filter(|credential| credential.not_after > now) {
+            if let Some(how) = edited(before, recorded(head, user, &before.id)) {
+                warn(RECORD_EDITED, format!("{user}'s credential {} {how}", before.id));
+            }
+        }
+    }
+    found
+}
+
+fn recorded<'a>(side: Side<'a>, user: &UserName, id: &CredentialId) -> Option<&'a Credential> {
+    let mut credentials = side.observed.records.get(user)?.credentials.iter();
+    credentials.find(|credential| credential.id == *id)
+}
+
+/// What became of a credential that has not expired, unless an apply would have done it: it gives one a
+/// later state, notes who is protected, and forgets what has expired.
+fn edited(before: &Credential, after: Option<&Credential>) -> Option<&'static str> {
+    let Some(after) = after else {
+        return Some("is gone from the record and has not expired: no apply forgets it by then");
+    };
+    let rank = |credential: &Credential| match credential.state {
+        State::Active => 0,
+        State::Superseded => 1,
+        State::Revoked => 2,
+    };
+    if before.state == State::Revoked && after.state != State::Revoked {
+        return Some(
+            "was revoked, and an edit of the record lets it in again: whoever holds it gets the access back",
+        );
+    }
+    let expected = Credential { state: after.state, protected: after.protected, ..before.clone() };
+    (*after != expected || rank(after) < rank(before))
+        .then_some("is recorded otherwise than before, and not as an apply would: the record was edited")
+}
