@@ -97,6 +97,13 @@ counts() {
   ' --arg digest "$(jq --raw-output '.digest // ""' -- "$1")" -- "$1"
 }
 
+# tells FOLDER CODE: whether a plan, or why there is none, tells a reviewer anything. An edit of the roster or of a record
+# that changes nothing on a cluster yet may be the dangerous one.
+tells() {
+  if [ "$2" != 0 ]; then return; fi
+  jq --exit-status '.summary.warnings > 0 or (.base.edits // [] | length > 0)' -- "$1/plan.json" >/dev/null
+}
+
 # plan_body FOLDER COMMIT RUN: the comment about a plan, without its marker. Where some of it failed, plan.md says so; where
 # there is no plan at all, the old one must not stay.
 plan_body() {

@@ -107,6 +107,18 @@ fn where_nothing_changes_there_is_no_comment_unless_there_was_one() {
 }
 
 #[test]
+fn an_edit_that_changes_nothing_yet_is_told_all_the_same() {
+    let world = World::new();
+    world.pull_request(
+        &roster(&[("alice", ALICE)]).replace("users:", "safety: {maxRevocations: 90%}\nusers:"),
+    );
+    let ran = plan(&world).expect(0);
+    assert_eq!(ran.output("has-changes"), Some("false"));
+    let bodies = world.host.bodies(1, ME);
+    assert!(bodies.len() == 1 && bodies[0].contains("maxRevocations"), "{bodies:?}");
+}
+
+#[test]
 fn a_roster_that_is_wrong_is_told_in_the_comment_and_what_it_holds_runs_nothing() {
     let world = World::new();
     plan_of_two(&world);
