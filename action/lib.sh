@@ -98,10 +98,11 @@ counts() {
 }
 
 # tells FOLDER CODE: whether a plan, or why there is none, tells a reviewer anything. An edit of the roster or of a record
-# that changes nothing on a cluster yet may be the dangerous one.
+# that changes nothing on a cluster yet may be the dangerous one; without a base, nothing says what is edited.
 tells() {
   if [ "$2" != 0 ]; then return; fi
-  jq --exit-status '.summary.warnings > 0 or (.base.edits // [] | length > 0)' -- "$1/plan.json" >/dev/null
+  jq --exit-status '.summary.warnings as $warnings
+    | .base | . != null and ($warnings > 0 or ([.edits[]?, .notes[]?] | length > 0))' -- "$1/plan.json" >/dev/null
 }
 
 # plan_body FOLDER COMMIT RUN: the comment about a plan, without its marker. Where some of it failed, plan.md says so; where

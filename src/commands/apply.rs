@@ -199,13 +199,16 @@ fn watch_signals(interrupter: Interrupter) {
         loop {
             let heard = signals.next().await;
             interrupter.set();
-            if heard == Heard::Stop && std::mem::replace(&mut told, true) {
-                std::process::exit(i32::from(FAILED));
-            }
+            let more = match heard {
+                Heard::Stop if told => std::process::exit(i32::from(FAILED)),
+                Heard::Stop => " Once more ends at once.",
+                Heard::Hangup => "",
+            };
+            told |= heard == Heard::Stop;
             // A terminal that has gone away must not end this task: the second signal still counts.
             let _ = writeln!(
                 std::io::stderr(),
-                "Interrupted: nothing new begins, and what is issued already is still recorded and bound. Once more ends at once."
+                "Interrupted: nothing new begins, and what is issued already is still recorded and bound.{more}"
             );
         }
     });

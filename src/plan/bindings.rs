@@ -508,7 +508,7 @@ impl BindingAction {
             Holder::Recorded(group) => people.leaving.get(group).map(Leaving::why),
             Holder::Issued(user) => {
                 let recorded = new.iter().any(|new| new.user() == user);
-                recorded.then_some((Cause::Roster, "issued meanwhile"))
+                recorded.then_some((Cause::Roster, "no longer to be issued"))
             }
         };
         let leaves = old.difference(new).map(|holder| {
@@ -518,7 +518,7 @@ impl BindingAction {
             let why = match holder {
                 Holder::Issued(_) => "once it is issued and recorded",
                 Holder::Recorded(group) if old.contains(&Holder::Issued(group.user.clone())) => {
-                    "recorded by this branch"
+                    "instead of the one that was to be issued"
                 }
                 Holder::Recorded(_) => "newly granted",
             };

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bindings::{Cause, Holder, holder_text};
+use super::bindings::{Cause, holder_text};
 use super::observed::BindingAt;
 use super::people::{Issuance, KeySource};
 use super::{BindingAction, ClusterPlan, CredentialAction, Plan, Reason, Verb};
@@ -175,19 +175,14 @@ fn person(action: &CredentialAction) -> DigestedPerson {
 
 /// Who has no credential in a slot before and one after, and the other way round; but not who leaves
 /// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to
-/// hold something always counts: a renewal that is due must not hide a grant, and no record may bring a
-/// certificate back unseen to someone who holds another.
+/// hold something always counts: a renewal that is due must not hide a grant.
 fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
-    let (mut recorded, mut left) = (BTreeMap::new(), BTreeSet::new());
     for part in parts {
         let mut new = BTreeSet::new();
         for change in &part.changes {
             let subject = change.subject.clone();
-            if !change.joins {
-                left.insert(&change.subject);
-            }
             match (&change.user, change.cause, change.joins) {
                 (Some(_), _, true) => drop(new.insert(subject)),
                 (None, _, true) => drop(joins.insert(subject)),
@@ -201,18 +196,13 @@ fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<Strin
         }
         for holder in &part.desired {
             after.insert(holder.user());
-            let text = holder_text(holder);
-            if !new.contains(&text) {
+            if !new.contains(&holder_text(holder)) {
                 before.insert(holder.user());
-            } else if let Holder::Recorded(group) = holder {
-                recorded.insert(text, &group.user);
             }
         }
     }
     let gone = before.difference(&after).filter(|user| taken.contains(*user) && !ended.contains(*user));
     leaves.extend(gone.map(ToString::to_string));
     joins.extend(after.difference(&before).map(ToString::to_string));
-    let again = recorded.into_iter().filter(|(text, user)| before.contains(user) && !left.contains(text));
-    joins.extend(again.map(|(text, _)| text));
     (joins, leaves)
 }

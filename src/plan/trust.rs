@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::delta::Side;
 use super::{CredentialAction, Handover, Warning};
-use crate::model::{ClusterName, CredentialId, UserName};
+use crate::model::{ClusterName, CredentialId, Recipient, UserName};
 use crate::record::{Credential, State};
 
 /// Someone's recipients are others than at the base.
@@ -32,10 +32,21 @@ pub(super) fn find(
     let told = |is: fn(Handover) -> bool| -> BTreeSet<&UserName> {
         told.iter().filter(|action| is(action.handover)).map(|action| &action.user).collect()
     };
+    let live = |side: Side<'_>, user: &UserName| {
+        let record = side.observed.records.get(user)?;
+        let live = record.credentials.iter().filter(|c| c.state != State::Revoked && c.not_after > now);
+        Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
+    };
     let (recipients_told, keys_told) = (told(Handover::recipients), told(|handover| handover.key));
     for (user, after) in head.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
         let Some(before) = base.roster.users.get(user) else { continue };
-        if after.recipients != before.recipients && !recipients_told.contains(user) {
+        // Back to those of the credential that they have, a new one is not even made.
+        let has = live(base, user);
+        let new = |recipient: &Recipient| {
+            !before.recipients.contains(recipient)
+                && !has.iter().flatten().any(|known| known == recipient.as_str())
+        };
+        if after.recipients.iter().any(new) && !recipients_told.contains(user) {
             warn(
                 RECIPIENT_EDITED,
                 format!(
@@ -45,8 +56,9 @@ pub(super) fn find(
             );
         }
         let key = |side: Side<'_>| side.observed.brought_keys.get(user).map(|brought| brought.id.clone());
-        let brought = key(head);
-        if brought.is_some() && brought != key(base) && !keys_told.contains(user) {
+        let another =
+            if before.clusters.contains(name) { key(head) != key(base) } else { after.csr != before.csr };
+        if key(head).is_some() && another && !keys_told.contains(user) {
             warn(
                 KEY_EDITED,
                 format!(
@@ -85,6 +97,10 @@ fn edited(before: &Credential, after: Option<&Credential>) -> Option<&'static st
         return Some(
             "was revoked, and an edit of the record lets it in again: whoever holds it gets the access back",
         );
+    }
+    // A brought key keeps its credential through every renewal.
+    if before.key.is_none() && after.key.is_none() && after.not_before > before.not_before {
+        return None;
     }
     let expected = Credential { state: after.state, protected: after.protected, ..before.clone() };
     (*after != expected || rank(after) < rank(before))

@@ -42,10 +42,17 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     };
     lines.extend(handed_over("Recipients change", &|handover| handover.recipients()));
     lines.extend(handed_over("Another key is brought", &|handover| handover.key));
-    let all = plan.clusters.iter().flat_map(|cluster| &cluster.warnings);
-    let edited: BTreeSet<&str> =
-        all.filter(|warning| TRUST.contains(&warning.code)).map(|warning| warning.message.as_str()).collect();
-    lines.extend(edited.iter().take(MOST_LINES).map(|message| format!("**Edited:** {}", line(message))));
+    let mut edited: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for cluster in &plan.clusters {
+        for warning in cluster.warnings.iter().filter(|warning| TRUST.contains(&warning.code)) {
+            edited.entry(&warning.message).or_default().insert(cluster.name.as_str());
+        }
+    }
+    let several = plan.clusters.len() > 1;
+    lines.extend(edited.iter().take(MOST_LINES).map(|(message, on)| {
+        let on = if several { format!("on {}: ", names(on.iter().copied())) } else { String::new() };
+        format!("**Edited:** {on}{}", line(message))
+    }));
     lines.extend(more(edited.len().saturating_sub(MOST_LINES), "such edit", "such edits"));
     let digested = digest::digested(plan);
     let grants = digested.clusters.iter().flat_map(|cluster| &cluster.bindings);
