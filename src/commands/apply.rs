@@ -201,10 +201,12 @@ fn watch_signals(interrupter: Interrupter) {
             interrupter.set();
             let more = match heard {
                 Heard::Stop if told => std::process::exit(i32::from(FAILED)),
-                Heard::Stop => " Once more ends at once.",
+                Heard::Stop => {
+                    told = true;
+                    " Once more ends at once."
+                }
                 Heard::Hangup => "",
             };
-            told |= heard == Heard::Stop;
             // A terminal that has gone away must not end this task: the second signal still counts.
             let _ = writeln!(
                 std::io::stderr(),

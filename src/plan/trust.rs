@@ -6,16 +6,19 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::delta::Side;
-use super::{CredentialAction, Handover, Warning};
+use super::{CredentialAction, Handover, Warning, warnings};
 use crate::model::{ClusterName, CredentialId, Recipient, UserName};
 use crate::record::{Credential, State};
 
 /// Someone's recipients are others than at the base.
-pub const RECIPIENT_EDITED: &str = "recipient-edited";
+const RECIPIENT_EDITED: &str = "recipient-edited";
 /// A key is brought that the base does not bring.
-pub const KEY_EDITED: &str = "key-edited";
+const KEY_EDITED: &str = "key-edited";
 /// A record is not what an apply would have made of it.
-pub const RECORD_EDITED: &str = "record-edited";
+const RECORD_EDITED: &str = "record-edited";
+
+/// The codes of its warnings, each of them a danger.
+pub const CODES: [&str; 3] = [RECIPIENT_EDITED, KEY_EDITED, RECORD_EDITED];
 
 /// All of it on one cluster, except for what `told` says already.
 pub(super) fn find(
@@ -32,8 +35,8 @@ pub(super) fn find(
     let told = |is: fn(Handover) -> bool| -> BTreeSet<&UserName> {
         told.iter().filter(|action| is(action.handover)).map(|action| &action.user).collect()
     };
-    let live = |side: Side<'_>, user: &UserName| {
-        let record = side.observed.records.get(user)?;
+    let sealed_to_at_base = |user: &UserName| {
+        let record = base.observed.records.get(user)?;
         let live = record.credentials.iter().filter(|c| c.state != State::Revoked && c.not_after > now);
         Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
     };
@@ -41,7 +44,7 @@ pub(super) fn find(
     for (user, after) in head.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
         let Some(before) = base.roster.users.get(user) else { continue };
         // Back to those of the credential that they have, a new one is not even made.
-        let has = live(base, user);
+        let has = sealed_to_at_base(user);
         let new = |recipient: &Recipient| {
             !before.recipients.contains(recipient)
                 && !has.iter().flatten().any(|known| known == recipient.as_str())
@@ -59,12 +62,7 @@ pub(super) fn find(
         let another =
             if before.clusters.contains(name) { key(head) != key(base) } else { after.csr != before.csr };
         if key(head).is_some() && another && !keys_told.contains(user) {
-            warn(
-                KEY_EDITED,
-                format!(
-                    "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
-                ),
-            );
+            warn(KEY_EDITED, warnings::brings_another_key(user));
         }
     }
     for (user, record) in &base.observed.records {

@@ -107,12 +107,7 @@ fn certificates(
             );
         }
         if action.handover.key {
-            warn(
-                "key-changed",
-                format!(
-                    "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
-                ),
-            );
+            warn("key-changed", brings_another_key(user));
         }
     }
     let cut_off: BTreeSet<&CredentialId> = people
@@ -135,6 +130,12 @@ fn certificates(
             }
         }
     }
+}
+
+pub(super) fn brings_another_key(user: &UserName) -> String {
+    format!(
+        "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
+    )
 }
 
 /// A sealed file that is not the one we wrote could make its owner use someone else's kubeconfig.

@@ -11,8 +11,6 @@ use crate::plan::{Handover, Plan, Unseen, digest, trust};
 
 /// The role that may do everything, as a plan names it.
 const FULL_CONTROL: &str = "ClusterRole cluster-admin";
-/// Warnings that are dangers.
-const TRUST: [&str; 3] = [trust::RECIPIENT_EDITED, trust::KEY_EDITED, trust::RECORD_EDITED];
 /// Names in one sentence.
 const MOST_NAMES: usize = 20;
 /// Lines of a box beside a plan, and their bytes.
@@ -44,7 +42,7 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     lines.extend(handed_over("Another key is brought", &|handover| handover.key));
     let mut edited: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for cluster in &plan.clusters {
-        for warning in cluster.warnings.iter().filter(|warning| TRUST.contains(&warning.code)) {
+        for warning in cluster.warnings.iter().filter(|warning| trust::CODES.contains(&warning.code)) {
             edited.entry(&warning.message).or_default().insert(cluster.name.as_str());
         }
     }
@@ -88,7 +86,7 @@ pub(super) fn warnings(plan: &Plan) -> String {
         plan.clusters.iter().flat_map(|cluster| cluster.warnings.iter().map(move |w| (&cluster.name, w)));
     // Said above already, in fewer words.
     const SAID: [&str; 3] = ["recipient-changed", "key-changed", "in-certificate"];
-    let said = |code| SAID.contains(&code) || TRUST.contains(&code);
+    let said = |code| SAID.contains(&code) || trust::CODES.contains(&code);
     let mut found: Vec<_> = all.filter(|(_, warning)| !said(warning.code)).collect();
     let mild = |code: &str| code == "until-soon";
     found.sort_by_key(|(_, warning)| mild(warning.code));
