@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use super::{Issued, Outcome, Published, Records, Settings, Target};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
-use crate::plan::{Cleanup, Verb, after};
+use crate::plan::{Cleanup, CredentialAction, next_record};
 use crate::record::{self, ClusterPin};
 use crate::render::text::date;
+use crate::render::words;
 use crate::repo::{Changes, Repo, Standing, TRAILER};
 use crate::roster::Roster;
 
@@ -104,11 +105,17 @@ fn collect(
     now: jiff::Timestamp,
 ) -> Result<()> {
     let cluster = &target.plan.name;
-    for (user, actions) in after::touched(&target.plan) {
+    for (user, actions) in next_record::touched(&target.plan) {
         let current = target.observed.records.get(user);
         let new = issued.get(user);
-        let record =
-            after::record(&target.plan, user, current, &actions, new.map(|n| n.credential.clone()), now);
+        let record = next_record::record(
+            &target.plan,
+            user,
+            current,
+            &actions,
+            new.map(|n| n.credential.clone()),
+            now,
+        );
         if record.as_ref() != current {
             let text = record.as_ref().map(record::to_yaml).transpose()?;
             match text {
@@ -119,7 +126,7 @@ fn collect(
         let sealed = format!("{}/{user}.kubeconfig.age", folder(cluster));
         if let Some(new) = new {
             changes.write(sealed, new.sealed.clone());
-        } else if !after::has_kubeconfig(record.as_ref()) && target.observed.sealed.contains_key(user) {
+        } else if !next_record::has_kubeconfig(record.as_ref()) && target.observed.sealed.contains_key(user) {
             changes.delete(sealed);
         }
     }
@@ -150,19 +157,20 @@ fn message(roster: &Roster, targets: &[Target], outcome: &Outcome, skip_ci: bool
     for (target, issued) in targets.iter().zip(outcome.clusters.iter().map(|cluster| &cluster.issued)) {
         let mut lines = String::new();
         for action in &target.plan.people {
-            let new = issued.get(&action.user).map(|issued| &issued.credential);
-            let said = match (action.verb, new, &action.credential) {
-                (Verb::Issue | Verb::Renew | Verb::Rotate, Some(new), _) => {
-                    format!("{} until {}: {}", new.id, date(new.not_after), action.why())
+            let why = words::why(action);
+            let new = issued.get(action.user()).map(|issued| &issued.credential);
+            let said = match (action, new) {
+                (CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ }, _) => {
+                    format!("{}: {why}", cut_off.credential)
                 }
-                (Verb::Revoke, _, Some(old)) => format!("{old}: {}", action.why()),
-                (Verb::Rotate, None, Some(old)) => {
-                    format!("{old} cut off, and no new one issued: {}", action.why())
+                (_, Some(new)) => format!("{} until {}: {why}", new.id, date(new.not_after)),
+                (CredentialAction::Rotate { user: _, reason: _, new: _, cut_off }, None) => {
+                    format!("{} cut off, and no new one issued: {why}", cut_off.credential)
                 }
-                _ => continue,
+                (CredentialAction::Issue { .. } | CredentialAction::Renew { .. }, None) => continue,
             };
-            done.entry(action.verb.word()).or_default().push(action.user.as_str());
-            let _ = writeln!(lines, "  {} {} {said}", action.verb, action.user);
+            done.entry(action.verb().word()).or_default().push(action.user().as_str());
+            let _ = writeln!(lines, "  {} {} {said}", action.verb(), action.user());
         }
         for cleanup in &target.plan.cleanups {
             if let Cleanup::Expired { user, credential, .. } = cleanup {

@@ -11,8 +11,7 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
 use crate::model::{ClusterName, CredentialGroup, CredentialId, KeyType, UserName, hex, sha256};
 use crate::pki::{self, Certificate, PrivateKey, Subject};
-use crate::plan::Issuance;
-use crate::plan::people::KeySource;
+use crate::plan::action::{Issuance, KeySource, SHORTEST_VALIDITY};
 use crate::record::{Credential, State};
 use crate::seal;
 
@@ -111,7 +110,7 @@ impl Issuer<'_> {
         let expiration = issuance
             .not_after_limit
             .map_or(issuance.validity, |limit| issuance.validity.min(now.duration_until(limit)));
-        if expiration < crate::plan::people::SHORTEST_VALIDITY {
+        if expiration < SHORTEST_VALIDITY {
             return Err(Error::new(
                 "access ends in less than 10 minutes, and no certificate can be that short; none was issued",
             )

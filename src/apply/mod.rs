@@ -132,7 +132,7 @@ pub async fn run(
     });
 
     let steps = if settings.records.issues() {
-        targets.iter().map(|t| t.plan.people.iter().filter(|a| a.issuance.is_some()).count()).sum()
+        targets.iter().map(|t| t.plan.people.iter().filter(|a| a.new_credential().is_some()).count()).sum()
     } else {
         0
     };
@@ -255,7 +255,7 @@ impl Run<'_> {
             .people
             .iter()
             .filter(|_| self.settings.records.issues())
-            .filter_map(|action| Some((&action.user, action.issuance.as_ref()?)))
+            .filter_map(|action| Some((action.user(), &action.new_credential()?.issuance)))
             .collect();
         let leftovers: Vec<(&str, &str, &str)> = self
             .target

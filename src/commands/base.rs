@@ -6,8 +6,8 @@ use super::load::{self, Source};
 use super::plan::{Planned, observed_at};
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::plan::delta::{self, Side};
-use crate::plan::{Base, Plan, Summary, edits};
+use crate::plan::branch_diff::{self, Side};
+use crate::plan::{Base, Plan, Summary, roster_changes};
 use crate::repo::Repo;
 
 /// The plan without what is planned at `revision` already.
@@ -30,13 +30,13 @@ pub fn compare(source: &Source, global: &Global, planned: &Planned, revision: &s
     let mut plan = planned.plan.clone();
     match load::roster_at(source, repo, commit) {
         Ok(Some(before)) => {
-            base.edits = edits::between(&before.roster, &source.roster);
+            base.edits = roster_changes::between(&before.roster, &source.roster);
             for (cluster, (observed, connection)) in plan.clusters.iter_mut().zip(planned.observed()) {
                 match observed_at(&before, &cluster.name, observed, connection) {
                     Ok(at_base) => {
                         let head = Side { roster: &source.roster, observed };
                         let side = Side { roster: &before.roster, observed: &at_base };
-                        let (changes, pending) = delta::against(cluster, head, side, plan.now);
+                        let (changes, pending) = branch_diff::against(cluster, head, side, plan.now);
                         *cluster = changes;
                         base.pending += pending;
                     }

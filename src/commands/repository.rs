@@ -6,7 +6,7 @@ use super::load::{LARGEST_FILE, Source};
 use crate::error::{Error, Result, visible_line};
 use crate::model::{ClusterName, CredentialGroup, Invalid, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
-use crate::plan::{BroughtKey, Observed, people};
+use crate::plan::{BroughtKey, Observed, credentials};
 use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
 use crate::render::count;
 use crate::roster::{self, Roster};
@@ -223,7 +223,7 @@ fn check_credential(user: &UserName, credential: &Credential) -> Result<(), Stri
 
 fn brought_key(name: &UserName, roster: &Roster, user: &roster::User, bytes: &[u8]) -> Result<BroughtKey> {
     let path = user.csr.as_ref().map_or("", |path| path.as_str());
-    let groups = people::in_certificate_groups(roster, user, clock::now());
+    let groups = credentials::in_certificate_groups(roster, user, clock::now());
     let checked = pki::check_brought_request(bytes, name, &groups).map_err(|error| error.within(path))?;
     Ok(BroughtKey { id: checked.id, csr_sha256: checked.sha256, request: checked.pem })
 }

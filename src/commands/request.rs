@@ -12,7 +12,7 @@ use crate::cli::{Global, RequestArgs};
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, RepoPath, UserName};
 use crate::pki::{self, PrivateKey, Subject};
-use crate::plan::people;
+use crate::plan::credentials;
 
 pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u8> {
     let source = load::roster(global)?;
@@ -27,7 +27,7 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
     }
     let kind = args.key.or(entry.map(|entry| entry.key)).unwrap_or_default();
     let groups = entry.map_or_else(BTreeSet::new, |entry| {
-        people::in_certificate_groups(&source.roster, entry, clock::now())
+        credentials::in_certificate_groups(&source.roster, entry, clock::now())
     });
     let key = PrivateKey::generate(kind)?;
     let group = CredentialGroup { user: user.clone(), id: key.credential_id() };

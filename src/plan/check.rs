@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::observed::{self, ClusterState};
-use super::{Observed, bindings, bindings::Desired, bindings::Grantee, people};
+use super::binding_key::{BindingKey, Grantee};
+use super::credentials;
+use super::desired_bindings::{self, Desired};
+use super::observed::{self, ClusterState, Observed};
 use crate::error::Error;
 use crate::model::{ClusterName, CredentialId, RoleRef, UserName};
 use crate::record::{Credential, State};
+use crate::render::words;
 use crate::roster::Roster;
 
 /// # Errors
@@ -52,7 +55,7 @@ pub fn keys(
             continue;
         };
         // Who gets nothing more needs no other key.
-        if !people::lasts(user.until, now) {
+        if !credentials::lasts(user.until, now) {
             continue;
         }
         let wrong = if credential.key.is_some() {
@@ -62,8 +65,8 @@ pub fn keys(
             format!("{owner}'s revoked credential {}", credential.id)
         } else if *owner != user_name {
             format!("{owner}'s credential {}", credential.id)
-        } else if let Some(reason) = people::cut_off_with(roster, user, brought, credential, now) {
-            format!("the credential {} that is to be cut off ({reason})", credential.id)
+        } else if let Some(reason) = credentials::cut_off_with(roster, user, brought, credential, now) {
+            format!("the credential {} that is to be cut off ({})", credential.id, words::reason(&reason))
         } else {
             continue;
         };
@@ -93,12 +96,12 @@ pub fn references(
 ) -> Result<(), Error> {
     let mut errors = Vec::new();
     let mut missing_namespaces = std::collections::BTreeSet::new();
-    for (slot, position) in &desired.positions {
-        let who = match &slot.grantee {
+    for (key, position) in &desired.positions {
+        let who = match &key.grantee {
             Grantee::Group(group) => format!("group `{group}`"),
             Grantee::User(user) => format!("user `{user}`"),
         };
-        if let Some(namespace) = &slot.namespace
+        if let Some(namespace) = &key.namespace
             && !observed.state.namespaces.contains(namespace.as_str())
         {
             if missing_namespaces.insert((position, namespace)) {
@@ -111,14 +114,14 @@ pub fn references(
                     .hint(format!("create it with `kubectl create namespace {namespace}`, or correct the roster")),
                 ));
             }
-        } else if let Some(hint) = missing_role(&observed.state, slot) {
+        } else if let Some(hint) = missing_role(&observed.state, key) {
             errors.push((
                 *position,
                 Error::new(format!(
                     "{} `{}`{}, granted to {who}, does not exist on cluster `{name}`; nothing was planned there",
-                    slot.role.kind(),
-                    slot.role.name(),
-                    slot.namespace.as_ref().filter(|_| slot.role.kind() == "Role").map_or(String::new(), |n| format!(" in namespace `{n}`")),
+                    key.role.kind(),
+                    key.role.name(),
+                    key.namespace.as_ref().filter(|_| key.role.kind() == "Role").map_or(String::new(), |n| format!(" in namespace `{n}`")),
                 ))
                 .placed(roster_file, *position)
                 .hint(hint),
@@ -128,7 +131,7 @@ pub fn references(
     errors.sort_by_key(|(position, _)| *position);
     let mut errors: Vec<Error> = errors.into_iter().map(|(_, error)| error).collect();
 
-    let needed = bindings::names(desired);
+    let needed = desired_bindings::names(desired);
     let others: BTreeMap<_, _> = observed
         .state
         .bindings
@@ -170,8 +173,8 @@ pub fn references(
 }
 
 /// How to mend a role that does not exist, or `None` where it does.
-fn missing_role(state: &ClusterState, slot: &bindings::Slot) -> Option<String> {
-    match (&slot.role, &slot.namespace) {
+fn missing_role(state: &ClusterState, key: &BindingKey) -> Option<String> {
+    match (&key.role, &key.namespace) {
         (RoleRef::ClusterRole(role), _) => (!state.cluster_roles.contains(role.as_str()))
             .then(|| format!("see `kubectl get clusterroles`, create `{role}`, or correct the roster")),
         (RoleRef::Role(role), Some(namespace)) => {

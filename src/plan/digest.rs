@@ -2,18 +2,21 @@
 //!
 //! What the clock drives (renewals, clean-ups, what has expired or reached its `until`) is left out, so
 //! a plan that was approved on Monday still has its name on Tuesday. A binding counts by the people who
-//! join or leave its slot, not by credentials and not by the objects that a slot is split into: a renewal
-//! adds a credential, and may so split a slot, without changing anyone's rights.
+//! join or leave it, not by credentials and not by the objects that it is split into: a renewal adds a
+//! credential, and may so split a binding, without changing anyone's rights. What is hashed are codes and
+//! data, never the words of `render`: another wording is the same plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bindings::{Cause, holder_text};
+use super::action::{CredentialAction, CutOff, Issuance, KeySource, NewCredential};
+use super::binding_action::BindingAction;
+use super::change::Cause;
 use super::observed::BindingAt;
-use super::people::{Issuance, KeySource};
-use super::{BindingAction, ClusterPlan, CredentialAction, Plan, Reason, Verb};
+use super::reason::Reason;
+use super::{ClusterPlan, Plan};
 use crate::model::{UserName, hex, sha256};
 
 /// What a digest begins with.
@@ -49,15 +52,16 @@ pub struct DigestedCluster {
 
 /// One decision about one person. Which credential is new or old is the clock's doing: a renewal in
 /// between must not count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DigestedPerson {
     /// Whose credential.
     pub user: String,
     /// `issue`, `renew`, `rotate` or `revoke`.
     pub action: String,
-    /// Why.
-    pub reason: String,
+    /// Why: a code, with its data beside it.
+    #[serde(flatten)]
+    pub reason: Reason,
     /// SHA-256 over the recipients that a new one is sealed to; empty where there is none, as all that follows.
     pub recipients: String,
     /// Groups that go into its certificate, where nothing can revoke them.
@@ -117,16 +121,16 @@ pub fn digested(plan: &Plan) -> Digested {
 }
 
 fn cluster(plan: &ClusterPlan) -> DigestedCluster {
-    let driven = plan.people.iter().filter(|action| action.reason.roster_driven());
+    let driven = plan.people.iter().filter(|action| action.reason().is_roster_driven());
     // How many old credentials someone has besides the one that is cut off, the clock decides.
-    let people = driven.filter(|action| action.reason != Reason::WithSuccessor).map(person).collect();
-    let ended = plan.people.iter().filter(|a| a.verb == Verb::Revoke && !a.reason.roster_driven());
-    let ended: BTreeSet<&UserName> = ended.map(|action| &action.user).collect();
-    let mut slots: BTreeMap<(&BindingAt, String), Vec<&BindingAction>> = BTreeMap::new();
+    let people = driven.filter(|action| *action.reason() != Reason::SuccessorCutOff).map(person).collect();
+    let ended = plan.people.iter().filter(|a| a.new_credential().is_none() && !a.reason().is_roster_driven());
+    let ended: BTreeSet<&UserName> = ended.map(CredentialAction::user).collect();
+    let mut whole: BTreeMap<(&BindingAt, String), Vec<&BindingAction>> = BTreeMap::new();
     for action in &plan.bindings {
-        slots.entry((&action.slot, action.role_text())).or_default().push(action);
+        whole.entry((&action.unsplit, action.role_text())).or_default().push(action);
     }
-    let bindings = slots.into_iter().filter_map(|((at, role), parts)| {
+    let bindings = whole.into_iter().filter_map(|((at, role), parts)| {
         let (joins, leaves) = net(&parts, &ended);
         let empty = joins.is_empty() && leaves.is_empty();
         (!empty).then(|| DigestedBinding { binding: at.to_string(), role, joins, leaves })
@@ -140,13 +144,30 @@ fn cluster(plan: &ClusterPlan) -> DigestedCluster {
 }
 
 fn person(action: &CredentialAction) -> DigestedPerson {
-    let decided = DigestedPerson {
-        user: action.user.to_string(),
-        action: action.verb.word().to_owned(),
-        reason: action.reason.to_string(),
-        ..DigestedPerson::default()
+    // Which credential goes, until when it lasts and what is left to it, the clock and the cluster decide.
+    let (user, reason, new) = match action {
+        CredentialAction::Issue { user, reason, new }
+        | CredentialAction::Renew { user, reason, new, replaced: _ }
+        | CredentialAction::Rotate {
+            user,
+            reason,
+            new,
+            cut_off: CutOff { credential: _, not_after: _, residual_access: _ },
+        } => (user, reason, Some(new)),
+        CredentialAction::Revoke { user, reason, cut_off: _, protected: _ } => (user, reason, None),
     };
-    let Some(issuance) = &action.issuance else { return decided };
+    let person = DigestedPerson {
+        user: user.to_string(),
+        action: action.verb().word().to_owned(),
+        reason: reason.clone(),
+        recipients: String::new(),
+        groups: BTreeSet::new(),
+        key: String::new(),
+        validity: String::new(),
+        until: String::new(),
+    };
+    // Who else can use it follows from the recipients and the key.
+    let Some(NewCredential { issuance, not_after: _, transfer: _ }) = new else { return person };
     // What is left of the validity, the clock decides; whether the roster protects them is noted by a clean-up, and
     // `generation` is a reason.
     let Issuance {
@@ -169,11 +190,11 @@ fn person(action: &CredentialAction) -> DigestedPerson {
         },
         validity: roster_validity.as_secs().to_string(),
         until: not_after_limit.map_or(String::new(), |until| until.to_string()),
-        ..decided
+        ..person
     }
 }
 
-/// Who has no credential in a slot before and one after, and the other way round; but not who leaves
+/// Who has no credential in a binding before and one after, and the other way round; but not who leaves
 /// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to
 /// hold something always counts: a renewal that is due must not hide a grant.
 fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
@@ -183,7 +204,7 @@ fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<Strin
         let mut new = BTreeSet::new();
         for change in &part.changes {
             let subject = change.subject.clone();
-            match (&change.user, change.cause, change.joins) {
+            match (&change.user, change.why.cause(), change.joins) {
                 (Some(_), _, true) => drop(new.insert(subject)),
                 (None, _, true) => drop(joins.insert(subject)),
                 (Some(user), Cause::Roster, false) => {
@@ -194,10 +215,10 @@ fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<Strin
                 (_, Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
             }
         }
-        for holder in &part.desired {
-            after.insert(holder.user());
-            if !new.contains(&holder_text(holder)) {
-                before.insert(holder.user());
+        for bound in &part.desired {
+            after.insert(bound.user());
+            if !new.contains(&bound.text()) {
+                before.insert(bound.user());
             }
         }
     }

@@ -9,120 +9,49 @@
 //! 3. `bindings`: what every binding has to hold, against what it holds.
 //! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
-//! `safety` then decides whether a plan may be applied, `digest` names it, and `delta` tells what of
-//! it a branch changes, `edits` what else it edits. `write` says how each binding gets there, and `after`
-//! what the records say then.
+//! `safety` then decides whether a plan may be applied, and `digest` names it. `branch_diff` tells what
+//! of it a branch changes, and `roster_changes` what else it edits. `write` says how each binding gets
+//! there, and `next_record` what the records say then. What is decided are codes and data: the words are
+//! in `render`.
 
-pub mod after;
-pub mod bindings;
+pub mod access_transfer;
+pub mod action;
+pub mod binding_action;
+pub mod binding_key;
+mod bindings;
+mod branch_bindings;
+pub mod branch_diff;
+pub mod change;
 pub mod check;
-pub mod delta;
+pub mod cleanup;
+pub mod credentials;
+mod desired_bindings;
 pub mod digest;
-pub mod edits;
+pub mod next_record;
 pub mod observed;
-pub mod people;
-mod remains;
+mod people;
+pub mod reason;
+mod residual_access;
+pub mod roster_changes;
 pub mod safety;
-pub mod trust;
+pub mod takeover;
 mod warnings;
 pub mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+pub use action::{CredentialAction, Issuance, KeySource, Verb};
+pub use binding_action::BindingAction;
+pub use cleanup::Cleanup;
+pub use observed::{BroughtKey, Observed, Unseen};
+pub use reason::Reason;
+
 use crate::error::Error;
-use crate::model::{ClusterName, CredentialId, RosterName, UserName};
-use crate::record::{Credential, Record};
+use crate::model::{ClusterName, RosterName, UserName};
+use crate::record::Credential;
 use crate::roster::Roster;
-pub use bindings::{BindingAction, Holder};
-use observed::ClusterState;
-pub use people::{CredentialAction, Handover, Issuance, Reason, Verb};
-
-/// What is known of one cluster: read from it, and from the repository.
-#[derive(Debug, Clone, Default)]
-pub struct Observed {
-    /// The cluster.
-    pub state: ClusterState,
-    /// The records under `access/<cluster>/`, each already checked against its certificates.
-    pub records: BTreeMap<UserName, Record>,
-    /// SHA-256 of each `<user>.kubeconfig.age`, where there is such a file.
-    pub sealed: BTreeMap<UserName, String>,
-    /// The cluster UID that `access/<cluster>/cluster.yaml` pins.
-    pub pinned_uid: Option<String>,
-    /// What the kubeconfigs connect to.
-    pub server: String,
-    /// SHA-256 of the CA that the kubeconfigs carry.
-    pub certificate_authority_sha256: Option<String>,
-    /// Who certctl is there. Only asked where the cluster holds requests with our labels, because only
-    /// they hang on it; `None` elsewhere.
-    pub identity: Option<String>,
-    /// The PKCS#10 files that users of this cluster brought, already checked.
-    pub brought_keys: BTreeMap<UserName, BroughtKey>,
-    /// Whoever brought a key that was refused: what they have stays, they get nothing new.
-    pub refused_keys: BTreeSet<UserName>,
-    /// What was not looked at; empty where the cluster was read. `state` is empty where this is not.
-    pub unseen: BTreeSet<Unseen>,
-}
-
-impl Observed {
-    /// Whether this was looked at.
-    pub fn sees(&self, what: Unseen) -> bool {
-        !self.unseen.contains(&what)
-    }
-
-    /// Whether the cluster was read.
-    pub fn is_online(&self) -> bool {
-        self.sees(Unseen::Cluster)
-    }
-}
-
-/// What a plan without a cluster cannot know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unseen {
-    /// Bindings and drift, roles and namespaces, requests: whatever is in the cluster.
-    Cluster,
-    /// The address for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
-    Server,
-    /// The CA for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
-    CertificateAuthority,
-}
-
-impl Unseen {
-    /// Stable, for machines.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Cluster => "cluster",
-            Self::Server => "server",
-            Self::CertificateAuthority => "certificate-authority",
-        }
-    }
-}
-
-impl std::fmt::Display for Unseen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Cluster => {
-                "what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist"
-            }
-            Self::Server => "the server address, which the roster leaves to certctl's kubeconfig",
-            Self::CertificateAuthority => {
-                "the certificate authority, which the roster leaves to certctl's kubeconfig"
-            }
-        })
-    }
-}
-
-/// A public key that its owner brought, from the roster's `csr:` file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BroughtKey {
-    /// Digest of its public key.
-    pub id: CredentialId,
-    /// SHA-256 of the file (DER).
-    pub csr_sha256: String,
-    /// The request, PEM.
-    pub request: String,
-}
 
 /// All that one run would do.
 #[derive(Debug, Clone)]
@@ -181,58 +110,6 @@ pub struct ClusterPlan {
     pub withdrawn: Vec<String>,
 }
 
-/// Something left over that nobody needs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cleanup {
-    /// A credential in the records that has expired.
-    Expired {
-        /// Whose.
-        user: UserName,
-        /// Which.
-        credential: CredentialId,
-        /// Since when.
-        not_after: Timestamp,
-    },
-    /// A record that does not say yet whether the roster protects its owner.
-    Protection {
-        /// Whose.
-        user: UserName,
-        /// What the roster says.
-        protected: bool,
-    },
-    /// A CertificateSigningRequest that an interrupted run left behind.
-    Request {
-        /// Its name.
-        name: String,
-        /// Its UID, so that only this object is deleted.
-        uid: String,
-        /// Who made it: only that identity's next apply deletes it.
-        requester: String,
-    },
-}
-
-impl std::fmt::Display for Cleanup {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Expired { user, credential, not_after } => {
-                write!(f, "{user}'s credential {credential} expired at {not_after}; forget it")
-            }
-            Self::Protection { user, protected: true } => {
-                write!(f, "{user} is protected now; note it in the record")
-            }
-            Self::Protection { user, protected: false } => {
-                write!(f, "{user} is not protected any more; note it in the record")
-            }
-            Self::Request { name, requester, .. } => {
-                write!(
-                    f,
-                    "CertificateSigningRequest {name} by {requester} has no living record: left by an interrupted apply, or one is running now"
-                )
-            }
-        }
-    }
-}
-
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {
@@ -259,7 +136,7 @@ impl ClusterPlan {
             ..Summary::default()
         };
         for action in &self.people {
-            match action.verb {
+            match action.verb() {
                 Verb::Issue => summary.issue += 1,
                 Verb::Renew => summary.renew += 1,
                 Verb::Rotate => summary.rotate += 1,
@@ -348,16 +225,16 @@ pub fn plan(
 /// What roster and records come to on one cluster, before anyone asks whether it can be done there.
 struct Outline {
     people: people::People,
-    desired: bindings::Desired,
+    desired: desired_bindings::Desired,
     warnings: Vec<Warning>,
 }
 
 impl Outline {
     fn new(roster: &Roster, name: &ClusterName, observed: &Observed, now: Timestamp) -> Self {
-        let mut people = people::plan(roster, name, observed, now);
-        let foreign = remains::Foreign::new(roster, observed);
-        people.count_what_remains(&foreign, observed);
-        let desired = bindings::desired(roster, name, &people, now);
+        let foreign = residual_access::ForeignBindings::new(roster, observed);
+        let seen = observed.is_online().then_some(&foreign);
+        let people = people::plan(roster, name, observed, seen, now);
+        let desired = desired_bindings::desired(roster, name, &people, now);
         let warnings = warnings::find(roster, name, observed, &people, &foreign, now);
         Self { people, desired, warnings }
     }
@@ -373,7 +250,7 @@ impl Outline {
         let online = observed.is_online();
         let diff = || bindings::diff(&roster.name, &desired, &observed.state, &people);
         let bindings = if online { diff() } else { Vec::new() };
-        let mut cleanups: BTreeSet<Cleanup> = people.records.clone();
+        let mut cleanups: BTreeSet<Cleanup> = people.cleanups;
         cleanups.extend(leftover_requests(roster, observed, now));
         let pinned = || observed.pinned_uid.clone().unwrap_or_default();
         ClusterPlan {

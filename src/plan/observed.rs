@@ -7,8 +7,94 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::CredentialId;
+use crate::model::{CredentialId, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
+use crate::record::Record;
+
+/// What is known of one cluster: read from it, and from the repository.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The cluster.
+    pub state: ClusterState,
+    /// The records under `access/<cluster>/`, each already checked against its certificates.
+    pub records: BTreeMap<UserName, Record>,
+    /// SHA-256 of each `<user>.kubeconfig.age`, where there is such a file.
+    pub sealed: BTreeMap<UserName, String>,
+    /// The cluster UID that `access/<cluster>/cluster.yaml` pins.
+    pub pinned_uid: Option<String>,
+    /// What the kubeconfigs connect to.
+    pub server: String,
+    /// SHA-256 of the CA that the kubeconfigs carry.
+    pub certificate_authority_sha256: Option<String>,
+    /// Who certctl is there. Only asked where the cluster holds requests with our labels, because only
+    /// they hang on it; `None` elsewhere.
+    pub identity: Option<String>,
+    /// The PKCS#10 files that users of this cluster brought, already checked.
+    pub brought_keys: BTreeMap<UserName, BroughtKey>,
+    /// Whoever brought a key that was refused: what they have stays, they get nothing new.
+    pub refused_keys: BTreeSet<UserName>,
+    /// What was not looked at; empty where the cluster was read. `state` is empty where this is not.
+    pub unseen: BTreeSet<Unseen>,
+}
+
+impl Observed {
+    /// Whether this was looked at.
+    pub fn sees(&self, what: Unseen) -> bool {
+        !self.unseen.contains(&what)
+    }
+
+    /// Whether the cluster was read.
+    pub fn is_online(&self) -> bool {
+        self.sees(Unseen::Cluster)
+    }
+}
+
+/// What a plan without a cluster cannot know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unseen {
+    /// Bindings and drift, roles and namespaces, requests: whatever is in the cluster.
+    Cluster,
+    /// The address for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
+    Server,
+    /// The CA for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
+    CertificateAuthority,
+}
+
+impl Unseen {
+    /// Stable, for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Server => "server",
+            Self::CertificateAuthority => "certificate-authority",
+        }
+    }
+}
+
+impl std::fmt::Display for Unseen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cluster => {
+                "what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist"
+            }
+            Self::Server => "the server address, which the roster leaves to certctl's kubeconfig",
+            Self::CertificateAuthority => {
+                "the certificate authority, which the roster leaves to certctl's kubeconfig"
+            }
+        })
+    }
+}
+
+/// A public key that its owner brought, from the roster's `csr:` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroughtKey {
+    /// Digest of its public key.
+    pub id: CredentialId,
+    /// SHA-256 of the file (DER).
+    pub csr_sha256: String,
+    /// The request, PEM.
+    pub request: String,
+}
 
 /// One cluster as it was read, in a fixed number of list calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CredentialAction, Plan, Reason, Verb};
+use super::{CredentialAction, Plan, Reason};
 use crate::error::Error;
 use crate::model::{ClusterName, UserName};
 use crate::roster::{MaxRevocations, Roster};
@@ -15,19 +15,26 @@ pub const FLOOR: usize = 3;
 /// while people have credentials; unless exactly that many revocations were acknowledged.
 pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Result<(), Error> {
     // What the clock ended or a rotation replaced is no loss of access that someone may not have meant.
-    let meant = |action: &CredentialAction| {
-        action.verb == Verb::Revoke && action.reason.roster_driven() && action.reason != Reason::WithSuccessor
+    let meant = |action: &&CredentialAction| match action {
+        CredentialAction::Revoke { user: _, reason, cut_off: _, protected: _ } => {
+            reason.is_roster_driven() && *reason != Reason::SuccessorCutOff
+        }
+        CredentialAction::Issue { .. } | CredentialAction::Renew { .. } | CredentialAction::Rotate { .. } => {
+            false
+        }
     };
     let revoked: BTreeSet<(&ClusterName, &UserName)> = plan
         .clusters
         .iter()
-        .flat_map(|cluster| cluster.people.iter().filter(|a| meant(a)).map(|a| (&cluster.name, &a.user)))
+        .flat_map(|cluster| cluster.people.iter().filter(meant).map(|action| (&cluster.name, action.user())))
         .collect();
     // Who is gone from the roster is protected by what their record remembers of it.
     let recorded: BTreeSet<&UserName> = plan
         .clusters
         .iter()
-        .flat_map(|cluster| cluster.people.iter().filter(|a| meant(a) && a.protected).map(|a| &a.user))
+        .flat_map(|cluster| cluster.people.iter().filter(meant))
+        .filter(|action| matches!(action, CredentialAction::Revoke { protected: true, .. }))
+        .map(CredentialAction::user)
         .collect();
     let is_protected = |user: &UserName| match roster.users.get(user) {
         Some(user) => user.protected,

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Warning;
+use super::credentials::lasts;
+use super::observed::Observed;
 use super::observed::{self, SigningRequest};
-use super::people::{People, Verb, lasts};
-use super::remains::Foreign;
-use super::{Observed, Warning};
+use super::people::People;
+use super::residual_access::ForeignBindings;
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::State;
 use crate::roster::Roster;
@@ -21,7 +23,7 @@ pub(super) fn find(
     name: &ClusterName,
     observed: &Observed,
     people: &People,
-    foreign: &Foreign<'_>,
+    foreign: &ForeignBindings<'_>,
     now: Timestamp,
 ) -> Vec<Warning> {
     let mut found = BTreeSet::new();
@@ -81,24 +83,24 @@ fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl 
 fn certificates(
     observed: &Observed,
     people: &People,
-    foreign: &Foreign<'_>,
+    foreign: &ForeignBindings<'_>,
     now: Timestamp,
     warn: &mut impl FnMut(&'static str, String),
 ) {
     for action in &people.actions {
-        let user = &action.user;
-        if let Some(issuance) = &action.issuance {
-            for group in &issuance.in_certificate_groups {
+        let (user, transfer) = (action.user(), action.transfer());
+        if let Some(new) = action.new_credential() {
+            for group in &new.issuance.in_certificate_groups {
                 warn(
                     "in-certificate",
                     format!(
                         "{user}'s new certificate will hold O={group}, which cannot be revoked before {}",
-                        action.not_after
+                        new.not_after
                     ),
                 );
             }
         }
-        if action.handover.recipients() {
+        if transfer.recipients() {
             warn(
                 "recipient-changed",
                 format!(
@@ -106,16 +108,12 @@ fn certificates(
                 ),
             );
         }
-        if action.handover.key {
+        if transfer.key {
             warn("key-changed", brings_another_key(user));
         }
     }
-    let cut_off: BTreeSet<&CredentialId> = people
-        .actions
-        .iter()
-        .filter(|action| matches!(action.verb, Verb::Revoke | Verb::Rotate))
-        .filter_map(|action| action.credential.as_ref())
-        .collect();
+    let cut_off: BTreeSet<&CredentialId> =
+        people.actions.iter().filter_map(|action| Some(&action.cut_off()?.credential)).collect();
     for (user, record) in &observed.records {
         let live = record.credentials.iter().filter(|credential| credential.not_after > now);
         for credential in live.filter(|c| c.state == State::Revoked || cut_off.contains(&c.id)) {

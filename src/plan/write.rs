@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::bindings::{BindingAction, Holder, same_role};
+use super::binding_action::{BindingAction, same_role};
+use super::binding_key::BindingSubject;
 use super::observed::{Binding, Subject};
 use crate::model::{CredentialGroup, UserName};
 
@@ -33,9 +34,9 @@ impl BindingAction {
             return Some(Write::Delete);
         }
         // Somebody may have bound another of the credentials that belong there: it may stay.
-        let recorded = self.desired.iter().filter_map(|holder| match holder {
-            Holder::Recorded(group) => Some(group),
-            Holder::Issued(_) => None,
+        let recorded = self.desired.iter().filter_map(|subject| match subject {
+            BindingSubject::Recorded(group) => Some(group),
+            BindingSubject::Issued(_) => None,
         });
         let allowed: BTreeSet<&CredentialGroup> = reduced.iter().chain(recorded).collect();
         let held: BTreeSet<CredentialGroup> = current.subjects.iter().filter_map(credential).collect();
@@ -49,9 +50,9 @@ impl BindingAction {
         let subjects: BTreeSet<CredentialGroup> = self
             .desired
             .iter()
-            .filter_map(|holder| match holder {
-                Holder::Recorded(group) => Some(group.clone()),
-                Holder::Issued(user) => issued(user),
+            .filter_map(|subject| match subject {
+                BindingSubject::Recorded(group) => Some(group.clone()),
+                BindingSubject::Issued(user) => issued(user),
             })
             .collect();
         subjects.into_iter().collect()

@@ -2,7 +2,7 @@
 
 use similar::{ChangeTag, TextDiff};
 
-use super::{Style, colour, count};
+use super::{Style, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::digest::{Digested, DigestedCluster, DigestedPerson};
 
@@ -42,7 +42,7 @@ fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
     let mut lines = vec![format!("{} is the cluster {}", cluster.name, cluster.uid)];
     for person in &cluster.people {
         let DigestedPerson { user, action, reason, recipients, groups, key, validity, until } = person;
-        lines.push(format!("{}: {action} {user}: {reason}", cluster.name));
+        lines.push(format!("{}: {action} {user}: {}", cluster.name, words::reason(reason)));
         let groups = groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let start = recipients.get(..16).unwrap_or_default();
         for (field, value) in [

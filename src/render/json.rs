@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::words;
 use crate::plan::digest::Digested;
 use crate::plan::{ClusterPlan, Plan, Summary};
 
@@ -96,8 +97,11 @@ pub enum ActionDocument {
         /// The credential that is replaced or revoked.
         #[serde(skip_serializing_if = "Option::is_none")]
         credential: Option<String>,
-        /// Why.
+        /// Why, for people: a sentence may be worded otherwise at any time.
         reason: String,
+        /// Why, stable: `new`, `renewal-due`, `generation-raised`, ...
+        #[serde(rename = "reasonCode")]
+        reason_code: &'static str,
         /// Until when the new one will be valid, or the revoked one still authenticates (RFC 3339).
         #[serde(rename = "notAfter")]
         not_after: String,
@@ -170,11 +174,12 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
 
 fn cluster(plan: &ClusterPlan) -> ClusterDocument {
     let people = plan.people.iter().map(|action| ActionDocument::Credential {
-        action: action.verb.word(),
-        user: action.user.to_string(),
-        credential: action.credential.as_ref().map(ToString::to_string),
-        reason: action.why(),
-        not_after: action.not_after.to_string(),
+        action: action.verb().word(),
+        user: action.user().to_string(),
+        credential: action.previous().map(ToString::to_string),
+        reason: words::why(action),
+        reason_code: action.reason().code(),
+        not_after: action.not_after().to_string(),
     });
     let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {
         action: action.verb().to_string(),
@@ -187,7 +192,7 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
     let cleanups = plan
         .cleanups
         .iter()
-        .map(|cleanup| ActionDocument::Cleanup { action: "cleanup", reason: cleanup.to_string() });
+        .map(|cleanup| ActionDocument::Cleanup { action: "cleanup", reason: words::cleanup(cleanup) });
     ClusterDocument {
         name: plan.name.to_string(),
         actions: people.chain(bindings).chain(cleanups).collect(),

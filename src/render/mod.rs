@@ -5,6 +5,7 @@ pub mod difference;
 pub mod json;
 pub mod markdown;
 pub mod text;
+pub mod words;
 
 /// Colour on or off, decided once at the edge.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Style, colour, count};
+use super::{Style, colour, count, words};
 use crate::error::visible_line;
-use crate::plan::bindings::{BindingAction, BindingVerb};
+use crate::plan::action::CutOff;
+use crate::plan::binding_action::{BindingAction, BindingVerb};
 use crate::plan::{Base, ClusterPlan, CredentialAction, Plan, Summary, Verb};
 
 /// The whole plan.
@@ -104,10 +105,10 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
         let _ = writeln!(out, "  {sign}  {}  [{}]", visible_line(&warning.message), warning.code);
     }
     let (renewals, changes): (Vec<_>, Vec<_>) =
-        cluster.people.iter().partition(|action| action.verb == Verb::Renew);
+        cluster.people.iter().partition(|action| action.verb() == Verb::Renew);
     let online = cluster.unseen.is_empty();
-    people(out, "People", &changes, now, online, style);
-    people(out, "Renewals", &renewals, now, online, style);
+    people(out, "People", &changes, now, style);
+    people(out, "Renewals", &renewals, now, style);
     if !cluster.bindings.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Bindings"));
         for binding in &cluster.bindings {
@@ -121,7 +122,7 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
                 out,
                 "    {} {}",
                 style.paint(colour::REMOVE, "-"),
-                visible_line(&cleanup.to_string())
+                visible_line(&words::cleanup(cleanup))
             );
         }
     }
@@ -154,56 +155,53 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
     }
 }
 
-fn people(
-    out: &mut String,
-    title: &str,
-    actions: &[&CredentialAction],
-    now: Timestamp,
-    online: bool,
-    style: Style,
-) {
+fn people(out: &mut String, title: &str, actions: &[&CredentialAction], now: Timestamp, style: Style) {
     if actions.is_empty() {
         return;
     }
     let _ = writeln!(out, "  {}", style.paint(colour::HEADING, title));
-    let width = actions.iter().map(|action| action.user.as_str().len()).max().unwrap_or(0);
+    let width = actions.iter().map(|action| action.user().as_str().len()).max().unwrap_or(0);
     for action in actions {
-        let (sign, paint) = match action.verb {
+        let (sign, paint) = match action.verb() {
             Verb::Issue => ("+", colour::ADD),
             Verb::Renew => ("~", colour::CHANGE),
             Verb::Rotate => ("±", colour::CHANGE),
             Verb::Revoke => ("-", colour::REMOVE),
         };
-        let verb = style.paint(paint, &format!("{sign} {:<6}", action.verb));
+        let verb = style.paint(paint, &format!("{sign} {:<6}", action.verb()));
         let valid =
-            format!("until {} ({})", date(action.not_after), span(now.duration_until(action.not_after)));
-        let _ = writeln!(out, "    {verb}  {:<width$}  {valid:<28}  {}", action.user, reason(action, online));
+            format!("until {} ({})", date(action.not_after()), span(now.duration_until(action.not_after())));
+        let _ = writeln!(out, "    {verb}  {:<width$}  {valid:<28}  {}", action.user(), reason(action));
     }
 }
 
-/// Why, and what becomes of the credential that is there. What remains to it is known only where the
-/// cluster was read.
-pub fn reason(action: &CredentialAction, online: bool) -> String {
-    let id = action.credential.as_ref().map_or("", |id| id.as_str());
-    let why = action.why();
-    match action.verb {
-        Verb::Issue => why,
-        Verb::Renew if id.is_empty() => why,
-        Verb::Renew => format!("{why}; {id} stays bound until it expires"),
-        Verb::Rotate => format!("{why}; {id} is cut off{}", but_for(action.remains)),
-        Verb::Revoke => match action.remains {
-            0 if !online => format!("{why}; {id} is cut off"),
-            0 => format!("{why}; {id} keeps only what system:authenticated may do"),
-            remains => format!("{why}; {id} is cut off{}", but_for(remains)),
-        },
+/// Why, and what becomes of the credential that is there.
+fn reason(action: &CredentialAction) -> String {
+    let why = words::why(action);
+    match action {
+        CredentialAction::Issue { user: _, reason: _, new: _ }
+        | CredentialAction::Renew { user: _, reason: _, new: _, replaced: None } => why,
+        CredentialAction::Renew { user: _, reason: _, new: _, replaced: Some(id) } => {
+            format!("{why}; {id} stays bound until it expires")
+        }
+        CredentialAction::Rotate { user: _, reason: _, new: _, cut_off } => {
+            format!("{why}; {} is cut off{}", cut_off.credential, but_for(cut_off))
+        }
+        CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ } => {
+            let id = &cut_off.credential;
+            match cut_off.residual_access {
+                Some(0) => format!("{why}; {id} keeps only what system:authenticated may do"),
+                None | Some(_) => format!("{why}; {id} is cut off{}", but_for(cut_off)),
+            }
+        }
     }
 }
 
 /// What is left to a credential, where bindings of others name it.
-fn but_for(remains: usize) -> String {
-    match remains {
-        0 => String::new(),
-        _ => format!(", but KEEPS ACCESS through {} of others", count(remains, "binding")),
+fn but_for(cut_off: &CutOff) -> String {
+    match cut_off.residual_access {
+        None | Some(0) => String::new(),
+        Some(bindings) => format!(", but KEEPS ACCESS through {} of others", count(bindings, "binding")),
     }
 }
 
@@ -225,7 +223,7 @@ fn render_binding(out: &mut String, binding: &BindingAction, style: Style) {
             out,
             "              {}  {}",
             style.paint(paint, &line),
-            style.paint(colour::FAINT, &change.why)
+            style.paint(colour::FAINT, &words::change(&change.why))
         );
     }
     if let Some(more) = binding.changes.len().checked_sub(MOST_CHANGES).filter(|more| *more > 0) {

@@ -1,7 +1,7 @@
 //! What a branch changes, and what can be said without a cluster.
 
-use certctl::plan::delta::{self, Side};
-use certctl::plan::{Base, Plan, Summary, Unseen, Verb, edits};
+use certctl::plan::branch_diff::{self, Side};
+use certctl::plan::{Base, Plan, Summary, Unseen, Verb, roster_changes};
 use certctl::record::State;
 use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
 use certctl::render::{Style, text};
@@ -17,14 +17,14 @@ fn against(base: &Story, head: &Story) -> Plan {
     let (old, new) = (base.roster(), head.roster());
     let base = Side { roster: &old, observed: &base.observed };
     let head_side = Side { roster: &new, observed: &head.observed };
-    let (changes, pending) = delta::against(&head.plan(), head_side, base, head.now);
+    let (changes, pending) = branch_diff::against(&head.plan(), head_side, base, head.now);
     Plan {
         clusters: vec![changes],
         base: Some(Base {
             revision: "origin/main".into(),
             commit: "3f2a91bc4d5e6f70".into(),
             pending,
-            edits: edits::between(&old, &new),
+            edits: roster_changes::between(&old, &new),
             notes: Vec::new(),
         }),
         ..head.whole()
@@ -133,9 +133,13 @@ fn a_waiting_persons_recipient_cannot_be_swapped_unseen() {
         head.edit("age1carol", "age1mallory");
     });
     let action = &plan.clusters[0].people[0];
-    assert_eq!((action.user.as_str(), action.verb), ("carol", Verb::Issue));
-    let sealed: Vec<&str> =
-        action.issuance.iter().flat_map(|issuance| &issuance.recipients).map(|r| r.as_str()).collect();
+    assert_eq!((action.user().as_str(), action.verb()), ("carol", Verb::Issue));
+    let sealed: Vec<&str> = action
+        .new_credential()
+        .into_iter()
+        .flat_map(|new| &new.issuance.recipients)
+        .map(|r| r.as_str())
+        .collect();
     assert_eq!(sealed, ["age1mallory"]);
 }
 
@@ -146,7 +150,8 @@ fn who_is_rotated_needs_no_renewal() {
     });
     let cluster = &plan.clusters[0];
     assert_eq!(cluster.withdrawn, [""; 0]);
-    let actions: Vec<_> = cluster.people.iter().map(|action| (action.user.as_str(), action.verb)).collect();
+    let actions: Vec<_> =
+        cluster.people.iter().map(|action| (action.user().as_str(), action.verb())).collect();
     assert_eq!(actions, [("alice", Verb::Rotate)]);
     assert_eq!(plan.base.expect("a base").pending.renew, 1, "bob's");
 }
@@ -391,7 +396,7 @@ users:
 - {name: bob, recipients: [age1bob], until: 2026-06-01, grants: [{clusterRole: view}]}
 ";
     let old = roster(body);
-    assert_eq!(edits::between(&old, &old), [""; 0]);
+    assert_eq!(roster_changes::between(&old, &old), [""; 0]);
     let mut new = body.to_owned();
     for (from, to) in [
         ("25%", "100%"),
@@ -417,7 +422,7 @@ users:
         user alice: in group sre until: 2026-06-02T00:00:00Z -> 2027-06-02T00:00:00Z
         user bob: until: 2026-06-02T00:00:00Z -> no end
         user bob: ClusterRole view until: no end -> 2026-07-02T00:00:00Z"#]]
-    .assert_eq(&edits::between(&old, &roster(&new)).join("\n"));
+    .assert_eq(&roster_changes::between(&old, &roster(&new)).join("\n"));
 
     let mut moved = Story::of(body);
     moved.edit(
@@ -429,9 +434,9 @@ users:
         cluster prod: server: as in the kubeconfig -> https://x
         cluster prod: signerName: kubernetes.io/kube-apiserver-client -> example.com/s
         cluster stage is new"#]]
-    .assert_eq(&edits::between(&old, &moved.roster()).join("\n"));
+    .assert_eq(&roster_changes::between(&old, &moved.roster()).join("\n"));
     assert_eq!(
-        edits::between(&moved.roster(), &old).last().map(String::as_str),
+        roster_changes::between(&moved.roster(), &old).last().map(String::as_str),
         Some("cluster stage is gone")
     );
 }

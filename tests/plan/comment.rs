@@ -49,11 +49,10 @@ fn plan_with(text: &str) -> Plan {
     let cluster = &mut plan.clusters[0];
     for action in &mut cluster.bindings {
         action.at = BindingAt { namespace: Some(text.into()), name: text.into() };
-        action.slot = action.at.clone();
+        action.unsplit = action.at.clone();
         action.role = None;
         for change in &mut action.changes {
             change.subject = text.into();
-            change.why = text.into();
         }
         let observed = action.observed.as_mut().expect("it is there");
         observed.role_kind = text.into();

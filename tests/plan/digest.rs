@@ -1,7 +1,9 @@
 //! The name of a plan: what changes it, and what must not.
 
+use std::collections::BTreeSet;
+
 use certctl::plan::{Verb, digest};
-use certctl::render::{Style, difference};
+use certctl::render::{Style, difference, words};
 
 use crate::story::{Story, TEAM, subject};
 
@@ -109,8 +111,8 @@ fn what_is_edited_of_someone_whose_last_one_expired_is_no_renewal() {
         edited.edit(from, to);
         assert_ne!(edited.digest(), nothing_to_do, "{why}");
         let plan = edited.plan();
-        let alice = plan.people.iter().find(|action| action.user.as_str() == "alice").expect("alice");
-        assert_eq!((alice.verb, alice.why().as_str()), (Verb::Renew, why));
+        let alice = plan.people.iter().find(|action| action.user().as_str() == "alice").expect("alice");
+        assert_eq!((alice.verb(), words::why(alice).as_str()), (Verb::Renew, why));
     }
 }
 
@@ -123,7 +125,7 @@ fn a_group_that_left_the_certificate_in_time_is_a_renewal() {
     let mut story = Story::applied(&team);
     let nothing_to_do = story.digest();
     story.wait("20d");
-    assert!(story.plan().people.iter().any(|action| action.user.as_str() == "alice"));
+    assert!(story.plan().people.iter().any(|action| action.user().as_str() == "alice"));
     assert_eq!(story.digest(), nothing_to_do);
 }
 
@@ -148,8 +150,52 @@ fn what_a_digest_is_over_can_be_read_and_checked() {
     let text = serde_json::to_string(&digested).expect("JSON");
     let read: digest::Digested = serde_json::from_str(&text).expect("the same");
     assert_eq!(digest::digest_of(&read), story.digest());
-    assert!(text.contains(r#"{"user":"carol","action":"issue","reason":"new on the roster","#), "{text}");
+    assert!(text.contains(r#"{"user":"carol","action":"issue","reason":"new","#), "{text}");
     assert!(digest::same(&story.digest(), story.digest().trim_start_matches("sha256:")));
+}
+
+/// A plan that was approved must not be refused because a sentence was worded better since.
+#[test]
+fn the_words_of_a_reason_are_no_part_of_it() {
+    let renewed = TEAM.replace("users:", "- {name: ops, inCertificate: true}\nusers:");
+    let mut seen = BTreeSet::new();
+    for (from, to) in [
+        ("", ""),
+        ("- {name: bob, recipients: [age1bob], groups: [developers]}\n", CAROL),
+        ("[age1alice]", "[age1mallory]"),
+        ("[age1alice, age1other]", "[age1alice]"),
+        ("[age1alice]", "[age1alice, age1mallory]"),
+        ("[age1alice]", "[age1alice], generation: 2"),
+        ("[age1alice]", "[age1alice], key: ecdsa-p384"),
+        ("[age1alice]", "[age1alice], until: 2020-01-01"),
+        ("{name: prod}", "{name: prod, server: 'https://x'}, {name: dev}"),
+        ("[age1alice], groups: [", "[age1alice], groups: [ops, "),
+    ] {
+        let mut story = Story::of(&renewed);
+        if from.contains("other") {
+            story.edit("[age1alice]", from);
+        }
+        story.apply();
+        if !from.is_empty() {
+            story.edit(from, to);
+        }
+        if to.contains("https") {
+            story.observed.server = "https://x".into();
+            story.edit("name: bob,", "name: bob, clusters: [dev],");
+        }
+        let plan = story.whole();
+        let digested = serde_json::to_string(&digest::digested(&plan)).expect("JSON");
+        for action in &plan.clusters[0].people {
+            let reason = words::reason(action.reason());
+            assert!(reason.contains(' '), "{reason} is a sentence");
+            for words in [reason, words::why(action)] {
+                assert!(!digested.contains(&words), "`{words}` is in {digested}");
+            }
+            assert!(digested.contains(&format!(r#""reason":"{}""#, action.reason().code())), "{digested}");
+            seen.insert(action.reason().code());
+        }
+    }
+    assert!(seen.len() >= 9, "{seen:?}");
 }
 
 /// The edits of someone who joins, by the field that the difference names.

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use certctl::model::{CredentialGroup, CredentialId, KeyType, RoleRef, UserName, hex, sha256};
+use certctl::plan::action::{KeySource, SHORTEST_VALIDITY};
 use certctl::plan::observed::{Binding, BindingAt, Subject};
-use certctl::plan::people::{KeySource, SHORTEST_VALIDITY};
 use certctl::plan::write::Write;
-use certctl::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed, after};
+use certctl::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed, next_record};
 use certctl::record::{Credential, Record, State};
 use jiff::{SignedDuration, Timestamp};
 
@@ -230,10 +230,14 @@ impl Run<'_, '_> {
         }
         let mut issued = BTreeMap::new();
         for action in self.shuffled(plan.people.iter()) {
-            if let Some(issuance) = &action.issuance
-                && let Some(credential) = self.issue(&action.user, issuance)?
+            if let Some(new) = action.new_credential()
+                && let Some(credential) = self.issue(action.user(), &new.issuance)?
             {
-                assert!(issued.insert(action.user.clone(), credential).is_none(), "{} got two", action.user);
+                assert!(
+                    issued.insert(action.user().clone(), credential).is_none(),
+                    "{} got two",
+                    action.user()
+                );
             }
         }
         if !self.record(&issued)? {
@@ -456,14 +460,14 @@ impl Run<'_, '_> {
     /// Commit and push; whether new credentials may be bound.
     fn record(&mut self, issued: &BTreeMap<UserName, Credential>) -> Result<bool, Crash> {
         let (plan, mut clone) = (self.plan, self.world.observed.clone());
-        for (user, actions) in after::touched(plan) {
+        for (user, actions) in next_record::touched(plan) {
             let current = clone.records.get(user);
             let new = issued.get(user).cloned();
             if let Some(new) = &new {
                 clone.sealed.insert(user.clone(), new.sealed_sha256.clone());
             }
-            let record = after::record(plan, user, current, &actions, new, self.world.now);
-            if !after::has_kubeconfig(record.as_ref()) {
+            let record = next_record::record(plan, user, current, &actions, new, self.world.now);
+            if !next_record::has_kubeconfig(record.as_ref()) {
                 clone.sealed.remove(user);
             }
             match record {

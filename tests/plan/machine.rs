@@ -416,7 +416,7 @@ impl Machine {
         let changes = plan.bindings.iter().flat_map(|binding| &binding.changes);
         let in_it: BTreeSet<&UserName> = changes
             .filter_map(|change| change.user.as_ref())
-            .chain(plan.people.iter().map(|action| &action.user))
+            .chain(plan.people.iter().map(|action| action.user()))
             .collect();
         let hours = [1, 24, 11 * 24][course.seed.unwrap_or(0) as usize % 3];
         let mut later = self.world.clone();

@@ -420,7 +420,7 @@ fn access_ends_with_until() {
     );
     // The last day has passed: nothing is renewed, all of it goes, and a past date is no error.
     story.wait("5d 23h 59m 59s");
-    assert!(story.plan().people.iter().all(|action| action.user.as_str() != "bob"));
+    assert!(story.plan().people.iter().all(|action| action.user().as_str() != "bob"));
     story.wait("1s");
     reads(
         &story,
@@ -766,7 +766,7 @@ fn a_brought_key_is_renewed_under_the_same_group() {
     let (bound, id) = (story.bound("alice"), story.record("alice")[0].id.clone());
     story.wait("25d");
     let plan = story.plan();
-    assert!(plan.people.iter().any(|action| action.user.as_str() == "alice"), "its renewal is due");
+    assert!(plan.people.iter().any(|action| action.user().as_str() == "alice"), "its renewal is due");
     story.apply();
     assert_eq!(story.bound("alice"), bound);
     assert_eq!(story.record("alice").len(), 1);
@@ -777,7 +777,7 @@ fn a_brought_key_is_renewed_under_the_same_group() {
     story.edit("age1alice", "age1laptop");
     story.brings("alice", b"alice's", "made anew");
     let plan = story.plan();
-    assert_eq!((plan.people.len(), plan.people[0].verb, plan.bindings.len()), (1, Verb::Renew, 0));
+    assert_eq!((plan.people.len(), plan.people[0].verb(), plan.bindings.len()), (1, Verb::Renew, 0));
     story.apply();
     assert!(story.plan().is_empty());
 }
@@ -948,7 +948,7 @@ fn whoever_brings_a_wrong_key_holds_up_nobody_else() {
     let alice = story.bound("alice");
     let plan = story.plan();
     assert_eq!(plan.people.len(), 1);
-    assert_eq!((plan.people[0].user.as_str(), plan.people[0].verb), ("bob", Verb::Revoke));
+    assert_eq!((plan.people[0].user().as_str(), plan.people[0].verb()), ("bob", Verb::Revoke));
     story.apply();
     assert_eq!(story.bound("alice"), alice, "what she has stays");
 }

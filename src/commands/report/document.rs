@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Ending, Report, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
 use crate::error::Error;
-use crate::plan::{ClusterPlan, CredentialAction, Verb};
-use crate::render::json;
+use crate::plan::{ClusterPlan, CredentialAction};
+use crate::render::{json, words};
 
 /// What `certctl apply --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -63,8 +63,10 @@ pub struct PersonReport {
     /// What was to be done.
     #[schemars(extend("enum" = ["issue", "renew", "rotate", "revoke"]))]
     pub action: &'static str,
-    /// Why.
+    /// Why, for people: a sentence may be worded otherwise at any time.
     pub reason: String,
+    /// Why, stable: `new`, `renewal-due`, `generation-raised`, ...
+    pub reason_code: &'static str,
     /// What became of it.
     pub outcome: PersonOutcome,
     /// The new credential.
@@ -239,7 +241,7 @@ fn document(report: &Report) -> ApplyDocument {
 
 fn cluster(plan: &ClusterPlan, done: Option<(&Outcome, &ClusterOutcome)>) -> ClusterReport {
     let unowned = |failure: &&Failure| {
-        failure.user.as_ref().is_none_or(|user| plan.people.iter().all(|action| action.user != *user))
+        failure.user.as_ref().is_none_or(|user| plan.people.iter().all(|action| action.user() != user))
     };
     ClusterReport {
         name: plan.name.to_string(),
@@ -259,35 +261,41 @@ fn cluster(plan: &ClusterPlan, done: Option<(&Outcome, &ClusterOutcome)>) -> Clu
 }
 
 fn person(action: &CredentialAction, done: Option<(&Outcome, &ClusterOutcome)>) -> PersonReport {
-    let new = done.and_then(|(_, done)| done.issued.get(&action.user)).map(|issued| &issued.credential);
+    let new = done.and_then(|(_, done)| done.issued.get(action.user())).map(|issued| &issued.credential);
     let failure = done.and_then(|(_, done)| {
-        done.failures.iter().find(|failure| failure.user.as_ref() == Some(&action.user))
+        done.failures.iter().find(|failure| failure.user.as_ref() == Some(action.user()))
     });
-    let old_until = (action.verb == Verb::Revoke).then(|| action.old_until());
+    let revoked_until = match action {
+        CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ } => Some(cut_off.not_after),
+        CredentialAction::Issue { .. } | CredentialAction::Renew { .. } | CredentialAction::Rotate { .. } => {
+            None
+        }
+    };
     PersonReport {
-        user: action.user.to_string(),
-        action: action.verb.word(),
-        reason: action.why(),
+        user: action.user().to_string(),
+        action: action.verb().word(),
+        reason: words::why(action),
+        reason_code: action.reason().code(),
         outcome: done.map_or(PersonOutcome::NotTried, |(outcome, done)| outcome_of(action, outcome, done)),
         credential: new.map(|new| new.id.to_string()),
-        not_after: new.map(|new| new.not_after).or(old_until).map(|at| at.to_string()),
-        previous_credential: action.credential.as_ref().map(ToString::to_string),
+        not_after: new.map(|new| new.not_after).or(revoked_until).map(|at| at.to_string()),
+        previous_credential: action.previous().map(ToString::to_string),
         error: failure.map(|failure| error(&failure.error)),
     }
 }
 
 fn outcome_of(action: &CredentialAction, outcome: &Outcome, done: &ClusterOutcome) -> PersonOutcome {
-    let issued = done.issued.contains_key(&action.user);
-    if done.not_cut_off.contains(&action.user) && matches!(action.verb, Verb::Revoke | Verb::Rotate) {
+    let issued = done.issued.contains_key(action.user());
+    if action.cut_off().is_some() && done.not_cut_off.contains(action.user()) {
         return PersonOutcome::NotCutOff;
     }
     match &outcome.published {
-        _ if action.issuance.is_none() => PersonOutcome::Done,
+        _ if action.new_credential().is_none() => PersonOutcome::Done,
         _ if outcome.held_up => PersonOutcome::Waiting,
         _ if !issued => PersonOutcome::Failed,
         Ok(Published::Proposed(_)) => PersonOutcome::Waiting,
         Err(_) => PersonOutcome::NotBound,
-        Ok(_) if done.not_bound.contains(&action.user) => PersonOutcome::NotBound,
+        Ok(_) if done.not_bound.contains(action.user()) => PersonOutcome::NotBound,
         Ok(_) => PersonOutcome::Done,
     }
 }

@@ -3,8 +3,9 @@
 use super::sentence;
 use crate::apply::{ClusterOutcome, Outcome, Published};
 use crate::commands::terminal::Terminal;
-use crate::plan::people::CLOCKS_DIFFER;
-use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
+use crate::plan::action::CutOff;
+use crate::plan::credentials::CLOCKS_DIFFER;
+use crate::plan::{ClusterPlan, Plan};
 use crate::render::text::date;
 use crate::render::{colour, count};
 
@@ -41,16 +42,14 @@ fn people(cluster: &ClusterPlan, done: &ClusterOutcome, outcome: &Outcome, termi
     let name = &cluster.name;
     let mut cut_off = false;
     for action in &cluster.people {
-        let user = &action.user;
-        if matches!(action.verb, Verb::Revoke | Verb::Rotate) {
+        let user = action.user();
+        if let Some(gone) = action.cut_off() {
             cut_off = true;
-            let line = format!("- {user} on {name}: {}", what_is_left(action, done));
+            let line = format!("- {user} on {name}: {}", what_is_left(gone, done.not_cut_off.contains(user)));
             terminal.say(&style.paint(colour::REMOVE, &line));
         }
         // Who is rotated may have a superseded one that is revoked besides.
-        if action.issuance.is_none() {
-            continue;
-        }
+        let Some(asked) = action.new_credential() else { continue };
         let Some(new) = done.issued.get(user).map(|issued| &issued.credential) else {
             if outcome.held_up {
                 let line =
@@ -67,10 +66,10 @@ fn people(cluster: &ClusterPlan, done: &ClusterOutcome, outcome: &Outcome, termi
         };
         let line = format!("+ {user} on {name}: {} until {}{unbound}", new.id, date(new.not_after));
         terminal.say(&style.paint(colour::ADD, &line));
-        if new.not_after > action.not_after + CLOCKS_DIFFER {
+        if new.not_after > asked.not_after + CLOCKS_DIFFER {
             let line = format!(
                 "! {user} on {name}: the signer gave more time than was asked for (until {}); set `until`, or ask who signs there",
-                date(action.not_after)
+                date(asked.not_after)
             );
             terminal.say(&style.paint(colour::WARN, &line));
         }
@@ -84,21 +83,21 @@ fn people(cluster: &ClusterPlan, done: &ClusterOutcome, outcome: &Outcome, termi
 }
 
 /// What a credential that was cut off may still do, and until when.
-fn what_is_left(action: &CredentialAction, done: &ClusterOutcome) -> String {
-    let id = action.credential.as_ref().map_or("", |id| id.as_str());
-    if done.not_cut_off.contains(&action.user) {
+fn what_is_left(gone: &CutOff, is_still_bound: bool) -> String {
+    let id = &gone.credential;
+    if is_still_bound {
         return format!(
             "{id} is NOT CUT OFF yet, because a binding could not be written; run `certctl apply` again"
         );
     }
-    let until = date(action.old_until());
-    match action.remains {
-        0 => format!(
+    let until = date(gone.not_after);
+    match gone.residual_access {
+        None | Some(0) => format!(
             "{id} authenticates until {until}, with nothing left but what system:authenticated may do"
         ),
-        remains => format!(
+        Some(bindings) => format!(
             "{id} authenticates until {until}, and KEEPS ACCESS through {} of others",
-            count(remains, "binding")
+            count(bindings, "binding")
         ),
     }
 }

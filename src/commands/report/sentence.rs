@@ -55,7 +55,7 @@ pub fn done<'a>(clusters: impl Iterator<Item = (&'a ClusterPlan, &'a ClusterOutc
     let (mut issued, mut revoked, mut written, mut failed) = (0, 0, 0, 0);
     for (plan, done) in clusters {
         let gone = |a: &&crate::plan::CredentialAction| {
-            a.verb == Verb::Revoke && !done.not_cut_off.contains(&a.user)
+            a.verb() == Verb::Revoke && !done.not_cut_off.contains(a.user())
         };
         issued += done.issued.len();
         revoked += plan.people.iter().filter(gone).count();

@@ -14,9 +14,9 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::text::{self, date, span};
-use super::{count, grouped, noun};
+use super::{count, grouped, noun, words};
 use crate::error::Error;
-use crate::plan::bindings::{BindingAction, BindingVerb};
+use crate::plan::binding_action::{BindingAction, BindingVerb};
 use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
 use cut::{Rank, Section};
 use value::{code, prose};
@@ -136,7 +136,7 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
     let (renewals, mut people): (Vec<_>, Vec<_>) = cluster
         .people
         .iter()
-        .partition(|action| action.verb == Verb::Renew && !action.reason.roster_driven());
+        .partition(|action| action.verb() == Verb::Renew && !action.reason().is_roster_driven());
     people.sort_by_key(|action| weight(action));
     let table = |actions: &[&CredentialAction]| actions.iter().map(|action| row(action, now)).collect();
     let section = |rank, head: String, items: Vec<String>, noun, more, tail| {
@@ -147,7 +147,8 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
     const ROW: (&str, &str) = ("| | ", " | | |\n");
     const UNFOLD: &str = "\n</details>\n";
     let bindings = cluster.bindings.iter().map(binding).collect();
-    let left_overs = cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&cleanup.to_string())));
+    let left_overs =
+        cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&words::cleanup(cleanup))));
     let withdrawn = cluster.withdrawn.iter().map(|action| format!("- {}\n", prose(action)));
     let renewed = format!("{}; who has one keeps it until it expires", count(renewals.len(), "renewal"));
     let (first, others) = people.split_at(people.len().min(MOST_PEOPLE));
@@ -215,7 +216,7 @@ fn edits(index: usize, plan: &Plan) -> Option<Section> {
 
 /// What is left to credentials that are cut off, where there are any.
 fn left(cluster: &ClusterPlan) -> &'static str {
-    match cluster.people.iter().any(|action| matches!(action.verb, Verb::Rotate | Verb::Revoke)) {
+    match cluster.people.iter().any(|action| action.cut_off().is_some()) {
         true if cluster.unseen.is_empty() => {
             "\nRevoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.\n"
         }
@@ -228,7 +229,7 @@ fn left(cluster: &ClusterPlan) -> &'static str {
 
 /// `450 more people: 117 to revoke, ...`: nobody is cut off behind a fold without a word.
 fn others_summary(others: &[&CredentialAction]) -> String {
-    let number = |verb| others.iter().filter(|action| action.verb == verb).count();
+    let number = |verb| others.iter().filter(|action| action.verb() == verb).count();
     let verbs = [Verb::Revoke, Verb::Rotate, Verb::Issue, Verb::Renew].map(|verb| (number(verb), verb));
     let counts = verbs.iter().filter(|(number, _)| *number > 0);
     let counts: Vec<String> =
@@ -239,38 +240,38 @@ fn others_summary(others: &[&CredentialAction]) -> String {
 
 /// What a reader must not miss comes first.
 fn weight(action: &CredentialAction) -> (u8, &str) {
-    let weight = match action.verb {
-        _ if action.handover.to_others() => 0,
+    let weight = match action.verb() {
+        _ if action.transfer().to_others() => 0,
         Verb::Revoke => 1,
         Verb::Rotate => 2,
         Verb::Issue => 3,
         Verb::Renew => 4,
     };
-    (weight, action.user.as_str())
+    (weight, action.user().as_str())
 }
 
 fn row(action: &CredentialAction, now: Timestamp) -> String {
-    let sign = match action.verb {
+    let sign = match action.verb() {
         Verb::Issue => "🟢",
         Verb::Renew => "⚪",
         Verb::Rotate => "🟡",
         Verb::Revoke => "🔴",
     };
-    let why = prose(&action.why());
-    let mut why = if action.handover.to_others() { format!("**{why}**") } else { why };
-    if action.remains > 0 {
-        let _ = write!(why, "; **keeps access through {} of others**", count(action.remains, "binding"));
+    let why = prose(&words::why(action));
+    let mut why = if action.transfer().to_others() { format!("**{why}**") } else { why };
+    if let Some(bindings @ 1..) = action.cut_off().and_then(|cut_off| cut_off.residual_access) {
+        let _ = write!(why, "; **keeps access through {} of others**", count(bindings, "binding"));
     }
-    let groups = action.issuance.iter().flat_map(|issuance| &issuance.in_certificate_groups);
+    let groups = action.new_credential().into_iter().flat_map(|new| &new.issuance.in_certificate_groups);
     for group in groups {
         let _ = write!(why, "; **in the certificate: {}**", code(&format!("O={group}")));
     }
-    let valid = span(now.duration_until(action.not_after));
+    let valid = span(now.duration_until(action.not_after()));
     format!(
         "| {sign}\u{a0}{} | {} | {why} | {} ({valid}) |\n",
-        action.verb,
-        code(action.user.as_str()),
-        date(action.not_after)
+        action.verb(),
+        code(action.user().as_str()),
+        date(action.not_after())
     )
 }
 
@@ -292,7 +293,9 @@ fn binding(action: &BindingAction) -> String {
     let changes = action.changes.iter().take(MOST_CHANGES);
     let width = changes.clone().map(|change| change.subject.chars().count()).max().unwrap_or(0).min(80);
     let mut lines: Vec<String> = changes
-        .map(|change| format!("{} {:<width$}  {}", sign(change.joins), change.subject, change.why))
+        .map(|change| {
+            format!("{} {:<width$}  {}", sign(change.joins), change.subject, words::change(&change.why))
+        })
         .collect();
     let more = action.changes.len().saturating_sub(MOST_CHANGES);
     if more > 0 {

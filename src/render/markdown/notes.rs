@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use super::value::{code, prose};
 use super::{Context, grouped, noun};
 use crate::error::Error;
-use crate::plan::{Handover, Plan, Unseen, digest, trust};
+use crate::plan::access_transfer::AccessTransfer;
+use crate::plan::{Plan, Unseen, digest, takeover};
 
 /// The role that may do everything, as a plan names it.
 const FULL_CONTROL: &str = "ClusterRole cluster-admin";
@@ -30,19 +31,19 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     }
     lines.extend(context.refused.map(error_line));
     let actions = || plan.clusters.iter().flat_map(|cluster| &cluster.people);
-    let handed_over = |what: &str, is: &dyn Fn(Handover) -> bool| {
-        let whose = actions().filter(|action| is(action.handover));
-        let whose: BTreeSet<&str> = whose.map(|action| action.user.as_str()).collect();
+    let handed_over = |what: &str, is: &dyn Fn(AccessTransfer) -> bool| {
+        let whose = actions().filter(|action| is(action.transfer()));
+        let whose: BTreeSet<&str> = whose.map(|action| action.user().as_str()).collect();
         (!whose.is_empty()).then(|| {
             let whose = names(whose);
             format!("**{what}: {whose}.** Whoever holds the new key gets this access. Make sure that the person asked for it.")
         })
     };
-    lines.extend(handed_over("Recipients change", &|handover| handover.recipients()));
-    lines.extend(handed_over("Another key is brought", &|handover| handover.key));
+    lines.extend(handed_over("Recipients change", &|transfer| transfer.recipients()));
+    lines.extend(handed_over("Another key is brought", &|transfer| transfer.key));
     let mut edited: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for cluster in &plan.clusters {
-        for warning in cluster.warnings.iter().filter(|warning| trust::CODES.contains(&warning.code)) {
+        for warning in cluster.warnings.iter().filter(|warning| takeover::CODES.contains(&warning.code)) {
             edited.entry(&warning.message).or_default().insert(cluster.name.as_str());
         }
     }
@@ -64,8 +65,8 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     }
     let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for action in actions() {
-        for group in action.issuance.iter().flat_map(|issuance| &issuance.in_certificate_groups) {
-            groups.entry(group.as_str()).or_default().insert(action.user.as_str());
+        for group in action.new_credential().into_iter().flat_map(|new| &new.issuance.in_certificate_groups) {
+            groups.entry(group.as_str()).or_default().insert(action.user().as_str());
         }
     }
     for (group, members) in groups.iter().take(MOST_NAMES) {
@@ -86,7 +87,7 @@ pub(super) fn warnings(plan: &Plan) -> String {
         plan.clusters.iter().flat_map(|cluster| cluster.warnings.iter().map(move |w| (&cluster.name, w)));
     // Said above already, in fewer words.
     const SAID: [&str; 3] = ["recipient-changed", "key-changed", "in-certificate"];
-    let said = |code| SAID.contains(&code) || trust::CODES.contains(&code);
+    let said = |code| SAID.contains(&code) || takeover::CODES.contains(&code);
     let mut found: Vec<_> = all.filter(|(_, warning)| !said(warning.code)).collect();
     let mild = |code: &str| code == "until-soon";
     found.sort_by_key(|(_, warning)| mild(warning.code));

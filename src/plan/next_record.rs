@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Cleanup, ClusterPlan, CredentialAction, Verb};
+use super::{Cleanup, ClusterPlan, CredentialAction};
 use crate::model::UserName;
 use crate::record::{API_VERSION, Credential, Record, State};
 
@@ -34,12 +34,20 @@ pub fn record(
         }
     }
     for action in actions {
-        let state = match action.verb {
-            Verb::Revoke | Verb::Rotate => State::Revoked,
-            Verb::Renew if issued.is_some() => State::Superseded,
-            Verb::Renew | Verb::Issue => continue,
+        let (id, state) = match action {
+            CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ }
+            | CredentialAction::Rotate { user: _, reason: _, new: _, cut_off } => {
+                (&cut_off.credential, State::Revoked)
+            }
+            CredentialAction::Renew { user: _, reason: _, new: _, replaced: Some(replaced) }
+                if issued.is_some() =>
+            {
+                (replaced, State::Superseded)
+            }
+            CredentialAction::Renew { user: _, reason: _, new: _, replaced: _ }
+            | CredentialAction::Issue { user: _, reason: _, new: _ } => continue,
         };
-        for credential in credentials.iter_mut().filter(|c| Some(&c.id) == action.credential.as_ref()) {
+        for credential in credentials.iter_mut().filter(|credential| credential.id == *id) {
             credential.state = state;
         }
     }
@@ -68,7 +76,7 @@ pub fn has_kubeconfig(record: Option<&Record>) -> bool {
 pub fn touched(plan: &ClusterPlan) -> BTreeMap<&UserName, Vec<&CredentialAction>> {
     let mut touched: BTreeMap<&UserName, Vec<&CredentialAction>> = BTreeMap::new();
     for action in &plan.people {
-        touched.entry(&action.user).or_default().push(action);
+        touched.entry(action.user()).or_default().push(action);
     }
     for cleanup in &plan.cleanups {
         if let Cleanup::Expired { user, .. } | Cleanup::Protection { user, .. } = cleanup {

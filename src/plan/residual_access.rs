@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::Observed;
-use super::observed::{self, BindingAt};
+use super::observed::{self, BindingAt, Observed};
 use crate::model::UserName;
 use crate::record::Credential;
 use crate::roster::Roster;
 
 /// Bindings that are not ours, by what they name.
-pub(super) struct Foreign<'a>(BTreeMap<(&'a str, &'a str), Vec<&'a BindingAt>>);
+pub(super) struct ForeignBindings<'a>(BTreeMap<(&'a str, &'a str), Vec<&'a BindingAt>>);
 
-/// One way in which access remains.
-pub(super) struct Remaining<'a> {
+/// One way in which a credential keeps access.
+pub(super) struct ResidualAccess<'a> {
     /// `user` or `group`.
     pub(super) kind: &'static str,
     /// Its name.
@@ -22,7 +21,7 @@ pub(super) struct Remaining<'a> {
     pub(super) at: &'a BindingAt,
 }
 
-impl<'a> Foreign<'a> {
+impl<'a> ForeignBindings<'a> {
     pub(super) fn new(roster: &Roster, observed: &'a Observed) -> Self {
         let mut by_subject: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for binding in observed.state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name))
@@ -39,12 +38,12 @@ impl<'a> Foreign<'a> {
         &self,
         user: &'a UserName,
         credential: &'a Credential,
-    ) -> impl Iterator<Item = Remaining<'a>> {
+    ) -> impl Iterator<Item = ResidualAccess<'a>> {
         let groups = credential.in_certificate_groups.iter().map(|group| ("Group", "group", group.as_str()));
         let subjects = groups.chain([("User", "user", user.as_str())]);
         subjects.flat_map(|(kind, word, subject)| {
             let bindings = self.0.get(&(kind, subject)).into_iter().flatten();
-            bindings.map(move |at| Remaining { kind: word, subject, at })
+            bindings.map(move |at| ResidualAccess { kind: word, subject, at })
         })
     }
 }

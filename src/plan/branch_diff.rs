@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{ClusterPlan, CredentialAction, Observed, Outline, Summary, Verb};
-use super::{bindings, trust};
+use super::action::{CredentialAction, Verb};
+use super::observed::Observed;
+use super::{ClusterPlan, Outline, Summary, branch_bindings, takeover};
 use crate::model::{CredentialId, UserName};
 use crate::record::State;
+use crate::render::words;
 use crate::roster::Roster;
 
 /// A roster, and what was known when a plan was made of it.
@@ -32,10 +34,10 @@ pub fn against(plan: &ClusterPlan, head: Side<'_>, base: Side<'_>, now: Timestam
     let name = &plan.name;
     let outline = |side: Side<'_>| Outline::new(side.roster, name, side.observed, now);
     let (ours, theirs) = (outline(head), outline(base));
-    let bindings = bindings::between(&theirs.desired, &ours.desired, &ours.people);
+    let bindings = branch_bindings::between(&theirs.desired, &ours.desired, &ours.people);
     let theirs = theirs.into_plan(base.roster, name, base.observed, now);
     let people = without(&plan.people, &theirs.people, key);
-    let mut warnings = trust::find(name, head, base, &people, now);
+    let mut warnings = takeover::find(name, head, base, &people, now);
     warnings.extend(without(&plan.warnings, &theirs.warnings, Clone::clone));
     let changes = ClusterPlan {
         people,
@@ -62,7 +64,7 @@ fn without<T: Clone + PartialEq, K: Ord>(all: &[T], known: &[T], key: impl Fn(&T
 }
 
 fn key(action: &CredentialAction) -> (UserName, Verb, Option<CredentialId>) {
-    (action.user.clone(), action.verb, action.credential.clone())
+    (action.user().clone(), action.verb(), action.previous().cloned())
 }
 
 /// The credentials of someone that may be bound by their record here, and not by that at the base.
@@ -81,16 +83,16 @@ fn withdrawn(
     base: &ClusterPlan,
     recorded: impl Fn(&UserName) -> Vec<CredentialId>,
 ) -> Vec<String> {
-    let still: BTreeSet<_> = plan.people.iter().map(|action| (&action.user, action.verb)).collect();
-    let anyone: BTreeSet<_> = plan.people.iter().map(|action| &action.user).collect();
+    let still: BTreeSet<_> = plan.people.iter().map(|action| (action.user(), action.verb())).collect();
+    let anyone: BTreeSet<_> = plan.people.iter().map(CredentialAction::user).collect();
     let gone = base.people.iter().filter(|action| {
-        let replaced = action.verb == Verb::Renew && anyone.contains(&action.user);
-        !still.contains(&(&action.user, action.verb)) && !replaced
+        let replaced = action.verb() == Verb::Renew && anyone.contains(action.user());
+        !still.contains(&(action.user(), action.verb())) && !replaced
     });
     let told = gone.map(|action| {
         let recorded: String =
-            recorded(&action.user).iter().map(|id| format!("; this branch records {id}")).collect();
-        format!("{} {} ({}){recorded}", action.verb, action.user, action.why())
+            recorded(action.user()).iter().map(|id| format!("; this branch records {id}")).collect();
+        format!("{} {} ({}){recorded}", action.verb(), action.user(), words::why(action))
     });
     told.collect()
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::delta::Side;
-use super::{CredentialAction, Handover, Warning, warnings};
+use super::access_transfer::AccessTransfer;
+use super::action::CredentialAction;
+use super::branch_diff::Side;
+use super::{Warning, warnings};
 use crate::model::{ClusterName, CredentialId, Recipient, UserName};
 use crate::record::{Credential, State};
 
@@ -32,15 +34,15 @@ pub(super) fn find(
     let mut warn = |code, message: String| {
         found.insert(Warning { code, message });
     };
-    let told = |is: fn(Handover) -> bool| -> BTreeSet<&UserName> {
-        told.iter().filter(|action| is(action.handover)).map(|action| &action.user).collect()
+    let told = |is: fn(AccessTransfer) -> bool| -> BTreeSet<&UserName> {
+        told.iter().filter(|action| is(action.transfer())).map(CredentialAction::user).collect()
     };
     let sealed_to_at_base = |user: &UserName| {
         let record = base.observed.records.get(user)?;
         let live = record.credentials.iter().filter(|c| c.state != State::Revoked && c.not_after > now);
         Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
     };
-    let (recipients_told, keys_told) = (told(Handover::recipients), told(|handover| handover.key));
+    let (recipients_told, keys_told) = (told(AccessTransfer::recipients), told(|transfer| transfer.key));
     for (user, after) in head.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
         let Some(before) = base.roster.users.get(user) else { continue };
         // Back to those of the credential that they have, a new one is not even made.

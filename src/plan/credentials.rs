@@ -1,0 +1,374 @@
+//! One person's credentials on one cluster: keep, issue, renew, rotate or revoke.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::access_transfer::{AccessTransfer, recipient_changes};
+use super::action::{CredentialAction, CutOff, Issuance, KeySource, NewCredential, SHORTEST_VALIDITY};
+use super::cleanup::Cleanup;
+use super::observed::{BroughtKey, Observed, Unseen};
+use super::reason::Reason;
+use super::residual_access::ForeignBindings;
+use crate::model::{CredentialId, GroupName, UserName};
+use crate::record::{Credential, State};
+use crate::roster::{Roster, User};
+
+/// How far the clock of a signer and ours may be apart before two dates count as different.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why a credential group must leave the bindings.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leaving {
+    /// It was revoked earlier.
+    Revoked,
+    /// It has expired.
+    Expired,
+    /// This plan revokes it.
+    Now(Reason),
+}
+
+/// What is decided about one person.
+#[derive(Debug, Default)]
+pub(super) struct Decision {
+    pub(super) actions: Vec<CredentialAction>,
+    /// What may be bound after the plan, besides what it issues.
+    pub(super) bound: Vec<CredentialId>,
+    /// What must leave the bindings.
+    pub(super) leaving: Vec<(CredentialId, Leaving)>,
+    /// Whether what is issued keeps its key and with it its group: a renewal of a brought key.
+    pub(super) same_group: bool,
+    /// What to bring up to date in the record.
+    pub(super) cleanups: Vec<Cleanup>,
+    /// When the credential falls due for renewal.
+    pub(super) next_renewal: Option<Timestamp>,
+    /// Whether a credential was active before.
+    pub(super) active: bool,
+    /// The `until` that is too near for a certificate.
+    pub(super) too_short: Option<Timestamp>,
+}
+
+/// What every decision on a cluster is made from.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    pub(super) roster: &'a Roster,
+    pub(super) observed: &'a Observed,
+    /// `None` where the cluster was not read.
+    pub(super) foreign: Option<&'a ForeignBindings<'a>>,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Inputs<'a> {
+    fn recorded(self, name: &UserName) -> &'a [Credential] {
+        self.observed.records.get(name).map_or(&[], |record| &record.credentials)
+    }
+
+    /// The credential which someone used and that has expired, where there is none in its place. One that
+    /// was revoked was not used.
+    fn newest_expired(self, name: &UserName) -> Option<&'a Credential> {
+        let used = self.recorded(name).iter().filter(|c| c.state == State::Active);
+        used.max_by_key(|c| (c.not_after, c.id.as_str()))
+    }
+
+    /// What someone had last: of what was not revoked, or else of everything, the newest.
+    fn last(self, name: &UserName) -> Option<&'a Credential> {
+        self.recorded(name).iter().max_by_key(|c| {
+            (c.state != State::Revoked, c.not_before, c.state == State::Active, c.id.as_str())
+        })
+    }
+
+    fn cut_off(self, name: &UserName, credential: &Credential) -> CutOff {
+        CutOff {
+            credential: credential.id.clone(),
+            not_after: credential.not_after,
+            residual_access: self.foreign.map(|foreign| foreign.left_to(name, credential).count()),
+        }
+    }
+}
+
+/// Someone who keeps no credential.
+pub(super) fn revoke_all(
+    inputs: Inputs<'_>,
+    name: &UserName,
+    why: impl FnOnce(&[&Credential]) -> Reason,
+) -> Decision {
+    let mut decision = Decision::default();
+    let live = decision.live(inputs, name);
+    let reason = why(&live);
+    for credential in live.into_iter().filter(|c| c.state != State::Revoked) {
+        decision.revoke(inputs, name, credential, reason.clone());
+    }
+    decision
+}
+
+/// Someone who has access.
+pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decision {
+    let mut decision = Decision::default();
+    let live = decision.live(inputs, name);
+    let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
+    if inputs.observed.refused_keys.contains(name) {
+        decision.keep(name, user, &bound);
+        return decision;
+    }
+    let issuance = wanted(inputs.roster, user, inputs.observed.brought_keys.get(name), inputs.now);
+    // The newest active one is what the person uses; else a superseded one that outlives its successor.
+    let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
+    match next(inputs, name, &live, active, &issuance) {
+        Next::Keep => {
+            decision.keep(name, user, &bound);
+            decision.next_renewal = active.and_then(|active| {
+                let asked = due(active) + user.validity;
+                let renewed_until = issuance.not_after_limit.map_or(asked, |limit| limit.min(asked));
+                is_worth_it(active, renewed_until).then(|| due(active).max(inputs.now))
+            });
+        }
+        Next::Issue(reason) => {
+            decision.keep(name, user, &bound);
+            let action = |new| CredentialAction::Issue { user: name.clone(), reason, new };
+            decision.issue(inputs, name, issuance, action);
+        }
+        Next::Renew(reason) => {
+            decision.keep(name, user, &bound);
+            decision.same_group = active.is_some_and(|active| same_key(&issuance, active));
+            let replaced = active.map(|credential| credential.id.clone());
+            let action = |new| CredentialAction::Renew { user: name.clone(), reason, new, replaced };
+            decision.issue(inputs, name, issuance, action);
+        }
+        Next::Rotate(reason, active) => {
+            for credential in bound.into_iter().filter(|credential| credential.id != active.id) {
+                decision.revoke(inputs, name, credential, Reason::SuccessorCutOff);
+            }
+            let cut_off = inputs.cut_off(name, active);
+            let leaving = Leaving::Now(reason.clone());
+            let action =
+                |new| CredentialAction::Rotate { user: name.clone(), reason: reason.clone(), new, cut_off };
+            if decision.issue(inputs, name, issuance, action) {
+                decision.leaving.push((active.id.clone(), leaving));
+            } else {
+                decision.revoke(inputs, name, active, reason);
+            }
+        }
+    }
+    decision
+}
+
+/// What comes next for someone who has access.
+enum Next<'a> {
+    Keep,
+    Issue(Reason),
+    Renew(Reason),
+    Rotate(Reason, &'a Credential),
+}
+
+fn next<'a>(
+    inputs: Inputs<'_>,
+    name: &UserName,
+    live: &[&Credential],
+    active: Option<&'a Credential>,
+    issuance: &Issuance,
+) -> Next<'a> {
+    let after_expiry = inputs
+        .newest_expired(name)
+        .map(|expired| edited(issuance, expired).unwrap_or(Reason::Expired { at: expired.not_after }));
+    let Some(active) = active else {
+        return match after_expiry {
+            Some(reason) => Next::Renew(reason),
+            None if live.is_empty() => Next::Issue(Reason::New),
+            None => Next::Issue(Reason::AfterRevocation),
+        };
+    };
+    match cut_off(issuance, active) {
+        // Nothing secret was sealed and the group stays the same: there is nothing to cut off. Where
+        // there is, `check::keys` has refused the key.
+        Some(reason) if same_key(issuance, active) => Next::Renew(reason),
+        Some(reason) => Next::Rotate(reason, active),
+        // They need one that is theirs to decrypt.
+        None if active.state != State::Active => Next::Renew(after_expiry.unwrap_or(Reason::AfterRevocation)),
+        None => {
+            let not_after = inputs.now + issuance.validity;
+            let reason = overlap(issuance, active, inputs.observed);
+            reason.or_else(|| expiry(active, not_after, inputs.now)).map_or(Next::Keep, Next::Renew)
+        }
+    }
+}
+
+impl Decision {
+    /// The credentials that have not expired, oldest first; the others are noted for clean-up.
+    fn live<'a>(&mut self, inputs: Inputs<'a>, name: &UserName) -> Vec<&'a Credential> {
+        let mut live = Vec::new();
+        for credential in inputs.recorded(name) {
+            if credential.not_after > inputs.now {
+                live.push(credential);
+                if credential.state == State::Revoked {
+                    self.leaving.push((credential.id.clone(), Leaving::Revoked));
+                }
+            } else {
+                self.leaving.push((credential.id.clone(), Leaving::Expired));
+                self.cleanups.push(Cleanup::Expired {
+                    user: name.clone(),
+                    credential: credential.id.clone(),
+                    not_after: credential.not_after,
+                });
+            }
+        }
+        live.sort_by_key(|credential| credential.not_before);
+        self.active = live.iter().any(|c| c.state == State::Active);
+        live
+    }
+
+    fn revoke(&mut self, inputs: Inputs<'_>, name: &UserName, credential: &Credential, reason: Reason) {
+        self.leaving.push((credential.id.clone(), Leaving::Now(reason.clone())));
+        self.actions.push(CredentialAction::Revoke {
+            user: name.clone(),
+            reason,
+            cut_off: inputs.cut_off(name, credential),
+            protected: credential.protected,
+        });
+    }
+
+    /// What stays bound, and says from now on whether its owner is protected.
+    fn keep(&mut self, name: &UserName, user: &User, bound: &[&Credential]) {
+        if bound.iter().any(|credential| credential.protected != user.protected) {
+            self.cleanups.push(Cleanup::Protection { user: name.clone(), protected: user.protected });
+        }
+        self.bound = bound.iter().map(|credential| credential.id.clone()).collect();
+    }
+
+    /// Adds the action that issues a credential; `false` where access ends too soon for one.
+    fn issue(
+        &mut self,
+        inputs: Inputs<'_>,
+        name: &UserName,
+        issuance: Issuance,
+        action: impl FnOnce(NewCredential) -> CredentialAction,
+    ) -> bool {
+        let not_after = inputs.now + issuance.validity;
+        if issuance.validity < SHORTEST_VALIDITY {
+            self.too_short = Some(not_after);
+            return false;
+        }
+        let last = inputs.last(name);
+        let transfer = last.map(|last| AccessTransfer::between(last, &issuance)).unwrap_or_default();
+        self.actions.push(action(NewCredential { issuance, not_after, transfer }));
+        true
+    }
+}
+
+/// When a credential falls due for renewal: two thirds of its lifetime, as issued.
+pub fn due(credential: &Credential) -> Timestamp {
+    let lifetime = credential.not_before.duration_until(credential.not_after);
+    credential.not_before + lifetime / 3 * 2
+}
+
+/// The groups that go into a member's certificate now.
+pub fn in_certificate_groups(roster: &Roster, user: &User, now: Timestamp) -> BTreeSet<GroupName> {
+    let current = user.groups.iter().filter(|(_, until)| lasts(**until, now));
+    current
+        .map(|(name, _)| name)
+        .filter(|name| roster.groups.get(name).is_some_and(|group| group.in_certificate))
+        .cloned()
+        .collect()
+}
+
+/// Whether something that ends then is still on now.
+pub fn lasts(until: Option<Timestamp>, now: Timestamp) -> bool {
+    until.is_none_or(|until| now < until)
+}
+
+/// What the roster asks for someone now.
+fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Timestamp) -> Issuance {
+    let in_certificate_groups = in_certificate_groups(roster, user, now);
+    // What is in the certificate cannot be taken out of it when the membership ends.
+    let memberships =
+        in_certificate_groups.iter().filter_map(|group| user.groups.get(group).copied().flatten());
+    let not_after_limit = memberships.chain(user.until).min();
+    Issuance {
+        key: match brought {
+            Some(brought) => KeySource::Brought(brought.clone()),
+            None => KeySource::Made(user.key),
+        },
+        recipients: user.recipients.clone(),
+        in_certificate_groups,
+        generation: user.generation,
+        protected: user.protected,
+        validity: not_after_limit.map_or(user.validity, |limit| user.validity.min(now.duration_until(limit))),
+        roster_validity: user.validity,
+        not_after_limit,
+    }
+}
+
+/// What the roster asks for that an expired credential was not. It cuts off nobody, but the clock alone
+/// would not have done it. Groups that are only gone from the certificate, the clock may have ended.
+fn edited(wanted: &Issuance, expired: &Credential) -> Option<Reason> {
+    let (removed, added) = recipient_changes(wanted, expired);
+    let gained = |group: &GroupName| !expired.in_certificate_groups.contains(group);
+    Reason::of_recipients(removed, added).or_else(|| cut_off(wanted, expired)).filter(|reason| {
+        *reason != Reason::InCertificateGroupsChanged || wanted.in_certificate_groups.iter().any(gained)
+    })
+}
+
+/// Whether the new credential would have the key, and so the group, of the old one.
+fn same_key(wanted: &Issuance, active: &Credential) -> bool {
+    matches!(&wanted.key, KeySource::Brought(brought) if brought.id == active.id)
+}
+
+/// Why the certificate of a brought key has to lose its rights although the roster still brings that
+/// key; `None` where it may keep them, as after a mere renewal.
+pub(super) fn cut_off_with(
+    roster: &Roster,
+    user: &User,
+    brought: &BroughtKey,
+    credential: &Credential,
+    now: Timestamp,
+) -> Option<Reason> {
+    let reason = cut_off(&wanted(roster, user, Some(brought), now), credential)?;
+    matches!(reason, Reason::GenerationRaised { .. } | Reason::InCertificateGroupsChanged).then_some(reason)
+}
+
+/// A difference after which the old credential must not be used any more.
+fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
+    if wanted.generation > active.generation {
+        return Some(Reason::GenerationRaised { from: active.generation, to: wanted.generation });
+    }
+    let (removed, added) = recipient_changes(wanted, active);
+    if removed > 0 {
+        return Reason::of_recipients(removed, added);
+    }
+    let (key, csr) = match &wanted.key {
+        KeySource::Made(key) => (Some(*key), None),
+        KeySource::Brought(brought) => (None, Some(&brought.csr_sha256)),
+    };
+    if key != active.key {
+        return Some(Reason::KeyChanged { from: active.key, to: key });
+    }
+    if csr != active.csr_sha256.as_ref() {
+        return Some(Reason::CsrChanged);
+    }
+    let recorded: BTreeSet<GroupName> = active.in_certificate_groups.iter().cloned().collect();
+    (recorded != wanted.in_certificate_groups).then_some(Reason::InCertificateGroupsChanged)
+}
+
+/// A difference that asks for a new credential while the old one may live on.
+fn overlap(wanted: &Issuance, active: &Credential, observed: &Observed) -> Option<Reason> {
+    let (removed, added) = recipient_changes(wanted, active);
+    if let Some(reason) = Reason::of_recipients(removed, added) {
+        return Some(reason);
+    }
+    if active.server != observed.server && observed.sees(Unseen::Server) {
+        return Some(Reason::ServerChanged);
+    }
+    (active.certificate_authority_sha256 != observed.certificate_authority_sha256
+        && observed.sees(Unseen::CertificateAuthority))
+    .then_some(Reason::CertificateAuthorityChanged)
+}
+
+/// Renewal is due, and would gain something: `until` may already be what ends the certificate.
+fn expiry(active: &Credential, not_after: Timestamp, now: Timestamp) -> Option<Reason> {
+    (due(active) <= now && is_worth_it(active, not_after)).then(|| Reason::RenewalDue { at: due(active) })
+}
+
+/// Whether a certificate until then would live on by more than a tenth of the old one's lifetime.
+fn is_worth_it(active: &Credential, not_after: Timestamp) -> bool {
+    let lifetime = active.not_before.duration_until(active.not_after);
+    active.not_after.duration_until(not_after) > lifetime / 10
+}
