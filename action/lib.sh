@@ -15,6 +15,31 @@ fail() {
   exit 1
 }
 
+# without_secrets ARGUMENT...: starts the script again without the variables in `secrets`, and hands it their values in a
+# file that has no name. `unset` would leave them in /proc/PID/environ, which every program of the same user can read.
+# shellcheck disable=SC2154 # `secrets` is set by the script that sources this
+without_secrets() {
+  local name
+  if [ -n "${CERTCTL_SECRETS:-}" ]; then return; fi
+  local unset=()
+  for name in "${secrets[@]}"; do unset+=("--unset=$name"); done
+  exec {CERTCTL_SECRETS}< <(for name in "${secrets[@]}"; do printf '%s=%s\0' "$name" "${!name:-}"; done)
+  exec env "${unset[@]}" "CERTCTL_SECRETS=$CERTCTL_SECRETS" "${BASH:-bash}" -- "$0" "$@"
+}
+
+# secret NAME VARIABLE: the value that VARIABLE had when the script was started, as NAME, in this shell alone.
+secret() {
+  local -n into=$1
+  local line
+  if [ -n "${CERTCTL_SECRETS:-}" ]; then
+    while IFS= read -r -d '' line <&"$CERTCTL_SECRETS"; do values[${line%%=*}]=${line#*=}; done
+    exec {CERTCTL_SECRETS}<&-
+    unset CERTCTL_SECRETS
+  fi
+  into=${values[$2]:-}
+}
+declare -A values=()
+
 # flag NAME VALUE: whether an input that is true or false is true.
 flag() {
   case $2 in
@@ -65,8 +90,8 @@ quoted() {
 # harmless FILE: its text, in which GitHub's runner finds no command but the annotation of an error. certctl says nothing
 # else; what git or a credential plugin says beside it comes from outside.
 harmless() {
-  tr '\r' '\n' <"$1" | LC_ALL=C sed -E -e 's/##\[/#\\u{23}[/g' -e '/^::error( [^:]*)?::/b' \
-    -e 's/^([^[:graph:]]*):(:)/\1:\\u{3a}/'
+  LC_ALL=C sed --unbuffered -e 's/\r/\n/g' -- "$1" | LC_ALL=C sed --unbuffered -E -e 's/##\[/#\\u{23}[/g' \
+    -e '/^::error( [^:]*)?::/b' -e 's/^([^[:graph:]]*):(:)/\1:\\u{3a}/'
 }
 
 # plan FOLDER ARGUMENT...: plans once, and leaves plan.json, plan.md and plan.txt in the folder. What went wrong is in
@@ -79,6 +104,19 @@ plan() {
   harmless "$folder/said.txt" >&2
   # Without what is meant for GitHub's runner alone.
   sed '/^::/d' -- "$folder/said.txt" >"$folder/errors.txt"
+  return "$code"
+}
+
+# apply FOLDER ARGUMENT...: applies, and leaves apply.json in the folder. Returns what certctl does.
+apply() {
+  local folder=$1 code=0 said filter
+  shift
+  exec {said}> >(harmless /dev/stdin >&2)
+  filter=$!
+  certctl apply --auto-approve --format json "$@" >"$folder/apply.json" 2>&"$said" || code=$?
+  exec {said}>&-
+  # Not before the last word of it stands in the log.
+  wait "$filter" || true
   return "$code"
 }
 
@@ -105,8 +143,8 @@ tells() {
     | .base | . != null and ($warnings > 0 or ([.edits[]?, .notes[]?] | length > 0))' -- "$1/plan.json" >/dev/null
 }
 
-# plan_body FOLDER COMMIT RUN: the comment about a plan, without its marker. Where some of it failed, plan.md says so; where
-# there is no plan at all, the old one must not stay.
+# plan_body FOLDER COMMIT BASE RUN: the comment about a plan, without its marker. BASE is the branch that it would be merged
+# into. Where some of it failed, plan.md says so; where there is no plan at all, the old one must not stay.
 plan_body() {
   if [ -s "$1/plan.md" ]; then
     cat -- "$1/plan.md"
@@ -114,7 +152,7 @@ plan_body() {
     printf '### certctl: no plan\n\nNothing is known of what this would do, and it cannot be applied like this.\n\n'
     quoted "$1/errors.txt" 8000
   fi
-  printf '\nPlanned for %s. [The run](%s)\n' "${2:0:10}" "$3"
+  printf '\nPlanned for %s into `%s`. [The run](%s)\n' "${2:0:10}" "${3//[^A-Za-z0-9._\/-]/_}" "$4"
 }
 
 # cut_body FILE RUN: a comment that is too long becomes one that says so, and where it is in full.

@@ -124,6 +124,7 @@ fn blanks(ci: &Ci, roster: &str) -> Vec<(&'static str, String)> {
             ("roster: users.yaml", format!("roster: {}", quoted(roster))),
             ("branches: [main]", format!("branches: [{}]", quoted(branch))),
             ("ref: main", format!("ref: {}", quoted(branch))),
+            ("github.base_ref || 'main'", format!("github.base_ref || '{branch}'")),
         ],
         Host::GitLab => vec![
             ("CERTCTL_REPOSITORY: REPOSITORY", format!("CERTCTL_REPOSITORY: {repository}")),

@@ -12,7 +12,7 @@ use super::world::{ALICE, BOB, Ran, World, action, certctl_step, roster};
 const MARKER: &str = "<!-- certctl plan of users.yaml -->\n";
 
 fn event(commit: &str) -> Value {
-    json!({"pull_request": {"number": 1, "head": {"sha": commit}}})
+    json!({"pull_request": {"number": 1, "head": {"sha": commit}, "base": {"ref": "main"}}})
 }
 
 fn plan(world: &World) -> Ran {
@@ -32,7 +32,8 @@ fn every_input_reaches_the_script_and_every_output_comes_from_it() {
     for input in names(&action["inputs"]).into_iter().filter(|input| input != "working-directory") {
         let variable = format!("INPUT_{}", input.to_uppercase());
         assert_eq!(step["env"][&variable], format!("${{{{ inputs.{input} }}}}"));
-        assert!(script.contains(&format!("${{{variable}:-")), "{variable} is not read");
+        let read = [format!("${{{variable}:-"), format!("secret {input} {variable}\n")];
+        assert!(read.iter().any(|read| script.contains(read)), "{variable} is not read");
     }
     assert_eq!(names(&step["env"]).len(), names(&action["inputs"]).len() - 1);
 
@@ -57,6 +58,7 @@ fn a_plan_becomes_one_comment_that_is_kept_up_to_date() {
     let first = world.host.bodies(1, ME);
     assert_eq!(first.len(), 1);
     assert!(first[0].starts_with(MARKER) && first[0].contains("bob"), "{}", first[0]);
+    assert!(first[0].contains("into `main`."), "{}", first[0]);
     assert!(
         first[0].contains("[The run](https://github.example/acme/access/actions/runs/99)"),
         "{}",
@@ -236,6 +238,23 @@ fn the_kubeconfig_is_a_file_for_as_long_as_certctl_runs() {
     assert_eq!(left, [""; 0]);
 }
 
+/// What a credential plugin or git says while it applies is the runner's to read as well.
+#[test]
+fn what_is_said_beside_an_apply_is_no_command_to_the_runner() {
+    let world = World::new();
+    world.pull_request(&roster(&[("alice", ALICE)]));
+    let certctl = world.path("bin/certctl");
+    fs::remove_file(&certctl).expect("the link");
+    executable(
+        &certctl,
+        "printf '::set-output name=digest::x\n ::add-mask::y\n##[error]z\nlast' >&2; exit 1",
+    );
+    let ran = world.github(&event("c0ffee"), &[("INPUT_COMMAND", "apply")]).expect(1).says("last");
+    for command in ["::set-output", "::add-mask", "##["] {
+        assert!(!ran.log.contains(command), "{}", ran.log);
+    }
+}
+
 /// The content of every file.
 fn walk(folder: &std::path::Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -394,9 +413,16 @@ fn the_check_to_require_passes_only_where_the_plan_that_fits_succeeded() {
     for (plan, fork) in states.iter().flat_map(|plan| states.map(|fork| (*plan, fork))) {
         let fits = matches!((plan, fork), ("success", "skipped") | ("skipped", "success"));
         let results = format!("{plan} {fork}");
-        let ran = world.shell(step["run"].as_str().expect("a script"), &[("RESULTS", &results)]);
+        let summary = world.write("summary", "").display().to_string();
+        let variables = [("RESULTS", &*results), ("BASE", "main"), ("GITHUB_STEP_SUMMARY", &summary)];
+        let ran = world.shell(step["run"].as_str().expect("a script"), &variables);
         ran.expect(i32::from(!fits)).says(&results);
     }
+    // A check belongs to a commit: its name says the base, and another base is another plan.
+    assert_eq!(check["name"], "planned into ${{ github.base_ref || 'main' }}");
+    let types = plan["on"]["pull_request"]["types"].as_array().expect("types");
+    assert!(types.contains(&json!("edited")), "{types:?}");
+    assert_eq!(plan["on"]["merge_group"]["branches"], json!(["main"]));
     // Whoever is planned as a fork is gets the comment of one: it goes by who pushed, in both.
     let (planned, posted) =
         (&plan["jobs"]["fork"]["if"], workflow("certctl-fork.yml")["jobs"]["comment"]["if"].clone());

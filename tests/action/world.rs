@@ -107,13 +107,19 @@ impl World {
         self.git("work", &["checkout", "-q", "--detach", "FETCH_HEAD"]);
     }
 
-    /// What certctl, and so git and every plugin, finds in its environment.
+    /// What certctl, and so git and every plugin, finds in its environment and can read of the script's.
     pub fn environment_of_certctl(&self, run: impl FnOnce()) -> String {
         let real = env!("CARGO_BIN_EXE_certctl");
         let listener = self.path("bin/certctl");
         fs::remove_file(&listener).expect("the link");
         let seen = self.path("seen");
-        executable(&listener, &format!("env >> '{}'\nexec '{real}' \"$@\"", seen.display()));
+        executable(
+            &listener,
+            &format!(
+                "cat /proc/self/environ /proc/$PPID/environ >> '{}'\nexec '{real}' \"$@\"",
+                seen.display()
+            ),
+        );
         run();
         fs::read_to_string(seen).expect("certctl was run")
     }
