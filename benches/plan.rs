@@ -14,12 +14,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use certctl::commands::load;
 use certctl::model::{CredentialGroup, CredentialId, KeyType, hex, sha256};
 use certctl::plan::observed::{
     Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, Subject,
 };
 use certctl::plan::{self, Observed, Plan, digest};
+use certctl::planning::source;
 use certctl::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
 use certctl::render::{Style, text};
 use jiff::Timestamp;
@@ -87,14 +87,14 @@ fn measure(folder: &Path, case: &str) {
     println!("  {} bindings to change, {} lines of text", plan.summary().bindings, text.lines().count());
 }
 
-fn roster(folder: &Path) -> load::Source {
+fn roster(folder: &Path) -> source::Source {
     let path = folder.join("users.yaml");
     let path = path.to_str().expect("UTF-8");
     let cli = <certctl::cli::Cli as clap::Parser>::parse_from(["certctl", "--roster", path, "plan"]);
-    load::roster(&cli.global).unwrap_or_else(|e| panic!("{}", e.render(false)))
+    source::roster(&cli.global).unwrap_or_else(|e| panic!("{}", e.render(false)))
 }
 
-fn repository(source: &load::Source) -> Observed {
+fn repository(source: &source::Source) -> Observed {
     let name = "prod".parse().expect("a name");
     let mut observed = source.repository(&name).unwrap_or_else(|e| panic!("{}", e.render(false)));
     observed.server = SERVER.into();
@@ -106,7 +106,7 @@ fn repository(source: &load::Source) -> Observed {
     observed
 }
 
-fn plan(source: &load::Source, observed: &Observed) -> Plan {
+fn plan(source: &source::Source, observed: &Observed) -> Plan {
     let (name, now) = ("prod".parse().expect("a name"), Timestamp::now());
     let cluster = plan::plan("users.yaml", &source.roster, &name, observed, now)
         .unwrap_or_else(|e| panic!("{}", e.render(false)));

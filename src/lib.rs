@@ -8,22 +8,34 @@
 //!
 //! The edges each know one thing: [`cluster`] Kubernetes, [`repo`] git, [`seal`] age, [`pki`] keys and
 //! certificates, [`kubeconfig`] the file that people get. [`apply`] joins a plan with the edges, in
-//! the order that is safe; [`commands`] has one thin file for each command of [`cli`]. [`init`] is the
-//! text that a new repository begins with.
+//! the order that is safe.
+//!
+//! Around them: [`planning`] takes files and clusters to a plan, `report` says what an apply has done,
+//! `person` is the side of whoever uses a kubeconfig, `console` the terminal, `ci` the host that runs
+//! certctl. [`commands`] has one thin file for each command of [`cli`]. [`init`] is the text that a new
+//! repository begins with, `demo` what a newcomer plays with.
 
 pub mod apply;
+pub(crate) mod ci;
 pub mod cli;
+pub(crate) mod clock;
 pub mod cluster;
 pub mod commands;
+pub(crate) mod console;
+pub(crate) mod demo;
 pub mod error;
+pub mod exit_code;
 pub mod init;
 pub mod interrupt;
 pub mod kubeconfig;
 pub mod model;
+pub(crate) mod person;
 pub mod pki;
 pub mod plan;
+pub mod planning;
 pub mod record;
 pub mod render;
 pub mod repo;
+pub(crate) mod report;
 pub mod roster;
 pub mod seal;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use certctl::cli::Cli;
 use certctl::commands;
+use certctl::exit_code;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
             let usage = error.use_stderr();
             // Where even the error cannot be printed, the exit code still tells.
             let _ = error.print();
-            if usage { ExitCode::from(commands::USAGE) } else { ExitCode::SUCCESS }
+            if usage { ExitCode::from(exit_code::USAGE) } else { ExitCode::SUCCESS }
         }
     }
 }

@@ -4,24 +4,24 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Instant;
 
-use super::FAILED;
-use super::clock;
-use super::expect::Expected;
-use super::host::Host;
-use super::load::{self, Source};
-use super::locks::Locks;
-use super::plan::{self, Before, OnlyRead, Planned, Seen};
-use super::progress::Reporter;
-use super::report::Report;
-use super::signals::{Heard, Signals};
-use super::terminal::Terminal;
 use crate::apply::{self, Records, Settings, Target};
+use crate::ci::environment::Host;
 use crate::cli::{ApplyArgs, Global};
+use crate::clock;
+use crate::console::progress::Reporter;
+use crate::console::signals::{Heard, Signals};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::FAILED;
 use crate::interrupt::{Interrupt, Interrupter};
 use crate::plan::{Plan, digest, safety};
+use crate::planning::approved_plan::Expected;
+use crate::planning::cluster_locks::Locks;
+use crate::planning::clusters::{self, Before, OnlyRead, Planned, Seen};
+use crate::planning::source::{self, Source};
 use crate::render::text;
 use crate::repo::{CommitId, Repo};
+use crate::report::Report;
 
 pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Result<u8> {
     let start = Instant::now();
@@ -40,7 +40,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
             .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
     }
     let expected = Expected::new(args)?;
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     source.refuse_forgotten_clusters()?;
     let host = Host::detect();
     let mut repo = Repo::discover(&global.roster)?;
@@ -138,7 +138,7 @@ impl Run<'_> {
 
     async fn plan_at(&self, commit: &CommitId, before: &impl Before) -> Option<Planned> {
         let commit = Some(commit.to_string());
-        let planned = plan::make(self.source, self.global, commit, clock::now(), before, self.terminal);
+        let planned = clusters::make(self.source, self.global, commit, clock::now(), before, self.terminal);
         tokio::select! {
             planned = planned => Some(planned),
             () = self.interrupt.wait() => None,

@@ -6,12 +6,15 @@
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::load::{self, Source};
-use super::terminal::Terminal;
-use super::{DONE, clock, identities, own};
 use crate::cli::{CredentialArgs, Global};
+use crate::clock;
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::DONE;
 use crate::model::{ClusterName, UserName};
+use crate::person::identities;
+use crate::person::own_kubeconfigs;
+use crate::planning::source::{self, Source};
 use crate::record::State;
 
 pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Result<u8> {
@@ -20,8 +23,8 @@ pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Resul
             .hint("name it: `certctl credential --cluster NAME`"));
     };
     let source = match &args.user {
-        Some(user) => load::roster_about(global, user),
-        None => load::roster(global),
+        Some(user) => source::roster_about(global, user),
+        None => source::roster(global),
     };
     let source = source.map_err(|error| {
         error.hint("if the repository has moved, run `certctl login` again in its new folder")
@@ -31,7 +34,7 @@ pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Resul
         still(&source, cluster, user, now)?;
     }
     let identities = identities::load(&args.identity, terminal)?;
-    let own = own::open_one(&source, global, args.user.as_ref(), &identities)?;
+    let own = own_kubeconfigs::open_one(&source, global, args.user.as_ref(), &identities)?;
     if args.user.is_none() {
         still(&source, cluster, &own.user, now)?;
     }

@@ -1,14 +1,19 @@
 //! `certctl decrypt`: one kubeconfig to standard output or a file, after a look at what it holds.
 
-use super::terminal::Terminal;
-use super::{DONE, clock, identities, load, own, private};
 use crate::cli::{DecryptArgs, Global};
+use crate::clock;
+use crate::console::terminal::Terminal;
 use crate::error::Result;
+use crate::exit_code::DONE;
+use crate::person::identities;
+use crate::person::own_kubeconfigs;
+use crate::person::private_file;
+use crate::planning::source;
 
 pub fn run(global: &Global, args: &DecryptArgs, terminal: &Terminal) -> Result<u8> {
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     let identities = identities::load(&args.identity, terminal)?;
-    let own = own::open_one(&source, global, args.user.as_ref(), &identities)?;
+    let own = own_kubeconfigs::open_one(&source, global, args.user.as_ref(), &identities)?;
     if own.credential.not_after <= clock::now() {
         terminal.say(&format!(
             "The certificate expired at {}; pull the latest one with `git pull`, or ask an admin to run `certctl apply`.",
@@ -27,7 +32,7 @@ pub fn run(global: &Global, args: &DecryptArgs, terminal: &Terminal) -> Result<u
     match &args.output {
         None => terminal.print(&own.plaintext)?,
         Some(path) => {
-            private::write(path, &own.plaintext, args.force).map_err(|error| {
+            private_file::write(path, &own.plaintext, args.force).map_err(|error| {
                 if args.force { error } else { error.hint("`--force` replaces a file that is there") }
             })?;
             terminal.say(&format!("{}: {} on {}.", path.display(), own.user, own.cluster));

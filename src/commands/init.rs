@@ -11,10 +11,10 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
-use super::DONE;
-use super::terminal::Terminal;
 use crate::cli::{CiHost, Global, InitArgs};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result, visible_line};
+use crate::exit_code::DONE;
 use crate::init::{self, Answers, Branch, Ci, Content, File, Host, Owner, RosterPath, Source, Wanted};
 use crate::kubeconfig::file::{self as kubeconfig, Files};
 use crate::kubeconfig::merge::Document;

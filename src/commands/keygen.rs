@@ -2,10 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use super::terminal::{Terminal, Tty};
-use super::{DONE, clock, identities, private};
 use crate::cli::KeygenArgs;
+use crate::clock;
+use crate::console::terminal::{Terminal, Tty};
 use crate::error::{Error, Result};
+use crate::exit_code::DONE;
+use crate::person::identities;
+use crate::person::private_file;
 use crate::seal::{self, Prompt as _};
 
 pub fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
@@ -15,15 +18,15 @@ pub fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
     };
     // Before anyone thinks of a passphrase; the write below holds it.
     if path.symlink_metadata().is_ok() {
-        return Err(taken(private::exists(&path)));
+        return Err(taken(private_file::exists(&path)));
     }
     let passphrase = if args.passphrase { Some(ask()?) } else { None };
     let created = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let identity = seal::new_identity(&created, passphrase.as_ref().map(|text| text.as_str()))?;
     if args.output.is_none() {
-        private::make_folder_of(&path)?;
+        private_file::make_folder_of(&path)?;
     }
-    private::write(&path, &identity.file, false).map_err(taken)?;
+    private_file::write(&path, &identity.file, false).map_err(taken)?;
     terminal.say(&format!("Your identity is in {}. It never leaves this machine.", path.display()));
     terminal.say("Put this line under your `recipients:` in users.yaml, and commit it:");
     terminal.print(format!("- {}\n", identity.recipient).as_bytes())?;

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::own::{self, Own};
-use super::terminal::Terminal;
-use super::{DONE, clock, identities, load};
 use crate::cli::{Global, LoginArgs, LogoutArgs};
+use crate::clock;
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::DONE;
 use crate::kubeconfig::file::{self, Files, Lock};
 use crate::kubeconfig::merge::{Document, Entry, MADE};
 use crate::model::{ClusterName, RosterName};
+use crate::person::identities;
+use crate::person::own_kubeconfigs::{self, Own};
 use crate::pki::pem::push_base64;
+use crate::planning::source;
 use crate::render::count;
 
 /// How the names of all entries begin that login writes.
@@ -26,9 +29,9 @@ pub fn entry_name(roster: &RosterName, cluster: &ClusterName) -> String {
 }
 
 pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u8> {
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     let identities = identities::load(&args.identity, terminal)?;
-    let opened = own::open_all(&source, global, args.user.as_ref(), &identities)?;
+    let opened = own_kubeconfigs::open_all(&source, global, args.user.as_ref(), &identities)?;
     one_of_each(&opened)?;
     let entries: Vec<Entry> = opened
         .iter()
@@ -96,7 +99,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
 pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result<u8> {
     let roster = match args.all {
         true => None,
-        false => Some(load::roster(global).map_err(|error| {
+        false => Some(source::roster(global).map_err(|error| {
             error.hint("to log out of the clusters of every roster, run `certctl logout --all`")
         })?),
     };

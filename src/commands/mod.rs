@@ -1,50 +1,27 @@
 //! One thin file a command: each wires the pure core to the edges.
 
 mod apply;
-mod base;
-mod clock;
 mod credential;
 mod decrypt;
 mod demo;
-mod expect;
-mod github;
-mod host;
-mod identities;
 mod init;
 mod keygen;
-pub mod load;
-mod locks;
 mod login;
-mod own;
 mod plan;
-mod private;
-mod progress;
-mod reach;
-mod report;
-mod repository;
 mod request;
 mod rotate;
 mod sandbox;
 mod schema;
-mod signals;
-mod terminal;
 mod validate;
 mod whoami;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
+use crate::clock;
+use crate::console::terminal::Terminal;
 use crate::error::{Kind, Result};
-use terminal::Terminal;
-
-/// Done, and for `plan` nothing to do.
-const DONE: u8 = 0;
-/// Failed, or partly failed.
-const FAILED: u8 = 1;
-/// `plan --detailed-exitcode`: changes are pending.
-const CHANGES: u8 = 2;
-/// Wrong usage: `EX_USAGE` of sysexits.h.
-pub const USAGE: u8 = 64;
+use crate::exit_code::{FAILED, USAGE};
 
 /// Runs one command and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {

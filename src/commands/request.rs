@@ -5,17 +5,21 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::load::{self, Source};
-use super::terminal::Terminal;
-use super::{DONE, clock, identities, own, private};
 use crate::cli::{Global, RequestArgs};
+use crate::clock;
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::DONE;
 use crate::model::{CredentialGroup, RepoPath, UserName};
+use crate::person::identities;
+use crate::person::own_kubeconfigs;
+use crate::person::private_file;
 use crate::pki::{self, PrivateKey, Subject};
 use crate::plan::credentials;
+use crate::planning::source::{self, Source};
 
 pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u8> {
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     let user = match &args.user {
         Some(user) => user.clone(),
         None => me(&source, args, terminal)?,
@@ -36,8 +40,8 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
     pki::check_brought_request(request.as_bytes(), &user, &groups)?;
 
     let key_file = identities::key_file(&group.id).ok_or_else(identities::homeless)?;
-    private::make_folder_of(&key_file)?;
-    private::write(&key_file, &key.to_pem(), false)?;
+    private_file::make_folder_of(&key_file)?;
+    private_file::write(&key_file, &key.to_pem(), false)?;
     if let Err(error) = write(&file, &request) {
         // A key without its request is good for nothing.
         let _ = fs::remove_file(&key_file);
@@ -64,7 +68,7 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
 fn me(source: &Source, args: &RequestArgs, terminal: &Terminal) -> Result<UserName> {
     let say_so = |error: Error| error.hint("say who you are: `certctl request USER`");
     let mut users = identities::load(&args.identity, terminal)
-        .and_then(|identities| own::who(source, &identities))
+        .and_then(|identities| own_kubeconfigs::who(source, &identities))
         .map_err(say_so)?;
     match (users.pop(), users.is_empty()) {
         (Some(user), true) => Ok(user),
@@ -113,6 +117,6 @@ fn write(file: &Path, request: &str) -> Result<()> {
 }
 
 fn taken(file: &Path) -> Error {
-    private::exists(file)
+    private_file::exists(file)
         .hint(format!("to replace your key, delete the old request first: `rm {}`", file.display()))
 }

@@ -2,18 +2,18 @@
 
 use std::io::Write as _;
 
-use super::DONE;
-use super::load;
-use super::terminal::Terminal;
 use crate::cli::{Global, RotateArgs};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::DONE;
 use crate::model::UserName;
+use crate::planning::source;
 use crate::render::count;
 use crate::roster::{self, edit};
 use crate::seal;
 
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     let file = &source.file;
     let mut users: Vec<UserName> = if args.all {
         let own_keys =

@@ -1,15 +1,15 @@
 //! `certctl schema`: JSON Schemas for editors, and for readers of plans and applies.
 
-use super::DONE;
-use super::terminal::Terminal;
 use crate::cli::SchemaOf;
+use crate::console::terminal::Terminal;
 use crate::error::Result;
+use crate::exit_code::DONE;
 
 pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
     let schema = match what {
         SchemaOf::Roster => crate::roster::schema(),
         SchemaOf::Plan => crate::render::json::schema(),
-        SchemaOf::Apply => super::report::document::schema(),
+        SchemaOf::Apply => crate::report::document::schema(),
     };
     terminal.print(schema.as_bytes())?;
     Ok(DONE)

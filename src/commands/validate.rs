@@ -1,14 +1,14 @@
 //! `certctl validate`: the roster and the records, offline.
 
-use super::DONE;
-use super::load;
-use super::terminal::Terminal;
 use crate::cli::Global;
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::DONE;
+use crate::planning::source;
 use crate::render::count;
 
 pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     let mut errors: Vec<Error> = source.refuse_forgotten_clusters().err().into_iter().collect();
     let mut records = 0;
     for (name, _) in source.clusters(global) {

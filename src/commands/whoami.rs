@@ -5,17 +5,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::load::{self, Source};
 use super::login::{entry_name, parse};
-use super::own::{self, Own};
-use super::terminal::Terminal;
-use super::{DONE, FAILED, clock, identities, runtime};
+use super::runtime;
 use crate::cli::{Format, Global, WhoamiArgs};
+use crate::clock;
 use crate::cluster::{self, Connection};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
+use crate::exit_code::{DONE, FAILED};
 use crate::kubeconfig::file::{self, Files};
+use crate::person::identities;
+use crate::person::own_kubeconfigs::{self, Own};
 use crate::pki::Certificate;
 use crate::pki::pem::from_base64;
+use crate::planning::source::{self, Source};
 use crate::render::json;
 use crate::roster::Grant;
 
@@ -40,9 +43,9 @@ impl Login {
 }
 
 pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8> {
-    let source = load::roster(global)?;
+    let source = source::roster(global)?;
     let identities = identities::load(&args.identity, terminal)?;
-    let opened = own::open_all(&source, global, args.user.as_ref(), &identities)?;
+    let opened = own_kubeconfigs::open_all(&source, global, args.user.as_ref(), &identities)?;
     let now = clock::now();
     let answers: Vec<Option<Result<String>>> = if args.offline {
         opened.iter().map(|_| None).collect()

@@ -1,7 +1,7 @@
 //! A plan for people and for machines.
 
-pub mod actions;
 pub mod difference;
+pub mod github_workflow_commands;
 pub mod json;
 pub mod markdown;
 pub mod text;

@@ -7,13 +7,13 @@
 use std::fmt::Write as _;
 
 use crate::error::visible_line;
-use crate::render::actions;
+use crate::render::github_workflow_commands;
 
 /// A value in a code span. What would end the span, or a table's cell, is shown as its code point.
 pub fn code(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 2);
     out.push('`');
-    for c in actions::without_old_commands(&visible_line(value)).chars() {
+    for c in github_workflow_commands::without_old_commands(&visible_line(value)).chars() {
         match c {
             '`' | '|' => drop(write!(out, "{}", c.escape_unicode())),
             c => out.push(c),
@@ -137,8 +137,10 @@ fn is_number(text: &str) -> bool {
 
 /// Lines in a block that no line can end; their signs colour them.
 pub fn diff(lines: &[String]) -> String {
-    let lines: Vec<String> =
-        lines.iter().map(|line| actions::without_old_commands(&visible_line(line)).into_owned()).collect();
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| github_workflow_commands::without_old_commands(&visible_line(line)).into_owned())
+        .collect();
     let longest = lines.iter().flat_map(|line| line.split(|c| c != '`').map(str::len)).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}diff\n{}\n{fence}\n", lines.join("\n"))

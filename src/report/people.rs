@@ -2,7 +2,7 @@
 
 use super::sentence;
 use crate::apply::{ClusterOutcome, Outcome, Published};
-use crate::commands::terminal::Terminal;
+use crate::console::terminal::Terminal;
 use crate::plan::action::CutOff;
 use crate::plan::credentials::CLOCKS_DIFFER;
 use crate::plan::{ClusterPlan, Plan};

@@ -9,17 +9,19 @@ use std::process::{Command, Stdio};
 
 use certctl_sandbox::Sandbox;
 
-use super::super::{clock, private, sandbox};
+use super::cluster;
 use super::request::Request;
 use super::roster;
 use crate::cli::{ColorChoice, Global};
+use crate::clock;
 use crate::cluster::Answer;
 use crate::error::{Error, Result};
+use crate::person::private_file;
 use crate::render::{Style, colour};
 use crate::seal;
 
 /// The roster of the story.
-const ROSTER: &str = include_str!("../../../examples/users.yaml");
+const ROSTER: &str = include_str!("../../examples/users.yaml");
 
 /// The context that it names.
 const CONTEXT: &str = "prod";
@@ -55,8 +57,8 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("certctl-demo-").tempdir();
         let folder = folder.map_err(failed("no folder could be made"))?;
         let certctl = std::env::current_exe().map_err(failed("certctl does not find itself"))?;
-        let sandbox = sandbox::start(CONTEXT, None)?;
-        sandbox::write_kubeconfig(&sandbox, &folder.path().join("kubeconfig"))?;
+        let sandbox = cluster::start(CONTEXT, None)?;
+        cluster::write_kubeconfig(&sandbox, &folder.path().join("kubeconfig"))?;
         let mut flags = Vec::new();
         match global.color {
             ColorChoice::Auto => {}
@@ -118,7 +120,7 @@ impl Stage {
         let created = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         roster::with_recipients(ROSTER, |name| {
             let identity = seal::new_identity(&created, None)?;
-            private::write(&self.folder.join(format!("{name}.key")), &identity.file, false)?;
+            private_file::write(&self.folder.join(format!("{name}.key")), &identity.file, false)?;
             Ok(identity.recipient)
         })
     }

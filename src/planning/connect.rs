@@ -1,6 +1,6 @@
 //! The way to a cluster, and what is read there.
 
-use super::load::{LARGEST_FILE, Source};
+use super::source::{LARGEST_FILE, Source};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};

@@ -7,11 +7,11 @@ mod sentence;
 
 use std::time::Duration;
 
-use super::terminal::Terminal;
-use super::{DONE, FAILED, USAGE};
 use crate::apply::{Outcome, Published};
 use crate::cli::ApplyFormat;
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Kind, Result};
+use crate::exit_code::{DONE, FAILED, USAGE};
 use crate::plan::Plan;
 use crate::repo::PushTarget;
 

@@ -5,10 +5,10 @@
 
 use std::rc::Rc;
 
-use super::load::{self, Source};
-use super::plan::{Seen, observed_at};
-use super::terminal::Terminal;
+use super::clusters::{Seen, observed_at};
+use super::source::{self, Source};
 use crate::cli::{ApplyArgs, Global};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::plan::digest::{self, Digested};
 use crate::plan::{self, Plan};
@@ -100,7 +100,7 @@ struct Document {
 }
 
 fn read(shown: &str, file: &std::path::Path) -> Result<Digested> {
-    let bytes = load::read_file(file, LARGEST_PLAN).map_err(|cause| {
+    let bytes = source::read_file(file, LARGEST_PLAN).map_err(|cause| {
         Error::new(format!("{shown} could not be read; nothing was done")).caused_by(cause)
     })?;
     let document: Document = serde_json::from_slice(&bytes).map_err(|cause| {
@@ -154,7 +154,7 @@ fn plan_at(
     observed: &[Seen<'_>],
     source: &Source,
 ) -> Option<Plan> {
-    let there = load::roster_at(source, Rc::clone(repo), commit.clone()).ok()??;
+    let there = source::roster_at(source, Rc::clone(repo), commit.clone()).ok()??;
     let mut plan = Plan { roster: there.roster.name.clone(), clusters: Vec::new(), ..now.clone() };
     for (cluster, (observed, connection)) in now.clusters.iter().zip(observed) {
         if !there.roster.clusters.contains_key(&cluster.name) {

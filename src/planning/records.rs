@@ -1,8 +1,8 @@
 //! What the repository knows of the clusters: records, sealed files, pins and brought keys, each
 //! checked before anything is decided on it.
 
-use super::clock;
-use super::load::{LARGEST_FILE, Source};
+use super::source::{LARGEST_FILE, Source};
+use crate::clock;
 use crate::error::{Error, Result, visible_line};
 use crate::model::{ClusterName, CredentialGroup, Invalid, UserName, hex, sha256};
 use crate::pki::{self, Certificate};

@@ -1,21 +1,17 @@
 //! `certctl demo`: the whole story on one screen: a team, a roster, a cluster in memory, and what
 //! certctl does with them. Every command behind a `$` is run as it stands, and can be typed.
 
-mod request;
-mod roster;
-mod stage;
-
 use std::sync::Arc;
 use std::time::Instant;
 
-use request::Request;
-use stage::Stage;
-
-use super::signals::Signals;
-use super::terminal::Terminal;
-use super::{DONE, FAILED, runtime};
+use super::runtime;
 use crate::cli::{DemoArgs, Global};
+use crate::console::signals::Signals;
+use crate::console::terminal::Terminal;
+use crate::demo::request::Request;
+use crate::demo::stage::Stage;
 use crate::error::{Error, Result};
+use crate::exit_code::{DONE, FAILED};
 
 /// What everyone on the roster may do.
 const PODS: Request = Request { group: "", resource: "pods", namespace: "shop" };

@@ -10,13 +10,13 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::identities;
-use super::load::Source;
-use super::reach;
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::kubeconfig::{self, Kubeconfig, ParsedKubeconfig};
 use crate::model::{ClusterName, Recipient, UserName, hex, sha256};
 use crate::pki::{self, PrivateKey};
+use crate::planning::connect;
+use crate::planning::source::Source;
 use crate::record::{Credential, State};
 use crate::seal::{self, Identities, OpenError};
 
@@ -205,7 +205,7 @@ fn check(
     let server = wanted.and_then(|wanted| wanted.server.as_deref());
     let named = match wanted.and_then(|wanted| Some((wanted, wanted.certificate_authority.as_ref()?))) {
         Some((wanted, path)) => {
-            Some(hex(&sha256(&reach::certificate_authority(source, wanted, path.as_str())?)))
+            Some(hex(&sha256(&connect::certificate_authority(source, wanted, path.as_str())?)))
         }
         None => credential.certificate_authority_sha256.clone(),
     };

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::load::{self, Source};
-use super::plan::{Planned, observed_at};
+use super::clusters::{Planned, observed_at};
+use super::source::{self, Source};
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::plan::branch_diff::{self, Side};
@@ -28,7 +28,7 @@ pub fn compare(source: &Source, global: &Global, planned: &Planned, revision: &s
         notes: Vec::new(),
     };
     let mut plan = planned.plan.clone();
-    match load::roster_at(source, repo, commit) {
+    match source::roster_at(source, repo, commit) {
         Ok(Some(before)) => {
             base.edits = roster_changes::between(&before.roster, &source.roster);
             for (cluster, (observed, connection)) in plan.clusters.iter_mut().zip(planned.observed()) {

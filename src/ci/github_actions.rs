@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Error;
 use crate::model::Position;
-use crate::render::actions;
+use crate::render::github_workflow_commands;
 
 /// What a step may add to its summary, in bytes; of more, GitHub shows nothing.
 const LARGEST_SUMMARY: u64 = 1024 * 1024;
@@ -28,7 +28,7 @@ impl Actions {
         let folder = roster.parent().filter(|folder| !folder.as_os_str().is_empty());
         here.then(|| Self {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
-            left: AtomicUsize::new(actions::MOST_ANNOTATIONS),
+            left: AtomicUsize::new(github_workflow_commands::MOST_ANNOTATIONS),
         })
     }
 
@@ -45,7 +45,7 @@ impl Actions {
             let place =
                 error.place().and_then(|(file, position)| Some((self.in_repository(file)?, position)));
             let place: Option<(&str, Position)> = place.as_ref().map(|(file, at)| (file.as_str(), *at));
-            lines += &actions::annotation(error, place);
+            lines += &github_workflow_commands::annotation(error, place);
             lines.push('\n');
         }
         lines

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::terminal::{Terminal, Tty};
+use crate::console::terminal::{Terminal, Tty};
 use crate::error::{Error, Result};
 use crate::model::CredentialId;
 use crate::seal::Identities;

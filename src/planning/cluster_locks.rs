@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::plan::Before;
-use super::reach::Reached;
-use super::terminal::Terminal;
+use super::clusters::Before;
+use super::connect::Reached;
 use crate::apply;
 use crate::cluster::{self, Lock};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, RosterName, hex};
 use crate::plan::check;

@@ -6,11 +6,11 @@ use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 
 use zeroize::Zeroizing;
 
-use super::github::Actions;
+use crate::ci::github_actions::Actions;
 use crate::cli::{ColorChoice, Global};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::render::{Style, actions};
+use crate::render::{Style, github_workflow_commands};
 use crate::seal::Prompt;
 
 /// How to speak.
@@ -99,7 +99,7 @@ impl Terminal {
     }
 
     fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.actions.is_some() { actions::harmless(text) } else { text.into() }
+        if self.actions.is_some() { github_workflow_commands::harmless(text) } else { text.into() }
     }
 
     /// Whether this is a run of GitHub Actions.

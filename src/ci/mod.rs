@@ -1,0 +1,4 @@
+//! What certctl knows of the CI host that runs it.
+
+pub mod environment;
+pub mod github_actions;

@@ -1,0 +1,10 @@
+//! From files and clusters to a plan: finds the roster and what lies beside it, reads every cluster, and
+//! plans. Nothing in here can change a cluster or the repository.
+
+pub(crate) mod approved_plan;
+pub(crate) mod branch_base;
+pub(crate) mod cluster_locks;
+pub(crate) mod clusters;
+pub(crate) mod connect;
+mod records;
+pub mod source;
