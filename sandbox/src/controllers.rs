@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -12,7 +11,6 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::Api;
 use crate::authority::Authority;
-use crate::gc;
 use crate::object::meta;
 use crate::resource::Kind;
 use crate::signer::{self, SignerOptions};
@@ -24,8 +22,6 @@ const KIND: Kind = Kind::CertificateSigningRequest;
 const BATCH: usize = 256;
 /// How often old requests are looked for where nobody asks for any.
 const LOOK: Duration = Duration::from_secs(1);
-/// No request is thrown away younger than this: the shortest certificate ends with it.
-const YOUNG: i64 = 10 * 60;
 
 fn read(object: &Value) -> Option<CertificateSigningRequest> {
     CertificateSigningRequest::deserialize(object).ok()
@@ -104,29 +100,6 @@ fn settle(api: &Api, options: &SignerOptions, authority: &Authority, key: &Key) 
 pub async fn clean(api: Api) {
     loop {
         tokio::time::sleep(LOOK).await;
-        throw_away(&api);
+        api.throw_away_old_requests();
     }
-}
-
-/// Throws away the requests whose time has come. It looks once for each second of the clock.
-pub fn throw_away(api: &Api) {
-    let now = api.clock().now();
-    if !api.is_another_second(now) {
-        return;
-    }
-    let mut tables = api.store().lock();
-    let due: Vec<Key> = tables
-        .objects(KIND)
-        .iter()
-        .filter(|(_, object)| !is_young(object, now) && read(object).is_some_and(|r| gc::is_due(&r, now)))
-        .map(|(key, _)| key.clone())
-        .collect();
-    for key in due {
-        tables.remove(KIND, &key);
-    }
-}
-
-fn is_young(object: &Value, now: Timestamp) -> bool {
-    let made = meta(object, "creationTimestamp").parse::<Timestamp>();
-    made.is_ok_and(|made| now.duration_since(made).as_secs() < YOUNG)
 }

@@ -6,18 +6,48 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Deserialize as _;
+use serde_json::Value;
 use x509_parser::pem::parse_x509_pem;
 
 use crate::csr::{self, APPROVED, DENIED, FAILED};
+use crate::object::meta;
+use crate::resource::Kind;
+use crate::store::{Key, Tables};
 use crate::x509;
+
+/// No request is thrown away younger than this: the shortest certificate ends with it.
+const YOUNG: SignedDuration = SignedDuration::from_mins(10);
 
 /// After this long, what was issued, denied or has failed.
 const SETTLED: SignedDuration = SignedDuration::from_hours(1);
 /// After this long, what waits: for an approval, or for a signer.
 const WAITING: SignedDuration = SignedDuration::from_hours(24);
 
+/// Throws away the requests whose time has come.
+pub(crate) fn throw_away(tables: &mut Tables, now: Timestamp) {
+    const KIND: Kind = Kind::CertificateSigningRequest;
+    let due: Vec<Key> = tables
+        .objects(KIND)
+        .iter()
+        .filter(|(_, object)| !is_young(object, now))
+        .filter(|(_, object)| {
+            CertificateSigningRequest::deserialize(&***object).is_ok_and(|request| is_due(&request, now))
+        })
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in due {
+        tables.remove(KIND, &key);
+    }
+}
+
+fn is_young(object: &Value, now: Timestamp) -> bool {
+    let made = meta(object, "creationTimestamp").parse::<Timestamp>();
+    made.is_ok_and(|made| now.duration_since(made) < YOUNG)
+}
+
 /// Whether the request is to be thrown away.
-pub(crate) fn is_due(csr: &CertificateSigningRequest, now: Timestamp) -> bool {
+fn is_due(csr: &CertificateSigningRequest, now: Timestamp) -> bool {
     let older = |time: Option<&Time>, than| time.is_some_and(|time| now.duration_since(time.0) > than);
     let conditions = csr::conditions(csr);
     let issued = !csr::certificate(csr).is_empty();

@@ -11,7 +11,7 @@
 //!    the request and hands both on to a [`backend`];
 //! 2. [`faults`] stands in front of every backend: the call is counted, and may be broken on purpose,
 //!    before it is done or after;
-//! 3. behind it is [`api`], or for a [`proxy`] another API server, which is asked the same;
+//! 3. behind it is [`api`], or for a [`proxy`] another API server (`upstream`), which is asked the same;
 //! 4. [`request`] reads method, path and query into the attributes that RBAC decides on;
 //! 5. [`rbac`] says whether the sender may, and first whether they may speak for whom they name;
 //! 6. `discovery` answers what is no resource, `reviews` a question about access; for the kinds that
@@ -56,6 +56,7 @@ pub mod store;
 mod table;
 #[cfg(test)]
 mod testing;
+mod upstream;
 pub mod user;
 mod validate;
 mod x509;

@@ -1,27 +1,9 @@
-//! Another API server, as a backend: each request is passed on with one identity, on a connection of
-//! its own, and the answer comes back as it is, watches included. With [`crate::faults`] in front, a real
+//! A server on loopback in front of another API server. With [`crate::faults`] in between, a real
 //! cluster can be broken as the sandbox can.
 
-use std::io;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue};
-use http::{Request, Response, Uri};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-
-use crate::backend::{Abort, Backend, Body};
 use crate::faults::Faults;
 use crate::sandbox::{Error, Options, Sandbox};
-use crate::status::Status;
-use crate::user::User;
+pub use crate::upstream::Upstream;
 
 /// A server on loopback whose answers are another API server's, unless a fault says otherwise. It ends
 /// when this is dropped.
@@ -46,92 +28,5 @@ impl Proxy {
     /// What is to go wrong with which calls.
     pub fn faults(&self) -> &Faults {
         self.0.faults()
-    }
-}
-
-/// An API server, and who asks it.
-pub struct Upstream {
-    /// Without the brackets of an IPv6 address, which a socket and a certificate do not have.
-    host: String,
-    /// What the header `Host` says: as in the URL, port and all.
-    authority: HeaderValue,
-    port: u16,
-    name: ServerName<'static>,
-    connector: TlsConnector,
-}
-
-impl Upstream {
-    /// The API server at `server` (`https://HOST:PORT`), whose certificate is verified with
-    /// `certificate_authority`, and a client certificate with its key, which every request is made
-    /// with whoever sent it. All PEM.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    pub fn new(
-        server: &str,
-        certificate_authority: &[u8],
-        certificate: &[u8],
-        key: &[u8],
-    ) -> Result<Self, String> {
-        let uri: Uri = server.parse().map_err(|error| format!("{server}: {error}"))?;
-        let authority = uri.authority().ok_or_else(|| format!("{server}: it has no host"))?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(443);
-        let authority = match authority.port() {
-            Some(port) => format!("{}:{port}", authority.host()),
-            None => authority.host().to_owned(),
-        };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(certificate_authority) {
-            let certificate = certificate.map_err(|error| format!("the CA: {error}"))?;
-            roots.add(certificate).map_err(|error| format!("the CA: {error}"))?;
-        }
-        let chain = CertificateDer::pem_slice_iter(certificate)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("the client certificate: {error}"))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the client key: {error}"))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| format!("the client certificate: {error}"))?;
-        Ok(Self {
-            name: ServerName::try_from(host.clone()).map_err(|error| format!("{host}: {error}"))?,
-            authority: HeaderValue::try_from(authority).map_err(|error| format!("{server}: {error}"))?,
-            port,
-            host,
-            connector: TlsConnector::from(Arc::new(config)),
-        })
-    }
-
-    async fn ask(&self, mut request: Request<Bytes>) -> io::Result<Response<Body>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        stream.set_nodelay(true)?;
-        let stream = self.connector.connect(self.name.clone(), stream).await?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // It ends with the answer, or when whoever waits for it is gone.
-        tokio::spawn(connection);
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).parse();
-        *request.uri_mut() = path.map_err(io::Error::other)?;
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.authority.clone());
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        let mut answer = sender.send_request(request.map(Full::new)).await.map_err(io::Error::other)?;
-        answer.headers_mut().remove(CONNECTION);
-        Ok(answer.map(|body| body.map_err(|_| Abort).boxed_unsync()))
-    }
-}
-
-impl Backend for Upstream {
-    async fn handle(&self, user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
-        // The proxy's own client certificates are all that may come this way.
-        if user == User::anonymous() {
-            return Ok(Status::unauthorized().into_response());
-        }
-        let answer = self.ask(request).await;
-        Ok(answer.unwrap_or_else(|error| Status::internal(&format!("the proxy: {error}")).into_response()))
     }
 }

@@ -26,11 +26,11 @@ use crate::backend::{Abort, Backend, Body};
 use crate::clock::Clock;
 use crate::controllers;
 use crate::faults::{Faults, Faulty};
-use crate::proxy::Upstream;
 use crate::resource::Resource;
 use crate::server::{Gate, Identity, serve};
 use crate::signer::SignerOptions;
 use crate::store::{Image, Store};
+use crate::upstream::Upstream;
 use crate::user::User;
 
 /// The version of Kubernetes whose manners the sandbox has.

@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Connection;
 use super::error::{self, Failure};
+use super::resource::Call;
 use super::retry::{self, Repeat};
+use crate::error::Error;
 
 /// The longest part of an answer that is no `Status` that is quoted in an error.
 const QUOTED: usize = 300;
@@ -70,5 +72,18 @@ impl Connection {
         });
         status.code = code.as_u16();
         Err(Failure::Api { status: Box::new(status), retry_after })
+    }
+}
+
+impl Failure {
+    /// The failure as an error to print.
+    pub(super) fn explain(self, connection: &Connection, call: &Call) -> Error {
+        let explanation = self.explanation(connection.context(), connection.server(), call);
+        let error = Error::new(format!("{}: {}; {}", connection.context(), explanation.fact, call.otherwise));
+        let error = match explanation.cause {
+            cause if cause.is_empty() => error,
+            cause => error.caused_by(cause),
+        };
+        explanation.hints.into_iter().fold(error, Error::hint)
     }
 }

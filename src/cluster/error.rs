@@ -1,7 +1,7 @@
 //! What went wrong in a call, told apart by what a caller or a reader can do about it.
 //!
 //! [`Failure`] is for deciding: may the call be repeated, may it have taken effect. Its
-//! [`Failure::explain`] is for reading: the place, the fact, what was left undone, a hint.
+//! `Failure::explain` is for reading: the place, the fact, what was left undone, a hint.
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
@@ -10,9 +10,7 @@ use std::time::Duration;
 use kube::client::AuthError;
 use kube::core::Status;
 
-use super::connect::Connection;
 use super::resource::{Call, Place};
-use crate::error::Error;
 
 /// How many lines of what the API server said are quoted.
 const QUOTED_LINES: usize = 3;
@@ -99,30 +97,20 @@ impl Failure {
         }
     }
 
-    /// The failure as an error to print.
-    pub(super) fn explain(self, connection: &Connection, call: &Call) -> Error {
-        let Said { fact, cause, hints } = self.say(connection.context(), connection.server(), call);
-        let mut error = Error::new(format!("{}: {fact}; {}", connection.context(), call.otherwise));
-        if !cause.is_empty() {
-            error = error.caused_by(cause);
-        }
-        hints.into_iter().fold(error, Error::hint)
-    }
-
-    fn say(self, context: &str, server: &str, call: &Call) -> Said {
+    pub(super) fn explanation(self, context: &str, server: &str, call: &Call) -> Explanation {
         match self {
             Self::Unconnected { cause, .. } => unconnected(context, server, cause),
-            Self::Lost(cause) => Said::new(
+            Self::Lost(cause) => Explanation::new(
                 format!("no answer from {server} to {call}"),
                 cause,
                 "run it again; what was done before is kept and not done twice",
             ),
-            Self::Ours(cause) => Said::new(
+            Self::Ours(cause) => Explanation::new(
                 format!("the credentials of context `{context}` could not be used to {call}"),
                 cause,
                 format!("`kubectl --context {context} auth whoami` uses the same credentials"),
             ),
-            Self::Garbled(cause) => Said::new(
+            Self::Garbled(cause) => Explanation::new(
                 format!("the answer of {server} to {call} is not what the Kubernetes API answers"),
                 cause,
                 format!("check that `server` of context `{context}` is the API server itself"),
@@ -133,13 +121,13 @@ impl Failure {
 }
 
 /// The parts of an error message.
-struct Said {
-    fact: String,
-    cause: String,
-    hints: Vec<String>,
+pub(super) struct Explanation {
+    pub(super) fact: String,
+    pub(super) cause: String,
+    pub(super) hints: Vec<String>,
 }
 
-impl Said {
+impl Explanation {
     fn new(fact: String, cause: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { fact, cause: cause.into(), hints: vec![hint.into()] }
     }
@@ -174,10 +162,10 @@ impl Handshake {
     }
 }
 
-fn unconnected(context: &str, server: &str, cause: String) -> Said {
+fn unconnected(context: &str, server: &str, cause: String) -> Explanation {
     let hint = match Handshake::of(&cause) {
         None => {
-            return Said::new(
+            return Explanation::new(
                 format!("the cluster at {server} cannot be reached"),
                 cause,
                 format!(
@@ -205,21 +193,27 @@ fn unconnected(context: &str, server: &str, cause: String) -> Said {
             format!("`kubectl --context {context} version` makes the same handshake")
         }
     };
-    Said::new(
+    Explanation::new(
         format!("no secure connection to {server}: the handshake or its certificate was refused"),
         cause,
         hint,
     )
 }
 
-fn api(context: &str, server: &str, call: &Call, status: &Status, retry_after: Option<Duration>) -> Said {
+fn api(
+    context: &str,
+    server: &str,
+    call: &Call,
+    status: &Status,
+    retry_after: Option<Duration>,
+) -> Explanation {
     let message = if status.message.is_empty() {
         format!("HTTP {} {}", status.code, status.reason)
     } else {
         shortened(&status.message)
     };
     match status.code {
-        401 => Said::new(
+        401 => Explanation::new(
             format!("the API server does not accept certctl's own credentials (context `{context}`)"),
             message,
             format!(
@@ -227,10 +221,12 @@ fn api(context: &str, server: &str, call: &Call, status: &Status, retry_after: O
                  `kubectl --context {context} auth whoami` tells whether it worked"
             ),
         ),
-        403 => {
-            Said::new(format!("not allowed to {call}"), message.clone(), granting(context, call, &message))
-        }
-        404 => Said::new(
+        403 => Explanation::new(
+            format!("not allowed to {call}"),
+            message.clone(),
+            granting(context, call, &message),
+        ),
+        404 => Explanation::new(
             format!("{call}: not found"),
             message,
             match (&call.place, &call.name) {
@@ -240,17 +236,17 @@ fn api(context: &str, server: &str, call: &Call, status: &Status, retry_after: O
                 _ => format!("check that {server} is a Kubernetes API server, 1.28 or later"),
             },
         ),
-        409 => Said::new(
+        409 => Explanation::new(
             format!("{call}: it was changed meanwhile by someone else"),
             message,
             "run it again: the plan is made anew from what is there now",
         ),
-        410 => Said::new(
+        410 => Explanation::new(
             format!("to {call} took longer than the API server keeps what a list began with"),
             message,
             "run it again; where it stays, the API server or the way to it is very slow",
         ),
-        429 => Said::new(
+        429 => Explanation::new(
             match retry_after {
                 Some(wait) => format!(
                     "the API server is overloaded and asks to wait {} s before trying to {call}",
@@ -262,22 +258,22 @@ fn api(context: &str, server: &str, call: &Call, status: &Status, retry_after: O
             "run it again later",
         ),
         // The words of Go's net/http.
-        400 if message.contains("HTTP request to an HTTPS server") => Said::new(
+        400 if message.contains("HTTP request to an HTTPS server") => Explanation::new(
             format!("{server} must be asked with TLS"),
             message,
             format!("write `https://` in `server` of context `{context}`"),
         ),
-        400 | 422 => Said {
+        400 | 422 => Explanation {
             fact: format!("the API server refused as invalid to {call}"),
             cause: message,
             hints: Vec::new(),
         },
-        code @ 500.. => Said::new(
+        code @ 500.. => Explanation::new(
             format!("the API server failed to {call} (HTTP {code})"),
             message,
             "run it again; where it stays, the API server's own log says why",
         ),
-        code => Said {
+        code => Explanation {
             fact: format!("the API server refused to {call} (HTTP {code})"),
             cause: message,
             hints: Vec::new(),
@@ -360,7 +356,8 @@ mod tests {
     }
 
     fn said(failure: Failure) -> String {
-        let Said { fact, cause, hints } = failure.say("prod", "https://prod:6443", &list_bindings());
+        let Explanation { fact, cause, hints } =
+            failure.explanation("prod", "https://prod:6443", &list_bindings());
         format!("{fact}\n{cause}\n{}", hints.join("\n"))
     }
 

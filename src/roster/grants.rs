@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::Grant;
 use super::document::shapes;
 use super::errors::Errors;
+use super::fields::until;
 use super::names::Seen;
 use super::reader::{self, Fields};
-use super::validate::until;
 use super::yaml::Node;
 use crate::model::{Namespace, Position, RoleRef};
 

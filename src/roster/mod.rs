@@ -9,6 +9,7 @@ pub mod document;
 pub mod edit;
 mod errors;
 pub mod excerpt;
+mod fields;
 mod grants;
 mod names;
 mod reader;

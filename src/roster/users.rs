@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::document::shapes;
 use super::errors::Errors;
+use super::fields::{Defaults, flag, key, list_or_empty, until, validity};
 use super::names::{Seen, is_known, name_position};
 use super::reader::{self, Fields};
-use super::validate::{Defaults, flag, key, list_or_empty, until, validity};
 use super::yaml::Value;
 use super::{User, grants};
 use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient};

@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::document::shapes;
 use super::errors::{Errors, quoted};
+use super::fields::{Defaults, flag, key, list_or_empty, validity};
 use super::names::{Seen, name_position, names, own_name};
 use super::reader::{self, Fields};
 use super::users::{Context, ParseRecipient};
 use super::yaml::{self, Node, Value};
 use super::{Cluster, Group, MaxRevocations, Roster, grants, values};
 use crate::error::Error;
-use crate::model::{ClusterName, GroupName, Invalid, KeyType, Position, Recipient, RosterName, UserName};
+use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
 use crate::record::API_VERSION;
 
 /// The validity of a certificate where the roster says nothing: 30 days.
@@ -99,18 +100,6 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     Some(Roster { name: name?, clusters, max_revocations, groups, users })
 }
 
-/// The items of an optional list; `None` where it is there and no list.
-pub(super) fn list_or_empty<'n, 't>(
-    fields: &Fields<'n, 't>,
-    field: &str,
-    errors: &mut Errors<'_>,
-) -> Option<&'n [Node<'t>]> {
-    match fields.get(field) {
-        Some(node) => reader::list(node, &fields.label(field), errors),
-        None => Some(&[]),
-    }
-}
-
 fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Errors<'_>) {
     let Some(node) = fields.need(field, errors) else {
         return;
@@ -130,12 +119,6 @@ fn metadata(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<RosterNa
     reader::word(name, "roster name", errors)
 }
 
-/// What users get who say nothing else.
-pub(super) struct Defaults {
-    pub(super) validity: SignedDuration,
-    pub(super) key: KeyType,
-}
-
 fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Defaults {
     let fields = fields
         .get("defaults")
@@ -145,31 +128,6 @@ fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Defaults {
         None => (None, None),
     };
     Defaults { validity: validity.unwrap_or(DEFAULT_VALIDITY), key: key.unwrap_or_default() }
-}
-
-pub(super) fn validity(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<SignedDuration> {
-    let node = fields.get("validity")?;
-    reader::parsed(node, &fields.label("validity"), values::validity, errors)
-}
-
-pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<KeyType> {
-    const KEYS: [KeyType; 4] = [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096];
-    let node = fields.get("key")?;
-    let label = fields.label("key");
-    let text = reader::text(node, &label, errors)?;
-    let names = KEYS.map(|key| key.to_string());
-    let found = names.iter().position(|name| name == text);
-    if found.is_none() {
-        let fact = format!("{label}: {} is no kind of key", quoted(text));
-        errors.add_unknown(node.position, fact, text, names.iter().map(String::as_str));
-    }
-    found.map(|index| KEYS[index])
-}
-
-/// When the access that `fields` gives ends.
-pub(super) fn until(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Timestamp> {
-    let node = fields.get("until")?;
-    reader::parsed(node, &fields.label("until"), values::until, errors)
 }
 
 fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
@@ -266,9 +224,4 @@ fn groups(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<GroupName, Gro
         }
     }
     groups
-}
-
-/// A field that is false unless it says true.
-pub(super) fn flag(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors<'_>) -> bool {
-    fields.get(field).and_then(|node| reader::boolean(node, &fields.label(field), errors)).unwrap_or_default()
 }

@@ -19,14 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::audit::{Audit, Entry};
 use crate::backend::{Abort, Backend, Body, whole};
 use crate::clock::Clock;
-use crate::controllers;
 use crate::discovery;
+use crate::gc;
 use crate::rbac::Policy;
 use crate::request::{Attributes, Query};
 use crate::resource::{Kind, Resource, groups};
@@ -115,9 +114,13 @@ impl Api {
         &self.0.clock
     }
 
-    /// Whether this second is another than when this was asked last.
-    pub(crate) fn is_another_second(&self, now: Timestamp) -> bool {
-        self.0.cleaned.swap(now.as_second(), Ordering::Relaxed) != now.as_second()
+    /// Throws away the CertificateSigningRequests whose time has come, at most once in a second of the
+    /// clock.
+    pub(crate) fn throw_away_old_requests(&self) {
+        let now = self.0.clock.now();
+        if self.0.cleaned.swap(now.as_second(), Ordering::Relaxed) != now.as_second() {
+            gc::throw_away(&mut self.0.store.lock(), now);
+        }
     }
 
     /// Its audit log, where it keeps one.
@@ -232,7 +235,7 @@ impl Api {
     fn resource(&self, ask: &Ask<'_>) -> Result<Answer, Status> {
         let attributes = ask.attributes;
         if ask.resource.kind == Kind::CertificateSigningRequest {
-            controllers::throw_away(self);
+            self.throw_away_old_requests();
         }
         let has_name = !attributes.name.is_empty();
         match attributes.verb.as_str() {

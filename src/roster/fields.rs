@@ -1,0 +1,57 @@
+//! Fields that users, groups and grants share: read in one way, wherever they stand.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::errors::{Errors, quoted};
+use super::reader::{self, Fields};
+use super::values;
+use super::yaml::Node;
+use crate::model::KeyType;
+
+/// Defaults for users that do not override them.
+pub(super) struct Defaults {
+    pub(super) validity: SignedDuration,
+    pub(super) key: KeyType,
+}
+
+/// The items of an optional list; `None` where it is there and no list.
+pub(super) fn list_or_empty<'n, 't>(
+    fields: &Fields<'n, 't>,
+    field: &str,
+    errors: &mut Errors<'_>,
+) -> Option<&'n [Node<'t>]> {
+    match fields.get(field) {
+        Some(node) => reader::list(node, &fields.label(field), errors),
+        None => Some(&[]),
+    }
+}
+
+/// A field that is false unless it says true.
+pub(super) fn flag(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors<'_>) -> bool {
+    fields.get(field).and_then(|node| reader::boolean(node, &fields.label(field), errors)).unwrap_or_default()
+}
+
+pub(super) fn validity(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<SignedDuration> {
+    let node = fields.get("validity")?;
+    reader::parsed(node, &fields.label("validity"), values::validity, errors)
+}
+
+pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<KeyType> {
+    const KEYS: [KeyType; 4] = [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096];
+    let node = fields.get("key")?;
+    let label = fields.label("key");
+    let text = reader::text(node, &label, errors)?;
+    let names = KEYS.map(|key| key.to_string());
+    let found = names.iter().position(|name| name == text);
+    if found.is_none() {
+        let fact = format!("{label}: {} is no kind of key", quoted(text));
+        errors.add_unknown(node.position, fact, text, names.iter().map(String::as_str));
+    }
+    found.map(|index| KEYS[index])
+}
+
+/// When the access that `fields` gives ends.
+pub(super) fn until(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Timestamp> {
+    let node = fields.get("until")?;
+    reader::parsed(node, &fields.label("until"), values::until, errors)
+}
