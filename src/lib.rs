@@ -1,7 +1,8 @@
 //! certctl: a declarative reconciler for people's access to Kubernetes.
 //!
 //! A map for a reader who has five minutes. Words first: [`model`] holds the types that everything
-//! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers.
+//! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers, [`ledger`] what
+//! the cluster does.
 //!
 //! The core is pure: [`plan`] compares roster, records and cluster, and [`render`] shows the result.
 //! Neither knows a clock, a network or a disk.
@@ -28,6 +29,7 @@ pub mod exit_code;
 pub mod init;
 pub mod interrupt;
 pub mod kubeconfig;
+pub mod ledger;
 pub mod model;
 pub(crate) mod person;
 pub mod pki;

@@ -222,13 +222,40 @@ checked_text!(
     /// The first 16 hex digits of SHA-256 over the public key (DER SubjectPublicKeyInfo).
     CredentialId,
     |text| {
-        if text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if text.len() == 16 && is_lower_hex(text) {
             Ok(())
         } else {
             Err(Invalid("is no credential id: 16 lower-case hex digits".into()))
         }
     }
 );
+
+checked_text!(
+    /// What ties a roster's name to its repository on a cluster: 32 random hex digits.
+    RosterId,
+    |text| {
+        if text.len() == 32 && is_lower_hex(text) {
+            Ok(())
+        } else {
+            Err(Invalid("is no roster id: 32 lower-case hex digits".into()))
+        }
+    }
+);
+checked_text!(
+    /// The full hash of a commit, of a SHA-1 or a SHA-256 repository.
+    CommitHash,
+    |text| {
+        if [40, 64].contains(&text.len()) && is_lower_hex(text) {
+            Ok(())
+        } else {
+            Err(Invalid("is no commit: 40 or 64 lower-case hex digits".into()))
+        }
+    }
+);
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
 
 impl CredentialId {
     /// The id of a public key, given as DER SubjectPublicKeyInfo.

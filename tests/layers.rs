@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Time, randomness, disk and network reach these as arguments.
-const CORE: &[&str] = &["error", "model", "record", "roster", "plan", "render"];
+const CORE: &[&str] = &["error", "model", "ledger", "record", "roster", "plan", "render"];
 
 /// What a module may use of this crate besides itself and the core.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("model", &[]),
+    ("ledger", &[]),
     ("record", &[]),
     ("roster", &[]),
     ("plan", &[]),
