@@ -8,7 +8,7 @@
 //! Prints CPU time for each step and the peak memory; beside it, what only reading the same files and
 //! hashing them costs, so that the numbers mean something on any machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -16,9 +16,10 @@ use std::process::Command;
 
 use certctl::model::{CredentialGroup, CredentialId, KeyType, hex, sha256};
 use certctl::plan::observed::{
-    Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, Subject,
+    Binding, BindingAt, ClusterState, Endpoint, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster,
+    Subject,
 };
-use certctl::plan::{self, Observed, Plan, digest};
+use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
 use certctl::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
 use certctl::render::{Style, text};
@@ -70,10 +71,9 @@ fn measure(folder: &Path, case: &str) {
 
     let source = roster(folder);
     clock.lap("parse and validate the roster");
-    let mut observed = repository(&source);
+    let repository = repository(&source);
     clock.lap("read the records, check them against their certificates");
-    observed.state.bindings = bindings;
-    let plan = plan(&source, &observed);
+    let (_, plan) = plan(&source, &repository, &cluster(bindings));
     clock.lap("the diff");
     let digest = digest::digest(&plan);
     let text = text::render(&plan, &digest, Style::default());
@@ -94,23 +94,30 @@ fn roster(folder: &Path) -> source::Source {
     source::roster(&cli.global).unwrap_or_else(|e| panic!("{}", e.render(false)))
 }
 
-fn repository(source: &source::Source) -> Observed {
+fn repository(source: &source::Source) -> RepositoryState {
     let name = "prod".parse().expect("a name");
-    let mut observed = source.repository(&name).unwrap_or_else(|e| panic!("{}", e.render(false)));
-    observed.server = SERVER.into();
-    observed.state = ClusterState {
-        uid: UID.into(),
-        cluster_roles: ["view".to_owned()].into(),
-        ..ClusterState::default()
-    };
-    observed
+    source.repository(&name).unwrap_or_else(|e| panic!("{}", e.render(false)))
 }
 
-fn plan(source: &source::Source, observed: &Observed) -> Plan {
+fn cluster(bindings: Vec<Binding>) -> SeenCluster {
+    let state = ClusterState {
+        uid: UID.into(),
+        namespaces: BTreeSet::new(),
+        cluster_roles: ["view".to_owned()].into(),
+        roles: BTreeSet::new(),
+        bindings,
+        requests: Vec::new(),
+    };
+    let endpoint = Endpoint { server: SERVER.into(), certificate_authority_sha256: None };
+    SeenCluster { state, identity: None, endpoint }
+}
+
+fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenCluster) -> (ClusterPlan, Plan) {
     let (name, now) = ("prod".parse().expect("a name"), Timestamp::now());
-    let cluster = plan::plan("users.yaml", &source.roster, &name, observed, now)
-        .unwrap_or_else(|e| panic!("{}", e.render(false)));
-    Plan { roster: source.roster.name.clone(), roster_commit: None, now, clusters: vec![cluster], base: None }
+    let planned = plan::plan(&source.roster, &name, repository, cluster, now).expect("it can be planned");
+    let roster = source.roster.name.clone();
+    let clusters = vec![(&planned).into()];
+    (planned, Plan { roster, roster_commit: None, now, clusters, base: None })
 }
 
 struct Clock {
@@ -214,9 +221,10 @@ fn write_world(folder: &Path, users: usize) {
     fs::write(access.join("cluster.yaml"), record::to_yaml(&pin).expect("YAML")).expect("the pin");
 
     let source = self::roster(folder);
-    let plan = plan(&source, &repository(&source));
-    let bindings = plan.clusters.iter().flat_map(|cluster| &cluster.bindings);
-    let planned = bindings
+    let (plan, _) = plan(&source, &self::repository(&source), &self::cluster(Vec::new()));
+    let planned = plan
+        .bindings
+        .iter()
         .map(|action| (action.at.name.clone(), action.desired.iter().map(ToString::to_string).collect()));
     for ((case, _), bindings) in CASES.iter().zip([planned.collect(), moved]) {
         fs::write(folder.join(case), serde_json::to_vec(&bindings).expect("JSON")).expect("the bindings");

@@ -106,7 +106,7 @@ fn collect(
 ) -> Result<()> {
     let cluster = &target.plan.name;
     for (user, actions) in next_record::touched(&target.plan) {
-        let current = target.observed.records.get(user);
+        let current = target.repository.records.get(user);
         let new = issued.get(user);
         let record = next_record::record(
             &target.plan,
@@ -126,7 +126,8 @@ fn collect(
         let sealed = format!("{}/{user}.kubeconfig.age", folder(cluster));
         if let Some(new) = new {
             changes.write(sealed, new.sealed.clone());
-        } else if !next_record::has_kubeconfig(record.as_ref()) && target.observed.sealed.contains_key(user) {
+        } else if !next_record::has_kubeconfig(record.as_ref()) && target.repository.sealed.contains_key(user)
+        {
             changes.delete(sealed);
         }
     }

@@ -23,8 +23,8 @@ use crate::cluster::{Connection, Lock, Signer, WritePermit, Writer};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::{RosterName, UserName, hex};
-use crate::plan::observed::{self, Binding};
-use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed};
+use crate::plan::observed::{self, Binding, SeenCluster};
+use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Repo, Standing};
 use crate::roster::Roster;
 use commit::Next;
@@ -36,8 +36,10 @@ pub use outcome::{ClusterOutcome, Failure, Outcome, Published};
 pub struct Target {
     /// What to do.
     pub plan: ClusterPlan,
-    /// What the plan was made from.
-    pub observed: Observed,
+    /// What the repository knows of it.
+    pub repository: RepositoryState,
+    /// The cluster, as the plan was made from it.
+    pub cluster: SeenCluster,
     /// The way there.
     pub connection: Connection,
     /// The CA for the kubeconfigs, PEM; `None` where the system's roots are trusted.
@@ -297,7 +299,7 @@ impl Run<'_> {
         };
         let issuer = issue::Issuer {
             cluster: &self.target.plan.name,
-            server: &self.target.observed.server,
+            server: &self.target.cluster.endpoint.server,
             certificate_authority: self.target.certificate_authority.as_deref(),
             roster_commit,
             signer: &signer,

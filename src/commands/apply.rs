@@ -17,9 +17,9 @@ use crate::interrupt::{Interrupt, Interrupter};
 use crate::plan::{Plan, digest, safety};
 use crate::planning::approved_plan::Expected;
 use crate::planning::cluster_locks::Locks;
-use crate::planning::clusters::{self, Before, OnlyRead, Planned, Seen};
+use crate::planning::clusters::{self, Before, OnlyRead, Planned};
 use crate::planning::source::{self, Source};
-use crate::render::text;
+use crate::render::{text, words};
 use crate::repo::{CommitId, Repo};
 use crate::report::Report;
 
@@ -55,7 +55,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     }
 
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
-    let locks = Locks::new(&source.roster.name, args.lock_timeout, terminal);
+    let locks = Locks::new(&source, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
     watch_signals(interrupter);
     let run = Run { global, source: &source, args, expected, terminal, interrupt };
@@ -76,17 +76,15 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn apply(&self, repo: Repo, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
-        let Some(planned) = self.plan(&repo, locks, report).await? else { return Ok(()) };
-        let Planned { plan, reached, errors, .. } = planned;
-        report.errors.extend(errors);
-        if plan.clusters.is_empty() {
+        let Some(mut planned) = self.plan(&repo, locks, report).await? else { return Ok(()) };
+        report.errors.append(&mut planned.errors);
+        if planned.runs.is_empty() {
             return Ok(());
         }
+        let plan = planned.plan();
         let digest = digest::digest(&plan);
         let (plan, digest) = &*report.plan.insert((plan, digest));
-        let observed: Vec<_> =
-            reached.iter().map(|reached| (&reached.observed, Some(&reached.connection))).collect();
-        self.approve(plan, digest, &observed).await?;
+        self.approve(plan, digest, &planned.runs).await?;
         let records = match &report.push {
             None => Records::Keep,
             Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
@@ -100,22 +98,16 @@ impl Run<'_> {
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };
-        let targets = plan.clusters.iter().zip(reached).map(|(plan, reached)| Target {
-            plan: plan.clone(),
-            observed: reached.observed,
-            connection: reached.connection,
-            certificate_authority: reached.certificate_authority,
-        });
-        let commit = plan.roster_commit.clone().unwrap_or_default();
+        let commit = planned.roster_commit.unwrap_or_default();
         let reporter = Reporter::new(self.terminal);
         let outcome =
-            apply::run(&self.source.roster, &commit, targets.collect(), repo, &settings, &reporter).await;
+            apply::run(&self.source.roster, &commit, planned.runs, repo, &settings, &reporter).await;
         report.outcome = Some(outcome);
         Ok(())
     }
 
     /// The plan, from the newest records; `None` where a signal came first.
-    async fn plan(&self, repo: &Repo, locks: &Locks<'_>, report: &Report) -> Result<Option<Planned>> {
+    async fn plan(&self, repo: &Repo, locks: &Locks<'_>, report: &Report) -> Result<Option<Planned<Target>>> {
         let files = files_beside(self.source);
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let mut commit = repo.head()?;
@@ -136,7 +128,7 @@ impl Run<'_> {
         Ok(Some(planned))
     }
 
-    async fn plan_at(&self, commit: &CommitId, before: &impl Before) -> Option<Planned> {
+    async fn plan_at(&self, commit: &CommitId, before: &impl Before) -> Option<Planned<Target>> {
         let commit = Some(commit.to_string());
         let planned = clusters::make(self.source, self.global, commit, clock::now(), before, self.terminal);
         tokio::select! {
@@ -146,13 +138,14 @@ impl Run<'_> {
     }
 
     /// The plan that was expected, the rails, and the question.
-    async fn approve(&self, plan: &Plan, digest: &str, observed: &[Seen<'_>]) -> Result<()> {
+    async fn approve(&self, plan: &Plan, digest: &str, runs: &[Target]) -> Result<()> {
         let text = text::render(plan, digest, self.terminal.talk_style());
         if let Some(expected) = self.expected.as_ref().filter(|expected| !expected.is(plan)) {
             self.terminal.say(text.trim_end());
-            return Err(expected.refuse(plan, observed, self.source, self.global, self.terminal));
+            return Err(expected.refuse(plan, runs, self.source, self.global, self.terminal));
         }
-        safety::check(&self.source.roster, plan, self.args.acknowledge)?;
+        safety::check(&self.source.roster, plan, self.args.acknowledge)
+            .map_err(|refusal| words::refusal(&refusal))?;
         if plan.is_empty() {
             return Ok(());
         }

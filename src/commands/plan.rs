@@ -9,10 +9,11 @@ use crate::exit_code::{CHANGES, DONE};
 use crate::plan::digest::{self, Digested};
 use crate::plan::{self, Plan};
 use crate::planning::branch_base;
-use crate::planning::clusters::{self, OnlyRead};
-use crate::planning::source;
+use crate::planning::cluster_run::ClusterRun;
+use crate::planning::clusters::{self, OnlyRead, Planned};
+use crate::planning::source::{self, Source};
 use crate::render::markdown::{self, Context};
-use crate::render::{Style, json, text};
+use crate::render::{Style, json, text, words};
 use crate::repo::Repo;
 
 pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<u8> {
@@ -81,25 +82,36 @@ async fn look(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<S
     // A roster that is not in git yet can be planned, only not applied.
     let commit = Repo::discover(&global.roster).and_then(|repo| repo.head()).ok().map(|id| id.to_string());
     let now = clock::now();
-    let mut planned = if args.offline {
-        clusters::offline(&source, global, commit, now)
+    if args.offline {
+        let planned = clusters::offline(&source, global, commit, now);
+        shown(&source, global, args, planned)
     } else {
-        clusters::make(&source, global, commit, now, &OnlyRead, terminal).await
-    };
+        let planned = clusters::make(&source, global, commit, now, &OnlyRead, terminal).await;
+        shown(&source, global, args, planned)
+    }
+}
+
+fn shown(
+    source: &Source,
+    global: &Global,
+    args: &PlanArgs,
+    mut planned: Planned<impl ClusterRun>,
+) -> Result<Shown> {
     let failed = Error::all(std::mem::take(&mut planned.errors));
     let failed = match failed {
-        Some(error) if planned.plan.clusters.is_empty() => return Err(error),
+        Some(error) if planned.runs.is_empty() => return Err(error),
         failed => failed,
     };
-    let digested = digest::digested(&planned.plan);
+    let plan = planned.plan();
+    let digested = digest::digested(&plan);
     Ok(Shown {
-        digest: digest::digest_from(&planned.plan, &digested),
+        digest: digest::digest_from(&plan, &digested),
         digested,
-        refused: plan::safety::check(&source.roster, &planned.plan, None).err(),
+        refused: plan::safety::check(&source.roster, &plan, None).err().map(|of| words::refusal(&of)),
         failed,
         plan: match &args.base {
-            Some(revision) => branch_base::compare(&source, global, &planned, revision)?,
-            None => planned.plan,
+            Some(revision) => branch_base::compare(source, global, &planned, revision)?,
+            None => plan,
         },
     })
 }

@@ -13,9 +13,9 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     let mut records = 0;
     for (name, _) in source.clusters(global) {
         match source.repository(name) {
-            Ok(mut observed) => {
-                errors.extend(source.brought_keys(name, &mut observed));
-                records += observed.records.len();
+            Ok(mut repository) => {
+                errors.extend(source.brought_keys(name, &mut repository));
+                records += repository.records.len();
             }
             Err(error) => errors.push(error),
         }

@@ -1,8 +1,8 @@
 //! One binding that has to change.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
+use super::binding_diff::{BindingDiff, BindingVerb};
 use super::binding_key::BindingSubject;
 use super::change::Change;
 use super::observed::{Binding, BindingAt, Subject};
@@ -33,68 +33,28 @@ pub struct BindingAction {
     pub changes: Vec<Change>,
 }
 
-/// What happens to a binding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BindingVerb {
-    /// Created.
-    Bind,
-    /// Changed.
-    Update,
-    /// Deleted.
-    Unbind,
-}
-
-impl fmt::Display for BindingVerb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Bind => "bind",
-            Self::Update => "update",
-            Self::Unbind => "unbind",
-        })
-    }
-}
-
 impl BindingAction {
-    /// What happens to it.
-    pub fn verb(&self) -> BindingVerb {
-        match (&self.observed, self.desired.is_empty()) {
-            (_, true) => BindingVerb::Unbind,
-            (None, false) => BindingVerb::Bind,
-            (Some(_), false) => BindingVerb::Update,
+    /// How it changes, to be shown.
+    pub fn diff(&self) -> BindingDiff {
+        let observed = self.observed.as_ref();
+        BindingDiff {
+            at: self.at.clone(),
+            unsplit: self.unsplit.clone(),
+            verb: match (observed, self.desired.is_empty()) {
+                (_, true) => BindingVerb::Unbind,
+                (None, false) => BindingVerb::Bind,
+                (Some(_), false) => BindingVerb::Update,
+            },
+            role: match (&self.role, observed) {
+                (Some(role), _) => role.to_string(),
+                (None, Some(binding)) => role_in_cluster(binding),
+                (None, None) => String::new(),
+            },
+            replaced_role: observed.filter(|_| self.recreate).map(role_in_cluster),
+            before: observed.iter().flat_map(|binding| &binding.subjects).map(subject_text).collect(),
+            after: self.desired.clone(),
+            changes: self.changes.clone(),
         }
-    }
-
-    /// The role, in words: `ClusterRole view`.
-    pub fn role_text(&self) -> String {
-        match (&self.role, &self.observed) {
-            (Some(role), _) => format!("{} {}", role.kind(), role.name()),
-            (None, Some(binding)) => role_in_cluster(binding),
-            (None, None) => String::new(),
-        }
-    }
-
-    /// Subjects before and after as a unified diff that shows only what changes.
-    pub fn diff(&self) -> String {
-        let line = |subject: &str| format!("- {subject}\n");
-        let role = |role: &str| if self.recreate { format!("roleRef: {role}\n") } else { String::new() };
-        let held = self.observed.iter().flat_map(|binding| &binding.subjects);
-        let before = role(&self.observed.as_ref().map_or(String::new(), role_in_cluster))
-            + &held.map(|subject| line(&subject_text(subject))).collect::<String>();
-        let mut after: BTreeSet<String> = self.desired.iter().map(|subject| line(&subject.text())).collect();
-        // What stays keeps its place, so that an unsorted object does not read as changed.
-        let mut text = role(&self.role_text());
-        for subject in self.observed.iter().flat_map(|b| &b.subjects) {
-            let subject = line(&subject_text(subject));
-            if after.remove(&subject) {
-                text.push_str(&subject);
-            }
-        }
-        text.extend(after);
-        similar::TextDiff::from_lines(&before, &text)
-            .unified_diff()
-            .context_radius(1)
-            .header(&format!("{} in the cluster", self.at), "by the roster")
-            .to_string()
     }
 }
 

@@ -72,7 +72,7 @@ impl BindingSubject {
 
 impl BindingSubject {
     /// As the subject that is written: kind and name.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("Group {self}")
     }
 }

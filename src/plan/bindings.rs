@@ -14,7 +14,7 @@ use super::people::People;
 use crate::model::{CredentialGroup, RoleRef, RosterName, UserName};
 
 /// What has to change so that our bindings, and only ours, hold what they should.
-pub fn diff(
+pub(super) fn diff(
     roster: &RosterName,
     desired: &Desired,
     state: &ClusterState,
@@ -118,8 +118,7 @@ impl BindingAction {
             let change =
                 |role, joins, why| Change { subject: format!("roleRef {role}"), joins, user: None, why };
             changes.push(change(role_in_cluster(binding), false, ChangeReason::RoleRefReplaced));
-            let role = format!("{} {}", role.kind(), role.name());
-            changes.push(change(role, true, ChangeReason::RoleRefOfRoster));
+            changes.push(change(role.to_string(), true, ChangeReason::RoleRefOfRoster));
         }
         for subject in part.difference(&held) {
             let why = match subject {

@@ -10,51 +10,108 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::action::{CredentialAction, Verb};
-use super::observed::Observed;
-use super::{ClusterPlan, Outline, Summary, branch_bindings, takeover};
-use crate::model::{CredentialId, UserName};
+use super::binding_diff::BindingDiff;
+use super::changes::{ClusterChanges, Summary, Withdrawn};
+use super::cleanup::Cleanup;
+use super::observed::{ClusterView, Observed, Unknown};
+use super::outline::{Outline, Side};
+use super::warning::Warning;
+use super::{bindings, branch_bindings, requests, takeover};
+use crate::model::{ClusterName, CredentialId, UserName};
 use crate::record::State;
-use crate::render::words;
-use crate::roster::Roster;
 
-/// A roster, and what was known when a plan was made of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
-    /// Who should have access.
-    pub roster: &'a Roster,
-    /// Records of the same revision as the roster; the cluster is the same on both sides.
-    pub observed: &'a Observed,
+/// What a branch changes on one cluster. It is compared, and cannot be applied:
+///
+/// ```compile_fail,E0308
+/// use certctl::{apply::Target, plan::BranchDiff};
+/// fn target(plan: BranchDiff, target: Target) -> Target {
+///     Target { plan, ..target }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct BranchDiff {
+    /// The roster's name for it.
+    pub name: ClusterName,
+    /// Credentials, by user.
+    pub people: Vec<CredentialAction>,
+    /// Who holds what in the end, by binding.
+    pub bindings: Vec<BindingDiff>,
+    /// What is left over from earlier.
+    pub cleanups: Vec<Cleanup>,
+    /// What certctl will not change.
+    pub warnings: Vec<Warning>,
+    /// What was not looked at; empty where the cluster was read.
+    pub unknown: BTreeSet<Unknown>,
+    /// What is planned at the base, and with this branch is not any more.
+    pub withdrawn: Vec<Withdrawn>,
+    /// What is planned at the base already, and so not the branch's doing.
+    pub pending: Summary,
 }
 
-/// What of `plan`, the plan of `head`, is not planned at `base`; and what both plan, which is no doing
-/// of the branch.
+/// What is planned with `head` and not with `base`.
 ///
-/// The base is not checked: it may grant roles that are gone.
-pub fn against(plan: &ClusterPlan, head: Side<'_>, base: Side<'_>, now: Timestamp) -> (ClusterPlan, Summary) {
-    let name = &plan.name;
-    let outline = |side: Side<'_>| Outline::new(side.roster, name, side.observed, now);
-    let (ours, theirs) = (outline(head), outline(base));
-    let bindings = branch_bindings::between(&theirs.desired, &ours.desired, &ours.people);
-    let theirs = theirs.into_plan(base.roster, name, base.observed, now);
-    let people = without(&plan.people, &theirs.people, key);
-    let mut warnings = takeover::find(name, head, base, &people, now);
-    warnings.extend(without(&plan.warnings, &theirs.warnings, Clone::clone));
-    let changes = ClusterPlan {
+/// Neither is checked: the plan of `head` was, and the base may grant roles that are gone.
+pub fn between(name: &ClusterName, head: Side<'_>, base: Side<'_>, now: Timestamp) -> BranchDiff {
+    let plan = |side: Side<'_>| {
+        let outline = Outline::new(side, name, now);
+        let cleanups = cleanups(side, &outline, now);
+        (outline, cleanups)
+    };
+    let ((ours, our_cleanups), (theirs, their_cleanups)) = (plan(head), plan(base));
+    let people = without(&ours.people.actions, &theirs.people.actions, key);
+    let cleanups = without(&our_cleanups, &their_cleanups, Clone::clone);
+    let warnings = without(&ours.warnings, &theirs.warnings, Clone::clone);
+    let pending = Summary::of(
+        &without(&ours.people.actions, &people, key),
+        base.observed.state().map_or(0, |state| {
+            bindings::diff(&base.roster.name, &theirs.desired, state, &theirs.people).len()
+        }),
+        our_cleanups.len() - cleanups.len(),
+        ours.warnings.len() - warnings.len(),
+    );
+    let mut asked = takeover::find(name, head, base, &people, now);
+    asked.extend(warnings);
+    BranchDiff {
+        name: name.clone(),
         people,
-        bindings,
-        cleanups: without(&plan.cleanups, &theirs.cleanups, Clone::clone),
-        warnings: warnings.into_iter().collect(),
-        next_renewal: None,
-        withdrawn: withdrawn(plan, &theirs, |user| newly_recorded(user, head.observed, base.observed)),
-        ..plan.clone()
-    };
-    let both = ClusterPlan {
-        people: without(&plan.people, &changes.people, key),
-        cleanups: without(&plan.cleanups, &changes.cleanups, Clone::clone),
-        warnings: without(&plan.warnings, &changes.warnings, Clone::clone),
-        ..theirs
-    };
-    (changes, both.summary())
+        bindings: branch_bindings::between(&theirs.desired, &ours.desired, &ours.people),
+        cleanups,
+        warnings: asked.into_iter().collect(),
+        unknown: match head.observed.cluster {
+            ClusterView::Seen(_) => BTreeSet::new(),
+            ClusterView::Unseen(unseen) => unseen.unknown(),
+        },
+        withdrawn: withdrawn(&ours.people.actions, &theirs.people.actions, |user| {
+            newly_recorded(user, head.observed, base.observed)
+        }),
+        pending,
+    }
+}
+
+fn cleanups(side: Side<'_>, outline: &Outline, now: Timestamp) -> Vec<Cleanup> {
+    let mut cleanups = outline.people.cleanups.clone();
+    if let ClusterView::Seen(cluster) = side.observed.cluster {
+        cleanups.extend(requests::leftovers(side.roster, side.observed.repository, cluster, now));
+    }
+    cleanups.into_iter().collect()
+}
+
+impl From<&BranchDiff> for ClusterChanges {
+    fn from(diff: &BranchDiff) -> Self {
+        let BranchDiff { name, people, bindings, cleanups, warnings, unknown, withdrawn, pending: _ } = diff;
+        Self {
+            name: name.clone(),
+            uid: None,
+            people: people.clone(),
+            bindings: bindings.clone(),
+            cleanups: cleanups.clone(),
+            warnings: warnings.clone(),
+            next_renewal: None,
+            active: 0,
+            unknown: unknown.clone(),
+            withdrawn: withdrawn.clone(),
+        }
+    }
 }
 
 /// What one list has and the other has not, in the order of the first.
@@ -68,9 +125,10 @@ fn key(action: &CredentialAction) -> (UserName, Verb, Option<CredentialId>) {
 }
 
 /// The credentials of someone that may be bound by their record here, and not by that at the base.
-fn newly_recorded(user: &UserName, head: &Observed, base: &Observed) -> Vec<CredentialId> {
-    let of = |side: &Observed| -> BTreeSet<CredentialId> {
-        let credentials = side.records.get(user).into_iter().flat_map(|record| &record.credentials);
+fn newly_recorded(user: &UserName, head: Observed<'_>, base: Observed<'_>) -> Vec<CredentialId> {
+    let of = |side: Observed<'_>| -> BTreeSet<CredentialId> {
+        let credentials =
+            side.repository.records.get(user).into_iter().flat_map(|record| &record.credentials);
         credentials.filter(|c| c.state != State::Revoked).map(|c| c.id.clone()).collect()
     };
     of(head).difference(&of(base)).cloned().collect()
@@ -79,20 +137,15 @@ fn newly_recorded(user: &UserName, head: &Observed, base: &Observed) -> Vec<Cred
 /// What is planned at the base alone, and what the branch has `recorded` in place of it. Who is rotated
 /// now need not be told that a renewal was due.
 fn withdrawn(
-    plan: &ClusterPlan,
-    base: &ClusterPlan,
+    ours: &[CredentialAction],
+    theirs: &[CredentialAction],
     recorded: impl Fn(&UserName) -> Vec<CredentialId>,
-) -> Vec<String> {
-    let still: BTreeSet<_> = plan.people.iter().map(|action| (action.user(), action.verb())).collect();
-    let anyone: BTreeSet<_> = plan.people.iter().map(CredentialAction::user).collect();
-    let gone = base.people.iter().filter(|action| {
+) -> Vec<Withdrawn> {
+    let still: BTreeSet<_> = ours.iter().map(|action| (action.user(), action.verb())).collect();
+    let anyone: BTreeSet<_> = ours.iter().map(CredentialAction::user).collect();
+    let gone = theirs.iter().filter(|action| {
         let replaced = action.verb() == Verb::Renew && anyone.contains(action.user());
         !still.contains(&(action.user(), action.verb())) && !replaced
     });
-    let told = gone.map(|action| {
-        let recorded: String =
-            recorded(action.user()).iter().map(|id| format!("; this branch records {id}")).collect();
-        format!("{} {} ({}){recorded}", action.verb(), action.user(), words::why(action))
-    });
-    told.collect()
+    gone.map(|action| Withdrawn { action: action.clone(), recorded: recorded(action.user()) }).collect()
 }

@@ -1,55 +1,122 @@
 //! Is this the cluster that the records are about, and is everything there that the roster names?
+//!
+//! Where it is not, nothing is planned on that cluster. What is wrong is a code and its data; its words,
+//! and how to fix it, are in `render`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::binding_key::{BindingKey, Grantee};
 use super::credentials;
 use super::desired_bindings::{self, Desired};
-use super::observed::{self, ClusterState, Observed};
-use crate::error::Error;
-use crate::model::{ClusterName, CredentialId, RoleRef, UserName};
+use super::observed::{self, Binding, BindingAt, ClusterState, RepositoryState};
+use super::reason::Reason;
+use crate::model::{CredentialId, Namespace, Position, RoleRef, UserName};
 use crate::record::{Credential, State};
-use crate::render::words;
 use crate::roster::Roster;
+
+/// Why nothing can be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Another cluster answers under this name.
+    AnotherCluster {
+        /// The UID that its records are about.
+        pinned: String,
+        /// The UID that it has.
+        found: String,
+    },
+    /// A `csr:` brings a public key back which is cut off, or has to be: the credential group is made of
+    /// the key, so with the same key the old certificate would get the same rights again.
+    KeyReused {
+        /// Who brings it.
+        user: UserName,
+        /// Where the roster says so.
+        at: Position,
+        /// What it was used for.
+        by: KeyUse,
+    },
+    /// A namespace is granted and does not exist.
+    MissingNamespace {
+        /// Which.
+        namespace: Namespace,
+        /// To whom it is granted.
+        grantee: Grantee,
+        /// Where the roster says so.
+        at: Position,
+    },
+    /// A role is granted and does not exist.
+    MissingRole {
+        /// Which, where, and to whom it is granted.
+        key: BindingKey,
+        /// Where the roster says so.
+        at: Position,
+    },
+    /// An object of someone else has the name of one of our bindings.
+    ForeignBinding {
+        /// Which.
+        at: BindingAt,
+        /// The roster whose labels it has, if any.
+        roster: Option<String>,
+    },
+}
+
+/// What a brought key was used for before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyUse {
+    /// certctl made it: its private half was sealed, and lies in the history of the repository for good.
+    Made {
+        /// For whom.
+        owner: UserName,
+        /// Which credential.
+        credential: CredentialId,
+    },
+    /// For a credential that is revoked.
+    Revoked {
+        /// Whose.
+        owner: UserName,
+        /// Which.
+        credential: CredentialId,
+    },
+    /// For somebody else's credential.
+    OfAnother {
+        /// Whose.
+        owner: UserName,
+        /// Which.
+        credential: CredentialId,
+    },
+    /// For a credential that is to be cut off.
+    ToBeCutOff {
+        /// Which.
+        credential: CredentialId,
+        /// Why.
+        reason: Reason,
+    },
+}
 
 /// # Errors
 /// Another cluster answers under this name.
-pub fn identity(name: &ClusterName, pinned: Option<&str>, uid: &str) -> Result<(), Error> {
+pub fn identity(pinned: Option<&str>, uid: &str) -> Result<(), Fault> {
     match pinned {
-        Some(pinned) if pinned != uid => Err(Error::new(format!(
-            "cluster `{name}` is not the one that its records are about: access/{name}/cluster.yaml pins {pinned}, \
-             the cluster says {uid}; nothing was planned"
-        ))
-        .hint(format!("if the context leads to the wrong cluster, set `context:` of cluster `{name}` in the roster"))
-        .hint(format!(
-            "if the cluster was replaced for good, `git rm -r access/{name}` and commit: everyone gets new credentials"
-        ))),
+        Some(pinned) if pinned != uid => {
+            Err(Fault::AnotherCluster { pinned: pinned.to_owned(), found: uid.to_owned() })
+        }
         _ => Ok(()),
     }
 }
 
-/// # Errors
-/// Every `csr:` that brings a public key back which is cut off, or has to be: the credential group is
-/// made of the key, so with the same key the old certificate would get the same rights again.
-pub fn keys(
-    roster_file: &str,
-    roster: &Roster,
-    name: &ClusterName,
-    observed: &Observed,
-    now: Timestamp,
-) -> Result<(), Error> {
-    if observed.brought_keys.is_empty() {
-        return Ok(());
+/// Every `csr:` that brings a public key back.
+pub(super) fn keys(roster: &Roster, repository: &RepositoryState, now: Timestamp) -> Vec<Fault> {
+    if repository.brought_keys.is_empty() {
+        return Vec::new();
     }
     let mut known: BTreeMap<&CredentialId, (&UserName, &Credential)> = BTreeMap::new();
-    for record in observed.records.values() {
+    for record in repository.records.values() {
         let live = record.credentials.iter().filter(|credential| credential.not_after > now);
         known.extend(live.map(|credential| (&credential.id, (&record.user, credential))));
     }
-    let mut errors = Vec::new();
-    for (user_name, brought) in &observed.brought_keys {
+    let mut faults = Vec::new();
+    for (user_name, brought) in &repository.brought_keys {
         let (Some(user), Some((owner, credential))) = (roster.users.get(user_name), known.get(&brought.id))
         else {
             continue;
@@ -58,132 +125,65 @@ pub fn keys(
         if !credentials::lasts(user.until, now) {
             continue;
         }
-        let wrong = if credential.key.is_some() {
-            // Its private half was sealed, and lies in the history of the repository for good.
-            format!("{owner}'s credential {}, whose key certctl made", credential.id)
+        let (owner, id) = ((*owner).clone(), credential.id.clone());
+        let by = if credential.key.is_some() {
+            KeyUse::Made { owner, credential: id }
         } else if credential.state == State::Revoked {
-            format!("{owner}'s revoked credential {}", credential.id)
-        } else if *owner != user_name {
-            format!("{owner}'s credential {}", credential.id)
+            KeyUse::Revoked { owner, credential: id }
+        } else if owner != *user_name {
+            KeyUse::OfAnother { owner, credential: id }
         } else if let Some(reason) = credentials::cut_off_with(roster, user, brought, credential, now) {
-            format!("the credential {} that is to be cut off ({})", credential.id, words::reason(&reason))
+            KeyUse::ToBeCutOff { credential: id, reason }
         } else {
             continue;
         };
-        errors.push(
-            Error::new(format!(
-                "user `{user_name}`'s csr brings the public key of {wrong}; nothing was planned on cluster `{name}`"
-            ))
-            .placed(roster_file, user.position)
-            .hint(format!(
-                "a certificate cannot be taken back from its key, so make a new key, e.g. \
-                 `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for {user_name}"
-            )),
-        );
+        faults.push(Fault::KeyReused { user: user_name.clone(), at: user.position, by });
     }
-    Error::all(errors).map_or(Ok(()), Err)
+    faults
 }
 
-/// # Errors
-/// Every namespace or role that is granted and does not exist, at its place in the roster; every
+/// Every namespace or role that is granted and does not exist, in the order of the roster; then every
 /// object of someone else under a name that we need.
-pub fn references(
-    roster_file: &str,
-    roster: &Roster,
-    name: &ClusterName,
-    observed: &Observed,
-    desired: &Desired,
-) -> Result<(), Error> {
-    let mut errors = Vec::new();
-    let mut missing_namespaces = std::collections::BTreeSet::new();
-    for (key, position) in &desired.positions {
-        let who = match &key.grantee {
-            Grantee::Group(group) => format!("group `{group}`"),
-            Grantee::User(user) => format!("user `{user}`"),
-        };
-        if let Some(namespace) = &key.namespace
-            && !observed.state.namespaces.contains(namespace.as_str())
-        {
-            if missing_namespaces.insert((position, namespace)) {
-                errors.push((
-                    *position,
-                    Error::new(format!(
-                        "namespace `{namespace}`, granted to {who}, does not exist on cluster `{name}`; nothing was planned there"
-                    ))
-                    .placed(roster_file, *position)
-                    .hint(format!("create it with `kubectl create namespace {namespace}`, or correct the roster")),
-                ));
+pub(super) fn references(roster: &Roster, state: &ClusterState, desired: &Desired) -> Vec<Fault> {
+    let mut missing = Vec::new();
+    let mut missing_namespaces = BTreeSet::new();
+    for (key, at) in &desired.positions {
+        match &key.namespace {
+            Some(namespace) if !state.namespaces.contains(namespace.as_str()) => {
+                if missing_namespaces.insert((at, namespace)) {
+                    let (namespace, grantee) = (namespace.clone(), key.grantee.clone());
+                    missing.push((*at, Fault::MissingNamespace { namespace, grantee, at: *at }));
+                }
             }
-        } else if let Some(hint) = missing_role(&observed.state, key) {
-            errors.push((
-                *position,
-                Error::new(format!(
-                    "{} `{}`{}, granted to {who}, does not exist on cluster `{name}`; nothing was planned there",
-                    key.role.kind(),
-                    key.role.name(),
-                    key.namespace.as_ref().filter(|_| key.role.kind() == "Role").map_or(String::new(), |n| format!(" in namespace `{n}`")),
-                ))
-                .placed(roster_file, *position)
-                .hint(hint),
-            ));
+            _ if is_role_missing(state, key) => {
+                missing.push((*at, Fault::MissingRole { key: key.clone(), at: *at }));
+            }
+            _ => {}
         }
     }
-    errors.sort_by_key(|(position, _)| *position);
-    let mut errors: Vec<Error> = errors.into_iter().map(|(_, error)| error).collect();
+    missing.sort_by_key(|(at, _)| *at);
+    let mut faults: Vec<Fault> = missing.into_iter().map(|(_, fault)| fault).collect();
 
-    let needed = desired_bindings::names(desired);
-    let others: BTreeMap<_, _> = observed
-        .state
-        .bindings
-        .iter()
-        .filter(|binding| !observed::is_ours(&binding.labels, &roster.name))
-        .map(|binding| (&binding.at, binding))
-        .collect();
-    for at in needed.keys() {
+    let others = state.bindings.iter().filter(|binding| !observed::is_ours(&binding.labels, &roster.name));
+    let others: BTreeMap<&BindingAt, &Binding> = others.map(|binding| (&binding.at, binding)).collect();
+    for at in desired_bindings::names(desired).keys() {
         if let Some(binding) = others.get(at) {
-            let owner = binding.labels.get(observed::LABEL_ROSTER).filter(|_| {
-                binding.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY)
-            });
-            let (owner, hint) = match owner {
-                Some(other) => (
-                    format!("belongs to roster `{other}`"),
-                    "two rosters on one cluster need different names for the groups and people that they grant the same role"
-                        .to_owned(),
-                ),
-                None => (
-                    "was not made by certctl".to_owned(),
-                    format!(
-                        "look at it with `kubectl get {} {} -o yaml`{}, then delete or rename it, or put our labels back if it lost them",
-                        binding.at.kind().to_lowercase(),
-                        binding.at.name,
-                        binding.at.namespace.as_ref().map_or(String::new(), |n| format!(" -n {n}")),
-                    ),
-                ),
-            };
-            errors.push(
-                Error::new(format!(
-                    "{} on cluster `{name}` has the name of one of our bindings and {owner}; nothing was planned there",
-                    binding.at
-                ))
-                .hint(hint),
-            );
+            let certctls =
+                binding.labels.get(observed::LABEL_MANAGED_BY).is_some_and(|v| v == observed::MANAGED_BY);
+            let roster = binding.labels.get(observed::LABEL_ROSTER).filter(|_| certctls).cloned();
+            faults.push(Fault::ForeignBinding { at: at.clone(), roster });
         }
     }
-    Error::all(errors).map_or(Ok(()), Err)
+    faults
 }
 
-/// How to mend a role that does not exist, or `None` where it does.
-fn missing_role(state: &ClusterState, key: &BindingKey) -> Option<String> {
+fn is_role_missing(state: &ClusterState, key: &BindingKey) -> bool {
     match (&key.role, &key.namespace) {
-        (RoleRef::ClusterRole(role), _) => (!state.cluster_roles.contains(role.as_str()))
-            .then(|| format!("see `kubectl get clusterroles`, create `{role}`, or correct the roster")),
+        (RoleRef::ClusterRole(role), _) => !state.cluster_roles.contains(role.as_str()),
         (RoleRef::Role(role), Some(namespace)) => {
-            let key = (namespace.to_string(), role.to_string());
-            (!state.roles.contains(&key)).then(|| {
-                format!("see `kubectl get roles -n {namespace}`, create `{role}`, or correct the roster")
-            })
+            !state.roles.contains(&(namespace.to_string(), role.to_string()))
         }
         // The roster refuses a Role without namespaces.
-        (RoleRef::Role(_), None) => None,
+        (RoleRef::Role(_), None) => false,
     }
 }

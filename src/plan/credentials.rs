@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access_transfer::{AccessTransfer, recipient_changes};
 use super::action::{CredentialAction, CutOff, Issuance, KeySource, NewCredential, SHORTEST_VALIDITY};
 use super::cleanup::Cleanup;
-use super::observed::{BroughtKey, Observed, Unseen};
+use super::observed::{BroughtKey, Observed};
 use super::reason::Reason;
 use super::residual_access::ForeignBindings;
 use crate::model::{CredentialId, GroupName, UserName};
@@ -52,7 +52,7 @@ pub(super) struct Decision {
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) roster: &'a Roster,
-    pub(super) observed: &'a Observed,
+    pub(super) observed: Observed<'a>,
     /// `None` where the cluster was not read.
     pub(super) foreign: Option<&'a ForeignBindings<'a>>,
     pub(super) now: Timestamp,
@@ -60,7 +60,7 @@ pub(super) struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     fn recorded(self, name: &UserName) -> &'a [Credential] {
-        self.observed.records.get(name).map_or(&[], |record| &record.credentials)
+        self.observed.repository.records.get(name).map_or(&[], |record| &record.credentials)
     }
 
     /// The credential which someone used and that has expired, where there is none in its place. One that
@@ -106,11 +106,11 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
     let mut decision = Decision::default();
     let live = decision.live(inputs, name);
     let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
-    if inputs.observed.refused_keys.contains(name) {
+    if inputs.observed.repository.refused_keys.contains(name) {
         decision.keep(name, user, &bound);
         return decision;
     }
-    let issuance = wanted(inputs.roster, user, inputs.observed.brought_keys.get(name), inputs.now);
+    let issuance = wanted(inputs.roster, user, inputs.observed.repository.brought_keys.get(name), inputs.now);
     // The newest active one is what the person uses; else a superseded one that outlives its successor.
     let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
     match next(inputs, name, &live, active, &issuance) {
@@ -179,7 +179,7 @@ fn next<'a>(
     };
     match cut_off(issuance, active) {
         // Nothing secret was sealed and the group stays the same: there is nothing to cut off. Where
-        // there is, `check::keys` has refused the key.
+        // there is, `check` has refused the key.
         Some(reason) if same_key(issuance, active) => Next::Renew(reason),
         Some(reason) => Next::Rotate(reason, active),
         // They need one that is theirs to decrypt.
@@ -349,17 +349,16 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
 }
 
 /// A difference that asks for a new credential while the old one may live on.
-fn overlap(wanted: &Issuance, active: &Credential, observed: &Observed) -> Option<Reason> {
+fn overlap(wanted: &Issuance, active: &Credential, observed: Observed<'_>) -> Option<Reason> {
     let (removed, added) = recipient_changes(wanted, active);
     if let Some(reason) = Reason::of_recipients(removed, added) {
         return Some(reason);
     }
-    if active.server != observed.server && observed.sees(Unseen::Server) {
+    if observed.leads_elsewhere(&active.server) {
         return Some(Reason::ServerChanged);
     }
-    (active.certificate_authority_sha256 != observed.certificate_authority_sha256
-        && observed.sees(Unseen::CertificateAuthority))
-    .then_some(Reason::CertificateAuthorityChanged)
+    let authority = active.certificate_authority_sha256.as_ref();
+    observed.trusts_another(authority).then_some(Reason::CertificateAuthorityChanged)
 }
 
 /// Renewal is due, and would gain something: `until` may already be what ends the certificate.

@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::{CredentialAction, CutOff, Issuance, KeySource, NewCredential};
-use super::binding_action::BindingAction;
+use super::binding_diff::BindingDiff;
 use super::change::Cause;
+use super::changes::{ClusterChanges, Plan};
 use super::observed::BindingAt;
 use super::reason::Reason;
-use super::{ClusterPlan, Plan};
 use crate::model::{UserName, hex, sha256};
 
 /// What a digest begins with.
@@ -120,24 +120,24 @@ pub fn digested(plan: &Plan) -> Digested {
     }
 }
 
-fn cluster(plan: &ClusterPlan) -> DigestedCluster {
+fn cluster(plan: &ClusterChanges) -> DigestedCluster {
     let driven = plan.people.iter().filter(|action| action.reason().is_roster_driven());
     // How many old credentials someone has besides the one that is cut off, the clock decides.
     let people = driven.filter(|action| *action.reason() != Reason::SuccessorCutOff).map(person).collect();
     let ended = plan.people.iter().filter(|a| a.new_credential().is_none() && !a.reason().is_roster_driven());
     let ended: BTreeSet<&UserName> = ended.map(CredentialAction::user).collect();
-    let mut whole: BTreeMap<(&BindingAt, String), Vec<&BindingAction>> = BTreeMap::new();
+    let mut whole: BTreeMap<(&BindingAt, &str), Vec<&BindingDiff>> = BTreeMap::new();
     for action in &plan.bindings {
-        whole.entry((&action.unsplit, action.role_text())).or_default().push(action);
+        whole.entry((&action.unsplit, &*action.role)).or_default().push(action);
     }
     let bindings = whole.into_iter().filter_map(|((at, role), parts)| {
         let (joins, leaves) = net(&parts, &ended);
         let empty = joins.is_empty() && leaves.is_empty();
-        (!empty).then(|| DigestedBinding { binding: at.to_string(), role, joins, leaves })
+        (!empty).then(|| DigestedBinding { binding: at.to_string(), role: role.to_owned(), joins, leaves })
     });
     DigestedCluster {
         name: plan.name.to_string(),
-        uid: plan.uid.clone(),
+        uid: plan.uid.clone().unwrap_or_default(),
         people,
         bindings: bindings.collect(),
     }
@@ -197,7 +197,7 @@ fn person(action: &CredentialAction) -> DigestedPerson {
 /// Who has no credential in a binding before and one after, and the other way round; but not who leaves
 /// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to
 /// hold something always counts: a renewal that is due must not hide a grant.
-fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
+fn net(parts: &[&BindingDiff], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
     for part in parts {
@@ -215,7 +215,7 @@ fn net(parts: &[&BindingAction], ended: &BTreeSet<&UserName>) -> (BTreeSet<Strin
                 (_, Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
             }
         }
-        for bound in &part.desired {
+        for bound in &part.after {
             after.insert(bound.user());
             if !new.contains(&bound.text()) {
                 before.insert(bound.user());

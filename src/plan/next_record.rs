@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Cleanup, ClusterPlan, CredentialAction};
+use super::action::CredentialAction;
+use super::cleanup::Cleanup;
+use super::cluster_plan::ClusterPlan;
 use crate::model::UserName;
 use crate::record::{API_VERSION, Credential, Record, State};
 

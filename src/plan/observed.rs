@@ -11,47 +11,73 @@ use crate::model::{CredentialId, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 use crate::record::Record;
 
-/// What is known of one cluster: read from it, and from the repository.
-#[derive(Debug, Clone, Default)]
-pub struct Observed {
-    /// The cluster.
-    pub state: ClusterState,
+/// What is known of one cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// By the repository.
+    pub repository: &'a RepositoryState,
+    /// By the cluster itself.
+    pub cluster: ClusterView<'a>,
+}
+
+/// A cluster that was read, or one that was not.
+#[derive(Debug, Clone, Copy)]
+pub enum ClusterView<'a> {
+    /// It was read.
+    Seen(&'a SeenCluster),
+    /// Nobody asked it.
+    Unseen(&'a UnseenCluster),
+}
+
+/// What the repository knows of one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepositoryState {
     /// The records under `access/<cluster>/`, each already checked against its certificates.
     pub records: BTreeMap<UserName, Record>,
     /// SHA-256 of each `<user>.kubeconfig.age`, where there is such a file.
     pub sealed: BTreeMap<UserName, String>,
     /// The cluster UID that `access/<cluster>/cluster.yaml` pins.
     pub pinned_uid: Option<String>,
-    /// What the kubeconfigs connect to.
-    pub server: String,
-    /// SHA-256 of the CA that the kubeconfigs carry.
-    pub certificate_authority_sha256: Option<String>,
+    /// The PKCS#10 files that users of this cluster brought, already checked.
+    pub brought_keys: BTreeMap<UserName, BroughtKey>,
+    /// Users whose brought key was refused: what they have stays, they get nothing new.
+    pub refused_keys: BTreeSet<UserName>,
+}
+
+/// A cluster that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenCluster {
+    /// What is in it.
+    pub state: ClusterState,
     /// Who certctl is there. Only asked where the cluster holds requests with our labels, because only
     /// they hang on it; `None` elsewhere.
     pub identity: Option<String>,
-    /// The PKCS#10 files that users of this cluster brought, already checked.
-    pub brought_keys: BTreeMap<UserName, BroughtKey>,
-    /// Whoever brought a key that was refused: what they have stays, they get nothing new.
-    pub refused_keys: BTreeSet<UserName>,
-    /// What was not looked at; empty where the cluster was read. `state` is empty where this is not.
-    pub unseen: BTreeSet<Unseen>,
+    /// What kubeconfigs hold of it.
+    pub endpoint: Endpoint,
 }
 
-impl Observed {
-    /// Whether this was looked at.
-    pub fn sees(&self, what: Unseen) -> bool {
-        !self.unseen.contains(&what)
-    }
+/// What kubeconfigs hold of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What they connect to.
+    pub server: String,
+    /// SHA-256 of the CA that they carry; `None` where the system's roots are trusted.
+    pub certificate_authority_sha256: Option<String>,
+}
 
-    /// Whether the cluster was read.
-    pub fn is_online(&self) -> bool {
-        self.sees(Unseen::Cluster)
-    }
+/// A cluster that was not read: what the roster says of it, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnseenCluster {
+    /// What kubeconfigs connect to; `None` where the roster leaves it to certctl's own kubeconfig.
+    pub server: Option<String>,
+    /// SHA-256 of the CA that kubeconfigs carry; `None` where the roster leaves it to certctl's own
+    /// kubeconfig.
+    pub certificate_authority_sha256: Option<String>,
 }
 
 /// What a plan without a cluster cannot know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unseen {
+pub enum Unknown {
     /// Bindings and drift, roles and namespaces, requests: whatever is in the cluster.
     Cluster,
     /// The address for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
@@ -60,7 +86,7 @@ pub enum Unseen {
     CertificateAuthority,
 }
 
-impl Unseen {
+impl Unknown {
     /// Stable, for machines.
     pub fn code(self) -> &'static str {
         match self {
@@ -71,17 +97,56 @@ impl Unseen {
     }
 }
 
-impl std::fmt::Display for Unseen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Cluster => {
-                "what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist"
+impl UnseenCluster {
+    /// What is not known of it.
+    pub fn unknown(&self) -> BTreeSet<Unknown> {
+        let mut unknown = BTreeSet::from([Unknown::Cluster]);
+        if self.server.is_none() {
+            unknown.insert(Unknown::Server);
+        }
+        if self.certificate_authority_sha256.is_none() {
+            unknown.insert(Unknown::CertificateAuthority);
+        }
+        unknown
+    }
+}
+
+impl<'a> Observed<'a> {
+    /// With a cluster that was read.
+    pub fn seen(repository: &'a RepositoryState, cluster: &'a SeenCluster) -> Self {
+        Self { repository, cluster: ClusterView::Seen(cluster) }
+    }
+
+    /// With a cluster that was not read.
+    pub fn unseen(repository: &'a RepositoryState, cluster: &'a UnseenCluster) -> Self {
+        Self { repository, cluster: ClusterView::Unseen(cluster) }
+    }
+
+    /// What is in the cluster, where it was read.
+    pub fn state(self) -> Option<&'a ClusterState> {
+        match self.cluster {
+            ClusterView::Seen(seen) => Some(&seen.state),
+            ClusterView::Unseen(_) => None,
+        }
+    }
+
+    /// Whether kubeconfigs connect to something else than this; `false` where that is not known.
+    pub(super) fn leads_elsewhere(self, server: &str) -> bool {
+        match self.cluster {
+            ClusterView::Seen(seen) => seen.endpoint.server != server,
+            ClusterView::Unseen(unseen) => unseen.server.as_ref().is_some_and(|known| known != server),
+        }
+    }
+
+    /// Whether kubeconfigs carry another CA than this; `false` where that is not known.
+    pub(super) fn trusts_another(self, authority: Option<&String>) -> bool {
+        match self.cluster {
+            ClusterView::Seen(seen) => seen.endpoint.certificate_authority_sha256.as_ref() != authority,
+            ClusterView::Unseen(unseen) => {
+                let known = unseen.certificate_authority_sha256.as_ref();
+                known.is_some() && known != authority
             }
-            Self::Server => "the server address, which the roster leaves to certctl's kubeconfig",
-            Self::CertificateAuthority => {
-                "the certificate authority, which the roster leaves to certctl's kubeconfig"
-            }
-        })
+        }
     }
 }
 
@@ -97,7 +162,7 @@ pub struct BroughtKey {
 }
 
 /// One cluster as it was read, in a fixed number of list calls.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterState {
     /// UID of the namespace kube-system: the cluster's identity.
     pub uid: String,

@@ -41,13 +41,13 @@ pub struct People {
 pub(super) fn plan(
     roster: &Roster,
     cluster: &ClusterName,
-    observed: &Observed,
+    observed: Observed<'_>,
     foreign: Option<&ForeignBindings<'_>>,
     now: Timestamp,
 ) -> People {
     let inputs = Inputs { roster, observed, foreign, now };
     let mut people = People::default();
-    let names: BTreeSet<&UserName> = roster.users.keys().chain(observed.records.keys()).collect();
+    let names: BTreeSet<&UserName> = roster.users.keys().chain(observed.repository.records.keys()).collect();
     for name in names {
         let decision = match roster.users.get(name) {
             None => credentials::revoke_all(inputs, name, |_| Reason::RemovedFromRoster),

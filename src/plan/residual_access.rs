@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{self, BindingAt, Observed};
+use super::observed::{self, BindingAt, ClusterState};
 use crate::model::UserName;
 use crate::record::Credential;
 use crate::roster::Roster;
@@ -22,10 +22,9 @@ pub(super) struct ResidualAccess<'a> {
 }
 
 impl<'a> ForeignBindings<'a> {
-    pub(super) fn new(roster: &Roster, observed: &'a Observed) -> Self {
+    pub(super) fn new(roster: &Roster, state: &'a ClusterState) -> Self {
         let mut by_subject: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for binding in observed.state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name))
-        {
+        for binding in state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name)) {
             for subject in &binding.subjects {
                 by_subject.entry((&*subject.kind, &*subject.name)).or_default().push(&binding.at);
             }

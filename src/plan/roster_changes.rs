@@ -2,92 +2,173 @@
 //! it takes effect later, or when something else happens. A reviewer should know of it all the same.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{GroupName, RoleRef};
+use crate::model::{ClusterName, GroupName, RoleRef, UserName};
 use crate::roster::{Cluster, Grant, MaxRevocations, Roster, User};
 
-/// A line for each.
-pub fn between(before: &Roster, after: &Roster) -> Vec<String> {
-    let mut edits = Edits(Vec::new());
-    edits.note("safety.maxRevocations", limit(&before.max_revocations), limit(&after.max_revocations));
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RosterChange {
+    /// A cluster is new.
+    ClusterAdded(ClusterName),
+    /// A cluster is gone.
+    ClusterRemoved(ClusterName),
+    /// A setting has another value.
+    Setting {
+        /// Whose.
+        of: Owner,
+        /// Which.
+        setting: Setting,
+        /// Its value at the base.
+        from: Value,
+        /// Its value now.
+        to: Value,
+    },
+}
+
+/// Whose setting it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The roster's own.
+    Roster,
+    /// A cluster's.
+    Cluster(ClusterName),
+    /// A group's.
+    Group(GroupName),
+    /// A user's.
+    User(UserName),
+}
+
+/// Something that a roster says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// `safety.maxRevocations`.
+    MaxRevocations,
+    /// `context`.
+    Context,
+    /// `server`.
+    Server,
+    /// `certificateAuthority`.
+    CertificateAuthority,
+    /// `signerName`.
+    SignerName,
+    /// `inCertificate`.
+    InCertificate,
+    /// `until`.
+    Until,
+    /// `validity`.
+    Validity,
+    /// `protected`.
+    Protected,
+    /// `csr`.
+    Csr,
+    /// `generation`.
+    Generation,
+    /// `until` of a membership.
+    MembershipUntil(GroupName),
+    /// `until` of a grant.
+    GrantUntil(RoleRef),
+}
+
+/// What it is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number.
+    Number(u32),
+    /// A share or a count of revocations.
+    Limit(MaxRevocations),
+    /// A duration.
+    Duration(SignedDuration),
+    /// When something ends; `None` is never.
+    End(Option<Timestamp>),
+    /// A name, an address or a path.
+    Text(String),
+    /// Not set, so that certctl's own kubeconfig says it.
+    FromKubeconfig,
+    /// Not set, so that there is no such file.
+    NoFile,
+}
+
+/// All of them.
+pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
+    let mut changes = Changes(Vec::new());
+    let limit = |roster: &Roster| Value::Limit(roster.max_revocations);
+    changes.note(&Owner::Roster, Setting::MaxRevocations, limit(before), limit(after));
     for (name, cluster) in &after.clusters {
         match before.clusters.get(name) {
-            Some(old) => edits.cluster(&format!("cluster {name}"), old, cluster),
-            None => edits.0.push(format!("cluster {name} is new")),
+            Some(old) => changes.cluster(&Owner::Cluster(name.clone()), old, cluster),
+            None => changes.0.push(RosterChange::ClusterAdded(name.clone())),
         }
     }
     let gone = before.clusters.keys().filter(|name| !after.clusters.contains_key(name));
-    edits.0.extend(gone.map(|name| format!("cluster {name} is gone")));
+    changes.0.extend(gone.cloned().map(RosterChange::ClusterRemoved));
     for (name, group) in &after.groups {
         let Some(old) = before.groups.get(name) else { continue };
-        let of = format!("group {name}");
-        edits.note(&format!("{of}: inCertificate"), old.in_certificate, group.in_certificate);
-        edits.grants(&of, &old.grants, &group.grants);
+        let of = Owner::Group(name.clone());
+        let (from, to) = (Value::Flag(old.in_certificate), Value::Flag(group.in_certificate));
+        changes.note(&of, Setting::InCertificate, from, to);
+        changes.grants(&of, &old.grants, &group.grants);
     }
     for (name, user) in &after.users {
         if let Some(old) = before.users.get(name) {
-            edits.user(&format!("user {name}"), old, user);
+            changes.user(&Owner::User(name.clone()), old, user);
         }
     }
-    edits.0
+    changes.0
 }
 
-struct Edits(Vec<String>);
+struct Changes(Vec<RosterChange>);
 
-impl Edits {
-    fn note<T: PartialEq + Display>(&mut self, what: &str, old: T, new: T) {
-        if old != new {
-            self.0.push(format!("{what}: {old} -> {new}"));
+impl Changes {
+    fn note(&mut self, of: &Owner, setting: Setting, from: Value, to: Value) {
+        if from != to {
+            self.0.push(RosterChange::Setting { of: of.clone(), setting, from, to });
         }
     }
 
-    fn cluster(&mut self, of: &str, old: &Cluster, new: &Cluster) {
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "as in the kubeconfig".into());
-        let path = |cluster: &Cluster| text(&cluster.certificate_authority.as_ref().map(ToString::to_string));
-        self.note(&format!("{of}: context"), &old.context, &new.context);
-        self.note(&format!("{of}: server"), text(&old.server), text(&new.server));
-        self.note(&format!("{of}: certificateAuthority"), path(old), path(new));
-        self.note(&format!("{of}: signerName"), &old.signer_name, &new.signer_name);
+    fn cluster(&mut self, of: &Owner, old: &Cluster, new: &Cluster) {
+        let text = |value: &str| Value::Text(value.to_owned());
+        let server = |cluster: &Cluster| cluster.server.clone().map_or(Value::FromKubeconfig, Value::Text);
+        let authority = |cluster: &Cluster| {
+            let path = cluster.certificate_authority.as_ref();
+            path.map_or(Value::FromKubeconfig, |path| text(path.as_str()))
+        };
+        self.note(of, Setting::Context, text(&old.context), text(&new.context));
+        self.note(of, Setting::Server, server(old), server(new));
+        self.note(of, Setting::CertificateAuthority, authority(old), authority(new));
+        self.note(of, Setting::SignerName, text(old.signer_name.as_str()), text(new.signer_name.as_str()));
     }
 
-    fn user(&mut self, of: &str, old: &User, new: &User) {
-        let path = |user: &User| user.csr.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-        self.note(&format!("{of}: until"), end(old.until), end(new.until));
-        let hours = |user: &User| format!("{:#}", user.validity);
-        self.note(&format!("{of}: validity"), hours(old), hours(new));
-        self.note(&format!("{of}: protected"), old.protected, new.protected);
-        self.note(&format!("{of}: csr"), path(old), path(new));
+    fn user(&mut self, of: &Owner, old: &User, new: &User) {
+        let csr = |user: &User| user.csr.as_ref().map_or(Value::NoFile, |path| Value::Text(path.to_string()));
+        self.note(of, Setting::Until, Value::End(old.until), Value::End(new.until));
+        self.note(of, Setting::Validity, Value::Duration(old.validity), Value::Duration(new.validity));
+        self.note(of, Setting::Protected, Value::Flag(old.protected), Value::Flag(new.protected));
+        self.note(of, Setting::Csr, csr(old), csr(new));
+        // A higher one is an action.
         if new.generation < old.generation {
-            self.note(&format!("{of}: generation"), old.generation, new.generation);
+            self.note(of, Setting::Generation, Value::Number(old.generation), Value::Number(new.generation));
         }
-        self.memberships(of, &old.groups, &new.groups);
+        for (group, until) in &new.groups {
+            if let Some(old) = old.groups.get(group) {
+                let setting = Setting::MembershipUntil(group.clone());
+                self.note(of, setting, Value::End(*old), Value::End(*until));
+            }
+        }
         self.grants(of, &old.grants, &new.grants);
     }
 
-    fn memberships(
-        &mut self,
-        of: &str,
-        old: &BTreeMap<GroupName, Option<Timestamp>>,
-        new: &BTreeMap<GroupName, Option<Timestamp>>,
-    ) {
-        for (group, until) in new {
-            if let Some(old) = old.get(group) {
-                self.note(&format!("{of}: in group {group} until"), end(*old), end(*until));
-            }
-        }
-    }
-
     /// Grants of the same role in the same namespaces.
-    fn grants(&mut self, of: &str, old: &[Grant], new: &[Grant]) {
+    fn grants(&mut self, of: &Owner, old: &[Grant], new: &[Grant]) {
         let old: BTreeMap<_, _> = old.iter().map(|grant| (key(grant), grant.until)).collect();
         for grant in new {
-            let (role, _) = key(grant);
             if let Some(old) = old.get(&key(grant)) {
-                let what = format!("{of}: {} {} until", role.kind(), role.name());
-                self.note(&what, end(*old), end(grant.until));
+                let setting = Setting::GrantUntil(grant.role.clone());
+                self.note(of, setting, Value::End(*old), Value::End(grant.until));
             }
         }
     }
@@ -96,15 +177,4 @@ impl Edits {
 fn key(grant: &Grant) -> (&RoleRef, Option<Vec<&str>>) {
     let namespaces = grant.namespaces.as_ref();
     (&grant.role, namespaces.map(|names| names.iter().map(|(name, _)| name.as_str()).collect()))
-}
-
-fn end(until: Option<Timestamp>) -> String {
-    until.map_or_else(|| "no end".to_owned(), |until| until.to_string())
-}
-
-fn limit(limit: &MaxRevocations) -> String {
-    match limit {
-        MaxRevocations::Percent(percent) => format!("{percent}%"),
-        MaxRevocations::Count(count) => count.to_string(),
-    }
 }

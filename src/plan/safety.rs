@@ -2,95 +2,100 @@
 
 use std::collections::BTreeSet;
 
-use super::{CredentialAction, Plan, Reason};
-use crate::error::Error;
+use super::action::CredentialAction;
+use super::changes::Plan;
+use super::reason::Reason;
 use crate::model::{ClusterName, UserName};
 use crate::roster::{MaxRevocations, Roster};
 
 /// Up to this many revocations a percentage does not count, so that small teams are not nagged.
 pub const FLOOR: usize = 3;
 
+/// Why a plan must not be applied as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another number of revocations was acknowledged than the plan has.
+    WrongAcknowledgement {
+        /// What was acknowledged.
+        acknowledged: usize,
+        /// What the plan revokes.
+        revoked: usize,
+    },
+    /// It has to be acknowledged first.
+    NotAcknowledged {
+        /// What makes it dangerous.
+        danger: Danger,
+        /// Everyone who would lose access, and where.
+        revoked: BTreeSet<(ClusterName, UserName)>,
+    },
+}
+
+/// What someone may not have meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Danger {
+    /// The roster has no users, and people have credentials.
+    NoUsers {
+        /// How many credentials are active.
+        active: usize,
+    },
+    /// More is revoked than the roster allows.
+    OverLimit {
+        /// How many credentials are active.
+        active: usize,
+        /// What the roster allows.
+        limit: MaxRevocations,
+    },
+    /// Someone is revoked whom the roster protects.
+    Protected {
+        /// Who.
+        user: UserName,
+        /// Where.
+        cluster: ClusterName,
+    },
+}
+
 /// # Errors
 /// More is revoked than the roster allows, a protected user is revoked, or the roster holds no users
 /// while people have credentials; unless exactly that many revocations were acknowledged.
-pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Result<(), Error> {
-    // What the clock ended or a rotation replaced is no loss of access that someone may not have meant.
-    let meant = |action: &&CredentialAction| match action {
-        CredentialAction::Revoke { user: _, reason, cut_off: _, protected: _ } => {
-            reason.is_roster_driven() && *reason != Reason::SuccessorCutOff
-        }
-        CredentialAction::Issue { .. } | CredentialAction::Renew { .. } | CredentialAction::Rotate { .. } => {
-            false
-        }
-    };
-    let revoked: BTreeSet<(&ClusterName, &UserName)> = plan
-        .clusters
-        .iter()
-        .flat_map(|cluster| cluster.people.iter().filter(meant).map(|action| (&cluster.name, action.user())))
-        .collect();
+pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Result<(), Refusal> {
+    let mut revoked = BTreeSet::new();
     // Who is gone from the roster is protected by what their record remembers of it.
-    let recorded: BTreeSet<&UserName> = plan
-        .clusters
-        .iter()
-        .flat_map(|cluster| cluster.people.iter().filter(meant))
-        .filter(|action| matches!(action, CredentialAction::Revoke { protected: true, .. }))
-        .map(CredentialAction::user)
-        .collect();
+    let mut recorded_as_protected = BTreeSet::new();
+    for cluster in &plan.clusters {
+        for action in &cluster.people {
+            let CredentialAction::Revoke { user, reason, cut_off: _, protected } = action else { continue };
+            // What the clock ended or a rotation replaced is no loss of access that someone may not have meant.
+            if reason.is_roster_driven() && *reason != Reason::SuccessorCutOff {
+                revoked.insert((cluster.name.clone(), user.clone()));
+                if *protected {
+                    recorded_as_protected.insert(user);
+                }
+            }
+        }
+    }
     let is_protected = |user: &UserName| match roster.users.get(user) {
         Some(user) => user.protected,
-        None => recorded.contains(user),
+        None => recorded_as_protected.contains(user),
     };
-    let count = revoked.len();
-    if acknowledged == Some(count) && count > 0 {
-        return Ok(());
-    }
-    if let Some(wrong) = acknowledged {
-        return Err(Error::new(format!(
-            "--acknowledge {wrong} does not fit: this plan revokes {count} {}; nothing was changed",
-            plural(count, "credential")
-        ))
-        .hint(if count == 0 {
-            "leave the flag out".to_owned()
-        } else {
-            format!("read `certctl plan`; if that is intended, run `certctl apply --acknowledge {count}`")
-        }));
+    if let Some(acknowledged) = acknowledged {
+        return match revoked.len() {
+            0 => Err(Refusal::WrongAcknowledgement { acknowledged, revoked: 0 }),
+            count if count == acknowledged => Ok(()),
+            count => Err(Refusal::WrongAcknowledgement { acknowledged, revoked: count }),
+        };
     }
     let active: usize = plan.clusters.iter().map(|cluster| cluster.active).sum();
-    let (limit, text) = match roster.max_revocations {
-        MaxRevocations::Count(limit) => (limit as usize, format!("limit {limit}")),
-        MaxRevocations::Percent(percent) => {
-            let share = active * usize::from(percent) / 100;
-            (share.max(FLOOR), format!("limit {percent}%, at least {FLOOR}"))
-        }
+    let limit = match roster.max_revocations {
+        MaxRevocations::Count(limit) => limit as usize,
+        MaxRevocations::Percent(percent) => (active * usize::from(percent) / 100).max(FLOOR),
     };
-    let reason = if roster.users.is_empty() && count > 0 {
-        Some(format!("the roster has no users, which would revoke {count} of {active}"))
-    } else if count > limit {
-        Some(format!(
-            "this would revoke {count} of {active} active {} ({text})",
-            plural(active, "credential")
-        ))
+    let danger = if roster.users.is_empty() && !revoked.is_empty() {
+        Some(Danger::NoUsers { active })
+    } else if revoked.len() > limit {
+        Some(Danger::OverLimit { active, limit: roster.max_revocations })
     } else {
-        revoked
-            .iter()
-            .find(|(_, user)| is_protected(user))
-            .map(|(cluster, user)| format!("`{user}` is protected and would lose access to `{cluster}`"))
+        let protected = revoked.iter().find(|(_, user)| is_protected(user));
+        protected.map(|(cluster, user)| Danger::Protected { user: user.clone(), cluster: cluster.clone() })
     };
-    match reason {
-        None => Ok(()),
-        Some(reason) => {
-            let mut names: Vec<String> =
-                revoked.iter().take(20).map(|(cluster, user)| format!("{user} on {cluster}")).collect();
-            if count > names.len() {
-                names.push(format!("and {} more", count - names.len()));
-            }
-            Err(Error::new(format!("refusing to apply: {reason}; nothing was changed"))
-                .hint(format!("it would revoke {}", names.join(", ")))
-                .hint(format!("if that is intended, run `certctl apply --acknowledge {count}`")))
-        }
-    }
-}
-
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
+    danger.map_or(Ok(()), |danger| Err(Refusal::NotAcknowledged { danger, revoked }))
 }

@@ -7,20 +7,10 @@ use jiff::Timestamp;
 
 use super::access_transfer::AccessTransfer;
 use super::action::CredentialAction;
-use super::branch_diff::Side;
-use super::{Warning, warnings};
+use super::outline::Side;
+use super::warning::{RecordEdit, Warning};
 use crate::model::{ClusterName, CredentialId, Recipient, UserName};
 use crate::record::{Credential, State};
-
-/// Someone's recipients are others than at the base.
-const RECIPIENT_EDITED: &str = "recipient-edited";
-/// A key is brought that the base does not bring.
-const KEY_EDITED: &str = "key-edited";
-/// A record is not what an apply would have made of it.
-const RECORD_EDITED: &str = "record-edited";
-
-/// The codes of its warnings, each of them a danger.
-pub const CODES: [&str; 3] = [RECIPIENT_EDITED, KEY_EDITED, RECORD_EDITED];
 
 /// All of it on one cluster, except for what `told` says already.
 pub(super) fn find(
@@ -31,14 +21,14 @@ pub(super) fn find(
     now: Timestamp,
 ) -> BTreeSet<Warning> {
     let mut found = BTreeSet::new();
-    let mut warn = |code, message: String| {
-        found.insert(Warning { code, message });
+    let mut warn = |warning| {
+        found.insert(warning);
     };
     let told = |is: fn(AccessTransfer) -> bool| -> BTreeSet<&UserName> {
         told.iter().filter(|action| is(action.transfer())).map(CredentialAction::user).collect()
     };
     let sealed_to_at_base = |user: &UserName| {
-        let record = base.observed.records.get(user)?;
+        let record = base.observed.repository.records.get(user)?;
         let live = record.credentials.iter().filter(|c| c.state != State::Revoked && c.not_after > now);
         Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
     };
@@ -52,25 +42,22 @@ pub(super) fn find(
                 && !has.iter().flatten().any(|known| known == recipient.as_str())
         };
         if after.recipients.iter().any(new) && !recipients_told.contains(user) {
-            warn(
-                RECIPIENT_EDITED,
-                format!(
-                    "{user}'s recipients are edited: whoever holds the new key gets {user}'s access, now or with the next \
-                     certificate; make sure that {user} asked for it"
-                ),
-            );
+            warn(Warning::RecipientEdited { user: user.clone() });
         }
-        let key = |side: Side<'_>| side.observed.brought_keys.get(user).map(|brought| brought.id.clone());
+        let key = |side: Side<'_>| {
+            side.observed.repository.brought_keys.get(user).map(|brought| brought.id.clone())
+        };
         let another =
             if before.clusters.contains(name) { key(head) != key(base) } else { after.csr != before.csr };
         if key(head).is_some() && another && !keys_told.contains(user) {
-            warn(KEY_EDITED, warnings::brings_another_key(user));
+            warn(Warning::KeyEdited { user: user.clone() });
         }
     }
-    for (user, record) in &base.observed.records {
+    for (user, record) in &base.observed.repository.records {
         for before in record.credentials.iter().filter(|credential| credential.not_after > now) {
-            if let Some(how) = edited(before, recorded(head, user, &before.id)) {
-                warn(RECORD_EDITED, format!("{user}'s credential {} {how}", before.id));
+            if let Some(edit) = edited(before, recorded(head, user, &before.id)) {
+                let (user, credential) = (user.clone(), before.id.clone());
+                warn(Warning::RecordEdited { user, credential, edit });
             }
         }
     }
@@ -78,15 +65,15 @@ pub(super) fn find(
 }
 
 fn recorded<'a>(side: Side<'a>, user: &UserName, id: &CredentialId) -> Option<&'a Credential> {
-    let mut credentials = side.observed.records.get(user)?.credentials.iter();
+    let mut credentials = side.observed.repository.records.get(user)?.credentials.iter();
     credentials.find(|credential| credential.id == *id)
 }
 
 /// What became of a credential that has not expired, unless an apply would have done it: it gives one a
 /// later state, notes who is protected, and forgets what has expired.
-fn edited(before: &Credential, after: Option<&Credential>) -> Option<&'static str> {
+fn edited(before: &Credential, after: Option<&Credential>) -> Option<RecordEdit> {
     let Some(after) = after else {
-        return Some("is gone from the record and has not expired: no apply forgets it by then");
+        return Some(RecordEdit::Forgotten);
     };
     let rank = |credential: &Credential| match credential.state {
         State::Active => 0,
@@ -94,15 +81,12 @@ fn edited(before: &Credential, after: Option<&Credential>) -> Option<&'static st
         State::Revoked => 2,
     };
     if before.state == State::Revoked && after.state != State::Revoked {
-        return Some(
-            "was revoked, and an edit of the record lets it in again: whoever holds it gets the access back",
-        );
+        return Some(RecordEdit::Revived);
     }
     // A brought key keeps its credential through every renewal.
     if before.key.is_none() && after.key.is_none() && after.not_before > before.not_before {
         return None;
     }
     let expected = Credential { state: after.state, protected: after.protected, ..before.clone() };
-    (*after != expected || rank(after) < rank(before))
-        .then_some("is recorded otherwise than before, and not as an apply would: the record was edited")
+    (*after != expected || rank(after) < rank(before)).then_some(RecordEdit::Changed)
 }

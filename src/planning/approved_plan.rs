@@ -5,8 +5,9 @@
 
 use std::rc::Rc;
 
-use super::clusters::{Seen, observed_at};
+use super::cluster_run::{ClusterRun as _, seen_at};
 use super::source::{self, Source};
+use crate::apply::Target;
 use crate::cli::{ApplyArgs, Global};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
@@ -57,14 +58,14 @@ impl Expected {
     pub fn refuse(
         &self,
         plan: &Plan,
-        observed: &[Seen<'_>],
+        runs: &[Target],
         source: &Source,
         global: &Global,
         terminal: &Terminal,
     ) -> Error {
         let now = digest::digested(plan);
         let (expected, found) = match self {
-            Self::Digest(expected) => (expected.clone(), find(expected, plan, observed, source, global)),
+            Self::Digest(expected) => (expected.clone(), find(expected, plan, runs, source, global)),
             Self::Plan(reviewed) => (digest::digest_of(reviewed), Some((None, (**reviewed).clone()))),
         };
         let error = Error::new(format!(
@@ -121,7 +122,7 @@ fn read(shown: &str, file: &std::path::Path) -> Result<Digested> {
 fn find(
     expected: &str,
     plan: &Plan,
-    observed: &[Seen<'_>],
+    runs: &[Target],
     source: &Source,
     global: &Global,
 ) -> Option<(Option<CommitId>, Digested)> {
@@ -137,7 +138,7 @@ fn find(
         }
         contents.push(content);
         // A commit that cannot be planned has no digest that anyone could expect.
-        let Some(plan) = plan_at(&commit, &repo, plan, observed, source) else { continue };
+        let Some(plan) = plan_at(&commit, &repo, plan, runs, source) else { continue };
         let digested = digest::digested(&plan);
         if digest::same(expected, &digest::digest_of(&digested)) {
             return Some((Some(commit), digested));
@@ -147,21 +148,17 @@ fn find(
 }
 
 /// The plan of another commit, with the clusters as they are now.
-fn plan_at(
-    commit: &CommitId,
-    repo: &Rc<Repo>,
-    now: &Plan,
-    observed: &[Seen<'_>],
-    source: &Source,
-) -> Option<Plan> {
+fn plan_at(commit: &CommitId, repo: &Rc<Repo>, now: &Plan, runs: &[Target], source: &Source) -> Option<Plan> {
     let there = source::roster_at(source, Rc::clone(repo), commit.clone()).ok()??;
     let mut plan = Plan { roster: there.roster.name.clone(), clusters: Vec::new(), ..now.clone() };
-    for (cluster, (observed, connection)) in now.clusters.iter().zip(observed) {
-        if !there.roster.clusters.contains_key(&cluster.name) {
+    for run in runs {
+        let name = run.name();
+        if !there.roster.clusters.contains_key(name) {
             continue;
         }
-        let observed = observed_at(&there, &cluster.name, observed, *connection).ok()?;
-        plan.clusters.push(plan::plan(&there.file, &there.roster, &cluster.name, &observed, now.now).ok()?);
+        let (repository, cluster) = seen_at(&there, run).ok()?;
+        let planned = plan::plan(&there.roster, name, &repository, &cluster, now.now).ok()?;
+        plan.clusters.push((&planned).into());
     }
     Some(plan)
 }

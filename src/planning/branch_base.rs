@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::clusters::{Planned, observed_at};
+use super::cluster_run::ClusterRun;
+use super::clusters::Planned;
 use super::source::{self, Source};
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::plan::branch_diff::{self, Side};
 use crate::plan::{Base, Plan, Summary, roster_changes};
 use crate::repo::Repo;
 
@@ -17,30 +17,36 @@ use crate::repo::Repo;
 ///
 /// # Errors
 /// There is no repository or no such revision, or nothing that both have in common.
-pub fn compare(source: &Source, global: &Global, planned: &Planned, revision: &str) -> Result<Plan> {
+pub fn compare(
+    source: &Source,
+    global: &Global,
+    planned: &Planned<impl ClusterRun>,
+    revision: &str,
+) -> Result<Plan> {
     let repo = Rc::new(Repo::discover(&global.roster)?);
     let commit = repo.branch_point(revision)?;
     let mut base = Base {
         revision: revision.to_owned(),
         commit: commit.to_string(),
         pending: Summary::default(),
-        edits: Vec::new(),
+        roster_changes: Vec::new(),
         notes: Vec::new(),
     };
-    let mut plan = planned.plan.clone();
+    let mut plan = planned.plan();
     match source::roster_at(source, repo, commit) {
         Ok(Some(before)) => {
-            base.edits = roster_changes::between(&before.roster, &source.roster);
-            for (cluster, (observed, connection)) in plan.clusters.iter_mut().zip(planned.observed()) {
-                match observed_at(&before, &cluster.name, observed, connection) {
-                    Ok(at_base) => {
-                        let head = Side { roster: &source.roster, observed };
-                        let side = Side { roster: &before.roster, observed: &at_base };
-                        let (changes, pending) = branch_diff::against(cluster, head, side, plan.now);
-                        *cluster = changes;
-                        base.pending += pending;
+            base.roster_changes = roster_changes::between(&before.roster, &source.roster);
+            plan.clusters.clear();
+            for run in &planned.runs {
+                match run.branch_diff(source, &before, plan.now) {
+                    Ok(diff) => {
+                        base.pending += diff.pending;
+                        plan.clusters.push((&diff).into());
                     }
-                    Err(error) => base.notes.push(note(&error, &format!("all of cluster {}", cluster.name))),
+                    Err(error) => {
+                        base.notes.push(note(&error, &format!("all of cluster {}", run.name())));
+                        plan.clusters.push(run.changes());
+                    }
                 }
             }
         }

@@ -5,23 +5,25 @@ use std::time::Duration;
 
 use super::clusters::Before;
 use super::connect::Reached;
+use super::source::Source;
 use crate::apply;
 use crate::cluster::{self, Lock};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, RosterName, hex};
+use crate::model::{ClusterName, hex};
 use crate::plan::check;
+use crate::render::words;
 
 pub struct Locks<'a> {
-    roster: &'a RosterName,
+    source: &'a Source,
     patience: Duration,
     terminal: &'a Terminal,
     held: Mutex<Vec<Lock>>,
 }
 
 impl<'a> Locks<'a> {
-    pub fn new(roster: &'a RosterName, patience: Duration, terminal: &'a Terminal) -> Self {
-        Self { roster, patience, terminal, held: Mutex::default() }
+    pub fn new(source: &'a Source, patience: Duration, terminal: &'a Terminal) -> Self {
+        Self { source, patience, terminal, held: Mutex::default() }
     }
 
     /// Gives all of them back.
@@ -35,8 +37,10 @@ impl Before for Locks<'_> {
     async fn reading(&self, name: &ClusterName, reached: &Reached) -> Result<()> {
         let connection = &reached.connection;
         // The lock is a write, and another cluster behind the same name gets none from us.
-        if let Some(pinned) = &reached.observed.pinned_uid {
-            check::identity(name, Some(pinned), &cluster::uid(connection).await?)?;
+        if let Some(pinned) = &reached.repository.pinned_uid {
+            let uid = cluster::uid(connection).await?;
+            check::identity(Some(pinned), &uid)
+                .map_err(|fault| words::fault(&self.source.file, name, &fault))?;
         }
         let waiting = |who: &str| {
             self.terminal.say(&format!(
@@ -44,7 +48,8 @@ impl Before for Locks<'_> {
                 crate::error::visible_line(who)
             ));
         };
-        let lock = apply::lock(connection, self.roster, &holder()?, self.patience, &waiting).await?;
+        let lock =
+            apply::lock(connection, &self.source.roster.name, &holder()?, self.patience, &waiting).await?;
         self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(lock);
         Ok(())
     }

@@ -2,87 +2,73 @@
 
 use jiff::Timestamp;
 
+use super::cluster_run::{ClusterRun, OfflineRun};
 use super::connect::{self, Reached};
 use super::source::Source;
+use crate::apply::Target;
 use crate::cli::Global;
-use crate::cluster::Connection;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
-use crate::model::ClusterName;
-use crate::plan::{self, Observed, Plan};
+use crate::model::{ClusterName, RosterName};
+use crate::plan::observed::SeenCluster;
+use crate::plan::{self, Plan};
+use crate::render::words;
 use crate::roster::Cluster;
 
-/// A plan, with the clusters that it is about; a cluster that failed stops no other.
-pub struct Planned {
-    pub plan: Plan,
-    /// Where the clusters were read: each of the plan's, in its order.
-    pub reached: Vec<Reached>,
-    /// Where they were not: what else each was planned from.
-    pub unreached: Vec<Observed>,
+/// The clusters that were planned; one that failed stops no other.
+pub struct Planned<R> {
+    /// Whose roster it is.
+    pub roster: RosterName,
+    /// The commit that the roster was read at.
+    pub roster_commit: Option<String>,
+    /// When they were planned.
+    pub now: Timestamp,
+    /// By name.
+    pub runs: Vec<R>,
+    /// What failed.
     pub errors: Vec<Error>,
 }
 
-/// What a cluster was planned from, and the way there, where it was read.
-pub type Seen<'a> = (&'a Observed, Option<&'a Connection>);
-
-impl Planned {
+impl<R: ClusterRun> Planned<R> {
     fn new(source: &Source, roster_commit: Option<String>, now: Timestamp) -> Self {
         let roster = source.roster.name.clone();
-        let plan = Plan { roster, roster_commit, now, clusters: Vec::new(), base: None };
-        Self { plan, reached: Vec::new(), unreached: Vec::new(), errors: Vec::new() }
+        Self { roster, roster_commit, now, runs: Vec::new(), errors: Vec::new() }
     }
 
-    /// What each of the plan's clusters was planned from, and the way there.
-    pub fn observed(&self) -> impl Iterator<Item = Seen<'_>> {
-        let reached = self.reached.iter().map(|reached| (&reached.observed, Some(&reached.connection)));
-        reached.chain(self.unreached.iter().map(|observed| (observed, None)))
+    fn take(&mut self, name: &ClusterName, several: bool, run: Result<R>) {
+        match run {
+            Ok(run) => self.runs.push(run),
+            Err(error) if several => self.errors.push(error.within(&format!("cluster {name}"))),
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    /// All of it, to be shown.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            roster: self.roster.clone(),
+            roster_commit: self.roster_commit.clone(),
+            now: self.now,
+            clusters: self.runs.iter().map(R::changes).collect(),
+            base: None,
+        }
     }
 }
 
 /// Plans each cluster from the repository alone.
-pub fn offline(source: &Source, global: &Global, roster_commit: Option<String>, now: Timestamp) -> Planned {
+pub fn offline(
+    source: &Source,
+    global: &Global,
+    roster_commit: Option<String>,
+    now: Timestamp,
+) -> Planned<OfflineRun> {
     let mut planned = Planned::new(source, roster_commit, now);
     let several = source.clusters(global).count() > 1;
     for (name, wanted) in source.clusters(global) {
-        let result = connect::unreached(source, name, wanted).and_then(|(observed, mut refused_keys)| {
-            planned.errors.append(&mut refused_keys);
-            let plan = plan::plan(&source.file, &source.roster, name, &observed, now)?;
-            Ok((plan, observed))
-        });
-        match result {
-            Ok((plan, observed)) => {
-                planned.plan.clusters.push(plan);
-                planned.unreached.push(observed);
-            }
-            Err(error) if several => planned.errors.push(error.within(&cluster(name))),
-            Err(error) => planned.errors.push(error),
-        }
+        let run = OfflineRun::plan(source, name, wanted, now, &mut planned.errors);
+        planned.take(name, several, run);
     }
     planned
-}
-
-/// The cluster as it is now, and what another commit knew of it.
-///
-/// # Errors
-/// The records there are not as certctl wrote them.
-pub fn observed_at(
-    there: &Source,
-    name: &ClusterName,
-    now: &Observed,
-    connection: Option<&Connection>,
-) -> Result<Observed> {
-    let mut observed = there.repository(name)?;
-    // Whose key is refused there gets nothing new there.
-    there.brought_keys(name, &mut observed);
-    observed.unseen = now.unseen.clone();
-    observed.state = now.state.clone();
-    observed.identity = now.identity.clone();
-    observed.server = now.server.clone();
-    observed.certificate_authority_sha256 = now.certificate_authority_sha256.clone();
-    if let Some(wanted) = there.roster.clusters.get(name) {
-        connect::endpoint(there, wanted, connection, &mut observed)?;
-    }
-    Ok(observed)
 }
 
 /// Reads all clusters side by side and plans each.
@@ -93,7 +79,7 @@ pub async fn make(
     now: Timestamp,
     before: &impl Before,
     terminal: &Terminal,
-) -> Planned {
+) -> Planned<Target> {
     let clusters: Vec<_> = source.clusters(global).collect();
     let several = clusters.len() > 1;
     let read = futures::future::join_all(clusters.into_iter().map(|(name, cluster)| async move {
@@ -104,20 +90,17 @@ pub async fn make(
     }))
     .await;
     let mut planned = Planned::new(source, roster_commit, now);
-    for (name, reached) in read {
-        let result = reached.and_then(|mut reached| {
+    for (name, read) in read {
+        let run = read.and_then(|(mut reached, cluster)| {
             planned.errors.append(&mut reached.refused_keys);
-            let plan = plan::plan(&source.file, &source.roster, name, &reached.observed, now)?;
-            Ok((plan, reached))
-        });
-        match result {
-            Ok((plan, reached)) => {
-                planned.plan.clusters.push(plan);
-                planned.reached.push(reached);
+            let Reached { connection, repository, endpoint: _, certificate_authority, refused_keys: _ } =
+                reached;
+            match plan::plan(&source.roster, name, &repository, &cluster, now) {
+                Ok(plan) => Ok(Target { plan, repository, cluster, connection, certificate_authority }),
+                Err(faults) => Err(words::faults(&source.file, name, &faults)),
             }
-            Err(error) if several => planned.errors.push(error.within(&cluster(name))),
-            Err(error) => planned.errors.push(error),
-        }
+        });
+        planned.take(name, several, run);
     }
     planned
 }
@@ -128,10 +111,11 @@ async fn read(
     name: &ClusterName,
     cluster: &Cluster,
     before: &impl Before,
-) -> Result<Reached> {
+) -> Result<(Reached, SeenCluster)> {
     let reached = connect::reach(source, global, name, cluster).await?;
     before.reading(name, &reached).await?;
-    reached.read(&source.roster.name).await
+    let cluster = reached.read(&source.roster.name).await?;
+    Ok((reached, cluster))
 }
 
 /// What has to happen on a cluster before it is read: apply takes its lock there.
@@ -148,8 +132,4 @@ impl Before for OnlyRead {
     async fn reading(&self, _: &ClusterName, _: &Reached) -> Result<()> {
         Ok(())
     }
-}
-
-fn cluster(name: &ClusterName) -> String {
-    format!("cluster {name}")
 }

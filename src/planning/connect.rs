@@ -1,21 +1,24 @@
 //! The way to a cluster, and what is read there.
 
+use super::cluster_run::known;
 use super::source::{LARGEST_FILE, Source};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, RosterName, hex, sha256};
 use crate::pki;
-use crate::plan::observed::is_ours;
-use crate::plan::{Observed, Unseen};
+use crate::plan::RepositoryState;
+use crate::plan::observed::{Endpoint, SeenCluster, UnseenCluster, is_ours};
 use crate::roster::Cluster;
 
-/// A cluster that was reached and, once [`Reached::read`] has run, read.
+/// A cluster that can be reached, and was not read yet.
 pub struct Reached {
     /// The way there.
     pub connection: Connection,
-    /// What is known of it.
-    pub observed: Observed,
+    /// What the repository knows of it.
+    pub repository: RepositoryState,
+    /// What kubeconfigs hold of it.
+    pub endpoint: Endpoint,
     /// The CA for kubeconfigs.
     pub certificate_authority: Option<Vec<u8>>,
     /// What is wrong with keys that users brought: they get nothing new, everyone else does.
@@ -27,13 +30,13 @@ impl Reached {
     ///
     /// # Errors
     /// A list that failed.
-    pub async fn read(mut self, roster: &RosterName) -> Result<Self> {
-        self.observed.state = cluster::observe(&self.connection).await?;
-        let requests = &self.observed.state.requests;
-        if requests.iter().any(|request| is_ours(&request.labels, roster)) {
-            self.observed.identity = Some(cluster::whoami(&self.connection).await?);
-        }
-        Ok(self)
+    pub async fn read(&self, roster: &RosterName) -> Result<SeenCluster> {
+        let state = cluster::observe(&self.connection).await?;
+        let identity = match state.requests.iter().any(|request| is_ours(&request.labels, roster)) {
+            true => Some(cluster::whoami(&self.connection).await?),
+            false => None,
+        };
+        Ok(SeenCluster { state, identity, endpoint: self.endpoint.clone() })
     }
 }
 
@@ -47,11 +50,10 @@ pub async fn reach(
     name: &ClusterName,
     wanted: &Cluster,
 ) -> Result<Reached> {
-    let mut observed = source.repository(name)?;
-    let refused_keys = source.brought_keys(name, &mut observed);
+    let (repository, refused_keys) = known(source, name)?;
     let connection =
         Connection::open(global.kubeconfig.as_deref(), &wanted.context, global.request_timeout).await?;
-    let certificate_authority = endpoint(source, wanted, Some(&connection), &mut observed)?;
+    let (endpoint, certificate_authority) = endpoint(source, wanted, &connection)?;
     if certificate_authority.is_none() && connection.insecure() {
         return Err(Error::new(format!(
             "cluster `{name}`: context `{}` skips the verification of the server, so its kubeconfigs would have no CA; nothing was planned",
@@ -59,43 +61,41 @@ pub async fn reach(
         ))
         .hint(format!("name the server's CA with `certificateAuthority:` of cluster `{name}` in {}", source.file)));
     }
-    Ok(Reached { connection, observed, certificate_authority, refused_keys })
+    Ok(Reached { connection, repository, endpoint, certificate_authority, refused_keys })
 }
 
-/// What the repository alone knows of a cluster, with what is wrong with keys that users brought.
+/// What kubeconfigs hold of a cluster, with the CA itself: as the roster says, else as certctl's own
+/// kubeconfig does.
 ///
 /// # Errors
-/// Its records are not as certctl wrote them.
-pub fn unreached(source: &Source, name: &ClusterName, wanted: &Cluster) -> Result<(Observed, Vec<Error>)> {
-    let mut observed = source.repository(name)?;
-    let refused_keys = source.brought_keys(name, &mut observed);
-    observed.unseen.insert(Unseen::Cluster);
-    endpoint(source, wanted, None, &mut observed)?;
-    Ok((observed, refused_keys))
-}
-
-/// Notes where kubeconfigs lead and which CA they hold, which is returned: as the roster says, else as
-/// certctl's own kubeconfig does, where that was read.
+/// The CA that the roster names cannot be used.
 pub fn endpoint(
     source: &Source,
     wanted: &Cluster,
-    connection: Option<&Connection>,
-    observed: &mut Observed,
-) -> Result<Option<Vec<u8>>> {
-    match wanted.server.as_deref().or(connection.map(Connection::server)) {
-        Some(server) => observed.server = server.to_owned(),
-        None => drop(observed.unseen.insert(Unseen::Server)),
-    }
-    let authority = match (&wanted.certificate_authority, connection) {
-        (Some(path), _) => Some(certificate_authority(source, wanted, path.as_str())?),
-        (None, Some(connection)) => connection.certificate_authority().map(<[u8]>::to_vec),
-        (None, None) => {
-            observed.unseen.insert(Unseen::CertificateAuthority);
-            None
-        }
+    connection: &Connection,
+) -> Result<(Endpoint, Option<Vec<u8>>)> {
+    let authority = match &wanted.certificate_authority {
+        Some(path) => Some(certificate_authority(source, wanted, path.as_str())?),
+        None => connection.certificate_authority().map(<[u8]>::to_vec),
     };
-    observed.certificate_authority_sha256 = authority.as_ref().map(|ca| hex(&sha256(ca)));
-    Ok(authority)
+    let endpoint = Endpoint {
+        server: wanted.server.as_deref().unwrap_or(connection.server()).to_owned(),
+        certificate_authority_sha256: authority.as_ref().map(|ca| hex(&sha256(ca))),
+    };
+    Ok((endpoint, authority))
+}
+
+/// What the roster alone says of a cluster.
+///
+/// # Errors
+/// The CA that it names cannot be used.
+pub fn unseen(source: &Source, wanted: &Cluster) -> Result<UnseenCluster> {
+    let authority = wanted.certificate_authority.as_ref();
+    let authority = authority.map(|path| certificate_authority(source, wanted, path.as_str())).transpose()?;
+    Ok(UnseenCluster {
+        server: wanted.server.clone(),
+        certificate_authority_sha256: authority.map(|ca| hex(&sha256(&ca))),
+    })
 }
 
 /// The CA that the roster names.

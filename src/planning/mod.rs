@@ -4,6 +4,7 @@
 pub(crate) mod approved_plan;
 pub(crate) mod branch_base;
 pub(crate) mod cluster_locks;
+pub(crate) mod cluster_run;
 pub(crate) mod clusters;
 pub(crate) mod connect;
 mod records;

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::error::{Error, Result, visible_line};
 use crate::model::{ClusterName, CredentialGroup, Invalid, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
-use crate::plan::{BroughtKey, Observed, credentials};
+use crate::plan::{BroughtKey, RepositoryState, credentials};
 use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
 use crate::render::count;
 use crate::roster::{self, Roster};
@@ -19,12 +19,12 @@ impl Source {
     ///
     /// # Errors
     /// Every record that is not as certctl wrote it.
-    pub fn repository(&self, name: &ClusterName) -> Result<Observed> {
-        let mut observed = Observed::default();
+    pub fn repository(&self, name: &ClusterName) -> Result<RepositoryState> {
+        let mut repository = RepositoryState::default();
         let mut errors = Vec::new();
         // Without that folder no credential was ever issued there.
         let folder = format!("access/{name}");
-        let Some(files) = self.files.list(&folder)? else { return Ok(observed) };
+        let Some(files) = self.files.list(&folder)? else { return Ok(repository) };
         for file in files {
             let path = format!("{folder}/{file}");
             let bytes = || (self.files.read(&path, LARGEST_FILE)).map_err(|cause| unreadable(&path, cause));
@@ -42,8 +42,8 @@ impl Source {
                 Ok(None)
             };
             match read_one() {
-                Ok(Some((user, Entry::Record(record)))) => drop(observed.records.insert(user, record)),
-                Ok(Some((user, Entry::Sealed(digest)))) => drop(observed.sealed.insert(user, digest)),
+                Ok(Some((user, Entry::Record(record)))) => drop(repository.records.insert(user, record)),
+                Ok(Some((user, Entry::Sealed(digest)))) => drop(repository.sealed.insert(user, digest)),
                 Ok(None) => {}
                 Err(error) => errors.push(error),
             }
@@ -55,17 +55,17 @@ impl Source {
             errors.push(Error::new(format!("{folder}: {left_out} more errors are not shown")));
         }
         match self.pin(name) {
-            Ok(None) if !observed.records.is_empty() => errors.push(
+            Ok(None) if !repository.records.is_empty() => errors.push(
                 Error::new(format!(
                     "access/{name} holds records but no cluster.yaml, so nobody can tell which cluster they are about; nothing was done"
                 ))
                 .hint(format!("`git log -- access/{name}/cluster.yaml` shows who removed it; restore it from there"))
                 .hint(format!("to begin anew there, `git rm -r access/{name}` and commit: everyone gets new credentials")),
             ),
-            Ok(pin) => observed.pinned_uid = pin.map(|pin| pin.uid),
+            Ok(pin) => repository.pinned_uid = pin.map(|pin| pin.uid),
             Err(error) => errors.push(error),
         }
-        Error::all(errors).map_or(Ok(observed), Err)
+        Error::all(errors).map_or(Ok(repository), Err)
     }
 
     /// One person's record on one cluster; `None` where there is none.
@@ -131,7 +131,7 @@ impl Source {
 
     /// Adds the keys that users of this cluster brought, and says what is wrong with the others: who
     /// brings a wrong one gets nothing new, and holds up nobody else.
-    pub fn brought_keys(&self, name: &ClusterName, observed: &mut Observed) -> Vec<Error> {
+    pub fn brought_keys(&self, name: &ClusterName, repository: &mut RepositoryState) -> Vec<Error> {
         let mut errors = Vec::new();
         for (user_name, user) in self.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
             let Some(path) = &user.csr else { continue };
@@ -142,9 +142,9 @@ impl Source {
                 })
                 .and_then(|bytes| brought_key(user_name, &self.roster, user, &bytes));
             match brought {
-                Ok(brought) => drop(observed.brought_keys.insert(user_name.clone(), brought)),
+                Ok(brought) => drop(repository.brought_keys.insert(user_name.clone(), brought)),
                 Err(error) => {
-                    observed.refused_keys.insert(user_name.clone());
+                    repository.refused_keys.insert(user_name.clone());
                     errors.push(error.placed(&self.file, user.position));
                 }
             }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::words;
+use super::{binding, words};
 use crate::plan::digest::Digested;
-use crate::plan::{ClusterPlan, Plan, Summary};
+use crate::plan::{ClusterChanges, Plan, Summary};
 
 /// What `certctl plan --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -164,7 +164,7 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
             revision: base.revision.clone(),
             commit: base.commit.clone(),
             pending: base.pending,
-            edits: base.edits.clone(),
+            edits: base.roster_changes.iter().map(words::roster_change).collect(),
             notes: base.notes.clone(),
         }),
         clusters: plan.clusters.iter().map(cluster).collect(),
@@ -172,7 +172,7 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
     }
 }
 
-fn cluster(plan: &ClusterPlan) -> ClusterDocument {
+fn cluster(plan: &ClusterChanges) -> ClusterDocument {
     let people = plan.people.iter().map(|action| ActionDocument::Credential {
         action: action.verb().word(),
         user: action.user().to_string(),
@@ -182,12 +182,12 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
         not_after: action.not_after().to_string(),
     });
     let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {
-        action: action.verb().to_string(),
+        action: action.verb.to_string(),
         kind: action.at.kind(),
         name: action.at.name.clone(),
         namespace: action.at.namespace.clone(),
-        role: action.role_text(),
-        diff: action.diff(),
+        role: action.role.clone(),
+        diff: binding::unified(action),
     });
     let cleanups = plan
         .cleanups
@@ -196,21 +196,20 @@ fn cluster(plan: &ClusterPlan) -> ClusterDocument {
     ClusterDocument {
         name: plan.name.to_string(),
         actions: people.chain(bindings).chain(cleanups).collect(),
-        warnings: plan
-            .warnings
-            .iter()
-            .map(|warning| WarningDocument { code: warning.code, message: warning.message.clone() })
+        warnings: words::warnings(&plan.warnings)
+            .into_iter()
+            .map(|(code, message)| WarningDocument { code, message })
             .collect(),
         next_renewal: plan
             .next_renewal
             .as_ref()
             .map(|(at, user)| NextRenewal { at: at.to_string(), user: user.to_string() }),
         unseen: plan
-            .unseen
+            .unknown
             .iter()
-            .map(|unseen| UnseenDocument { code: unseen.code(), what: unseen.to_string() })
+            .map(|unknown| UnseenDocument { code: unknown.code(), what: words::unknown(*unknown).to_owned() })
             .collect(),
-        withdrawn: plan.withdrawn.clone(),
+        withdrawn: plan.withdrawn.iter().map(words::withdrawn).collect(),
     }
 }
 

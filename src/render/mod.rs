@@ -1,5 +1,6 @@
 //! A plan for people and for machines.
 
+pub mod binding;
 pub mod difference;
 pub mod github_workflow_commands;
 pub mod json;

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Style, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::action::CutOff;
-use crate::plan::binding_action::{BindingAction, BindingVerb};
-use crate::plan::{Base, ClusterPlan, CredentialAction, Plan, Summary, Verb};
+use crate::plan::binding_diff::{BindingDiff, BindingVerb};
+use crate::plan::{Base, ClusterChanges, CredentialAction, Plan, Summary, Verb};
 
 /// The whole plan.
 pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
@@ -22,9 +22,11 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
     let _ = writeln!(out, "{}", if plan.is_empty() { nothing(plan).to_owned() } else { headline(plan) });
     if let Some(base) = &plan.base {
         let mut lines = about(base);
-        if !base.edits.is_empty() {
+        if !base.roster_changes.is_empty() {
             lines.push(format!("{ALSO_EDITED}:"));
-            lines.extend(base.edits.iter().map(|edit| format!("  {edit}")));
+            lines.extend(
+                base.roster_changes.iter().map(|change| format!("  {}", words::roster_change(change))),
+            );
         }
         for line in lines {
             let _ = writeln!(out, "{}", visible_line(&line));
@@ -99,14 +101,14 @@ pub fn counts(summary: &Summary) -> Vec<String> {
     parts
 }
 
-fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style: Style) {
-    for warning in &cluster.warnings {
+fn render_cluster(out: &mut String, cluster: &ClusterChanges, now: Timestamp, style: Style) {
+    for (code, message) in words::warnings(&cluster.warnings) {
         let sign = style.paint(colour::WARN, "! warning");
-        let _ = writeln!(out, "  {sign}  {}  [{}]", visible_line(&warning.message), warning.code);
+        let _ = writeln!(out, "  {sign}  {}  [{}]", visible_line(&message), code);
     }
     let (renewals, changes): (Vec<_>, Vec<_>) =
         cluster.people.iter().partition(|action| action.verb() == Verb::Renew);
-    let online = cluster.unseen.is_empty();
+    let online = cluster.unknown.is_empty();
     people(out, "People", &changes, now, style);
     people(out, "Renewals", &renewals, now, style);
     if !cluster.bindings.is_empty() {
@@ -128,8 +130,13 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
     }
     if !cluster.withdrawn.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Not planned any more"));
-        for action in &cluster.withdrawn {
-            let _ = writeln!(out, "    {} {}", style.paint(colour::REMOVE, "-"), visible_line(action));
+        for withdrawn in &cluster.withdrawn {
+            let _ = writeln!(
+                out,
+                "    {} {}",
+                style.paint(colour::REMOVE, "-"),
+                visible_line(&words::withdrawn(withdrawn))
+            );
         }
     }
     if cluster.is_empty() {
@@ -137,8 +144,8 @@ fn render_cluster(out: &mut String, cluster: &ClusterPlan, now: Timestamp, style
     }
     if !online {
         let _ = writeln!(out, "  {}", style.paint(colour::WARN, "Not seen:"));
-        for unseen in &cluster.unseen {
-            let _ = writeln!(out, "    {unseen}");
+        for unknown in &cluster.unknown {
+            let _ = writeln!(out, "    {}", words::unknown(*unknown));
         }
     }
     if let Some((at, user)) = &cluster.next_renewal {
@@ -205,14 +212,14 @@ fn but_for(cut_off: &CutOff) -> String {
     }
 }
 
-fn render_binding(out: &mut String, binding: &BindingAction, style: Style) {
-    let (sign, paint) = match binding.verb() {
+fn render_binding(out: &mut String, binding: &BindingDiff, style: Style) {
+    let (sign, paint) = match binding.verb {
         BindingVerb::Bind => ("+", colour::ADD),
         BindingVerb::Update => ("~", colour::CHANGE),
         BindingVerb::Unbind => ("-", colour::REMOVE),
     };
-    let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb()));
-    let role = format!("to {}", visible_line(&binding.role_text()));
+    let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb));
+    let role = format!("to {}", visible_line(&binding.role));
     let _ = writeln!(out, "    {verb}  {}  {role}", visible_line(&binding.at.to_string()));
     let width = binding.changes.iter().map(|c| c.subject.chars().count()).max().unwrap_or(0).min(80);
     for change in binding.changes.iter().take(MOST_CHANGES) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Ending, Report, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
 use crate::error::Error;
-use crate::plan::{ClusterPlan, CredentialAction};
+use crate::plan::{ClusterChanges, CredentialAction};
 use crate::render::{json, words};
 
 /// What `certctl apply --format json` prints.
@@ -239,7 +239,7 @@ fn document(report: &Report) -> ApplyDocument {
     }
 }
 
-fn cluster(plan: &ClusterPlan, done: Option<(&Outcome, &ClusterOutcome)>) -> ClusterReport {
+fn cluster(plan: &ClusterChanges, done: Option<(&Outcome, &ClusterOutcome)>) -> ClusterReport {
     let unowned = |failure: &&Failure| {
         failure.user.as_ref().is_none_or(|user| plan.people.iter().all(|action| action.user() != user))
     };

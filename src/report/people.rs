@@ -5,7 +5,7 @@ use crate::apply::{ClusterOutcome, Outcome, Published};
 use crate::console::terminal::Terminal;
 use crate::plan::action::CutOff;
 use crate::plan::credentials::CLOCKS_DIFFER;
-use crate::plan::{ClusterPlan, Plan};
+use crate::plan::{ClusterChanges, Plan};
 use crate::render::text::date;
 use crate::render::{colour, count};
 
@@ -37,7 +37,7 @@ pub fn print(plan: &Plan, outcome: &Outcome, proposes: bool, terminal: &Terminal
     note.into_iter().for_each(|note| terminal.say(note));
 }
 
-fn people(cluster: &ClusterPlan, done: &ClusterOutcome, outcome: &Outcome, terminal: &Terminal) {
+fn people(cluster: &ClusterChanges, done: &ClusterOutcome, outcome: &Outcome, terminal: &Terminal) {
     let style = terminal.talk_style();
     let name = &cluster.name;
     let mut cut_off = false;

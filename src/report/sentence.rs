@@ -2,7 +2,7 @@
 
 use super::{Ending, Report};
 use crate::apply::{ClusterOutcome, Published};
-use crate::plan::{ClusterPlan, Verb};
+use crate::plan::{ClusterChanges, Verb};
 use crate::render::{Style, colour, count};
 
 /// As a person reads it on a terminal: an end that wants a look stands out.
@@ -51,7 +51,7 @@ pub fn sentence(report: &Report) -> String {
 }
 
 /// `3 credentials issued, 1 credential revoked, 2 bindings written, 1 FAILED`; nothing for nothing.
-pub fn done<'a>(clusters: impl Iterator<Item = (&'a ClusterPlan, &'a ClusterOutcome)>) -> Vec<String> {
+pub fn done<'a>(clusters: impl Iterator<Item = (&'a ClusterChanges, &'a ClusterOutcome)>) -> Vec<String> {
     let (mut issued, mut revoked, mut written, mut failed) = (0, 0, 0, 0);
     for (plan, done) in clusters {
         let gone = |a: &&crate::plan::CredentialAction| {

@@ -1,10 +1,10 @@
 //! What a branch changes, and what can be said without a cluster.
 
-use certctl::plan::branch_diff::{self, Side};
-use certctl::plan::{Base, Plan, Summary, Unseen, Verb, roster_changes};
+use certctl::plan::{Base, Plan, Side, Summary, Verb, branch_diff, roster_changes};
 use certctl::record::State;
 use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
-use certctl::render::{Style, text};
+use certctl::render::{Style, text, words};
+use certctl::roster::Roster;
 use expect_test::{Expect, expect};
 
 use crate::story::{HEAD, Story, TEAM, ours, request, subject};
@@ -15,16 +15,16 @@ const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developer
 /// The plan of `head` against `base`: two rosters, and records and cluster as each story has them.
 fn against(base: &Story, head: &Story) -> Plan {
     let (old, new) = (base.roster(), head.roster());
-    let base = Side { roster: &old, observed: &base.observed };
-    let head_side = Side { roster: &new, observed: &head.observed };
-    let (changes, pending) = branch_diff::against(&head.plan(), head_side, base, head.now);
+    let base = Side { roster: &old, observed: base.observed() };
+    let head_side = Side { roster: &new, observed: head.observed() };
+    let diff = branch_diff::between(&"prod".parse().expect("a name"), head_side, base, head.now);
     Plan {
-        clusters: vec![changes],
+        clusters: vec![(&diff).into()],
         base: Some(Base {
             revision: "origin/main".into(),
             commit: "3f2a91bc4d5e6f70".into(),
-            pending,
-            edits: roster_changes::between(&old, &new),
+            pending: diff.pending,
+            roster_changes: roster_changes::between(&old, &new),
             notes: Vec::new(),
         }),
         ..head.whole()
@@ -50,8 +50,8 @@ fn busy() -> Story {
     let mut left_over = request("certctl-acme-0", "alice", &[]);
     left_over.labels = ours();
     left_over.requester = "certctl".into();
-    story.observed.identity = Some("certctl".into());
-    story.observed.state.requests.push(left_over);
+    story.cluster.identity = Some("certctl".into());
+    story.cluster.state.requests.push(left_over);
     story
 }
 
@@ -149,7 +149,7 @@ fn who_is_rotated_needs_no_renewal() {
         head.edit("[age1alice]", "[age1alice], generation: 2");
     });
     let cluster = &plan.clusters[0];
-    assert_eq!(cluster.withdrawn, [""; 0]);
+    assert!(cluster.withdrawn.is_empty());
     let actions: Vec<_> =
         cluster.people.iter().map(|action| (action.user().as_str(), action.verb())).collect();
     assert_eq!(actions, [("alice", Verb::Rotate)]);
@@ -195,7 +195,7 @@ fn records_that_only_the_branch_has_are_no_issuance() {
     let mut head = base.clone();
     head.apply();
     let mut there = base.clone();
-    there.observed.state = head.observed.state.clone();
+    there.cluster.state = head.cluster.state.clone();
     let plan = against(&there, &head);
     reads(
         &plan,
@@ -219,12 +219,12 @@ fn records_that_only_the_branch_has_are_no_issuance() {
     );
 }
 
-/// The warnings of a branch that are about trust.
-fn asked(plan: &Plan) -> Vec<&str> {
-    let warnings = plan.clusters[0].warnings.iter();
-    let asked = warnings.filter(|warning| warning.code.ends_with("-edited"));
+/// The warnings of a branch that may hand somebody's access over.
+fn asked(plan: &Plan) -> Vec<String> {
     let comment = markdown::render(plan, Context::default(), LONGEST_COMMENT);
-    let asked: Vec<&str> = asked.map(|warning| warning.message.as_str()).collect();
+    let asked = words::warnings(&plan.clusters[0].warnings).into_iter();
+    let asked: Vec<String> =
+        asked.filter(|(code, _)| code.ends_with("-edited")).map(|(_, message)| message).collect();
     let (dangers, _) = comment.split_once("> [!WARNING]").unwrap_or((&comment, ""));
     assert_eq!(dangers.matches("**Edited:**").count(), asked.len(), "{comment}");
     asked
@@ -365,8 +365,7 @@ fn offline_nothing_is_claimed_of_what_was_not_looked_at() {
     "#]],
     );
     story.edit(BOB, "").edit("{name: prod}", "{name: prod, server: 'https://elsewhere'}");
-    story.observed.unseen.remove(&Unseen::Server);
-    story.observed.server = "https://elsewhere".into();
+    story.unseen.as_mut().expect("it is offline").server = Some("https://elsewhere".into());
     reads(
         &story.whole(),
         expect![[r#"
@@ -387,6 +386,9 @@ fn offline_nothing_is_claimed_of_what_was_not_looked_at() {
 
 #[test]
 fn edits_without_an_action_are_told() {
+    let told = |before: &Roster, after: &Roster| -> Vec<String> {
+        roster_changes::between(before, after).iter().map(words::roster_change).collect()
+    };
     let roster = |text: &str| Story::of(&text.replace(HEAD, "")).roster();
     let body = "safety: {maxRevocations: 25%}
 groups:
@@ -396,7 +398,7 @@ users:
 - {name: bob, recipients: [age1bob], until: 2026-06-01, grants: [{clusterRole: view}]}
 ";
     let old = roster(body);
-    assert_eq!(roster_changes::between(&old, &old), [""; 0]);
+    assert_eq!(told(&old, &old), [""; 0]);
     let mut new = body.to_owned();
     for (from, to) in [
         ("25%", "100%"),
@@ -422,7 +424,7 @@ users:
         user alice: in group sre until: 2026-06-02T00:00:00Z -> 2027-06-02T00:00:00Z
         user bob: until: 2026-06-02T00:00:00Z -> no end
         user bob: ClusterRole view until: no end -> 2026-07-02T00:00:00Z"#]]
-    .assert_eq(&roster_changes::between(&old, &roster(&new)).join("\n"));
+    .assert_eq(&told(&old, &roster(&new)).join("\n"));
 
     let mut moved = Story::of(body);
     moved.edit(
@@ -434,11 +436,8 @@ users:
         cluster prod: server: as in the kubeconfig -> https://x
         cluster prod: signerName: kubernetes.io/kube-apiserver-client -> example.com/s
         cluster stage is new"#]]
-    .assert_eq(&roster_changes::between(&old, &moved.roster()).join("\n"));
-    assert_eq!(
-        roster_changes::between(&moved.roster(), &old).last().map(String::as_str),
-        Some("cluster stage is gone")
-    );
+    .assert_eq(&told(&old, &moved.roster()).join("\n"));
+    assert_eq!(told(&moved.roster(), &old).last().map(String::as_str), Some("cluster stage is gone"));
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //! and the comment stays short enough. Rendered by comrak, which is not ours, with all that it knows.
 
 use certctl::error::Error;
-use certctl::plan::observed::{BindingAt, Subject};
-use certctl::plan::{Base, Cleanup, Plan, Summary, Warning};
+use certctl::plan::changes::Withdrawn;
+use certctl::plan::observed::BindingAt;
+use certctl::plan::roster_changes::{Owner, RosterChange, Setting, Value};
+use certctl::plan::warning::{RequestClaim, Warning};
+use certctl::plan::{Base, Cleanup, Plan, Summary};
 use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
 use proptest::prelude::*;
 
@@ -47,33 +50,36 @@ fn plan_with(text: &str) -> Plan {
     story.binding("certctl:developers:view").subjects.push(subject("User", text));
     let mut plan = story.whole();
     let cluster = &mut plan.clusters[0];
-    for action in &mut cluster.bindings {
-        action.at = BindingAt { namespace: Some(text.into()), name: text.into() };
-        action.unsplit = action.at.clone();
-        action.role = None;
-        for change in &mut action.changes {
+    for binding in &mut cluster.bindings {
+        binding.at = BindingAt { namespace: Some(text.into()), name: text.into() };
+        binding.unsplit = binding.at.clone();
+        binding.role = text.into();
+        for change in &mut binding.changes {
             change.subject = text.into();
         }
-        let observed = action.observed.as_mut().expect("it is there");
-        observed.role_kind = text.into();
-        observed.role_name = text.into();
-        observed.subjects.push(Subject {
-            kind: text.into(),
-            name: text.into(),
-            namespace: Some(text.into()),
-        });
     }
-    cluster.warnings.push(Warning { code: "foreign-csr", message: text.into() });
-    cluster.withdrawn.push(text.into());
+    cluster.warnings.push(planted(text));
+    let action = cluster.people[0].clone();
+    cluster.withdrawn.push(Withdrawn { action, recorded: Vec::new() });
     cluster.cleanups.push(Cleanup::Request { name: text.into(), uid: text.into(), requester: text.into() });
     plan.base = Some(Base {
         revision: text.into(),
         commit: text.into(),
         pending: Summary::default(),
-        edits: vec![text.into()],
+        roster_changes: vec![RosterChange::Setting {
+            of: Owner::Roster,
+            setting: Setting::Context,
+            from: Value::Text(text.into()),
+            to: Value::Text(text.into()),
+        }],
         notes: vec![text.into()],
     });
     plan
+}
+
+fn planted(text: &str) -> Warning {
+    let claim = RequestClaim::Group(text.into());
+    Warning::ForeignRequest { name: text.into(), requester: text.into(), claim }
 }
 
 fn comment_with(text: &str) -> String {
@@ -280,8 +286,7 @@ fn where_almost_nothing_fits_the_dangers_and_the_digest_stay() {
     story.edit("age1alice", "age1mallory");
     let mut plan = story.whole();
     for n in 0..20 {
-        let message = format!("{n} {}", "long ".repeat(100));
-        plan.clusters[0].warnings.push(Warning { code: "foreign-csr", message });
+        plan.clusters[0].warnings.push(planted(&format!("{n} {}", "long ".repeat(100))));
     }
     let digest = story.digest();
     let context = Context { digest: &digest, ..Context::default() };

@@ -180,7 +180,7 @@ fn the_words_of_a_reason_are_no_part_of_it() {
             story.edit(from, to);
         }
         if to.contains("https") {
-            story.observed.server = "https://x".into();
+            story.cluster.endpoint.server = "https://x".into();
             story.edit("name: bob,", "name: bob, clusters: [dev],");
         }
         let plan = story.whole();
@@ -223,7 +223,7 @@ fn what_a_new_certificate_holds_is_part_of_it_field_by_field() {
         if field.contains("another request") {
             edited.brings("carol", b"mallory's", "another request");
         } else if !edited.yaml.contains("csr:") {
-            edited.observed.brought_keys.clear();
+            edited.repository.brought_keys.clear();
         }
         assert_ne!(edited.digest(), reviewed.digest(), "{field}");
         let (before, after) = (digest::digested(&reviewed.whole()), digest::digested(&edited.whole()));

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use certctl::model::{CredentialGroup, CredentialId, KeyType, RoleRef, UserName, hex, sha256};
 use certctl::plan::action::{KeySource, SHORTEST_VALIDITY};
-use certctl::plan::observed::{Binding, BindingAt, Subject};
+use certctl::plan::observed::{Binding, BindingAt, SeenCluster, Subject};
 use certctl::plan::write::Write;
-use certctl::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, Observed, next_record};
+use certctl::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, RepositoryState, next_record};
 use certctl::record::{Credential, Record, State};
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,10 +24,11 @@ pub struct Repository {
     pub pinned_uid: Option<String>,
 }
 
-/// The world: one cluster, a clone (both in `observed`), its remote, and the time.
+/// The world: one cluster, a clone (`repository`), its remote, and the time.
 #[derive(Debug, Clone)]
 pub struct World {
-    pub observed: Observed,
+    pub repository: RepositoryState,
+    pub cluster: SeenCluster,
     pub remote: Repository,
     pub now: Timestamp,
     /// The longest that the signer signs.
@@ -103,10 +104,11 @@ pub struct Course {
 pub type Witness<'a> = dyn FnMut(&World, &World, &Effect) + 'a;
 
 impl World {
-    pub fn new(observed: Observed, now: Timestamp) -> Self {
+    pub fn new(cluster: SeenCluster, now: Timestamp) -> Self {
         let longest = SignedDuration::from_hours(24 * 3650);
         Self {
-            observed,
+            repository: RepositoryState::default(),
+            cluster,
             remote: Repository::default(),
             now,
             longest,
@@ -119,26 +121,26 @@ impl World {
     /// The clone becomes the remote, as in a new checkout.
     pub fn clone_anew(&mut self) {
         let Repository { records, sealed, pinned_uid } = self.remote.clone();
-        (self.observed.records, self.observed.sealed, self.observed.pinned_uid) =
+        (self.repository.records, self.repository.sealed, self.repository.pinned_uid) =
             (records, sealed, pinned_uid);
     }
 
     fn push(&mut self) {
         self.remote = Repository {
-            records: self.observed.records.clone(),
-            sealed: self.observed.sealed.clone(),
-            pinned_uid: self.observed.pinned_uid.clone(),
+            records: self.repository.records.clone(),
+            sealed: self.repository.sealed.clone(),
+            pinned_uid: self.repository.pinned_uid.clone(),
         };
     }
 
     pub fn binding(&self, at: &BindingAt) -> Option<&Binding> {
-        self.observed.state.bindings.iter().find(|binding| binding.at == *at)
+        self.cluster.state.bindings.iter().find(|binding| binding.at == *at)
     }
 
     /// Puts an object as a new version of itself, or as a new one.
     fn put(&mut self, binding: Binding) {
         self.version += 1;
-        let bindings = &mut self.observed.state.bindings;
+        let bindings = &mut self.cluster.state.bindings;
         bindings.retain(|other| other.at != binding.at);
         let uid = if binding.uid.is_empty() { format!("uid-{}", self.version) } else { binding.uid.clone() };
         bindings.push(Binding { uid, resource_version: self.version.to_string(), ..binding });
@@ -168,7 +170,7 @@ impl World {
             Edit::Role => (binding.role_name, binding.uid) = ("admin".into(), String::new()),
             Edit::Unlabel => binding.labels.clear(),
             Edit::Delete => {
-                self.observed.state.bindings.retain(|other| other.at != *at);
+                self.cluster.state.bindings.retain(|other| other.at != *at);
                 return;
             }
         }
@@ -219,9 +221,9 @@ impl Run<'_, '_> {
 
         for cleanup in &plan.cleanups {
             let Cleanup::Request { name, requester, .. } = cleanup else { continue };
-            if Some(requester) == self.world.observed.identity.as_ref() {
+            if Some(requester) == self.world.cluster.identity.as_ref() {
                 let requests = |world: &mut World| {
-                    world.observed.state.requests.retain(|request| request.name != *name);
+                    world.cluster.state.requests.retain(|request| request.name != *name);
                     true
                 };
                 let came = self.attempt(None, Effect::Deleted(name.clone()), requests)?;
@@ -363,7 +365,7 @@ impl Run<'_, '_> {
                 {
                     match write {
                         Write::Set(groups) => world.put(Binding { subjects: subjects(groups), ..found }),
-                        _ => world.observed.state.bindings.retain(|binding| binding.at != action.at),
+                        _ => world.cluster.state.bindings.retain(|binding| binding.at != action.at),
                     }
                     true
                 }
@@ -404,9 +406,9 @@ impl Run<'_, '_> {
         let name = format!("certctl-acme-{serial:08x}");
         let mut asked = request(&name, user.as_str(), &[&group.to_string()]);
         (asked.labels, asked.key) = (ours(), Some(id.clone()));
-        asked.requester = world.observed.identity.clone().unwrap_or_default();
+        asked.requester = world.cluster.identity.clone().unwrap_or_default();
         let ask = |world: &mut World| {
-            world.observed.state.requests.push(asked);
+            world.cluster.state.requests.push(asked);
             true
         };
         if !matches!(self.attempt(None, Effect::Asked(user.clone()), ask)?, Came::Done) {
@@ -414,7 +416,7 @@ impl Run<'_, '_> {
             return Ok(None);
         }
         let sign = |world: &mut World| {
-            let requests = &mut world.observed.state.requests;
+            let requests = &mut world.cluster.state.requests;
             requests
                 .iter_mut()
                 .filter(|request| request.name == name)
@@ -426,7 +428,7 @@ impl Run<'_, '_> {
             self.failed = true;
             return Ok(None);
         }
-        let (now, observed) = (self.world.now, &self.world.observed);
+        let (now, endpoint) = (self.world.now, &self.world.cluster.endpoint);
         // Counted from now, not from the plan.
         let asked_for = issuance
             .not_after_limit
@@ -449,8 +451,8 @@ impl Run<'_, '_> {
             csr_sha256: csr,
             in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
             recipients: issuance.recipients.iter().map(ToString::to_string).collect(),
-            server: observed.server.clone(),
-            certificate_authority_sha256: observed.certificate_authority_sha256.clone(),
+            server: endpoint.server.clone(),
+            certificate_authority_sha256: endpoint.certificate_authority_sha256.clone(),
             sealed_sha256: format!("sealed-{serial}"),
             roster_commit: "0".repeat(40),
             certificate: String::new(),
@@ -459,7 +461,7 @@ impl Run<'_, '_> {
 
     /// Commit and push; whether new credentials may be bound.
     fn record(&mut self, issued: &BTreeMap<UserName, Credential>) -> Result<bool, Crash> {
-        let (plan, mut clone) = (self.plan, self.world.observed.clone());
+        let (plan, mut clone) = (self.plan, self.world.repository.clone());
         for (user, actions) in next_record::touched(plan) {
             let current = clone.records.get(user);
             let new = issued.get(user).cloned();
@@ -478,14 +480,15 @@ impl Run<'_, '_> {
         if plan.pin {
             clone.pinned_uid = Some(plan.uid.clone());
         }
-        let of = |observed: &Observed| {
-            (observed.records.clone(), observed.sealed.clone(), observed.pinned_uid.clone())
+        let of = |repository: &RepositoryState| {
+            (repository.records.clone(), repository.sealed.clone(), repository.pinned_uid.clone())
         };
         let (records, sealed, pinned_uid) = of(&clone);
-        if of(&self.world.observed) != of(&clone) {
+        if of(&self.world.repository) != of(&clone) {
             let commit = |world: &mut World| {
-                let observed = &mut world.observed;
-                (observed.records, observed.sealed, observed.pinned_uid) = (records, sealed, pinned_uid);
+                let repository = &mut world.repository;
+                (repository.records, repository.sealed, repository.pinned_uid) =
+                    (records, sealed, pinned_uid);
                 true
             };
             if !matches!(self.attempt(None, Effect::Committed, commit)?, Came::Done) {
@@ -494,7 +497,7 @@ impl Run<'_, '_> {
             }
         }
         let Repository { records, sealed, pinned_uid } = self.world.remote.clone();
-        if of(&self.world.observed) == (records, sealed, pinned_uid) {
+        if of(&self.world.repository) == (records, sealed, pinned_uid) {
             return Ok(true);
         }
         let push = |world: &mut World| {

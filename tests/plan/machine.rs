@@ -8,7 +8,7 @@ use certctl::model::{CredentialGroup, Recipient, UserName};
 use certctl::plan::observed::{Binding, BindingAt, SigningRequest};
 use certctl::plan::{self, ClusterPlan, Plan, digest};
 use certctl::record::{Credential, State};
-use certctl::render::{Style, text};
+use certctl::render::{Style, text, words};
 use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -170,7 +170,7 @@ impl Machine {
                 self.world.now += SignedDuration::from_mins(*minutes);
                 if *minutes > 60 {
                     // The cluster forgets a request that was signed.
-                    self.world.observed.state.requests.retain(|request| !request.issued);
+                    self.world.cluster.state.requests.retain(|request| !request.issued);
                 }
             }
             H::Edit(number, edit) => {
@@ -181,15 +181,15 @@ impl Machine {
             }
             H::Binding(kind, who) => self.foreign_binding(*kind, who),
             H::Request(kind, who) => self.foreign_request(*kind, who),
-            H::Server(number) => self.world.observed.server = format!("https://{number}.example.com"),
+            H::Server(number) => self.world.cluster.endpoint.server = format!("https://{number}.example.com"),
             H::Longest(days) => self.world.longest = SignedDuration::from_hours(24 * days),
-            H::Identity(who) => self.world.observed.identity = Some((*who).to_owned()),
+            H::Identity(who) => self.world.cluster.identity = Some((*who).to_owned()),
             H::Clone => self.world.clone_anew(),
             H::Apply(course) => self.apply(course),
         }
         self.roster = read(&self.team);
         let brought = PEOPLE.iter().filter_map(|who| Some((who.parse().ok()?, self.team.brought(who)?)));
-        self.world.observed.brought_keys = brought.collect();
+        self.world.repository.brought_keys = brought.collect();
     }
 
     fn change(&mut self, who: &str, change: impl FnOnce(&mut Person)) {
@@ -218,7 +218,7 @@ impl Machine {
         }
         let mut subjects = vec![subject("User", who)];
         subjects.extend(self.world.signed.last().map(|group| subject("Group", &group.to_string())));
-        self.world.observed.state.bindings.push(Binding {
+        self.world.cluster.state.bindings.push(Binding {
             at,
             role_kind: "ClusterRole".into(),
             role_name: "view".into(),
@@ -238,18 +238,18 @@ impl Machine {
             1 => of_another_roster(),
             _ => ours(),
         };
-        self.world.observed.state.requests.retain(|request| request.name != planted.name);
-        self.world.observed.state.requests.push(planted);
+        self.world.cluster.state.requests.retain(|request| request.name != planted.name);
+        self.world.cluster.state.requests.push(planted);
     }
 
     fn plan_of(&self, world: &World) -> Result<ClusterPlan, String> {
         let cluster = "prod".parse().expect("a name");
-        plan::plan("users.yaml", &self.roster, &cluster, &world.observed, world.now)
-            .map_err(|error| error.render(false))
+        plan::plan(&self.roster, &cluster, &world.repository, &world.cluster, world.now)
+            .map_err(|faults| words::faults("users.yaml", &cluster, &faults).render(false))
     }
 
     fn read_as(&self, world: &World) -> Result<(String, String), String> {
-        let clusters = vec![self.plan_of(world)?];
+        let clusters = vec![(&self.plan_of(world)?).into()];
         let plan = Plan {
             roster: self.roster.name.clone(),
             roster_commit: None,
@@ -321,7 +321,7 @@ impl Machine {
             for subject in &binding.subjects {
                 let new = was.is_none_or(|was| !was.subjects.contains(subject));
                 let name = &subject.name;
-                let (group, credential) = recorded(&after.observed.records, name)
+                let (group, credential) = recorded(&after.repository.records, name)
                     .unwrap_or_else(|| panic!("{effect:?} left {name} bound, which no record knows"));
                 self.may_hold(&group, credential, binding, now, effect);
                 if new {
@@ -333,7 +333,7 @@ impl Machine {
                 }
             }
         }
-        for (user, record) in &after.observed.records {
+        for (user, record) in &after.repository.records {
             let active = record.credentials.iter().filter(|c| c.state == State::Active).count();
             assert!(active <= 1, "{user} has {active} active credentials");
         }
@@ -341,7 +341,7 @@ impl Machine {
             // Told without the plan: who has to go has gone, although nothing was issued or recorded yet.
             for binding in &ours {
                 for subject in &binding.subjects {
-                    let (group, credential) = recorded(&after.observed.records, &subject.name)
+                    let (group, credential) = recorded(&after.repository.records, &subject.name)
                         .unwrap_or_else(|| panic!("{} is still bound", subject.name));
                     self.may_hold(&group, credential, binding, now, effect);
                 }
@@ -370,11 +370,11 @@ impl Machine {
         let now = world.now;
         let plan = self.plan_of(world).expect("it was planned before");
         assert!(plan.is_empty(), "something is left to do:\n{}", self.read_as(world).expect("a plan").0);
-        assert_eq!(world.observed.records, world.remote.records, "not pushed");
+        assert_eq!(world.repository.records, world.remote.records, "not pushed");
 
         let mut expected: BTreeMap<BindingAt, (BTreeSet<String>, (&str, &str))> = BTreeMap::new();
         for who in self.team.people.keys().filter(|who| self.team.has(who, now)) {
-            let record = world.observed.records.get(&who.parse().expect("a name"));
+            let record = world.repository.records.get(&who.parse().expect("a name"));
             let credentials = record.map_or(&[][..], |record| &record.credentials);
             let bound: Vec<String> = credentials
                 .iter()
@@ -402,8 +402,8 @@ impl Machine {
     fn the_order_of_lists_says_nothing(&self, said: &Result<(String, String), String>, course: &Course) {
         let mut mixed = self.world.clone();
         let by = |name: &str| certctl::model::sha256(format!("{:?}{name}", course.seed).as_bytes());
-        mixed.observed.state.bindings.sort_by_key(|binding| by(&binding.at.to_string()));
-        mixed.observed.state.requests.sort_by_key(|request| by(&request.name));
+        mixed.cluster.state.bindings.sort_by_key(|binding| by(&binding.at.to_string()));
+        mixed.cluster.state.requests.sort_by_key(|request| by(&request.name));
         assert_eq!(self.read_as(&mixed), *said);
     }
 
@@ -412,7 +412,7 @@ impl Machine {
     /// which counts as an edit.
     fn the_digest_is_not_the_clocks(&self, said: &Result<(String, String), String>, course: &Course) {
         let (Ok((before, monday)), Ok(plan)) = (said, self.plan_of(&self.world)) else { return };
-        let (now, records) = (self.world.now, &self.world.observed.records);
+        let (now, records) = (self.world.now, &self.world.repository.records);
         let changes = plan.bindings.iter().flat_map(|binding| &binding.changes);
         let in_it: BTreeSet<&UserName> = changes
             .filter_map(|change| change.user.as_ref())
@@ -433,7 +433,7 @@ impl Machine {
             let mut ends = inside.filter_map(|(_, until)| *until).chain(person.until);
             ends.any(|until| passes(until) && credentials(&who).iter().any(|c| c.not_after > until))
         });
-        let too_short = plan.warnings.iter().any(|warning| warning.code == "too-short");
+        let too_short = plan.warnings.iter().any(|warning| warning.code() == "too-short");
         if cut_short || too_short || in_it.iter().any(|who| ends(who)) {
             return;
         }
@@ -447,7 +447,7 @@ impl Machine {
         let needed: BTreeSet<BindingAt> =
             PEOPLE.iter().flat_map(|who| self.team.bindings(who, self.world.now).into_keys()).collect();
         let theirs = |binding: &Binding| binding.labels != ours() && needed.contains(&binding.at);
-        self.world.observed.state.bindings.retain(|binding| !theirs(binding));
+        self.world.cluster.state.bindings.retain(|binding| !theirs(binding));
         for person in self.team.people.values_mut() {
             if let Key::Own(key, _) = &mut person.key {
                 *key += 100;
@@ -471,12 +471,12 @@ fn of_another_roster() -> BTreeMap<String, String> {
 
 /// The bindings that are ours, or those that are not.
 fn bindings(world: &World, are_ours: bool) -> Vec<&Binding> {
-    world.observed.state.bindings.iter().filter(|binding| (binding.labels == ours()) == are_ours).collect()
+    world.cluster.state.bindings.iter().filter(|binding| (binding.labels == ours()) == are_ours).collect()
 }
 
 fn requests_of_others(world: &World) -> Vec<&SigningRequest> {
-    let me = world.observed.identity.as_ref();
-    world.observed.state.requests.iter().filter(|request| Some(&request.requester) != me).collect()
+    let me = world.cluster.identity.as_ref();
+    world.cluster.state.requests.iter().filter(|request| Some(&request.requester) != me).collect()
 }
 
 fn recorded<'r>(

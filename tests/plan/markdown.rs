@@ -2,7 +2,7 @@
 
 use certctl::error::Error;
 use certctl::model::Position;
-use certctl::plan::{Plan, safety};
+use certctl::plan::Plan;
 use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
 use expect_test::{Expect, expect};
 
@@ -171,7 +171,7 @@ fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
     let mut story = Story::applied(TEAM);
     story.wait("25d");
     story.edit("[age1bob], groups: [developers]", "[age1bob], groups: [developers], until: 2026-02-01");
-    story.observed.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
+    story.cluster.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
     story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
     let failed = Error::new("user `dana` has no recipient, so nothing could be sealed to them")
         .placed("users.yaml", Position { line: 14, column: 5 })
@@ -224,7 +224,7 @@ fn what_apply_would_refuse_is_said() {
     let mut story = Story::applied("users:\n- {name: root, recipients: [age1x], protected: true}\n");
     story.edit("protected: true", "protected: true, until: 2020-01-01");
     let plan = story.whole();
-    let refused = safety::check(&story.roster(), &plan, None).expect_err("protected");
+    let refused = story.refusal(None).expect("protected");
     let text = markdown::render(&plan, Context { refused: Some(&refused), ..context() }, LONGEST_COMMENT);
     expect![[r#"
         ### certctl: 1 to revoke

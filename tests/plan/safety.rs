@@ -1,5 +1,3 @@
-use certctl::plan::safety;
-
 use crate::story::Story;
 
 fn team(n: usize) -> String {
@@ -11,7 +9,7 @@ fn team(n: usize) -> String {
 fn rails(before: usize, left: usize, safety: &str, acknowledged: Option<usize>) -> Result<(), String> {
     let mut story = Story::applied(&team(before));
     story.yaml = Story::of(&(safety.to_owned() + &team(left))).yaml;
-    safety::check(&story.roster(), &story.whole(), acknowledged).map_err(|e| e.render(false))
+    story.refusal(acknowledged).map_or(Ok(()), |refused| Err(refused.render(false)))
 }
 
 #[test]
@@ -43,9 +41,9 @@ fn small_teams_are_not_nagged_and_the_limit_is_the_last_that_passes() {
 fn a_roster_without_users_is_no_wish() {
     let mut story = Story::applied(&team(2));
     story.yaml = Story::of("users: []\n").yaml;
-    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("nobody left");
+    let refused = story.refusal(None).expect("nobody left");
     assert!(refused.message().contains("the roster has no users"));
-    assert!(safety::check(&story.roster(), &story.whole(), Some(2)).is_ok());
+    assert!(story.refusal(Some(2)).is_none());
 }
 
 #[test]
@@ -55,15 +53,15 @@ fn a_protected_user_is_never_revoked_by_the_way() {
     );
     story.edit("clusters: [{name: prod}]", "clusters: [{name: prod}, {name: stage}]");
     story.edit("protected: true", "protected: true, clusters: [stage]");
-    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("protected");
+    let refused = story.refusal(None).expect("protected");
     assert!(refused.message().contains("`root` is protected"), "{refused}");
-    assert!(safety::check(&story.roster(), &story.whole(), Some(1)).is_ok());
+    assert!(story.refusal(Some(1)).is_none());
 }
 
 #[test]
 fn an_acknowledgement_for_nothing_is_refused() {
     let story = Story::applied(&team(2));
-    assert!(safety::check(&story.roster(), &story.whole(), Some(1)).is_err());
+    assert!(story.refusal(Some(1)).is_some());
 }
 
 #[test]
@@ -80,7 +78,7 @@ fn what_the_clock_ends_is_not_counted_and_does_not_change_the_digest() {
     story.edit("[age1x], until", "[age1x], generation: 2, until");
     assert_ne!(story.digest(), empty);
     story.edit("generation: 2, ", "").wait("300d");
-    assert!(safety::check(&story.roster(), &story.whole(), None).is_ok());
+    assert!(story.refusal(None).is_none());
     assert_eq!(story.digest(), empty);
 }
 
@@ -92,12 +90,12 @@ fn an_until_that_someone_moved_into_the_past_is_a_revocation_like_any_other() {
     let empty = story.digest();
     story.yaml = story.yaml.replace("[age1x]", "[age1x], until: 2020-01-01");
     assert_ne!(story.digest(), empty);
-    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("too many");
+    let refused = story.refusal(None).expect("too many");
     assert!(refused.message().contains("12 of 12"), "{refused}");
 
     let mut story = Story::applied("users:\n- {name: root, recipients: [age1x], protected: true}\n");
     story.edit("[age1x]", "[age1x], until: 2020-01-01");
-    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("protected");
+    let refused = story.refusal(None).expect("protected");
     assert!(refused.message().contains("`root` is protected"), "{refused}");
 }
 
@@ -108,7 +106,7 @@ fn whoever_is_protected_stays_so_when_their_line_is_gone() {
     story.edit("name: root, recipients: [age1x]", "name: root, recipients: [age1x], protected: true").apply();
     assert!(story.plan().is_empty(), "the record has noted it");
     story.edit("- {name: root, recipients: [age1x], protected: true}\n", "");
-    let refused = safety::check(&story.roster(), &story.whole(), None).expect_err("protected");
+    let refused = story.refusal(None).expect("protected");
     assert!(refused.message().contains("`root` is protected"), "{refused}");
-    assert!(safety::check(&story.roster(), &story.whole(), Some(1)).is_ok());
+    assert!(story.refusal(Some(1)).is_none());
 }

@@ -23,11 +23,11 @@ fn stories() -> Vec<Story> {
     let mut drifted = Story::applied(TEAM);
     drifted.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
     let mut planted = Story::applied(TEAM);
-    planted.observed.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
+    planted.cluster.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
     let mut left_over = Story::applied(TEAM);
     let mut ours_in_flight = request("certctl-acme-0", "alice", &[]);
     ours_in_flight.labels = ours();
-    left_over.observed.state.requests.push(ours_in_flight);
+    left_over.cluster.state.requests.push(ours_in_flight);
     vec![
         Story::applied(TEAM),
         Story::of(TEAM),

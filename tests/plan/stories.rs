@@ -1,4 +1,5 @@
 use certctl::plan::Verb;
+use certctl::render::binding;
 use expect_test::{Expect, expect};
 
 use crate::story::{Story, TEAM, ours, request, subject};
@@ -121,7 +122,7 @@ fn the_last_one_leaves_and_the_bindings_go() {
     "#]],
     );
     story.apply();
-    assert!(story.observed.state.bindings.is_empty());
+    assert!(story.cluster.state.bindings.is_empty());
 }
 
 #[test]
@@ -392,7 +393,7 @@ fn nobody_looked_for_months() {
 #[test]
 fn a_server_that_moved_needs_new_kubeconfigs_but_cuts_nobody_off() {
     let mut story = Story::applied(TEAM);
-    story.observed.server = "https://new.example.com:6443".into();
+    story.cluster.endpoint.server = "https://new.example.com:6443".into();
     let old = story.bound("alice");
     story.apply();
     assert!(story.bound("alice").is_superset(&old));
@@ -511,7 +512,8 @@ fn drift_is_repaired() {
         Digest: sha256:0
     "#]],
     );
-    let diff = story.plan().bindings.iter().map(|b| b.diff()).collect::<Vec<_>>().join("\n");
+    let diff =
+        story.plan().bindings.iter().map(|b| binding::unified(&b.diff())).collect::<Vec<_>>().join("\n");
     expect![[r#"
         --- ClusterRoleBinding certctl:developers:view in the cluster
         +++ by the roster
@@ -557,7 +559,7 @@ fn what_the_cluster_lacks_is_named_at_its_place() {
 #[test]
 fn another_cluster_behind_the_name_is_refused() {
     let mut story = Story::applied(TEAM);
-    story.observed.state.uid = "uid-other".into();
+    story.cluster.state.uid = "uid-other".into();
     reads(
         &story,
         expect![[r#"
@@ -576,9 +578,9 @@ fn foreign_things_are_named_and_left_alone() {
     theirs.labels.clear();
     theirs.at.name = "theirs".into();
     theirs.subjects = vec![subject("Group", &credential), subject("User", "bob")];
-    story.observed.state.bindings.push(theirs);
-    story.observed.state.requests.push(request("planted", "alice", &["whatever"]));
-    story.observed.state.requests.push(request("grouped", "zoe", &["certctl:zoe:0000000000000000"]));
+    story.cluster.state.bindings.push(theirs);
+    story.cluster.state.requests.push(request("planted", "alice", &["whatever"]));
+    story.cluster.state.requests.push(request("grouped", "zoe", &["certctl:zoe:0000000000000000"]));
     reads(
         &story,
         expect![[r#"
@@ -622,7 +624,7 @@ fn a_group_in_the_certificate_is_warned_about_twice() {
     theirs.labels.clear();
     theirs.at.name = "legacy".into();
     theirs.subjects = vec![subject("Group", "developers")];
-    story.observed.state.bindings.push(theirs);
+    story.cluster.state.bindings.push(theirs);
     story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
     reads(
         &story,
@@ -647,8 +649,8 @@ fn a_group_in_the_certificate_is_warned_about_twice() {
 #[test]
 fn a_sealed_file_that_is_not_ours_is_named() {
     let mut story = Story::applied(TEAM);
-    story.observed.sealed.insert("alice".parse().expect("a name"), "other".into());
-    story.observed.sealed.remove(&"bob".parse().expect("a name"));
+    story.repository.sealed.insert("alice".parse().expect("a name"), "other".into());
+    story.repository.sealed.remove(&"bob".parse().expect("a name"));
     reads(
         &story,
         expect![[r#"
@@ -669,7 +671,7 @@ fn a_request_left_by_an_interrupted_run_is_cleaned_up() {
     let mut left = request("certctl-acme-00", "alice", &["certctl:alice:0000000000000000"]);
     left.labels = ours();
     left.requester = "certctl".into();
-    story.observed.state.requests.push(left);
+    story.cluster.state.requests.push(left);
     reads(
         &story,
         expect![[r#"
@@ -694,14 +696,14 @@ fn past_500_subjects_a_binding_is_split_and_nobody_loses_access_on_the_way() {
         format!("groups: [{{name: all, grants: [{{clusterRole: view}}]}}]\nusers:\n{users}")
     };
     let mut story = Story::applied(&team(500));
-    assert_eq!(story.observed.state.bindings.len(), 1);
+    assert_eq!(story.cluster.state.bindings.len(), 1);
     story.yaml = Story::of(&team(1100)).yaml;
     let plan = story.plan();
     let old = plan.bindings.iter().find(|b| b.at.name == "certctl:all:view").expect("the old one");
     assert!(old.goes_last && old.reduced.is_none(), "it goes only when the parts hold everyone");
     story.apply();
-    assert!(story.observed.state.bindings.iter().all(|b| b.subjects.len() <= 500));
-    assert_eq!(story.observed.state.bindings.iter().map(|b| b.subjects.len()).sum::<usize>(), 1100);
+    assert!(story.cluster.state.bindings.iter().all(|b| b.subjects.len() <= 500));
+    assert_eq!(story.cluster.state.bindings.iter().map(|b| b.subjects.len()).sum::<usize>(), 1100);
     assert!(story.plan().is_empty());
 }
 
@@ -711,7 +713,7 @@ fn the_request_of_a_credential_that_is_forgotten_goes_with_it() {
     let mut issued = request("certctl-acme-00", "alice", &[]);
     (issued.labels, issued.requester, issued.issued) = (ours(), "certctl".into(), true);
     issued.key = Some(story.record("alice")[0].id.clone());
-    story.observed.state.requests.push(issued);
+    story.cluster.state.requests.push(issued);
     assert!(story.plan().is_empty());
     story.wait("11m");
     let cleanups = story.plan().cleanups;
@@ -737,7 +739,7 @@ fn a_request_dressed_up_as_ours_is_named_and_not_cleaned_up() {
     stolen.name = "certctl-acme-13".into();
     stolen.organizations = vec![format!("certctl:alice:{id}")];
     stolen.key = Some(certctl::model::CredentialId::of_public_key(b"mallory's"));
-    story.observed.state.requests = vec![dressed, another_roster, done, stolen];
+    story.cluster.state.requests = vec![dressed, another_roster, done, stolen];
     reads(
         &story,
         expect![[r#"
@@ -863,7 +865,7 @@ fn a_roleref_that_was_changed_is_in_the_plan_and_in_its_digest() {
         text.contains("- roleRef ClusterRole admin") && text.contains("+ roleRef ClusterRole view"),
         "{text}"
     );
-    let diff = story.plan().bindings[0].diff();
+    let diff = binding::unified(&story.plan().bindings[0].diff());
     assert!(diff.contains("-roleRef: ClusterRole admin\n+roleRef: ClusterRole view\n"), "{diff}");
     assert_ne!(story.digest(), empty);
 }
@@ -907,7 +909,7 @@ fn a_name_from_the_cluster_cannot_forge_a_line_of_the_plan() {
     let forged = "evil\n\nNothing to do: the clusters are as the roster says.\u{1b}[2J";
     story.binding("certctl:developers:view").subjects.push(subject("User", forged));
     assert!(!story.text().contains("\nNothing to do"), "{}", story.text());
-    assert!(!story.plan().bindings[0].diff().contains("\nNothing to do"));
+    assert!(!binding::unified(&story.plan().bindings[0].diff()).contains("\nNothing to do"));
 }
 
 #[test]
@@ -918,7 +920,7 @@ fn a_planted_request_is_named_after_it_was_signed_too() {
     planted.labels = ours();
     planted.labels.insert("certctl.dev/roster".into(), "other".into());
     planted.issued = true;
-    story.observed.state.requests.push(planted);
+    story.cluster.state.requests.push(planted);
     assert!(story.text().contains("[foreign-csr]"), "{}", story.text());
 }
 
@@ -932,7 +934,7 @@ fn a_key_that_was_sealed_cannot_be_brought() {
     );
     let brought =
         certctl::plan::BroughtKey { id: made.id, csr_sha256: "sha".into(), request: "request".into() };
-    story.observed.brought_keys.insert("alice".parse().expect("a name"), brought);
+    story.repository.brought_keys.insert("alice".parse().expect("a name"), brought);
     assert!(story.text().contains("whose key certctl made"), "{}", story.text());
 }
 
@@ -944,7 +946,7 @@ fn whoever_brings_a_wrong_key_holds_up_nobody_else() {
         "{name: alice, csr: alice.csr, recipients: [age1alice]",
     );
     story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
-    story.observed.refused_keys.insert("alice".parse().expect("a name"));
+    story.repository.refused_keys.insert("alice".parse().expect("a name"));
     let alice = story.bound("alice");
     let plan = story.plan();
     assert_eq!(plan.people.len(), 1);

@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
+use certctl::error::Error;
 use certctl::model::{CredentialId, Recipient, UserName};
 use certctl::plan::observed::{
-    Binding, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SigningRequest, Subject,
+    Binding, ClusterState, Endpoint, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster, SigningRequest,
+    Subject, UnseenCluster,
 };
-use certctl::plan::{self, ClusterPlan, Observed, Plan, Unseen};
+use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
 use certctl::record::Credential;
-use certctl::render::{Style, text};
+use certctl::render::{Style, text, words};
 use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
 
@@ -19,6 +21,8 @@ use crate::executor::{Course, End, World};
 #[derive(Clone)]
 pub struct Story {
     pub yaml: String,
+    /// Where nobody asks the cluster: what the roster says of it.
+    pub unseen: Option<UnseenCluster>,
     world: World,
 }
 
@@ -60,16 +64,14 @@ impl Story {
             namespaces: names(&["default", "kube-system", "shop", "staging"]),
             cluster_roles: names(&["view", "edit", "admin", "cluster-admin"]),
             roles: BTreeSet::from([("shop".into(), "deployer".into())]),
-            ..ClusterState::default()
+            bindings: Vec::new(),
+            requests: Vec::new(),
         };
-        let observed = Observed {
-            state,
-            server: "https://prod.example.com:6443".into(),
-            identity: Some("certctl".into()),
-            ..Observed::default()
-        };
+        let server = "https://prod.example.com:6443".into();
+        let endpoint = Endpoint { server, certificate_authority_sha256: None };
+        let cluster = SeenCluster { state, identity: Some("certctl".into()), endpoint };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
-        Self { yaml: format!("{HEAD}{body}"), world: World::new(observed, now) }
+        Self { yaml: format!("{HEAD}{body}"), unseen: None, world: World::new(cluster, now) }
     }
 
     pub fn applied(body: &str) -> Self {
@@ -80,10 +82,7 @@ impl Story {
 
     /// The same records, and no cluster to ask.
     pub fn offline(&mut self) -> &mut Self {
-        self.observed.state = ClusterState::default();
-        self.observed.server = String::new();
-        self.observed.certificate_authority_sha256 = None;
-        self.observed.unseen = [Unseen::Cluster, Unseen::Server, Unseen::CertificateAuthority].into();
+        self.unseen = Some(UnseenCluster { server: None, certificate_authority_sha256: None });
         self
     }
 
@@ -100,7 +99,7 @@ impl Story {
             csr_sha256: request.into(),
             request: request.into(),
         };
-        self.observed.brought_keys.insert(user.parse().expect("a name"), brought);
+        self.repository.brought_keys.insert(user.parse().expect("a name"), brought);
         self
     }
 
@@ -121,11 +120,26 @@ impl Story {
 
     pub fn try_plan(&self) -> Result<ClusterPlan, String> {
         let name = "prod".parse().expect("a name");
-        plan::plan("users.yaml", &self.roster(), &name, &self.observed, self.now).map_err(|e| e.render(false))
+        plan::plan(&self.roster(), &name, &self.repository, &self.cluster, self.now)
+            .map_err(|faults| words::faults("users.yaml", &name, &faults).render(false))
     }
 
     pub fn plan(&self) -> ClusterPlan {
         self.try_plan().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn changes(&self) -> ClusterChanges {
+        let Some(unseen) = &self.unseen else { return (&self.plan()).into() };
+        let name = "prod".parse().expect("a name");
+        let plan = plan::plan_offline(&self.roster(), &name, &self.repository, unseen, self.now);
+        (&plan.expect("it can be planned")).into()
+    }
+
+    pub fn observed(&self) -> Observed<'_> {
+        match &self.unseen {
+            Some(unseen) => Observed::unseen(&self.repository, unseen),
+            None => Observed::seen(&self.repository, &self.cluster),
+        }
     }
 
     pub fn whole(&self) -> Plan {
@@ -134,14 +148,20 @@ impl Story {
             roster: roster.name,
             roster_commit: None,
             now: self.now,
-            clusters: vec![self.plan()],
+            clusters: vec![self.changes()],
             base: None,
         }
     }
 
+    /// Why apply would refuse it.
+    pub fn refusal(&self, acknowledged: Option<usize>) -> Option<Error> {
+        let refusal = safety::check(&self.roster(), &self.whole(), acknowledged).err();
+        refusal.map(|refusal| words::refusal(&refusal))
+    }
+
     pub fn text(&self) -> String {
-        match self.try_plan() {
-            Ok(_) => text::render(&self.whole(), "sha256:0", Style::default()),
+        match self.unseen.is_some().then_some(()).map_or_else(|| self.try_plan().map(drop), Ok) {
+            Ok(()) => text::render(&self.whole(), "sha256:0", Style::default()),
             Err(error) => error,
         }
     }
@@ -155,13 +175,13 @@ impl Story {
         let plan = self.plan();
         let end = self.world.apply(&plan, &Course::default(), &mut |_, _, _| {});
         assert_eq!(end, End::Done);
-        self.observed.state.requests.clear();
+        self.cluster.state.requests.clear();
         self
     }
 
     pub fn bound(&self, user: &str) -> BTreeSet<String> {
         let mine = format!("certctl:{user}:");
-        let bindings = self.observed.state.bindings.iter();
+        let bindings = self.cluster.state.bindings.iter();
         bindings
             .flat_map(|b| &b.subjects)
             .map(|s| s.name.clone())
@@ -172,16 +192,16 @@ impl Story {
     /// To be edited by hand, as a record in a branch can be.
     pub fn credentials(&mut self, user: &str) -> &mut Vec<Credential> {
         let user: UserName = user.parse().expect("a name");
-        &mut self.world.observed.records.get_mut(&user).expect("a record").credentials
+        &mut self.world.repository.records.get_mut(&user).expect("a record").credentials
     }
 
     pub fn record(&self, user: &str) -> &[Credential] {
         let user: UserName = user.parse().expect("a name");
-        self.observed.records.get(&user).map_or(&[], |record| &record.credentials)
+        self.repository.records.get(&user).map_or(&[], |record| &record.credentials)
     }
 
     pub fn binding(&mut self, name: &str) -> &mut Binding {
-        self.observed.state.bindings.iter_mut().find(|b| b.at.name == name).expect("a binding")
+        self.cluster.state.bindings.iter_mut().find(|b| b.at.name == name).expect("a binding")
     }
 }
 

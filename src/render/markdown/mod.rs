@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use super::text::{self, date, span};
 use super::{count, grouped, noun, words};
 use crate::error::Error;
-use crate::plan::binding_action::{BindingAction, BindingVerb};
-use crate::plan::{ClusterPlan, CredentialAction, Plan, Verb};
+use crate::plan::binding_diff::{BindingDiff, BindingVerb};
+use crate::plan::{ClusterChanges, CredentialAction, Plan, Verb};
 use cut::{Rank, Section};
 use value::{code, prose};
 
@@ -131,7 +131,7 @@ fn bottom(plan: &Plan, digest: &str) -> String {
     format!("\nDigest{whole}: {}\n", code(digest))
 }
 
-fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section> {
+fn sections(index: usize, cluster: &ClusterChanges, now: Timestamp) -> Vec<Section> {
     // What the clock renews changes nobody's rights; what else is renewed, someone asked for.
     let (renewals, mut people): (Vec<_>, Vec<_>) = cluster
         .people
@@ -149,7 +149,8 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
     let bindings = cluster.bindings.iter().map(binding).collect();
     let left_overs =
         cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&words::cleanup(cleanup))));
-    let withdrawn = cluster.withdrawn.iter().map(|action| format!("- {}\n", prose(action)));
+    let withdrawn =
+        cluster.withdrawn.iter().map(words::withdrawn).map(|said| format!("- {}\n", prose(&said)));
     let renewed = format!("{}; who has one keeps it until it expires", count(renewals.len(), "renewal"));
     let (first, others) = people.split_at(people.len().min(MOST_PEOPLE));
     [
@@ -202,12 +203,12 @@ fn sections(index: usize, cluster: &ClusterPlan, now: Timestamp) -> Vec<Section>
 
 /// What else a branch changes in the roster.
 fn edits(index: usize, plan: &Plan) -> Option<Section> {
-    let edits = &plan.base.as_ref()?.edits;
+    let edits = &plan.base.as_ref()?.roster_changes;
     (!edits.is_empty()).then(|| Section {
         rank: Rank::Edits,
         cluster: index,
         head: "\n".to_owned(),
-        items: edits.iter().map(|edit| format!("- {}\n", prose(edit))).collect(),
+        items: edits.iter().map(words::roster_change).map(|edit| format!("- {}\n", prose(&edit))).collect(),
         noun: ("edit", "edits"),
         more: LINE,
         tail: "",
@@ -215,9 +216,9 @@ fn edits(index: usize, plan: &Plan) -> Option<Section> {
 }
 
 /// What is left to credentials that are cut off, where there are any.
-fn left(cluster: &ClusterPlan) -> &'static str {
+fn left(cluster: &ClusterChanges) -> &'static str {
     match cluster.people.iter().any(|action| action.cut_off().is_some()) {
-        true if cluster.unseen.is_empty() => {
+        true if cluster.unknown.is_empty() => {
             "\nRevoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.\n"
         }
         true => {
@@ -276,8 +277,8 @@ fn row(action: &CredentialAction, now: Timestamp) -> String {
 }
 
 /// `3 bindings to write: 1 new, 2 changed`.
-fn bindings_summary(cluster: &ClusterPlan) -> String {
-    let of = |verb| cluster.bindings.iter().filter(|binding| binding.verb() == verb).count();
+fn bindings_summary(cluster: &ClusterChanges) -> String {
+    let of = |verb| cluster.bindings.iter().filter(|binding| binding.verb == verb).count();
     let parts = [
         (of(BindingVerb::Bind), "new"),
         (of(BindingVerb::Update), "changed"),
@@ -288,7 +289,7 @@ fn bindings_summary(cluster: &ClusterPlan) -> String {
     format!("{} to write: {}", count(cluster.bindings.len(), "binding"), parts.join(", "))
 }
 
-fn binding(action: &BindingAction) -> String {
+fn binding(action: &BindingDiff) -> String {
     let sign = |joins| if joins { '+' } else { '-' };
     let changes = action.changes.iter().take(MOST_CHANGES);
     let width = changes.clone().map(|change| change.subject.chars().count()).max().unwrap_or(0).min(80);
@@ -305,10 +306,10 @@ fn binding(action: &BindingAction) -> String {
     let place = at.namespace.as_ref().map_or(String::new(), |namespace| format!(" in {}", code(namespace)));
     format!(
         "\n**{}** {} {}{place} to {}\n\n{}",
-        action.verb(),
+        action.verb,
         at.kind(),
         code(&at.name),
-        code(&action.role_text()),
+        code(&action.role),
         value::diff(&lines)
     )
 }

@@ -8,7 +8,8 @@ use super::value::{code, prose};
 use super::{Context, grouped, noun};
 use crate::error::Error;
 use crate::plan::access_transfer::AccessTransfer;
-use crate::plan::{Plan, Unseen, digest, takeover};
+use crate::plan::{Plan, Unknown, Warning, digest};
+use crate::render::words;
 
 /// The role that may do everything, as a plan names it.
 const FULL_CONTROL: &str = "ClusterRole cluster-admin";
@@ -41,10 +42,10 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
     };
     lines.extend(handed_over("Recipients change", &|transfer| transfer.recipients()));
     lines.extend(handed_over("Another key is brought", &|transfer| transfer.key));
-    let mut edited: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut edited: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for cluster in &plan.clusters {
-        for warning in cluster.warnings.iter().filter(|warning| takeover::CODES.contains(&warning.code)) {
-            edited.entry(&warning.message).or_default().insert(cluster.name.as_str());
+        for warning in cluster.warnings.iter().filter(|warning| warning.is_takeover()) {
+            edited.entry(words::warning(warning)).or_default().insert(cluster.name.as_str());
         }
     }
     let several = plan.clusters.len() > 1;
@@ -83,17 +84,25 @@ pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String
 /// What else is worth a look, the worst first: `> [!WARNING]`.
 pub(super) fn warnings(plan: &Plan) -> String {
     let several = plan.clusters.len() > 1;
-    let all =
-        plan.clusters.iter().flat_map(|cluster| cluster.warnings.iter().map(move |w| (&cluster.name, w)));
     // Said above already, in fewer words.
-    const SAID: [&str; 3] = ["recipient-changed", "key-changed", "in-certificate"];
-    let said = |code| SAID.contains(&code) || takeover::CODES.contains(&code);
-    let mut found: Vec<_> = all.filter(|(_, warning)| !said(warning.code)).collect();
-    let mild = |code: &str| code == "until-soon";
-    found.sort_by_key(|(_, warning)| mild(warning.code));
-    let lines = found.iter().take(MOST_LINES).map(|(cluster, warning)| {
-        let on = if several { format!("on {}: ", code(cluster.as_str())) } else { String::new() };
-        format!("{on}{} ({})", line(&warning.message), code(warning.code))
+    let is_said = |warning: &Warning| {
+        let in_brief = matches!(
+            warning,
+            Warning::RecipientChanged { .. } | Warning::KeyChanged { .. } | Warning::InCertificate { .. }
+        );
+        in_brief || warning.is_takeover()
+    };
+    let mut found = Vec::new();
+    for cluster in &plan.clusters {
+        let rest: Vec<Warning> = cluster.warnings.iter().filter(|of| !is_said(of)).cloned().collect();
+        let told = words::warnings(&rest).into_iter();
+        found.extend(told.map(|(code, message)| (&cluster.name, code, message)));
+    }
+    let is_mild = |code: &str| code == "until-soon";
+    found.sort_by_key(|(_, code, _)| is_mild(code));
+    let lines = found.iter().take(MOST_LINES).map(|(cluster, code, message)| {
+        let on = if several { format!("on {}: ", self::code(cluster.as_str())) } else { String::new() };
+        format!("{on}{} ({})", line(message), self::code(code))
     });
     let lines = lines.chain(more(found.len().saturating_sub(MOST_LINES), "warning", "warnings"));
     boxed("WARNING", lines.collect(), LARGEST_BOX)
@@ -101,19 +110,19 @@ pub(super) fn warnings(plan: &Plan) -> String {
 
 /// What was not looked at: `> [!IMPORTANT]`.
 pub(super) fn unseen(plan: &Plan) -> String {
-    let mut clusters: BTreeMap<Unseen, BTreeSet<&str>> = BTreeMap::new();
+    let mut clusters: BTreeMap<Unknown, BTreeSet<&str>> = BTreeMap::new();
     for cluster in &plan.clusters {
-        for unseen in &cluster.unseen {
-            clusters.entry(*unseen).or_default().insert(cluster.name.as_str());
+        for unknown in &cluster.unknown {
+            clusters.entry(*unknown).or_default().insert(cluster.name.as_str());
         }
     }
     if clusters.is_empty() {
         return String::new();
     }
     let mut lines = vec!["No cluster was asked. Not known:".to_owned()];
-    lines.extend(clusters.into_iter().map(|(unseen, on)| {
+    lines.extend(clusters.into_iter().map(|(unknown, on)| {
         let on = if on.len() == plan.clusters.len() { String::new() } else { format!(" (of {})", names(on)) };
-        format!("- {}{on}", prose(&unseen.to_string()))
+        format!("- {}{on}", prose(words::unknown(unknown)))
     }));
     format!("\n> [!IMPORTANT]\n> {}\n", lines.join("\n> "))
 }

@@ -1,10 +1,20 @@
 //! The words of a plan: what its codes and data say in English. No decision and no digest reads them.
 
+mod faults;
+mod refusal;
+mod roster_changes;
+mod warnings;
+
 use crate::model::KeyType;
 use crate::plan::change::ChangeReason;
+use crate::plan::changes::Withdrawn;
 use crate::plan::cleanup::Cleanup;
 use crate::plan::credentials::Leaving;
-use crate::plan::{CredentialAction, Reason};
+use crate::plan::{CredentialAction, Reason, Unknown};
+pub use faults::{fault, faults};
+pub use refusal::refusal;
+pub use roster_changes::roster_change;
+pub use warnings::{warning, warnings};
 
 /// Why a credential is issued, replaced or revoked.
 pub fn reason(reason: &Reason) -> String {
@@ -84,5 +94,25 @@ pub fn cleanup(cleanup: &Cleanup) -> String {
         Cleanup::Request { name, uid: _, requester } => format!(
             "CertificateSigningRequest {name} by {requester} has no living record: left by an interrupted apply, or one is running now"
         ),
+    }
+}
+
+/// What is planned at the base and not with a branch: `issue carol (new on the roster)`.
+pub fn withdrawn(withdrawn: &Withdrawn) -> String {
+    let Withdrawn { action, recorded } = withdrawn;
+    let recorded: String = recorded.iter().map(|id| format!("; this branch records {id}")).collect();
+    format!("{} {} ({}){recorded}", action.verb(), action.user(), why(action))
+}
+
+/// What was not looked at.
+pub fn unknown(unknown: Unknown) -> &'static str {
+    match unknown {
+        Unknown::Cluster => {
+            "what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist"
+        }
+        Unknown::Server => "the server address, which the roster leaves to certctl's kubeconfig",
+        Unknown::CertificateAuthority => {
+            "the certificate authority, which the roster leaves to certctl's kubeconfig"
+        }
     }
 }

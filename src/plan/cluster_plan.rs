@@ -1,0 +1,77 @@
+//! What is to be done on one cluster: a plan that can be applied, and what can be said without the cluster.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::action::CredentialAction;
+use super::binding_action::BindingAction;
+use super::cleanup::Cleanup;
+use super::observed::Unknown;
+use super::warning::Warning;
+use crate::model::{ClusterName, UserName};
+
+/// What would be done on one cluster that was read. Only this can be applied:
+///
+/// ```
+/// use certctl::{apply::Target, plan::ClusterPlan};
+/// fn target(plan: ClusterPlan, target: Target) -> Target {
+///     Target { plan, ..target }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClusterPlan {
+    /// The roster's name for it.
+    pub name: ClusterName,
+    /// Its identity.
+    pub uid: String,
+    /// Whether this run pins that identity in `access/<cluster>/cluster.yaml`.
+    pub pin: bool,
+    /// Credentials, by user.
+    pub people: Vec<CredentialAction>,
+    /// Bindings, by name.
+    pub bindings: Vec<BindingAction>,
+    /// What is left over from earlier.
+    pub cleanups: Vec<Cleanup>,
+    /// What certctl will not change.
+    pub warnings: Vec<Warning>,
+    /// When the next credential falls due for renewal, and whose.
+    pub next_renewal: Option<(Timestamp, UserName)>,
+    /// Active credentials before this plan: what the safety limit is a share of.
+    pub active: usize,
+}
+
+impl ClusterPlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.bindings.is_empty() && self.cleanups.is_empty()
+    }
+}
+
+/// What roster and records decide of a cluster that was not read. It cannot be applied:
+///
+/// ```compile_fail,E0308
+/// use certctl::{apply::Target, plan::OfflinePlan};
+/// fn target(plan: OfflinePlan, target: Target) -> Target {
+///     Target { plan, ..target }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct OfflinePlan {
+    /// The roster's name for it.
+    pub name: ClusterName,
+    /// The identity that its records are about.
+    pub pinned_uid: Option<String>,
+    /// Credentials, by user.
+    pub people: Vec<CredentialAction>,
+    /// What is left over in the records.
+    pub cleanups: Vec<Cleanup>,
+    /// What certctl will not change.
+    pub warnings: Vec<Warning>,
+    /// When the next credential falls due for renewal, and whose.
+    pub next_renewal: Option<(Timestamp, UserName)>,
+    /// Active credentials before this plan: what the safety limit is a share of.
+    pub active: usize,
+    /// What was not looked at.
+    pub unknown: BTreeSet<Unknown>,
+}

@@ -1,0 +1,185 @@
+//! Something to look at: a code and its data. Its words are in `render`.
+
+use jiff::Timestamp;
+
+use super::observed::BindingAt;
+use crate::model::{CredentialId, GroupName, RoleRef, UserName};
+
+/// What an administrator should know, and certctl will not change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Warning {
+    /// A credential that is cut off keeps access through a binding of others.
+    AccessRemains {
+        /// Whose.
+        user: UserName,
+        /// Which.
+        credential: CredentialId,
+        /// Until when it authenticates.
+        not_after: Timestamp,
+        /// Through which binding.
+        through: BindingAt,
+        /// What that names: `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        subject: String,
+    },
+    /// A binding that is not ours names a credential group.
+    ForeignBindingOfCredential {
+        /// Which.
+        at: BindingAt,
+        /// The group.
+        group: String,
+    },
+    /// A binding that is not ours names a user of the roster.
+    ForeignBindingOfUser {
+        /// Which.
+        at: BindingAt,
+        /// The user.
+        user: String,
+    },
+    /// A CertificateSigningRequest asks for what is ours to give.
+    ForeignRequest {
+        /// Its name.
+        name: String,
+        /// Who made it.
+        requester: String,
+        /// What it asks for.
+        claim: RequestClaim,
+    },
+    /// A CertificateSigningRequest has our labels, and another identity made it.
+    MislabelledRequest {
+        /// Its name.
+        name: String,
+        /// Who made it.
+        requester: String,
+        /// What it asks for, if that is ours to give.
+        claim: Option<RequestClaim>,
+        /// Who certctl is there.
+        identity: Option<String>,
+    },
+    /// A group goes into a certificate, where nothing can revoke it.
+    InCertificate {
+        /// Whose certificate.
+        user: UserName,
+        /// Which group.
+        group: GroupName,
+        /// Until when it is valid.
+        not_after: Timestamp,
+    },
+    /// The new credential is for a key that the last one was not for.
+    KeyChanged {
+        /// Whose.
+        user: UserName,
+    },
+    /// A branch brings a key that its base does not bring.
+    KeyEdited {
+        /// Whose.
+        user: UserName,
+    },
+    /// The new credential is sealed to others than the last one.
+    RecipientChanged {
+        /// Whose.
+        user: UserName,
+    },
+    /// By a branch, someone's recipients are others than at its base.
+    RecipientEdited {
+        /// Whose.
+        user: UserName,
+    },
+    /// A branch has a record that no apply would have made of that at its base.
+    RecordEdited {
+        /// Whose.
+        user: UserName,
+        /// Which credential.
+        credential: CredentialId,
+        /// What became of it.
+        edit: RecordEdit,
+    },
+    /// A sealed kubeconfig is not the one that certctl wrote.
+    SealedChanged {
+        /// Whose.
+        user: UserName,
+        /// Where it lies.
+        file: String,
+    },
+    /// A sealed kubeconfig is gone.
+    SealedMissing {
+        /// Whose.
+        user: UserName,
+        /// Where it lay.
+        file: String,
+    },
+    /// Access ends too soon for a certificate.
+    TooShort {
+        /// Whose.
+        user: UserName,
+        /// When.
+        until: Timestamp,
+    },
+    /// Something ends within the week.
+    UntilSoon {
+        /// What.
+        ending: Ending,
+        /// When.
+        until: Timestamp,
+    },
+}
+
+/// What a CertificateSigningRequest asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RequestClaim {
+    /// To be a user of the roster.
+    User(UserName),
+    /// A credential group.
+    Group(String),
+}
+
+/// What became of a record in a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordEdit {
+    /// It is gone, before the credential has expired.
+    Forgotten,
+    /// The credential was revoked, and is not any more.
+    Revived,
+    /// It says something else.
+    Changed,
+}
+
+/// What ends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// All of someone's access.
+    Access(UserName),
+    /// A membership.
+    Membership(UserName, GroupName),
+    /// A personal grant.
+    PersonalGrant(UserName, RoleRef),
+    /// A group's grant.
+    GroupGrant(GroupName, RoleRef),
+}
+
+impl Warning {
+    /// Stable, for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AccessRemains { .. } => "access-remains",
+            Self::ForeignBindingOfCredential { .. } | Self::ForeignBindingOfUser { .. } => "foreign-binding",
+            Self::ForeignRequest { .. } | Self::MislabelledRequest { .. } => "foreign-csr",
+            Self::InCertificate { .. } => "in-certificate",
+            Self::KeyChanged { .. } => "key-changed",
+            Self::KeyEdited { .. } => "key-edited",
+            Self::RecipientChanged { .. } => "recipient-changed",
+            Self::RecipientEdited { .. } => "recipient-edited",
+            Self::RecordEdited { .. } => "record-edited",
+            Self::SealedChanged { .. } => "sealed-changed",
+            Self::SealedMissing { .. } => "sealed-missing",
+            Self::TooShort { .. } => "too-short",
+            Self::UntilSoon { .. } => "until-soon",
+        }
+    }
+
+    /// Whether a branch may hand somebody's access over, and no action says so.
+    pub fn is_takeover(&self) -> bool {
+        matches!(self, Self::KeyEdited { .. } | Self::RecipientEdited { .. } | Self::RecordEdited { .. })
+    }
+}

@@ -1,0 +1,125 @@
+//! One cluster on its way through a command: what it was planned from, the plan, and the way there.
+
+use jiff::Timestamp;
+
+use super::connect;
+use super::source::Source;
+use crate::apply::Target;
+use crate::error::{Error, Result};
+use crate::model::ClusterName;
+use crate::plan::observed::{Observed, SeenCluster, UnseenCluster};
+use crate::plan::{self, BranchDiff, ClusterChanges, OfflinePlan, RepositoryState, Side, branch_diff};
+use crate::render::words;
+use crate::roster::Cluster;
+
+/// A cluster that was planned.
+pub trait ClusterRun {
+    /// Which.
+    fn name(&self) -> &ClusterName;
+
+    /// What is planned, to be shown.
+    fn changes(&self) -> ClusterChanges;
+
+    /// What is planned with the roster and the records of `head`, from which this was planned, and not
+    /// with those of `base`.
+    ///
+    /// # Errors
+    /// The records of the base are not as certctl wrote them.
+    fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff>;
+}
+
+impl ClusterRun for Target {
+    fn name(&self) -> &ClusterName {
+        &self.plan.name
+    }
+
+    fn changes(&self) -> ClusterChanges {
+        (&self.plan).into()
+    }
+
+    fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff> {
+        let (repository, cluster) = seen_at(base, self)?;
+        let observed = Observed::seen(&self.repository, &self.cluster);
+        let head = Side { roster: &head.roster, observed };
+        let base = Side { roster: &base.roster, observed: Observed::seen(&repository, &cluster) };
+        Ok(branch_diff::between(self.name(), head, base, now))
+    }
+}
+
+/// A cluster that was planned without asking it.
+pub struct OfflineRun {
+    plan: OfflinePlan,
+    repository: RepositoryState,
+    cluster: UnseenCluster,
+}
+
+impl OfflineRun {
+    /// Plans it; what is wrong with keys that users brought is added to `errors`.
+    ///
+    /// # Errors
+    /// Its records are not as certctl wrote them, or nothing can be planned.
+    pub fn plan(
+        source: &Source,
+        name: &ClusterName,
+        wanted: &Cluster,
+        now: Timestamp,
+        errors: &mut Vec<Error>,
+    ) -> Result<Self> {
+        let (repository, mut refused_keys) = known(source, name)?;
+        let cluster = connect::unseen(source, wanted)?;
+        errors.append(&mut refused_keys);
+        let plan = plan::plan_offline(&source.roster, name, &repository, &cluster, now);
+        match plan {
+            Ok(plan) => Ok(Self { plan, repository, cluster }),
+            Err(faults) => Err(words::faults(&source.file, name, &faults)),
+        }
+    }
+}
+
+impl ClusterRun for OfflineRun {
+    fn name(&self) -> &ClusterName {
+        &self.plan.name
+    }
+
+    fn changes(&self) -> ClusterChanges {
+        (&self.plan).into()
+    }
+
+    fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff> {
+        let name = self.name();
+        let (repository, _) = known(base, name)?;
+        let cluster = match base.roster.clusters.get(name) {
+            Some(wanted) => connect::unseen(base, wanted)?,
+            None => self.cluster.clone(),
+        };
+        let observed = Observed::unseen(&self.repository, &self.cluster);
+        let head = Side { roster: &head.roster, observed };
+        let base = Side { roster: &base.roster, observed: Observed::unseen(&repository, &cluster) };
+        Ok(branch_diff::between(name, head, base, now))
+    }
+}
+
+/// What the repository knows of a cluster, with what is wrong with keys that users brought.
+///
+/// # Errors
+/// Its records are not as certctl wrote them.
+pub fn known(source: &Source, name: &ClusterName) -> Result<(RepositoryState, Vec<Error>)> {
+    let mut repository = source.repository(name)?;
+    let refused_keys = source.brought_keys(name, &mut repository);
+    Ok((repository, refused_keys))
+}
+
+/// The cluster as it is now, and what another commit knows of it. Who brings a wrong key there gets
+/// nothing new there.
+///
+/// # Errors
+/// The records there are not as certctl wrote them.
+pub fn seen_at(there: &Source, run: &Target) -> Result<(RepositoryState, SeenCluster)> {
+    let name = &run.plan.name;
+    let (repository, _) = known(there, name)?;
+    let endpoint = match there.roster.clusters.get(name) {
+        Some(wanted) => connect::endpoint(there, wanted, &run.connection)?.0,
+        None => run.cluster.endpoint.clone(),
+    };
+    Ok((repository, SeenCluster { endpoint, ..run.cluster.clone() }))
+}

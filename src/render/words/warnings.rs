@@ -1,0 +1,88 @@
+//! What an administrator should know, in words.
+
+use crate::plan::warning::{Ending, RecordEdit, RequestClaim, Warning};
+
+/// Each with its code, in the order in which they are shown.
+pub fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
+    let mut told: Vec<_> = warnings.iter().map(|of| (of.code(), warning(of))).collect();
+    told.sort();
+    told
+}
+
+/// One warning, as a sentence.
+pub fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::AccessRemains { user, credential, not_after, through, kind, subject } => format!(
+            "{user}'s credential {credential} keeps access until {not_after} through {through}, which names {kind} `{subject}`"
+        ),
+        Warning::ForeignBindingOfCredential { at, group } => {
+            format!("{at} is not ours and names {group}; revoking will not touch it")
+        }
+        Warning::ForeignBindingOfUser { at, user } => format!(
+            "{at} is not ours and names user {user}; every certificate of theirs keeps these rights, revoked ones too"
+        ),
+        Warning::ForeignRequest { name, requester, claim } => format!(
+            "CertificateSigningRequest {name} by {requester} claims {}; it is not ours, do not approve it",
+            request_claim(claim)
+        ),
+        Warning::MislabelledRequest { name, requester, claim, identity } => {
+            let claims =
+                claim.as_ref().map_or(String::new(), |claim| format!(", claims {}", request_claim(claim)));
+            let me = identity.as_deref().unwrap_or("certctl");
+            format!(
+                "CertificateSigningRequest {name} has our labels{claims}, and was made by {requester}, not by {me}; \
+                 do not approve it: it is planted, or that identity's apply left it and cleans it up"
+            )
+        }
+        Warning::InCertificate { user, group, not_after } => format!(
+            "{user}'s new certificate will hold O={group}, which cannot be revoked before {not_after}"
+        ),
+        Warning::KeyChanged { user } | Warning::KeyEdited { user } => format!(
+            "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
+        ),
+        Warning::RecipientChanged { user } => format!(
+            "{user}'s recipients changed: whoever holds the new key gets {user}'s access; make sure that {user} asked for it"
+        ),
+        Warning::RecipientEdited { user } => format!(
+            "{user}'s recipients are edited: whoever holds the new key gets {user}'s access, now or with the next \
+             certificate; make sure that {user} asked for it"
+        ),
+        Warning::RecordEdited { user, credential, edit } => {
+            format!("{user}'s credential {credential} {}", record_edit(*edit))
+        }
+        Warning::SealedChanged { user, file } => format!(
+            "{file} is not the file that certctl wrote; {user} must not use it: `git log -- {file}`, then `certctl rotate {user}`"
+        ),
+        Warning::SealedMissing { user, file } => format!(
+            "{file} is gone, so {user} cannot decrypt; restore it from git, or `certctl rotate {user}`"
+        ),
+        Warning::TooShort { user, until } => format!(
+            "{user}'s access ends at {until}, too soon for a certificate (10 minutes is the least); none is issued"
+        ),
+        Warning::UntilSoon { ending, until } => match ending {
+            Ending::Access(user) => format!("{user}'s access ends at {until}"),
+            Ending::Membership(user, group) => format!("{user} leaves group {group} at {until}"),
+            Ending::PersonalGrant(user, role) => format!("{user}'s {role} ends at {until}"),
+            Ending::GroupGrant(group, role) => format!("group {group}'s {role} ends at {until}"),
+        },
+    }
+}
+
+fn request_claim(claim: &RequestClaim) -> String {
+    match claim {
+        RequestClaim::User(user) => format!("user {user}"),
+        RequestClaim::Group(group) => format!("group {group}"),
+    }
+}
+
+fn record_edit(edit: RecordEdit) -> &'static str {
+    match edit {
+        RecordEdit::Forgotten => "is gone from the record and has not expired: no apply forgets it by then",
+        RecordEdit::Revived => {
+            "was revoked, and an edit of the record lets it in again: whoever holds it gets the access back"
+        }
+        RecordEdit::Changed => {
+            "is recorded otherwise than before, and not as an apply would: the record was edited"
+        }
+    }
+}
