@@ -12,9 +12,9 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     let mut errors: Vec<Error> = source.refuse_forgotten_clusters().err().into_iter().collect();
     let mut records = 0;
     for (name, _) in source.clusters(global) {
-        match source.repository(name) {
-            Ok(mut repository) => {
-                errors.extend(source.brought_keys(name, &mut repository));
+        match source.known(name) {
+            Ok((repository, refused_keys)) => {
+                errors.extend(refused_keys);
                 records += repository.records.len();
             }
             Err(error) => errors.push(error),

@@ -148,17 +148,14 @@ pub(super) fn references(roster: &Roster, state: &ClusterState, desired: &Desire
     let mut missing = Vec::new();
     let mut missing_namespaces = BTreeSet::new();
     for (key, at) in &desired.positions {
-        match &key.namespace {
-            Some(namespace) if !state.namespaces.contains(namespace.as_str()) => {
-                if missing_namespaces.insert((at, namespace)) {
-                    let (namespace, grantee) = (namespace.clone(), key.grantee.clone());
-                    missing.push((*at, Fault::MissingNamespace { namespace, grantee, at: *at }));
-                }
+        let namespace = key.namespace.as_ref();
+        if let Some(namespace) = namespace.filter(|name| !state.namespaces.contains(name.as_str())) {
+            if missing_namespaces.insert((at, namespace)) {
+                let (namespace, grantee) = (namespace.clone(), key.grantee.clone());
+                missing.push((*at, Fault::MissingNamespace { namespace, grantee, at: *at }));
             }
-            _ if is_role_missing(state, key) => {
-                missing.push((*at, Fault::MissingRole { key: key.clone(), at: *at }));
-            }
-            _ => {}
+        } else if is_role_missing(state, key) {
+            missing.push((*at, Fault::MissingRole { key: key.clone(), at: *at }));
         }
     }
     missing.sort_by_key(|(at, _)| *at);

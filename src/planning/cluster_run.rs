@@ -65,7 +65,7 @@ impl OfflineRun {
         now: Timestamp,
         errors: &mut Vec<Error>,
     ) -> Result<Self> {
-        let (repository, mut refused_keys) = known(source, name)?;
+        let (repository, mut refused_keys) = source.known(name)?;
         let cluster = connect::unseen(source, wanted)?;
         errors.append(&mut refused_keys);
         let plan = plan::plan_offline(&source.roster, name, &repository, &cluster, now);
@@ -87,7 +87,7 @@ impl ClusterRun for OfflineRun {
 
     fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff> {
         let name = self.name();
-        let (repository, _) = known(base, name)?;
+        let (repository, _) = base.known(name)?;
         let cluster = match base.roster.clusters.get(name) {
             Some(wanted) => connect::unseen(base, wanted)?,
             None => self.cluster.clone(),
@@ -99,16 +99,6 @@ impl ClusterRun for OfflineRun {
     }
 }
 
-/// What the repository knows of a cluster, with what is wrong with keys that users brought.
-///
-/// # Errors
-/// Its records are not as certctl wrote them.
-pub fn known(source: &Source, name: &ClusterName) -> Result<(RepositoryState, Vec<Error>)> {
-    let mut repository = source.repository(name)?;
-    let refused_keys = source.brought_keys(name, &mut repository);
-    Ok((repository, refused_keys))
-}
-
 /// The cluster as it is now, and what another commit knows of it. Who brings a wrong key there gets
 /// nothing new there.
 ///
@@ -116,7 +106,7 @@ pub fn known(source: &Source, name: &ClusterName) -> Result<(RepositoryState, Ve
 /// The records there are not as certctl wrote them.
 pub fn seen_at(there: &Source, run: &Target) -> Result<(RepositoryState, SeenCluster)> {
     let name = &run.plan.name;
-    let (repository, _) = known(there, name)?;
+    let (repository, _) = there.known(name)?;
     let endpoint = match there.roster.clusters.get(name) {
         Some(wanted) => connect::endpoint(there, wanted, &run.connection)?.0,
         None => run.cluster.endpoint.clone(),

@@ -1,6 +1,5 @@
 //! The way to a cluster, and what is read there.
 
-use super::cluster_run::known;
 use super::source::{LARGEST_FILE, Source};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
@@ -50,7 +49,7 @@ pub async fn reach(
     name: &ClusterName,
     wanted: &Cluster,
 ) -> Result<Reached> {
-    let (repository, refused_keys) = known(source, name)?;
+    let (repository, refused_keys) = source.known(name)?;
     let connection =
         Connection::open(global.kubeconfig.as_deref(), &wanted.context, global.request_timeout).await?;
     let (endpoint, certificate_authority) = endpoint(source, wanted, &connection)?;

@@ -15,6 +15,16 @@ use crate::roster::{self, Roster};
 const ERRORS_SHOWN: usize = 1_000;
 
 impl Source {
+    /// Everything that the repository knows of one cluster, with what is wrong with keys that users brought.
+    ///
+    /// # Errors
+    /// Every record that is not as certctl wrote it.
+    pub fn known(&self, name: &ClusterName) -> Result<(RepositoryState, Vec<Error>)> {
+        let mut repository = self.repository(name)?;
+        let refused_keys = self.brought_keys(name, &mut repository);
+        Ok((repository, refused_keys))
+    }
+
     /// Everything that the repository knows of one cluster.
     ///
     /// # Errors
@@ -131,7 +141,7 @@ impl Source {
 
     /// Adds the keys that users of this cluster brought, and says what is wrong with the others: who
     /// brings a wrong one gets nothing new, and holds up nobody else.
-    pub fn brought_keys(&self, name: &ClusterName, repository: &mut RepositoryState) -> Vec<Error> {
+    fn brought_keys(&self, name: &ClusterName, repository: &mut RepositoryState) -> Vec<Error> {
         let mut errors = Vec::new();
         for (user_name, user) in self.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
             let Some(path) = &user.csr else { continue };
