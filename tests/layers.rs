@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("render", &[]),
     ("interrupt", &[]),
     ("init", &[]),
-    ("cluster", &["interrupt"]),
+    ("cluster", &["interrupt", "pki"]),
     ("pki", &[]),
     ("seal", &[]),
     ("repo", &[]),

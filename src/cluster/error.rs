@@ -138,6 +138,8 @@ enum Handshake {
     UnknownIssuer,
     OtherName,
     NotValidNow,
+    CaAsServer,
+    Version1,
     NoTls,
     Other,
 }
@@ -151,6 +153,10 @@ impl Handshake {
                 Self::OtherName
             } else if why.contains("expired") || why.contains("not valid yet") {
                 Self::NotValidNow
+            } else if why.contains("CaUsedAsEndEntity") {
+                Self::CaAsServer
+            } else if why.contains("UnsupportedCertVersion") {
+                Self::Version1
             } else {
                 Self::Other
             });
@@ -184,6 +190,16 @@ fn unconnected(context: &str, server: &str, cause: String) -> Explanation {
         ),
         Some(Handshake::NotValidNow) => {
             "renew the API server's certificate (`kubeadm certs check-expiration` shows it), or set this machine's clock"
+                .to_owned()
+        }
+        Some(Handshake::CaAsServer) => {
+            "the API server shows the certificate of a CA as its own: give it one that this CA issued, with \
+             `basicConstraints=CA:FALSE`, and leave the CA's in the kubeconfig"
+                .to_owned()
+        }
+        Some(Handshake::Version1) => {
+            "the API server's certificate is of X.509 version 1: issue it again as version 3, with its names in \
+             `subjectAltName`"
                 .to_owned()
         }
         Some(Handshake::NoTls) => {
@@ -441,6 +457,8 @@ mod tests {
                 "tls-server-name",
             ),
             ("invalid peer certificate: certificate expired: verification time 1", "clock"),
+            ("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))", "CA:FALSE"),
+            ("invalid peer certificate: Other(OtherError(UnsupportedCertVersion))", "version 3"),
             ("received corrupt message of type InvalidContentType", "does not speak TLS"),
             ("received fatal alert: ProtocolVersion", "same handshake"),
         ] {

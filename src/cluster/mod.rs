@@ -9,7 +9,9 @@
 
 mod ask;
 mod call;
+mod certificates;
 mod connect;
+mod context;
 mod convert;
 mod csr;
 mod error;

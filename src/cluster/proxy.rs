@@ -1,51 +1,110 @@
-//! Which servers are asked without the proxy that the environment names.
+//! Which proxy a server is asked through, by kubectl's rules (golang.org/x/net/http/httpproxy).
 //!
-//! kube takes `HTTPS_PROXY` for every cluster and compares `NO_PROXY` with the proxy's own address.
-//! This compares it with the server's, as kubectl does (golang.org/x/net/http/httpproxy), and never
-//! sends a request for this machine itself through a proxy.
+//! `HTTPS_PROXY`, or `HTTP_PROXY` for a server without TLS, unless `NO_PROXY` names the server; each
+//! also in lower case. This machine itself is never asked through a proxy that the environment names.
+//! kube's own reading is not used: it compares `NO_PROXY` with the address of the proxy.
 
 use std::net::IpAddr;
 
-use kube::Config;
+use http::Uri;
 
-/// Takes the proxy out of a configuration whose server is to be asked directly.
-pub(super) fn honour_no_proxy(config: &mut Config) {
-    let list = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default();
-    let direct = config
-        .cluster_url
-        .host()
-        .is_some_and(|host| is_direct(host, config.cluster_url.port_u16().unwrap_or(443), &list));
-    if direct {
-        config.proxy_url = None;
+/// The proxy variables of the environment.
+#[derive(Debug, Default)]
+pub(super) struct ProxyVariables {
+    https: String,
+    http: String,
+    exceptions: String,
+}
+
+impl ProxyVariables {
+    /// Those of this process.
+    pub(super) fn from_environment() -> Self {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: [&str; 2]| {
+            names.into_iter().filter_map(&variable).find(|value| !value.is_empty()).unwrap_or_default()
+        };
+        Self {
+            https: first(["HTTPS_PROXY", "https_proxy"]),
+            http: first(["HTTP_PROXY", "http_proxy"]),
+            exceptions: first(["NO_PROXY", "no_proxy"]),
+        }
+    }
+
+    /// The proxy to ask `server` through; `None` asks it directly.
+    ///
+    /// # Errors
+    /// The variable's value is no address; it is not repeated, since it may hold a password.
+    pub(super) fn proxy_of(&self, server: &Uri) -> Result<Option<Uri>, String> {
+        let tls = server.scheme_str() != Some("http");
+        let (name, proxy) = if tls { ("HTTPS_PROXY", &self.https) } else { ("HTTP_PROXY", &self.http) };
+        let port = server.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        if proxy.is_empty() || server.host().is_none_or(|host| is_direct(host, port, &self.exceptions)) {
+            return Ok(None);
+        }
+        parse(proxy).map(Some).ok_or_else(|| format!("{name} holds no address of a proxy"))
     }
 }
 
-fn is_direct(host: &str, port: u16, list: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
-    let address: Option<IpAddr> = host.parse().ok();
+/// The address of a proxy; one without a scheme is spoken to in HTTP, as Go does.
+pub(super) fn parse(address: &str) -> Option<Uri> {
+    let whole = |text: &str| {
+        text.parse::<Uri>()
+            .ok()
+            .filter(|uri| uri.scheme().is_some() && uri.host().is_some_and(|h| !h.is_empty()))
+    };
+    whole(address).or_else(|| whole(&format!("http://{address}")))
+}
+
+fn is_direct(host: &str, port: u16, exceptions: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return true;
     }
-    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-        let entry = entry.to_ascii_lowercase();
-        if entry == "*" {
-            return true;
+    exceptions
+        .split(',')
+        .map(|entry| entry.trim().to_ascii_lowercase())
+        .any(|entry| names(&entry, &host, address, port))
+}
+
+/// Whether one entry of `NO_PROXY` names the host.
+fn names(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    if let Some((network, bits)) = entry.split_once('/') {
+        return address.is_some_and(|address| contains(network, bits, address));
+    }
+    let (name, only) = split_port(entry);
+    if only.is_some_and(|only| only.parse() != Ok(port)) {
+        return false;
+    }
+    if let Ok(one) = name.parse::<IpAddr>() {
+        return address == Some(one.to_canonical());
+    }
+    let domain = name.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(name);
+    match domain.strip_prefix('.') {
+        Some(parent) => is_below(host, parent),
+        None => !domain.is_empty() && (host == domain || is_below(host, domain)),
+    }
+}
+
+/// `host:port` or `[address]:port`; an IPv6 address alone has no port.
+fn split_port(entry: &str) -> (&str, Option<&str>) {
+    match entry.rsplit_once(':') {
+        Some((name, port)) if name.starts_with('[') && name.ends_with(']') => {
+            (&name[1..name.len() - 1], Some(port))
         }
-        if let Some((network, bits)) = entry.split_once('/') {
-            return address.is_some_and(|address| contains(network, bits, address));
-        }
-        if entry.parse::<IpAddr>().is_ok() {
-            return entry.parse().ok() == address;
-        }
-        let entry = match entry.rsplit_once(':') {
-            Some((name, number)) if number.parse() == Ok(port) => name,
-            Some(_) => return false,
-            None => &entry,
-        };
-        let domain = entry.trim_start_matches('*').trim_start_matches('.');
-        let below = host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        below || (host == domain && !entry.starts_with(['.', '*']))
-    })
+        Some((name, port)) if !name.contains(':') => (name, Some(port)),
+        _ => (entry, None),
+    }
+}
+
+fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// Whether a network in CIDR notation holds an address of the same family.
@@ -70,30 +129,87 @@ mod tests {
         for (host, list) in [
             ("localhost", ""),
             ("127.0.0.1", ""),
+            ("127.8.8.8", ""),
             ("[::1]", ""),
+            ("[::ffff:127.0.0.1]", ""),
             ("prod.example.com", "example.com"),
+            ("PROD.example.com", "Example.COM"),
             ("example.com", "example.com"),
             ("prod.example.com", ".example.com"),
             ("prod.example.com", "a, *.example.com"),
             ("prod.example.com", "example.com:6443"),
+            ("prod.example.com", "example.com,"),
+            ("prod.example.com", ",, example.com"),
             ("10.1.2.3", "10.0.0.0/8"),
             ("10.1.2.3", "10.1.2.3"),
+            ("10.1.2.3", "10.1.2.3:6443"),
             ("10.1.2.3", "0.0.0.0/0"),
-            ("fd00::1", "fd00::/8"),
+            ("[::ffff:10.1.2.3]", "10.0.0.0/8"),
+            ("[fd00::1]", "fd00::/8"),
+            ("[fd00::1]", "fd00::1"),
+            ("[fd00::1]", "[fd00::1]:6443"),
             ("anything", "*"),
         ] {
             assert!(is_direct(host, 6443, list), "{host} {list}");
         }
         for (host, list) in [
             ("prod.example.com", ""),
+            ("prod.example.com", ","),
+            ("prod.example.com", "."),
+            ("prod.example.com", ":6443"),
             ("notexample.com", "example.com"),
             ("example.com", ".example.com"),
+            ("example.com", "*.example.com"),
             ("prod.example.com", "example.com:443"),
+            ("prod.example.com", "example.com:"),
             ("11.1.2.3", "10.0.0.0/8"),
-            ("11.1.2.3", "10.0.0.0/99"),
+            ("11.1.2.3", "11.0.0.0/99"),
+            ("10.1.2.3", "10.1.2.3:443"),
             ("10.1.2.3", "fd00::/8"),
+            ("[fd00::1]", "[fd00::1]:443"),
         ] {
             assert!(!is_direct(host, 6443, list), "{host} {list}");
         }
+    }
+
+    fn through(variables: &[(&str, &str)], server: &str) -> Option<String> {
+        let value =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+        let proxy = ProxyVariables::read(value).proxy_of(&server.parse().expect("a URL"));
+        proxy.expect("an address").map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn what_is_excepted_is_the_server_and_not_the_proxy() {
+        let variables = [("HTTPS_PROXY", "http://10.1.1.1:3128"), ("NO_PROXY", "10.0.0.0/8,")];
+        let proxy = through(&variables, "https://prod.example.com:6443");
+        assert_eq!(proxy.as_deref(), Some("http://10.1.1.1:3128/"));
+        assert_eq!(through(&variables, "https://10.9.9.9:6443"), None);
+    }
+
+    #[test]
+    fn the_variable_that_fits_the_server_counts() {
+        let variables = [("https_proxy", "secure:1"), ("HTTPS_PROXY", ""), ("http_proxy", "http://plain:2")];
+        assert_eq!(through(&variables, "https://prod").as_deref(), Some("http://secure:1/"));
+        assert_eq!(through(&variables, "http://prod").as_deref(), Some("http://plain:2/"));
+        assert_eq!(through(&variables[2..], "https://prod"), None);
+        assert_eq!(
+            through(&[("HTTPS_PROXY", "socks5://s:3")], "https://prod").as_deref(),
+            Some("socks5://s:3/")
+        );
+    }
+
+    #[test]
+    fn a_default_port_is_compared_as_any_other() {
+        let variables = [("HTTPS_PROXY", "http://p:1"), ("NO_PROXY", "prod.example.com:443")];
+        assert_eq!(through(&variables, "https://prod.example.com"), None);
+        assert!(through(&variables, "https://prod.example.com:6443").is_some());
+    }
+
+    #[test]
+    fn what_is_no_address_is_not_repeated() {
+        let variables = ProxyVariables::read(|_| Some("http://user:s3cret@ not a host".to_owned()));
+        let error = variables.proxy_of(&"https://prod".parse().expect("a URL")).expect_err("no address");
+        assert_eq!(error, "HTTPS_PROXY holds no address of a proxy");
     }
 }

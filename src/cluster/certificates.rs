@@ -1,0 +1,147 @@
+//! The certificates of a kubeconfig, looked at before a handshake fails because of them.
+//!
+//! What the TLS library would refuse with a word of its own is refused here with what to do.
+
+use base64::Engine as _;
+use kube::config::AuthInfo;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::X509Version;
+
+use crate::error::{Error, Result};
+use crate::pki::pem;
+
+/// The certificates of a CA bundle, DER.
+///
+/// # Errors
+/// It is no PEM, or holds nothing but certificates of servers, which can have issued no other.
+pub(super) fn authorities(bundle: &[u8], context: &str) -> Result<Vec<Vec<u8>>> {
+    let text = String::from_utf8_lossy(bundle);
+    let blocks = pem::decode(&text).map_err(|error| {
+        Error::new(format!(
+            "{context}: the certificate-authority of the kubeconfig cannot be used; nothing was changed"
+        ))
+        .caused_by(error.message().to_owned())
+        .hint("it must be PEM, with one or more CA certificates")
+    })?;
+    let certificates: Vec<Vec<u8>> =
+        blocks.iter().filter(|block| block.label == "CERTIFICATE").map(|block| block.der.to_vec()).collect();
+    let leaves: Vec<String> = certificates.iter().filter_map(|der| leaf_of_another(der)).collect();
+    if !leaves.is_empty() && leaves.len() == certificates.len() {
+        return Err(Error::new(format!(
+            "{context}: the certificate-authority of the kubeconfig is no CA, but a server's own certificate; nothing was changed"
+        ))
+        .caused_by(leaves.join(", "))
+        .hint(
+            "put the certificate of its issuer there: in the cluster it is \
+             `kubectl get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}'`, with kubeadm /etc/kubernetes/pki/ca.crt",
+        ));
+    }
+    Ok(certificates)
+}
+
+/// A certificate that another issued and that may issue none itself, in words. One that issued itself
+/// can be trusted as it is.
+fn leaf_of_another(der: &[u8]) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let ca = certificate.basic_constraints().ok()?.is_some_and(|constraints| constraints.value.ca);
+    let self_issued = certificate.subject().as_raw() == certificate.issuer().as_raw();
+    // Version 1 does not say who may issue.
+    let leaf = !ca && !self_issued && certificate.version() != X509Version::V1;
+    leaf.then(|| format!("`{}` was issued by `{}`", certificate.subject(), certificate.issuer()))
+}
+
+/// Looks at the client certificate of the user that a context names, where it can be read: what cannot is
+/// told by the connection.
+///
+/// # Errors
+/// It is of X.509 version 1.
+pub(super) fn check_client(user: &AuthInfo, context: &str) -> Result<()> {
+    let data = user.client_certificate_data.as_deref().filter(|data| !data.is_empty());
+    let bytes = match (data, user.client_certificate.as_deref()) {
+        (Some(data), _) => base64::engine::general_purpose::STANDARD.decode(data).ok(),
+        (None, Some(path)) => std::fs::read(path).ok(),
+        (None, None) => None,
+    };
+    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+    let blocks = pem::decode(&text).unwrap_or_default();
+    let first = blocks.iter().find(|block| block.label == "CERTIFICATE");
+    let version_1 = first
+        .and_then(|block| X509Certificate::from_der(&block.der).ok())
+        .is_some_and(|(_, certificate)| certificate.version() == X509Version::V1);
+    if !version_1 {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "context `{context}`: its client certificate is of X.509 version 1, which is not used here: such a certificate does not say what it is for; nothing was changed"
+    ))
+    .hint(
+        "issue it again as version 3: `openssl x509 -req -in CSR -CA ca.crt -CAkey ca.key -extfile FILE` with the line \
+         `extendedKeyUsage=clientAuth` in FILE",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    fn named(name: &str, ca: bool) -> CertificateParams {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = if ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+        params
+    }
+
+    #[test]
+    fn a_servers_own_certificate_is_told_from_a_ca() {
+        let key = || KeyPair::generate().expect("a key");
+        let (ca_key, server_key) = (key(), key());
+        let ca = named("kubernetes", true).self_signed(&ca_key).expect("signed");
+        let issuer = Issuer::new(named("kubernetes", true), ca_key);
+        let server = named("prod.example.com", false).signed_by(&server_key, &issuer).expect("signed");
+        let self_signed = named("alone.example.com", false).self_signed(&server_key).expect("signed");
+
+        let error = authorities(server.pem().as_bytes(), "prod").expect_err("no CA").render(false);
+        assert!(error.contains("is no CA, but a server's own certificate"), "{error}");
+        assert!(error.contains("`CN=prod.example.com` was issued by `CN=kubernetes`"), "{error}");
+        for good in [ca.pem(), self_signed.pem(), format!("{}{}", server.pem(), ca.pem())] {
+            authorities(good.as_bytes(), "prod").expect("a CA is among them");
+        }
+        let error = authorities(b"-----BEGIN CERTIFICATE-----\nAAEC\n", "prod").expect_err("cut off");
+        assert!(error.message().starts_with("prod: the certificate-authority"), "{error}");
+    }
+
+    #[test]
+    fn a_client_certificate_of_version_1_is_refused_by_its_version() {
+        let with = |pem: &str| AuthInfo {
+            client_certificate_data: Some(base64::engine::general_purpose::STANDARD.encode(pem)),
+            ..AuthInfo::default()
+        };
+        let key = KeyPair::generate().expect("a key");
+        let version_3 = named("admin", false).self_signed(&key).expect("signed");
+        check_client(&with(&version_3.pem()), "prod").expect("version 3");
+        check_client(&AuthInfo::default(), "prod").expect("no certificate");
+        let error = check_client(&with(&version_1(version_3.der())), "prod").expect_err("version 1");
+        assert!(error.message().contains("X.509 version 1"), "{error}");
+    }
+
+    /// The certificate without `[0] version` and `[3] extensions`, as `openssl x509 -req` makes it.
+    fn version_1(der: &[u8]) -> String {
+        let (_, parsed) = X509Certificate::from_der(der).expect("a certificate");
+        let value = |tag: u8, content: &[u8]| {
+            let length = u16::try_from(content.len()).expect("short").to_be_bytes();
+            [&[tag, 0x82], &length[..], content].concat()
+        };
+        // The first 4 bytes are tag and length, and [0] version takes 5.
+        let tbs = parsed.tbs_certificate.as_ref();
+        let extensions = tbs
+            .windows(4)
+            .position(|bytes| bytes[0] == 0xa3 && bytes[1] == 0x81)
+            .or_else(|| tbs.windows(3).rposition(|bytes| bytes[0] == 0xa3 && bytes[2] == 0x30));
+        let body = &tbs[4 + 5..extensions.expect("extensions")];
+        let rest = &der[4 + tbs.len()..];
+        let whole = value(0x30, &[&value(0x30, body), rest].concat());
+        String::from_utf8(pem::encode("CERTIFICATE", &whole).to_vec()).expect("ASCII")
+    }
+}
