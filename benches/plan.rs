@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use certctl::model::{CredentialGroup, CredentialId, KeyType, hex, sha256};
+use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::plan::observed::{
     Binding, BindingAt, ClusterState, Endpoint, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster,
     Subject,
@@ -198,10 +198,9 @@ fn write_world(folder: &Path, users: usize) {
                 not_after: parsed.not_after,
                 generation: 1,
                 protected: false,
-                key: Some(KeyType::EcdsaP256),
-                csr_sha256: None,
+                key: KeySource::Made(KeyType::EcdsaP256),
                 in_certificate_groups: Vec::new(),
-                recipients: vec![recipient.into()],
+                recipients: [Recipient::accepted_by_age(recipient.into())].into(),
                 server: SERVER.into(),
                 certificate_authority_sha256: None,
                 sealed_sha256: hex(&sha256(sealed.as_bytes())),

@@ -338,8 +338,28 @@ impl fmt::Display for KeyType {
     }
 }
 
+/// Where the key of a credential comes from; `B` is what is known of one that its owner brought.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeySource<B> {
+    /// Made by certctl, sealed, wiped.
+    Made(KeyType),
+    /// Its private half stays with its owner.
+    Brought(B),
+}
+
+impl<B> KeySource<B> {
+    /// The kind of key that certctl makes; `None` where its owner brings one.
+    pub fn made(&self) -> Option<KeyType> {
+        match self {
+            Self::Made(key) => Some(*key),
+            Self::Brought(_) => None,
+        }
+    }
+}
+
 /// An age public key that a kubeconfig is sealed to, in its one normal form: no comment, single
-/// spaces. Only `seal` makes one from text, because only age can say that it is a key.
+/// spaces. Only `seal` makes one from other text, because only age can say that it is a key. What is read
+/// back from a record was accepted when it was sealed to; nothing is ever sealed to it again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Recipient(String);
@@ -353,6 +373,18 @@ impl Recipient {
     /// The normal form, as it is written into records.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic());
+        if !text.split(' ').all(is_word) {
+            let shown = text.escape_default();
+            return Err(serde::de::Error::custom(format!("`{shown}` is no recipient in its normal form")));
+        }
+        Ok(Self(text))
     }
 }
 

@@ -9,12 +9,15 @@
 //! no signature: it stops a hand edit, a bad merge and a script, not someone who computes it anew or
 //! puts an older file of ours back. Those are for the review of what goes into the repository.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    ClusterName, CredentialId, GroupName, KeyType, Position, RosterName, UserName, hex, sha256,
+    ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Position, Recipient, RosterName,
+    UserName, hex, sha256,
 };
 
 /// The `apiVersion` of everything certctl reads and writes.
@@ -50,7 +53,7 @@ pub enum State {
 
 /// One certificate and what was decided when it was issued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(into = "CredentialInFile", try_from = "CredentialInFile")]
 pub struct Credential {
     /// Digest of the public key; also in the certificate's O.
     pub id: CredentialId,
@@ -60,7 +63,6 @@ pub struct Credential {
     pub serial: String,
     /// SHA-256 of the certificate (DER), lower-case hex: what the audit log shows as
     /// `authentication.kubernetes.io/credential-id: X509SHA256=...`.
-    #[serde(rename = "x509SHA256")]
     pub x509_sha256: String,
     /// Valid from.
     pub not_before: Timestamp,
@@ -69,31 +71,152 @@ pub struct Credential {
     /// The roster's `generation` when it was issued.
     pub generation: u32,
     /// Whether the roster protects its owner: someone who is gone from the roster cannot be looked up there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
-    /// The kind of key; absent where the owner brought their own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyType>,
-    /// SHA-256 of the roster's PKCS#10 file (DER), where the owner brought their own key.
-    #[serde(default, rename = "csrSHA256", skip_serializing_if = "Option::is_none")]
-    pub csr_sha256: Option<String>,
+    /// Where the key comes from; of one that its owner brought, SHA-256 of the roster's PKCS#10 file (DER).
+    pub key: KeySource<String>,
     /// Groups written into the certificate besides the credential group.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_certificate_groups: Vec<GroupName>,
-    /// The age recipients that the kubeconfig was sealed to, sorted.
-    pub recipients: Vec<String>,
+    /// The age recipients that the kubeconfig was sealed to.
+    pub recipients: BTreeSet<Recipient>,
     /// What the kubeconfig connects to.
     pub server: String,
     /// SHA-256 of the CA bundle in the kubeconfig (PEM); absent where it holds none.
-    #[serde(default, rename = "certificateAuthoritySHA256", skip_serializing_if = "Option::is_none")]
     pub certificate_authority_sha256: Option<String>,
     /// SHA-256 of the `.kubeconfig.age` file, lower-case hex.
-    #[serde(rename = "sealedSHA256")]
     pub sealed_sha256: String,
     /// The commit of the roster that it was issued from.
     pub roster_commit: String,
     /// The certificate and any intermediates, PEM.
     pub certificate: String,
+}
+
+/// As it is written: which kind of key, or which request, but never both.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CredentialInFile {
+    id: CredentialId,
+    state: State,
+    serial: String,
+    #[serde(rename = "x509SHA256")]
+    x509_sha256: String,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    generation: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    protected: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<KeyType>,
+    #[serde(default, rename = "csrSHA256", skip_serializing_if = "Option::is_none")]
+    csr_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    in_certificate_groups: Vec<GroupName>,
+    recipients: BTreeSet<Recipient>,
+    server: String,
+    #[serde(default, rename = "certificateAuthoritySHA256", skip_serializing_if = "Option::is_none")]
+    certificate_authority_sha256: Option<String>,
+    #[serde(rename = "sealedSHA256")]
+    sealed_sha256: String,
+    roster_commit: String,
+    certificate: String,
+}
+
+impl From<Credential> for CredentialInFile {
+    fn from(credential: Credential) -> Self {
+        let Credential {
+            key,
+            id,
+            state,
+            serial,
+            x509_sha256,
+            not_before,
+            not_after,
+            generation,
+            protected,
+            in_certificate_groups,
+            recipients,
+            server,
+            certificate_authority_sha256,
+            sealed_sha256,
+            roster_commit,
+            certificate,
+        } = credential;
+        let (key, csr_sha256) = match key {
+            KeySource::Made(key) => (Some(key), None),
+            KeySource::Brought(csr_sha256) => (None, Some(csr_sha256)),
+        };
+        Self {
+            key,
+            csr_sha256,
+            id,
+            state,
+            serial,
+            x509_sha256,
+            not_before,
+            not_after,
+            generation,
+            protected,
+            in_certificate_groups,
+            recipients,
+            server,
+            certificate_authority_sha256,
+            sealed_sha256,
+            roster_commit,
+            certificate,
+        }
+    }
+}
+
+impl TryFrom<CredentialInFile> for Credential {
+    type Error = Invalid;
+
+    fn try_from(credential: CredentialInFile) -> std::result::Result<Self, Invalid> {
+        let CredentialInFile {
+            key,
+            csr_sha256,
+            id,
+            state,
+            serial,
+            x509_sha256,
+            not_before,
+            not_after,
+            generation,
+            protected,
+            in_certificate_groups,
+            recipients,
+            server,
+            certificate_authority_sha256,
+            sealed_sha256,
+            roster_commit,
+            certificate,
+        } = credential;
+        let key = match (key, csr_sha256) {
+            (Some(key), None) => KeySource::Made(key),
+            (None, Some(csr_sha256)) => KeySource::Brought(csr_sha256),
+            _ => {
+                return Err(Invalid(format!(
+                    "credential {id}: one of `key` and `csrSHA256` has to be there"
+                )));
+            }
+        };
+        Ok(Self {
+            key,
+            id,
+            state,
+            serial,
+            x509_sha256,
+            not_before,
+            not_after,
+            generation,
+            protected,
+            in_certificate_groups,
+            recipients,
+            server,
+            certificate_authority_sha256,
+            sealed_sha256,
+            roster_commit,
+            certificate,
+        })
+    }
 }
 
 /// `access/<cluster>/cluster.yaml`: which cluster the records are about.
@@ -218,6 +341,30 @@ mod tests {
         let text = to_yaml(&pin()).expect("YAML");
         assert_eq!(read(&text).expect("ours"), pin());
         assert_eq!(read(&text.replace('\n', "\r\n")).expect("ours"), pin());
+    }
+
+    #[test]
+    fn a_credential_has_a_key_of_one_source() {
+        let credential = |key: &str| {
+            format!(
+                "{{id: 0123456789abcdef, state: active, serial: '1', x509SHA256: '0', notBefore: 2026-01-01T00:00:00Z, \
+                 notAfter: 2026-02-01T00:00:00Z, generation: 1, recipients: ['age1b', 'age1a'], server: 'https://x', \
+                 sealedSHA256: '0', rosterCommit: '0', certificate: '', {key}}}"
+            )
+        };
+        let read = |key: &str| serde_saphyr::from_str::<Credential>(&credential(key));
+        for (text, key) in [
+            ("key: ed25519", KeySource::Made(KeyType::Ed25519)),
+            ("csrSHA256: 'a1'", KeySource::Brought("a1".to_owned())),
+        ] {
+            let credential = read(text).expect("a credential");
+            assert_eq!(credential.key, key);
+            let written = serde_saphyr::to_string(&credential).expect("YAML");
+            assert!(written.contains(&text.replace('\'', "")), "{written}");
+        }
+        for wrong in ["key: ed25519, csrSHA256: 'a1'", "inCertificateGroups: []", "key: ed25519, more: 1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

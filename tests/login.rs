@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
-use certctl::model::{CredentialGroup, CredentialId, KeyType, hex, sha256};
+use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{self, API_VERSION, Credential, Record, State};
 use certctl::seal;
@@ -123,10 +123,9 @@ impl World {
                 not_after: certificate.not_after,
                 generation: 1,
                 protected: false,
-                key: Some(KeyType::EcdsaP256),
-                csr_sha256: None,
+                key: KeySource::Made(KeyType::EcdsaP256),
                 in_certificate_groups: Vec::new(),
-                recipients: vec![self.recipient.clone()],
+                recipients: [Recipient::accepted_by_age(self.recipient.clone())].into(),
                 server,
                 certificate_authority_sha256: None,
                 sealed_sha256: hex(&sha256(&sealed)),

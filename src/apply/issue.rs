@@ -9,9 +9,9 @@ use super::Settings;
 use crate::cluster::{Ask, Signer};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
-use crate::model::{ClusterName, CredentialGroup, CredentialId, KeyType, UserName, hex, sha256};
+use crate::model::{ClusterName, CredentialGroup, CredentialId, KeySource, KeyType, UserName, hex, sha256};
 use crate::pki::{self, Certificate, PrivateKey, Subject};
-use crate::plan::action::{Issuance, KeySource, SHORTEST_VALIDITY};
+use crate::plan::action::{Issuance, SHORTEST_VALIDITY};
 use crate::record::{Credential, State};
 use crate::seal;
 
@@ -66,10 +66,6 @@ impl Issuer<'_> {
         };
         let sealed = seal::seal(&issuance.recipients, &kubeconfig.to_yaml())?;
         drop(key);
-        let (key_type, csr_sha256) = match &issuance.key {
-            KeySource::Made(key) => (Some(*key), None),
-            KeySource::Brought(brought) => (None, Some(brought.csr_sha256.clone())),
-        };
         let credential = Credential {
             id,
             state: State::Active,
@@ -79,10 +75,12 @@ impl Issuer<'_> {
             not_after: certificate.not_after,
             generation: issuance.generation,
             protected: issuance.protected,
-            key: key_type,
-            csr_sha256,
+            key: match &issuance.key {
+                KeySource::Made(key) => KeySource::Made(*key),
+                KeySource::Brought(brought) => KeySource::Brought(brought.csr_sha256.clone()),
+            },
             in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
-            recipients: issuance.recipients.iter().map(ToString::to_string).collect(),
+            recipients: issuance.recipients.clone(),
             server: self.server.to_owned(),
             certificate_authority_sha256: self.certificate_authority.map(|ca| hex(&sha256(ca))),
             sealed_sha256: hex(&sha256(&sealed)),

@@ -1,11 +1,9 @@
 //! Who else can use a new credential: an edit that hands over someone's access must not hide behind
 //! another edit, whatever the reason for the credential is.
 
-use std::collections::BTreeSet;
-
-use super::action::{Issuance, KeySource};
+use super::action::Issuance;
 use super::reason::Reason;
-use crate::model::Recipient;
+use crate::model::KeySource;
 use crate::record::Credential;
 
 /// Who can use the new credential, compared with the last one of the same person.
@@ -49,7 +47,6 @@ impl AccessTransfer {
 
 /// How many recipients the last credential was sealed to and the next is not, and the other way round.
 pub(super) fn recipient_changes(wanted: &Issuance, last: &Credential) -> (usize, usize) {
-    let wanted: BTreeSet<&str> = wanted.recipients.iter().map(Recipient::as_str).collect();
-    let sealed: BTreeSet<&str> = last.recipients.iter().map(String::as_str).collect();
-    (sealed.difference(&wanted).count(), wanted.difference(&sealed).count())
+    let (wanted, sealed) = (&wanted.recipients, &last.recipients);
+    (sealed.difference(wanted).count(), wanted.difference(sealed).count())
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access_transfer::AccessTransfer;
 use super::observed::BroughtKey;
 use super::reason::Reason;
-use crate::model::{CredentialId, GroupName, KeyType, Recipient, UserName};
+use crate::model::{CredentialId, GroupName, KeySource, Recipient, UserName};
 
 /// The shortest lifetime that the CSR API takes (`expirationSeconds` of `CertificateSigningRequestSpec`).
 pub const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
@@ -187,7 +187,7 @@ impl CredentialAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuance {
     /// The kind of key to make, or the key that its owner brought.
-    pub key: KeySource,
+    pub key: KeySource<BroughtKey>,
     /// Sealed to each of them.
     pub recipients: BTreeSet<Recipient>,
     /// Groups that go into the certificate besides the credential group.
@@ -202,13 +202,4 @@ pub struct Issuance {
     pub protected: bool,
     /// `until`: its notAfter never exceeds this.
     pub not_after_limit: Option<Timestamp>,
-}
-
-/// Where the key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// Made here, sealed, wiped.
-    Made(KeyType),
-    /// Its private half stays with its owner.
-    Brought(BroughtKey),
 }

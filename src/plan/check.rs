@@ -126,7 +126,7 @@ pub(super) fn keys(roster: &Roster, repository: &RepositoryState, now: Timestamp
             continue;
         }
         let (owner, id) = ((*owner).clone(), credential.id.clone());
-        let by = if credential.key.is_some() {
+        let by = if credential.key.made().is_some() {
             KeyUse::Made { owner, credential: id }
         } else if credential.state == State::Revoked {
             KeyUse::Revoked { owner, credential: id }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access_transfer::{AccessTransfer, recipient_changes};
-use super::action::{CredentialAction, CutOff, Issuance, KeySource, NewCredential, SHORTEST_VALIDITY};
+use super::action::{CredentialAction, CutOff, Issuance, NewCredential, SHORTEST_VALIDITY};
 use super::cleanup::Cleanup;
 use super::observed::{BroughtKey, Observed};
 use super::reason::Reason;
 use super::residual_access::ForeignBindings;
-use crate::model::{CredentialId, GroupName, UserName};
+use crate::model::{CredentialId, GroupName, KeySource, UserName};
 use crate::record::{Credential, State};
 use crate::roster::{Roster, User};
 
@@ -334,15 +334,11 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
     if removed > 0 {
         return Reason::of_recipients(removed, added);
     }
-    let (key, csr) = match &wanted.key {
-        KeySource::Made(key) => (Some(*key), None),
-        KeySource::Brought(brought) => (None, Some(&brought.csr_sha256)),
-    };
-    if key != active.key {
-        return Some(Reason::KeyChanged { from: active.key, to: key });
-    }
-    if csr != active.csr_sha256.as_ref() {
-        return Some(Reason::CsrChanged);
+    match (&wanted.key, &active.key) {
+        (KeySource::Made(wanted), KeySource::Made(made)) if wanted == made => {}
+        (KeySource::Brought(wanted), KeySource::Brought(request)) if wanted.csr_sha256 == *request => {}
+        (KeySource::Brought(_), KeySource::Brought(_)) => return Some(Reason::CsrChanged),
+        (to, from) => return Some(Reason::KeyChanged { from: from.made(), to: to.made() }),
     }
     let recorded: BTreeSet<GroupName> = active.in_certificate_groups.iter().cloned().collect();
     (recorded != wanted.in_certificate_groups).then_some(Reason::InCertificateGroupsChanged)

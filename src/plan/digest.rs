@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::action::{CredentialAction, CutOff, Issuance, KeySource, NewCredential};
+use super::action::{CredentialAction, CutOff, Issuance, NewCredential};
 use super::binding_diff::BindingDiff;
 use super::change::Cause;
 use super::changes::{ClusterChanges, Plan};
 use super::observed::BindingAt;
 use super::reason::Reason;
-use crate::model::{UserName, hex, sha256};
+use crate::model::{KeySource, UserName, hex, sha256};
 
 /// What a digest begins with.
 const PREFIX: &str = "sha256:";

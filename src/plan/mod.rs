@@ -44,7 +44,7 @@ pub mod warning;
 mod warnings;
 pub mod write;
 
-pub use action::{CredentialAction, Issuance, KeySource, Verb};
+pub use action::{CredentialAction, Issuance, Verb};
 pub use binding_action::BindingAction;
 pub use branch_diff::BranchDiff;
 pub use changes::{Base, ClusterChanges, Plan, Summary};

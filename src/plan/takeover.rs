@@ -9,7 +9,7 @@ use super::access_transfer::AccessTransfer;
 use super::action::CredentialAction;
 use super::outline::Side;
 use super::warning::{RecordEdit, Warning};
-use crate::model::{ClusterName, CredentialId, Recipient, UserName};
+use crate::model::{ClusterName, CredentialId, KeySource, Recipient, UserName};
 use crate::record::{Credential, State};
 
 /// All of it on one cluster, except for what `told` says already.
@@ -38,8 +38,7 @@ pub(super) fn find(
         // Back to those of the credential that they have, a new one is not even made.
         let has = sealed_to_at_base(user);
         let new = |recipient: &Recipient| {
-            !before.recipients.contains(recipient)
-                && !has.iter().flatten().any(|known| known == recipient.as_str())
+            !before.recipients.contains(recipient) && !has.iter().any(|known| known.contains(recipient))
         };
         if after.recipients.iter().any(new) && !recipients_told.contains(user) {
             warn(Warning::RecipientEdited { user: user.clone() });
@@ -75,6 +74,7 @@ fn edited(before: &Credential, after: Option<&Credential>) -> Option<RecordEdit>
     let Some(after) = after else {
         return Some(RecordEdit::Forgotten);
     };
+    let is_brought = |credential: &Credential| matches!(credential.key, KeySource::Brought(_));
     let rank = |credential: &Credential| match credential.state {
         State::Active => 0,
         State::Superseded => 1,
@@ -84,7 +84,7 @@ fn edited(before: &Credential, after: Option<&Credential>) -> Option<RecordEdit>
         return Some(RecordEdit::Revived);
     }
     // A brought key keeps its credential through every renewal.
-    if before.key.is_none() && after.key.is_none() && after.not_before > before.not_before {
+    if is_brought(before) && is_brought(after) && after.not_before > before.not_before {
         return None;
     }
     let expected = Credential { state: after.state, protected: after.protected, ..before.clone() };

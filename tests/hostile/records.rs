@@ -4,7 +4,7 @@
 use std::fs;
 
 use age::x25519::Identity;
-use certctl::model::{CredentialGroup, CredentialId, hex, sha256};
+use certctl::model::{CredentialGroup, CredentialId, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{API_VERSION, ClusterPin, Credential, Record, State, to_yaml};
 use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair, SubjectPublicKeyInfo};
@@ -37,10 +37,9 @@ fn body() -> String {
         not_after: certificate.not_after,
         protected: false,
         generation: 1,
-        key: Some(key.kind()),
-        csr_sha256: None,
+        key: KeySource::Made(key.kind()),
         in_certificate_groups: Vec::new(),
-        recipients: vec!["age1ann".to_owned()],
+        recipients: [Recipient::accepted_by_age("age1ann".to_owned())].into(),
         server: "https://prod.example.com:6443".to_owned(),
         certificate_authority_sha256: None,
         sealed_sha256: "0".repeat(64),

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
-use certctl::model::{CredentialGroup, Recipient, hex, sha256};
+use certctl::model::{CredentialGroup, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{API_VERSION, Credential, Record, State, to_yaml};
 use certctl::seal::{parse_recipient, seal};
@@ -147,10 +147,12 @@ impl World {
             not_after: certificate.not_after,
             protected: false,
             generation: 1,
-            key: key.map(PrivateKey::kind),
-            csr_sha256: None,
+            key: match key {
+                Some(key) => KeySource::Made(key.kind()),
+                None => KeySource::Brought("0".repeat(64)),
+            },
             in_certificate_groups: Vec::new(),
-            recipients: recipients.iter().map(ToString::to_string).collect(),
+            recipients: recipients.iter().map(|key| Recipient::accepted_by_age((*key).to_owned())).collect(),
             server: SERVER.to_owned(),
             certificate_authority_sha256: Some(hex(&sha256(self.authority.as_bytes()))),
             sealed_sha256: String::new(),

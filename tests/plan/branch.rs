@@ -1,5 +1,6 @@
 //! What a branch changes, and what can be said without a cluster.
 
+use certctl::model::Recipient;
 use certctl::plan::{Base, Plan, Side, Summary, Verb, branch_diff, roster_changes};
 use certctl::record::State;
 use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
@@ -245,7 +246,7 @@ fn a_recipient_that_the_record_was_made_to_fit_is_asked_about() {
     let id = base.record("alice")[0].id.to_string();
     let fitting = branch(&base, |head| {
         swapped(head);
-        head.credentials("alice")[0].recipients = vec!["age1mallory".into()];
+        head.credentials("alice")[0].recipients = [Recipient::accepted_by_age("age1mallory".into())].into();
     });
     let edited = format!(
         "alice's credential {id} is recorded otherwise than before, and not as an apply would: the record was edited"

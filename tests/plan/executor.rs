@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certctl::model::{CredentialGroup, CredentialId, KeyType, RoleRef, UserName, hex, sha256};
-use certctl::plan::action::{KeySource, SHORTEST_VALIDITY};
+use certctl::model::{CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
+use certctl::plan::action::SHORTEST_VALIDITY;
 use certctl::plan::observed::{Binding, BindingAt, SeenCluster, Subject};
 use certctl::plan::write::Write;
 use certctl::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, RepositoryState, next_record};
@@ -398,9 +398,11 @@ impl Run<'_, '_> {
         let world = &mut *self.world;
         world.serial += 1;
         let serial = world.serial;
-        let (id, key, csr) = match &issuance.key {
-            KeySource::Made(key) => (CredentialId::of_public_key(&serial.to_be_bytes()), Some(*key), None),
-            KeySource::Brought(b) => (b.id.clone(), None::<KeyType>, Some(b.csr_sha256.clone())),
+        let (id, key) = match &issuance.key {
+            KeySource::Made(key) => {
+                (CredentialId::of_public_key(&serial.to_be_bytes()), KeySource::Made(*key))
+            }
+            KeySource::Brought(b) => (b.id.clone(), KeySource::Brought(b.csr_sha256.clone())),
         };
         let group = CredentialGroup { user: user.clone(), id: id.clone() };
         let name = format!("certctl-acme-{serial:08x}");
@@ -448,9 +450,8 @@ impl Run<'_, '_> {
             generation: issuance.generation,
             protected: issuance.protected,
             key,
-            csr_sha256: csr,
             in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
-            recipients: issuance.recipients.iter().map(ToString::to_string).collect(),
+            recipients: issuance.recipients.clone(),
             server: endpoint.server.clone(),
             certificate_authority_sha256: endpoint.certificate_authority_sha256.clone(),
             sealed_sha256: format!("sealed-{serial}"),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certctl::model::{CredentialId, hex, sha256};
+use certctl::model::{CredentialId, KeySource, Recipient, hex, sha256};
 use certctl::plan::BroughtKey;
 use certctl::plan::observed::BindingAt;
 use certctl::record::{Credential, State};
@@ -194,13 +194,15 @@ impl Team {
         }
         let person = &self.people[who];
         let key = match (person.key, &credential.key) {
-            (Key::Made(wanted), Some(made)) => {
-                let known = |recipient: &String| {
-                    person.recipients.iter().any(|key| *recipient == format!("age1{who}{key}"))
+            (Key::Made(wanted), KeySource::Made(made)) => {
+                let known = |recipient: &Recipient| {
+                    person.recipients.iter().any(|key| recipient.as_str() == format!("age1{who}{key}"))
                 };
                 wanted == made.to_string() && credential.recipients.iter().all(known)
             }
-            (Key::Own(..), None) => self.brought(who).is_some_and(|brought| brought.id == credential.id),
+            (Key::Own(..), KeySource::Brought(_)) => {
+                self.brought(who).is_some_and(|brought| brought.id == credential.id)
+            }
             _ => false,
         };
         let inside = credential.in_certificate_groups.iter().map(|group| group.as_str());
