@@ -12,7 +12,7 @@ use crate::planning::branch_base;
 use crate::planning::cluster_run::ClusterRun;
 use crate::planning::clusters::{self, OnlyRead, Planned};
 use crate::planning::source::{self, Source};
-use crate::render::markdown::{self, Context};
+use crate::render::markdown::{self, PlanStatus};
 use crate::render::{Style, json, text, words};
 use crate::repo::Repo;
 
@@ -70,7 +70,7 @@ struct Shown {
 impl Shown {
     fn markdown(&self, limit: usize) -> String {
         let (failed, refused) = (self.failed.as_ref(), self.refused.as_ref());
-        markdown::render(&self.plan, Context { digest: &self.digest, failed, refused }, limit)
+        markdown::render(&self.plan, PlanStatus { digest: &self.digest, failed, refused }, limit)
     }
 }
 

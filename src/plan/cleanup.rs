@@ -33,3 +33,14 @@ pub enum Cleanup {
         requester: String,
     },
 }
+
+impl Cleanup {
+    /// Stable, for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "expired-credential",
+            Self::Protection { .. } => "protection",
+            Self::Request { .. } => "leftover-request",
+        }
+    }
+}

@@ -114,7 +114,7 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
     // The newest active one is what the person uses; else a superseded one that outlives its successor.
     let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
     match next(inputs, name, &live, active, &issuance) {
-        Next::Keep => {
+        NextStep::Keep => {
             decision.keep(name, user, &bound);
             decision.next_renewal = active.and_then(|active| {
                 let asked = due(active) + user.validity;
@@ -122,19 +122,19 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
                 is_worth_it(active, renewed_until).then(|| due(active).max(inputs.now))
             });
         }
-        Next::Issue(reason) => {
+        NextStep::Issue(reason) => {
             decision.keep(name, user, &bound);
             let action = |new| CredentialAction::Issue { user: name.clone(), reason, new };
             decision.issue(inputs, name, issuance, action);
         }
-        Next::Renew(reason) => {
+        NextStep::Renew(reason) => {
             decision.keep(name, user, &bound);
             decision.same_group = active.is_some_and(|active| same_key(&issuance, active));
             let replaced = active.map(|credential| credential.id.clone());
             let action = |new| CredentialAction::Renew { user: name.clone(), reason, new, replaced };
             decision.issue(inputs, name, issuance, action);
         }
-        Next::Rotate(reason, active) => {
+        NextStep::Rotate(reason, active) => {
             for credential in bound.into_iter().filter(|credential| credential.id != active.id) {
                 decision.revoke(inputs, name, credential, Reason::SuccessorCutOff);
             }
@@ -153,7 +153,7 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
 }
 
 /// What comes next for someone who has access.
-enum Next<'a> {
+enum NextStep<'a> {
     Keep,
     Issue(Reason),
     Renew(Reason),
@@ -166,28 +166,30 @@ fn next<'a>(
     live: &[&Credential],
     active: Option<&'a Credential>,
     issuance: &Issuance,
-) -> Next<'a> {
+) -> NextStep<'a> {
     let after_expiry = inputs
         .newest_expired(name)
         .map(|expired| edited(issuance, expired).unwrap_or(Reason::Expired { at: expired.not_after }));
     let Some(active) = active else {
         return match after_expiry {
-            Some(reason) => Next::Renew(reason),
-            None if live.is_empty() => Next::Issue(Reason::New),
-            None => Next::Issue(Reason::AfterRevocation),
+            Some(reason) => NextStep::Renew(reason),
+            None if live.is_empty() => NextStep::Issue(Reason::New),
+            None => NextStep::Issue(Reason::AfterRevocation),
         };
     };
     match cut_off(issuance, active) {
         // Nothing secret was sealed and the group stays the same: there is nothing to cut off. Where
         // there is, `check` has refused the key.
-        Some(reason) if same_key(issuance, active) => Next::Renew(reason),
-        Some(reason) => Next::Rotate(reason, active),
+        Some(reason) if same_key(issuance, active) => NextStep::Renew(reason),
+        Some(reason) => NextStep::Rotate(reason, active),
         // They need one that is theirs to decrypt.
-        None if active.state != State::Active => Next::Renew(after_expiry.unwrap_or(Reason::AfterRevocation)),
+        None if active.state != State::Active => {
+            NextStep::Renew(after_expiry.unwrap_or(Reason::AfterRevocation))
+        }
         None => {
             let not_after = inputs.now + issuance.validity;
             let reason = overlap(issuance, active, inputs.observed);
-            reason.or_else(|| expiry(active, not_after, inputs.now)).map_or(Next::Keep, Next::Renew)
+            reason.or_else(|| expiry(active, not_after, inputs.now)).map_or(NextStep::Keep, NextStep::Renew)
         }
     }
 }

@@ -22,9 +22,9 @@ pub enum RosterChange {
         /// Which.
         setting: Setting,
         /// Its value at the base.
-        from: Value,
+        from: SettingValue,
         /// Its value now.
-        to: Value,
+        to: SettingValue,
     },
 }
 
@@ -74,7 +74,7 @@ pub enum Setting {
 
 /// What it is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum SettingValue {
     /// `true` or `false`.
     Flag(bool),
     /// A number.
@@ -95,8 +95,8 @@ pub enum Value {
 
 /// All of them.
 pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
-    let mut changes = Changes(Vec::new());
-    let limit = |roster: &Roster| Value::Limit(roster.max_revocations);
+    let mut changes = Collected(Vec::new());
+    let limit = |roster: &Roster| SettingValue::Limit(roster.max_revocations);
     changes.note(&Owner::Roster, Setting::MaxRevocations, limit(before), limit(after));
     for (name, cluster) in &after.clusters {
         match before.clusters.get(name) {
@@ -109,7 +109,7 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
     for (name, group) in &after.groups {
         let Some(old) = before.groups.get(name) else { continue };
         let of = Owner::Group(name.clone());
-        let (from, to) = (Value::Flag(old.in_certificate), Value::Flag(group.in_certificate));
+        let (from, to) = (SettingValue::Flag(old.in_certificate), SettingValue::Flag(group.in_certificate));
         changes.note(&of, Setting::InCertificate, from, to);
         changes.grants(&of, &old.grants, &group.grants);
     }
@@ -121,21 +121,23 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
     changes.0
 }
 
-struct Changes(Vec<RosterChange>);
+struct Collected(Vec<RosterChange>);
 
-impl Changes {
-    fn note(&mut self, of: &Owner, setting: Setting, from: Value, to: Value) {
+impl Collected {
+    fn note(&mut self, of: &Owner, setting: Setting, from: SettingValue, to: SettingValue) {
         if from != to {
             self.0.push(RosterChange::Setting { of: of.clone(), setting, from, to });
         }
     }
 
     fn cluster(&mut self, of: &Owner, old: &Cluster, new: &Cluster) {
-        let text = |value: &str| Value::Text(value.to_owned());
-        let server = |cluster: &Cluster| cluster.server.clone().map_or(Value::FromKubeconfig, Value::Text);
+        let text = |value: &str| SettingValue::Text(value.to_owned());
+        let server = |cluster: &Cluster| {
+            cluster.server.clone().map_or(SettingValue::FromKubeconfig, SettingValue::Text)
+        };
         let authority = |cluster: &Cluster| {
             let path = cluster.certificate_authority.as_ref();
-            path.map_or(Value::FromKubeconfig, |path| text(path.as_str()))
+            path.map_or(SettingValue::FromKubeconfig, |path| text(path.as_str()))
         };
         self.note(of, Setting::Context, text(&old.context), text(&new.context));
         self.note(of, Setting::Server, server(old), server(new));
@@ -144,19 +146,36 @@ impl Changes {
     }
 
     fn user(&mut self, of: &Owner, old: &User, new: &User) {
-        let csr = |user: &User| user.csr.as_ref().map_or(Value::NoFile, |path| Value::Text(path.to_string()));
-        self.note(of, Setting::Until, Value::End(old.until), Value::End(new.until));
-        self.note(of, Setting::Validity, Value::Duration(old.validity), Value::Duration(new.validity));
-        self.note(of, Setting::Protected, Value::Flag(old.protected), Value::Flag(new.protected));
+        let csr = |user: &User| {
+            user.csr.as_ref().map_or(SettingValue::NoFile, |path| SettingValue::Text(path.to_string()))
+        };
+        self.note(of, Setting::Until, SettingValue::End(old.until), SettingValue::End(new.until));
+        self.note(
+            of,
+            Setting::Validity,
+            SettingValue::Duration(old.validity),
+            SettingValue::Duration(new.validity),
+        );
+        self.note(
+            of,
+            Setting::Protected,
+            SettingValue::Flag(old.protected),
+            SettingValue::Flag(new.protected),
+        );
         self.note(of, Setting::Csr, csr(old), csr(new));
         // A higher one is an action.
         if new.generation < old.generation {
-            self.note(of, Setting::Generation, Value::Number(old.generation), Value::Number(new.generation));
+            self.note(
+                of,
+                Setting::Generation,
+                SettingValue::Number(old.generation),
+                SettingValue::Number(new.generation),
+            );
         }
         for (group, until) in &new.groups {
             if let Some(old) = old.groups.get(group) {
                 let setting = Setting::MembershipUntil(group.clone());
-                self.note(of, setting, Value::End(*old), Value::End(*until));
+                self.note(of, setting, SettingValue::End(*old), SettingValue::End(*until));
             }
         }
         self.grants(of, &old.grants, &new.grants);
@@ -168,7 +187,7 @@ impl Changes {
         for grant in new {
             if let Some(old) = old.get(&key(grant)) {
                 let setting = Setting::GrantUntil(grant.role.clone());
-                self.note(of, setting, Value::End(*old), Value::End(grant.until));
+                self.note(of, setting, SettingValue::End(*old), SettingValue::End(grant.until));
             }
         }
     }

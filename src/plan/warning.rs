@@ -119,7 +119,7 @@ pub enum Warning {
     /// Something ends within the week.
     UntilSoon {
         /// What.
-        ending: Ending,
+        ending: UpcomingEnd,
         /// When.
         until: Timestamp,
     },
@@ -147,7 +147,7 @@ pub enum RecordEdit {
 
 /// What ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
+pub enum UpcomingEnd {
     /// All of someone's access.
     Access(UserName),
     /// A membership.

@@ -9,7 +9,7 @@ use super::observed::{self, ClusterView, Observed, RepositoryState, SeenCluster,
 use super::people::People;
 use super::requests;
 use super::residual_access::ForeignBindings;
-use super::warning::{Ending, RequestClaim, Warning};
+use super::warning::{RequestClaim, UpcomingEnd, Warning};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::State;
 use crate::roster::Roster;
@@ -52,23 +52,23 @@ fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl 
         }
         let mut ends = |ending, until| warn(Warning::UntilSoon { ending, until });
         if let Some(until) = soon(user.until) {
-            ends(Ending::Access(user_name.clone()), until);
+            ends(UpcomingEnd::Access(user_name.clone()), until);
         }
         for (group, until) in &user.groups {
             if let Some(until) = soon(*until) {
-                ends(Ending::Membership(user_name.clone(), group.clone()), until);
+                ends(UpcomingEnd::Membership(user_name.clone(), group.clone()), until);
             }
         }
         for grant in &user.grants {
             if let Some(until) = soon(grant.until) {
-                ends(Ending::PersonalGrant(user_name.clone(), grant.role.clone()), until);
+                ends(UpcomingEnd::PersonalGrant(user_name.clone(), grant.role.clone()), until);
             }
         }
     }
     for (group_name, group) in &roster.groups {
         for grant in &group.grants {
             if let Some(until) = soon(grant.until) {
-                let ending = Ending::GroupGrant(group_name.clone(), grant.role.clone());
+                let ending = UpcomingEnd::GroupGrant(group_name.clone(), grant.role.clone());
                 warn(Warning::UntilSoon { ending, until });
             }
         }

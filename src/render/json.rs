@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{binding, words};
+use crate::plan::action::{CredentialAction, CutOff, NewCredential};
 use crate::plan::digest::Digested;
 use crate::plan::{ClusterChanges, Plan, Summary};
 
@@ -128,8 +129,11 @@ pub enum ActionDocument {
         /// The word.
         #[schemars(extend("enum" = ["cleanup"]))]
         action: &'static str,
-        /// What, and why.
+        /// What, and why, for people: a sentence may be worded otherwise at any time.
         reason: String,
+        /// What, stable: `expired-credential`, `protection`, `leftover-request`.
+        #[serde(rename = "reasonCode")]
+        reason_code: &'static str,
     },
 }
 
@@ -172,15 +176,38 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
     }
 }
 
-fn cluster(plan: &ClusterChanges) -> ClusterDocument {
-    let people = plan.people.iter().map(|action| ActionDocument::Credential {
+fn credential(action: &CredentialAction) -> ActionDocument {
+    let new_until = |new: &NewCredential| {
+        // What it holds is in `digested`, and who else can use it is a warning.
+        let NewCredential { issuance: _, not_after, transfer: _ } = new;
+        *not_after
+    };
+    let (user, reason, previous, not_after) = match action {
+        CredentialAction::Issue { user, reason, new } => (user, reason, None, new_until(new)),
+        CredentialAction::Renew { user, reason, new, replaced } => {
+            (user, reason, replaced.as_ref(), new_until(new))
+        }
+        CredentialAction::Rotate { user, reason, new, cut_off } => {
+            let CutOff { credential, not_after: _, residual_access: _ } = cut_off;
+            (user, reason, Some(credential), new_until(new))
+        }
+        CredentialAction::Revoke { user, reason, cut_off, protected: _ } => {
+            let CutOff { credential, not_after, residual_access: _ } = cut_off;
+            (user, reason, Some(credential), *not_after)
+        }
+    };
+    ActionDocument::Credential {
         action: action.verb().word(),
-        user: action.user().to_string(),
-        credential: action.previous().map(ToString::to_string),
+        user: user.to_string(),
+        credential: previous.map(ToString::to_string),
         reason: words::why(action),
-        reason_code: action.reason().code(),
-        not_after: action.not_after().to_string(),
-    });
+        reason_code: reason.code(),
+        not_after: not_after.to_string(),
+    }
+}
+
+fn cluster(plan: &ClusterChanges) -> ClusterDocument {
+    let people = plan.people.iter().map(credential);
     let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {
         action: action.verb.to_string(),
         kind: action.at.kind(),
@@ -189,10 +216,11 @@ fn cluster(plan: &ClusterChanges) -> ClusterDocument {
         role: action.role.clone(),
         diff: binding::unified(action),
     });
-    let cleanups = plan
-        .cleanups
-        .iter()
-        .map(|cleanup| ActionDocument::Cleanup { action: "cleanup", reason: words::cleanup(cleanup) });
+    let cleanups = plan.cleanups.iter().map(|cleanup| ActionDocument::Cleanup {
+        action: "cleanup",
+        reason: words::cleanup(cleanup),
+        reason_code: cleanup.code(),
+    });
     ClusterDocument {
         name: plan.name.to_string(),
         actions: people.chain(bindings).chain(cleanups).collect(),

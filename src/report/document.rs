@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Ending, Report, sentence};
+use super::{Ending, Report, done_on, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
 use crate::error::Error;
 use crate::plan::{ClusterChanges, CredentialAction};
@@ -218,10 +218,8 @@ pub fn schema() -> String {
 fn document(report: &Report) -> ApplyDocument {
     let plan = report.plan.as_ref();
     let outcome = report.outcome.as_ref();
-    let clusters: Vec<ClusterReport> = (plan.iter().flat_map(|(plan, _)| &plan.clusters).enumerate())
-        .map(|(index, plan)| {
-            cluster(plan, outcome.and_then(|outcome| Some((outcome, outcome.clusters.get(index)?))))
-        })
+    let clusters: Vec<ClusterReport> = (plan.iter().flat_map(|(plan, _)| &plan.clusters))
+        .map(|plan| cluster(plan, outcome.and_then(|outcome| Some((outcome, done_on(plan, outcome)?)))))
         .collect();
     let published = outcome.and_then(|outcome| outcome.published.as_ref().err());
     ApplyDocument {

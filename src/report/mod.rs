@@ -7,12 +7,12 @@ mod sentence;
 
 use std::time::Duration;
 
-use crate::apply::{Outcome, Published};
+use crate::apply::{ClusterOutcome, Outcome, Published};
 use crate::cli::ApplyFormat;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Kind, Result};
 use crate::exit_code::{DONE, FAILED, USAGE};
-use crate::plan::Plan;
+use crate::plan::{ClusterChanges, Plan};
 use crate::repo::PushTarget;
 
 /// All that is known of an apply, however far it came.
@@ -46,6 +46,18 @@ pub enum Ending {
     Failed,
     /// A signal ended it early; what had begun was finished.
     Interrupted,
+}
+
+/// What was planned on each cluster, with what was done there.
+fn planned_and_done<'a>(
+    plan: &'a Plan,
+    outcome: &'a Outcome,
+) -> impl Iterator<Item = (&'a ClusterChanges, &'a ClusterOutcome)> {
+    plan.clusters.iter().filter_map(|cluster| Some((cluster, done_on(cluster, outcome)?)))
+}
+
+fn done_on<'a>(cluster: &ClusterChanges, outcome: &'a Outcome) -> Option<&'a ClusterOutcome> {
+    outcome.clusters.iter().find(|done| done.name == cluster.name)
 }
 
 impl Report {

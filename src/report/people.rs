@@ -1,6 +1,6 @@
 //! A line for each person whom an apply was about, and for each cluster where there are several.
 
-use super::sentence;
+use super::{planned_and_done, sentence};
 use crate::apply::{ClusterOutcome, Outcome, Published};
 use crate::console::terminal::Terminal;
 use crate::plan::action::CutOff;
@@ -11,7 +11,7 @@ use crate::render::{colour, count};
 
 /// `proposes`: whether the records were to go to a branch of their own, so that no commit is kept here.
 pub fn print(plan: &Plan, outcome: &Outcome, proposes: bool, terminal: &Terminal) {
-    for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {
+    for (cluster, done) in planned_and_done(plan, outcome) {
         people(cluster, done, outcome, terminal);
     }
     if outcome.published.is_err() && outcome.clusters.iter().any(|cluster| !cluster.issued.is_empty()) {
@@ -23,7 +23,7 @@ pub fn print(plan: &Plan, outcome: &Outcome, proposes: bool, terminal: &Terminal
         terminal.say(&format!("  What was issued has no rights. {next}."));
     }
     if plan.clusters.len() > 1 && !plan.is_empty() {
-        for (cluster, done) in plan.clusters.iter().zip(&outcome.clusters) {
+        for (cluster, done) in planned_and_done(plan, outcome) {
             let sum = sentence::done([(cluster, done)].into_iter());
             let sum = if sum.is_empty() { "nothing to do".to_owned() } else { sum.join(", ") };
             terminal.say(&format!("  {}: {sum}", cluster.name));

@@ -1,6 +1,6 @@
 //! The last line of an apply: what happened, in one sentence, however it ended.
 
-use super::{Ending, Report};
+use super::{Ending, Report, planned_and_done};
 use crate::apply::{ClusterOutcome, Published};
 use crate::plan::{ClusterChanges, Verb};
 use crate::render::{Style, colour, count};
@@ -29,7 +29,7 @@ pub fn sentence(report: &Report) -> String {
     };
     let mut parts = Vec::new();
     if let (Some((plan, _)), Some(outcome)) = (&report.plan, &report.outcome) {
-        parts = done(plan.clusters.iter().zip(&outcome.clusters));
+        parts = done(planned_and_done(plan, outcome));
     }
     if report.outcome.is_some() && !report.errors.is_empty() {
         parts.push(format!("{} FAILED before", report.errors.len()));

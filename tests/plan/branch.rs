@@ -3,7 +3,7 @@
 use certctl::model::Recipient;
 use certctl::plan::{Base, Plan, Side, Summary, Verb, branch_diff, roster_changes};
 use certctl::record::State;
-use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
+use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use certctl::render::{Style, text, words};
 use certctl::roster::Roster;
 use expect_test::{Expect, expect};
@@ -222,7 +222,7 @@ fn records_that_only_the_branch_has_are_no_issuance() {
 
 /// The warnings of a branch that may hand somebody's access over.
 fn asked(plan: &Plan) -> Vec<String> {
-    let comment = markdown::render(plan, Context::default(), LONGEST_COMMENT);
+    let comment = markdown::render(plan, PlanStatus::default(), LONGEST_COMMENT);
     let asked = words::warnings(&plan.clusters[0].warnings).into_iter();
     let asked: Vec<String> =
         asked.filter(|(code, _)| code.ends_with("-edited")).map(|(_, message)| message).collect();

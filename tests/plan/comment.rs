@@ -4,10 +4,10 @@
 use certctl::error::Error;
 use certctl::plan::changes::Withdrawn;
 use certctl::plan::observed::BindingAt;
-use certctl::plan::roster_changes::{Owner, RosterChange, Setting, Value};
+use certctl::plan::roster_changes::{Owner, RosterChange, Setting, SettingValue};
 use certctl::plan::warning::{RequestClaim, Warning};
 use certctl::plan::{Base, Cleanup, Plan, Summary};
-use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
+use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use proptest::prelude::*;
 
 use crate::story::{Story, TEAM, subject};
@@ -69,8 +69,8 @@ fn plan_with(text: &str) -> Plan {
         roster_changes: vec![RosterChange::Setting {
             of: Owner::Roster,
             setting: Setting::Context,
-            from: Value::Text(text.into()),
-            to: Value::Text(text.into()),
+            from: SettingValue::Text(text.into()),
+            to: SettingValue::Text(text.into()),
         }],
         notes: vec![text.into()],
     });
@@ -84,7 +84,7 @@ fn planted(text: &str) -> Warning {
 
 fn comment_with(text: &str) -> String {
     let error = Error::new(text).caused_by(std::io::Error::other(format!("cause: {text}"))).hint(text);
-    let context = Context { digest: "sha256:0", failed: Some(&error), refused: Some(&error) };
+    let context = PlanStatus { digest: "sha256:0", failed: Some(&error), refused: Some(&error) };
     markdown::render(&plan_with(text), context, LONGEST_COMMENT) + &markdown::failure(&error, LONGEST_COMMENT)
 }
 
@@ -244,7 +244,7 @@ pub fn crowd(people: usize, name: &str) -> Plan {
 fn a_comment_is_never_too_long_and_says_what_is_missing() {
     for people in [3, 500, 2_000] {
         let plan = crowd(people, "prabesh-thapa-");
-        let context = Context { digest: "sha256:0", ..Context::default() };
+        let context = PlanStatus { digest: "sha256:0", ..PlanStatus::default() };
         let comment = markdown::render(&plan, context, LONGEST_COMMENT);
         assert!(comment.chars().count() <= 65_536 && comment.len() <= LONGEST_COMMENT, "{people}");
         assert_eq!(dangers(&comment), [""; 0]);
@@ -269,7 +269,7 @@ fn within_any_limit() {
     plan.clusters.push(other);
     let error =
         Error::all((0..150).map(|n| Error::new(format!("{n}: {}", "`|".repeat(100))))).expect("errors");
-    let context = Context { digest: "sha256:0", failed: Some(&error), refused: None };
+    let context = PlanStatus { digest: "sha256:0", failed: Some(&error), refused: None };
     for limit in (500..70_000).step_by(6_899) {
         for comment in [markdown::render(&plan, context, limit), markdown::failure(&error, limit)] {
             assert!(comment.len() <= limit, "{limit}: {}", comment.len());
@@ -289,7 +289,7 @@ fn where_almost_nothing_fits_the_dangers_and_the_digest_stay() {
         plan.clusters[0].warnings.push(planted(&format!("{n} {}", "long ".repeat(100))));
     }
     let digest = story.digest();
-    let context = Context { digest: &digest, ..Context::default() };
+    let context = PlanStatus { digest: &digest, ..PlanStatus::default() };
     let comment = markdown::render(&plan, context, 1_000);
     assert!(comment.len() <= 1_000, "{}", comment.len());
     for said in ["1 to rotate", "**Recipients change: `alice`.**", digest.as_str()] {
@@ -300,7 +300,7 @@ fn where_almost_nothing_fits_the_dangers_and_the_digest_stay() {
 #[test]
 fn of_many_people_the_first_stand_open_and_the_others_are_counted_and_folded_away() {
     let plan = crowd(500, "someone-");
-    let comment = markdown::render(&plan, Context::default(), LONGEST_COMMENT);
+    let comment = markdown::render(&plan, PlanStatus::default(), LONGEST_COMMENT);
     let fold = "<details><summary>450 more people: 117 to revoke, 166 to rotate, 167 to issue</summary>";
     let (open, folded) = comment.split_once(fold).unwrap_or_else(|| panic!("{comment}"));
     let rows = |text: &str| text.lines().filter(|line| line.contains("| `someone-")).count();

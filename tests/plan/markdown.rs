@@ -3,13 +3,13 @@
 use certctl::error::Error;
 use certctl::model::Position;
 use certctl::plan::Plan;
-use certctl::render::markdown::{self, Context, LONGEST_COMMENT};
+use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use expect_test::{Expect, expect};
 
 use crate::story::{Story, TEAM, request, subject};
 
-fn context() -> Context<'static> {
-    Context { digest: "sha256:0", ..Context::default() }
+fn context() -> PlanStatus<'static> {
+    PlanStatus { digest: "sha256:0", ..PlanStatus::default() }
 }
 
 fn reads(story: &Story, expected: Expect) {
@@ -176,7 +176,7 @@ fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
     let failed = Error::new("user `dana` has no recipient, so nothing could be sealed to them")
         .placed("users.yaml", Position { line: 14, column: 5 })
         .hint("ask dana to run `certctl keygen`");
-    let context = Context { failed: Some(&failed), ..context() };
+    let context = PlanStatus { failed: Some(&failed), ..context() };
     let text = markdown::render(&story.whole(), context, LONGEST_COMMENT);
     expect![[r#"
         ### certctl: 1 error, 1 to renew, 2 bindings to write, 2 warnings
@@ -225,7 +225,7 @@ fn what_apply_would_refuse_is_said() {
     story.edit("protected: true", "protected: true, until: 2020-01-01");
     let plan = story.whole();
     let refused = story.refusal(None).expect("protected");
-    let text = markdown::render(&plan, Context { refused: Some(&refused), ..context() }, LONGEST_COMMENT);
+    let text = markdown::render(&plan, PlanStatus { refused: Some(&refused), ..context() }, LONGEST_COMMENT);
     expect![[r#"
         ### certctl: 1 to revoke
 

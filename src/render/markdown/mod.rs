@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use super::text::{self, date, span};
 use super::{count, grouped, noun, words};
 use crate::error::Error;
+use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
 use crate::plan::{ClusterChanges, CredentialAction, Plan, Verb};
 use cut::{Rank, Section};
@@ -36,7 +37,7 @@ const MOST_CHANGES: usize = 50;
 
 /// What is said of a plan besides the plan itself.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Context<'a> {
+pub struct PlanStatus<'a> {
     /// Its digest: that of the whole plan, where it is compared with a base.
     pub digest: &'a str,
     /// What failed; then the plan does not hold everything.
@@ -46,10 +47,10 @@ pub struct Context<'a> {
 }
 
 /// The plan, at most `limit` bytes long.
-pub fn render(plan: &Plan, context: Context<'_>, limit: usize) -> String {
+pub fn render(plan: &Plan, status: PlanStatus<'_>, limit: usize) -> String {
     let online = !plan.is_offline();
-    let mut top = format!("### certctl: {}\n", title(plan, context.failed));
-    let calm = plan.is_empty() && context.failed.is_none() && context.refused.is_none();
+    let mut top = format!("### certctl: {}\n", title(plan, status.failed));
+    let calm = plan.is_empty() && status.failed.is_none() && status.refused.is_none();
     if calm && online && plan.base.is_none() && plan.summary().warnings == 0 {
         return format!("certctl: {}\n", lower(text::nothing(plan)));
     }
@@ -57,10 +58,10 @@ pub fn render(plan: &Plan, context: Context<'_>, limit: usize) -> String {
         let lines: Vec<String> = text::about(base).iter().map(|line| notes::line(line)).collect();
         let _ = writeln!(top, "\n{}", lines.join("\\\n"));
     }
-    top.push_str(&notes::cautions(plan, context, notes::LARGEST_BOX));
+    top.push_str(&notes::cautions(plan, status, notes::LARGEST_BOX));
     top.push_str(&notes::unseen(plan));
     top.push_str(&notes::warnings(plan));
-    let bottom = notes::unchanged(plan) + &bottom(plan, context.digest);
+    let bottom = notes::unchanged(plan) + &bottom(plan, status.digest);
 
     let mut headings: Vec<String> = plan
         .clusters
@@ -74,7 +75,7 @@ pub fn render(plan: &Plan, context: Context<'_>, limit: usize) -> String {
     headings.push(format!("\n#### {}\n", text::ALSO_EDITED));
     let taken = top.len() + bottom.len() + notes::LONGEST_CUT;
     if taken > limit {
-        return shortest(plan, context, limit);
+        return shortest(plan, status, limit);
     }
     let room = limit - taken;
     let (body, missing) = cut::fit(&headings, &sections, room);
@@ -82,12 +83,12 @@ pub fn render(plan: &Plan, context: Context<'_>, limit: usize) -> String {
 }
 
 /// Where not even the notes fit: what a reviewer must see, and what an apply can be held to.
-fn shortest(plan: &Plan, context: Context<'_>, limit: usize) -> String {
-    let top = format!("### certctl: {}\n", title(plan, context.failed));
-    let bottom = bottom(plan, context.digest);
+fn shortest(plan: &Plan, status: PlanStatus<'_>, limit: usize) -> String {
+    let top = format!("### certctl: {}\n", title(plan, status.failed));
+    let bottom = bottom(plan, status.digest);
     let room = limit.saturating_sub(top.len() + bottom.len());
-    let text = format!("{top}{}{bottom}", notes::cautions(plan, context, room));
-    if text.len() > limit { format!("certctl: {}\n", title(plan, context.failed)) } else { text }
+    let text = format!("{top}{}{bottom}", notes::cautions(plan, status, room));
+    if text.len() > limit { format!("certctl: {}\n", title(plan, status.failed)) } else { text }
 }
 
 /// That there is no plan, and why; at most `limit` bytes long.
@@ -252,28 +253,27 @@ fn weight(action: &CredentialAction) -> (u8, &str) {
 }
 
 fn row(action: &CredentialAction, now: Timestamp) -> String {
-    let sign = match action.verb() {
-        Verb::Issue => "🟢",
-        Verb::Renew => "⚪",
-        Verb::Rotate => "🟡",
-        Verb::Revoke => "🔴",
+    let (sign, user, new, cut_off) = match action {
+        CredentialAction::Issue { user, reason: _, new } => ("🟢", user, Some(new), None),
+        CredentialAction::Renew { user, reason: _, new, replaced: _ } => ("⚪", user, Some(new), None),
+        CredentialAction::Rotate { user, reason: _, new, cut_off } => ("🟡", user, Some(new), Some(cut_off)),
+        CredentialAction::Revoke { user, reason: _, cut_off, protected: _ } => {
+            ("🔴", user, None, Some(cut_off))
+        }
     };
-    let why = prose(&words::why(action));
-    let mut why = if action.transfer().to_others() { format!("**{why}**") } else { why };
-    if let Some(bindings @ 1..) = action.cut_off().and_then(|cut_off| cut_off.residual_access) {
-        let _ = write!(why, "; **keeps access through {} of others**", count(bindings, "binding"));
+    let mut why = prose(&words::why(action));
+    if action.transfer().to_others() {
+        why = format!("**{why}**");
     }
-    let groups = action.new_credential().into_iter().flat_map(|new| &new.issuance.in_certificate_groups);
-    for group in groups {
+    if let Some(CutOff { credential: _, not_after: _, residual_access: Some(bindings @ 1..) }) = cut_off {
+        let _ = write!(why, "; **keeps access through {} of others**", count(*bindings, "binding"));
+    }
+    for group in new.into_iter().flat_map(|new| &new.issuance.in_certificate_groups) {
         let _ = write!(why, "; **in the certificate: {}**", code(&format!("O={group}")));
     }
-    let valid = span(now.duration_until(action.not_after()));
-    format!(
-        "| {sign}\u{a0}{} | {} | {why} | {} ({valid}) |\n",
-        action.verb(),
-        code(action.user().as_str()),
-        date(action.not_after())
-    )
+    let (verb, until) = (action.verb(), action.not_after());
+    let valid = span(now.duration_until(until));
+    format!("| {sign}\u{a0}{verb} | {} | {why} | {} ({valid}) |\n", code(user.as_str()), date(until))
 }
 
 /// `3 bindings to write: 1 new, 2 changed`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::value::{code, prose};
-use super::{Context, grouped, noun};
+use super::{PlanStatus, grouped, noun};
 use crate::error::Error;
 use crate::plan::access_transfer::AccessTransfer;
 use crate::plan::{Plan, Unknown, Warning, digest};
@@ -24,13 +24,13 @@ const LONGEST_LINE: usize = 1_000;
 pub(super) const LONGEST_CUT: usize = 400;
 
 /// What a reviewer must see: `> [!CAUTION]`; of it, what fits into `room` bytes.
-pub(super) fn cautions(plan: &Plan, context: Context<'_>, room: usize) -> String {
+pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> String {
     let mut lines = Vec::new();
-    if let Some(error) = context.failed {
+    if let Some(error) = status.failed {
         lines.extend(error.each().take(MOST_LINES).map(error_line));
         lines.extend(more(error.each().count().saturating_sub(MOST_LINES), "error", "errors"));
     }
-    lines.extend(context.refused.map(error_line));
+    lines.extend(status.refused.map(error_line));
     let actions = || plan.clusters.iter().flat_map(|cluster| &cluster.people);
     let handed_over = |what: &str, is: &dyn Fn(AccessTransfer) -> bool| {
         let whose = actions().filter(|action| is(action.transfer()));

@@ -1,6 +1,6 @@
 //! What a branch changes in a roster besides actions, in words.
 
-use crate::plan::roster_changes::{Owner, RosterChange, Setting, Value};
+use crate::plan::roster_changes::{Owner, RosterChange, Setting, SettingValue};
 use crate::roster::MaxRevocations;
 
 /// `user alice: validity: 720h -> 8760h`.
@@ -42,17 +42,17 @@ fn setting(setting: &Setting) -> String {
     .to_owned()
 }
 
-fn value(value: &Value) -> String {
+fn value(value: &SettingValue) -> String {
     match value {
-        Value::Flag(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::Limit(MaxRevocations::Percent(percent)) => format!("{percent}%"),
-        Value::Limit(MaxRevocations::Count(count)) => count.to_string(),
-        Value::Duration(duration) => format!("{duration:#}"),
-        Value::End(Some(until)) => until.to_string(),
-        Value::End(None) => "no end".to_owned(),
-        Value::Text(text) => text.clone(),
-        Value::FromKubeconfig => "as in the kubeconfig".to_owned(),
-        Value::NoFile => "none".to_owned(),
+        SettingValue::Flag(flag) => flag.to_string(),
+        SettingValue::Number(number) => number.to_string(),
+        SettingValue::Limit(MaxRevocations::Percent(percent)) => format!("{percent}%"),
+        SettingValue::Limit(MaxRevocations::Count(count)) => count.to_string(),
+        SettingValue::Duration(duration) => format!("{duration:#}"),
+        SettingValue::End(Some(until)) => until.to_string(),
+        SettingValue::End(None) => "no end".to_owned(),
+        SettingValue::Text(text) => text.clone(),
+        SettingValue::FromKubeconfig => "as in the kubeconfig".to_owned(),
+        SettingValue::NoFile => "none".to_owned(),
     }
 }

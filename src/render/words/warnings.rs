@@ -1,6 +1,6 @@
 //! What an administrator should know, in words.
 
-use crate::plan::warning::{Ending, RecordEdit, RequestClaim, Warning};
+use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
 
 /// Each with its code, in the order in which they are shown.
 pub fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
@@ -60,10 +60,10 @@ pub fn warning(warning: &Warning) -> String {
             "{user}'s access ends at {until}, too soon for a certificate (10 minutes is the least); none is issued"
         ),
         Warning::UntilSoon { ending, until } => match ending {
-            Ending::Access(user) => format!("{user}'s access ends at {until}"),
-            Ending::Membership(user, group) => format!("{user} leaves group {group} at {until}"),
-            Ending::PersonalGrant(user, role) => format!("{user}'s {role} ends at {until}"),
-            Ending::GroupGrant(group, role) => format!("group {group}'s {role} ends at {until}"),
+            UpcomingEnd::Access(user) => format!("{user}'s access ends at {until}"),
+            UpcomingEnd::Membership(user, group) => format!("{user} leaves group {group} at {until}"),
+            UpcomingEnd::PersonalGrant(user, role) => format!("{user}'s {role} ends at {until}"),
+            UpcomingEnd::GroupGrant(group, role) => format!("group {group}'s {role} ends at {until}"),
         },
     }
 }
