@@ -44,7 +44,8 @@ pub async fn ask(connection: &Connection, path: &str) -> Result<Answer> {
             Failure::Unconnected { cause, .. }
             | Failure::Lost(cause)
             | Failure::Ours(cause)
-            | Failure::Garbled(cause),
+            | Failure::Garbled(cause)
+            | Failure::TooLarge(cause),
         ) => {
             Err(Error::new(format!("{}: {path} could not be asked for", connection.server()))
                 .caused_by(cause))

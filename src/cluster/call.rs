@@ -4,16 +4,21 @@
 //! request that was never sent and one whose answer was lost are not visible above. kube's own
 //! retry layer is off: it repeats writes after a 503 or 504 and waits as long as a server asks.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::Duration;
 
 use http::Request;
+use http_body::Body as _;
 use kube::client::Body;
 use kube::core::Status;
 use serde::de::DeserializeOwned;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Connection;
 use super::error::{self, Failure};
+use super::limits;
 use super::resource::Call;
 use super::retry::{self, Repeat};
 use crate::error::Error;
@@ -60,8 +65,8 @@ impl Connection {
             .get(http::header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        let body =
-            response.into_body().collect_bytes().await.map_err(|error| Failure::Lost(error::root(&error)))?;
+        // The turn lasts until the answer is parsed, which takes more memory than its bytes.
+        let (body, _turn) = self.whole(response.into_body()).await?;
         if code.is_success() {
             return serde_json::from_slice(&body).map_err(|error| Failure::Garbled(error.to_string()));
         }
@@ -72,6 +77,28 @@ impl Connection {
         });
         status.code = code.as_u16();
         Err(Failure::Api { status: Box::new(status), retry_after })
+    }
+}
+
+impl Connection {
+    /// The whole of an answer, and the turn to parse it where it is large.
+    async fn whole(&self, mut body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Failure> {
+        let mut bytes = Vec::new();
+        let mut turn = None;
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let frame = frame.map_err(|error| Failure::Lost(error::root(&error)))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let length = bytes.len() + data.len();
+            if length > limits::ANSWER {
+                return Err(Failure::TooLarge(format!("it has more than {} MiB", limits::ANSWER >> 20)));
+            }
+            if turn.is_none() && length > limits::SMALL_ANSWER {
+                // It is never closed.
+                turn = self.large_answers().acquire().await.ok();
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((bytes, turn))
     }
 }
 

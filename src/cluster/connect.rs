@@ -3,13 +3,17 @@
 //! What the context means is read in `context`; here it becomes a client, and its credential plugin is run.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
 use kube::client::{AuthError, ClientBuilder};
 use kube::config::Kubeconfig;
+use tokio::sync::Semaphore;
+use tower::util::MapResponseLayer;
 
 use super::context::Context;
+use super::limits::LineLimit;
 use crate::error::{Error, Result};
 
 /// How long a connection may take to come about, TLS included.
@@ -27,6 +31,7 @@ pub struct Connection {
     certificate_authority: Option<Vec<u8>>,
     insecure: bool,
     limit: Duration,
+    large_answers: Arc<Semaphore>,
 }
 
 impl Connection {
@@ -58,15 +63,15 @@ impl Connection {
         let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         config.connect_timeout = Some(CONNECT_LIMIT.min(limit));
         // A credential plugin is a program that is waited for, perhaps while a person signs in.
-        let built =
-            tokio::task::spawn_blocking(move || ClientBuilder::try_from(config).map(ClientBuilder::build))
-                .await
-                .map_err(|error| {
-                    Error::new(format!(
-                        "{context}: the connection could not be prepared; nothing was changed"
-                    ))
-                    .caused_by(error)
-                })?;
+        let built = tokio::task::spawn_blocking(move || {
+            let lines = MapResponseLayer::new(|response: http::Response<_>| response.map(LineLimit::new));
+            ClientBuilder::try_from(config).map(|builder| builder.with_layer(&lines).build())
+        })
+        .await
+        .map_err(|error| {
+            Error::new(format!("{context}: the connection could not be prepared; nothing was changed"))
+                .caused_by(error)
+        })?;
         Ok(Self {
             client: built.map_err(|error| unbuildable(context, plugin.as_deref(), &error))?,
             context: context.to_owned(),
@@ -74,6 +79,7 @@ impl Connection {
             certificate_authority,
             insecure,
             limit,
+            large_answers: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -101,6 +107,11 @@ impl Connection {
     /// How long a call may take.
     pub(super) fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// Whose turn it is to read a large answer.
+    pub(super) fn large_answers(&self) -> &Semaphore {
+        &self.large_answers
     }
 
     pub(super) fn client(&self) -> &Client {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use serde::Deserialize;
 
-use super::csr;
+use crate::pki;
 use crate::plan::observed::{Binding, BindingAt, SigningRequest, Subject};
 
 /// One page of a list. `items` must be there: an answer without it is not an empty list.
@@ -90,11 +90,15 @@ impl From<SubjectObject> for Subject {
     }
 }
 
-/// A CertificateSigningRequest as it is reported. A request that cannot be parsed has no subject.
+/// A CertificateSigningRequest as it is reported, without the bytes of its request, which may be a
+/// megabyte. One that cannot be read has no key.
 pub(super) fn signing_request(object: CertificateSigningRequest) -> SigningRequest {
     let CertificateSigningRequest { metadata, spec, status } = object;
     let status = status.unwrap_or_default();
-    let subject = csr::requested_subject(&spec.request.0).unwrap_or_default();
+    let (common_name, organizations, key) = match pki::requested_subject(&spec.request.0) {
+        Some(subject) => (subject.common_name, subject.organizations, Some(subject.key)),
+        None => (None, Vec::new(), None),
+    };
     SigningRequest {
         name: metadata.name.unwrap_or_default(),
         uid: metadata.uid.unwrap_or_default(),
@@ -102,10 +106,9 @@ pub(super) fn signing_request(object: CertificateSigningRequest) -> SigningReque
         created: metadata.creation_timestamp.and_then(|time| Timestamp::from_second(time.0.as_second()).ok()),
         signer_name: spec.signer_name,
         requester: spec.username.unwrap_or_default(),
-        request: spec.request.0,
-        common_name: subject.common_name,
-        organizations: subject.organizations,
-        key: subject.key,
+        common_name,
+        organizations,
+        key,
         conditions: status
             .conditions
             .unwrap_or_default()
@@ -180,7 +183,7 @@ mod tests {
         )
         .expect("a request");
         let request = signing_request(object);
-        assert_eq!(request.request, b"nonsense");
+        assert_eq!(request.key, None);
         assert_eq!(request.requester, "mallory");
         assert_eq!(request.common_name, None);
         assert_eq!(request.conditions, ["Approved"]);

@@ -41,6 +41,8 @@ pub(super) enum Failure {
     Ours(String),
     /// An answer that is not what was asked for.
     Garbled(String),
+    /// An answer, or all of a list, of more bytes than are taken.
+    TooLarge(String),
 }
 
 impl Failure {
@@ -70,7 +72,7 @@ impl Failure {
     /// Whether a write that ended like this may nevertheless have been done.
     pub(super) fn may_have_taken_effect(&self) -> bool {
         match self {
-            Self::Lost(_) | Self::Garbled(_) => true,
+            Self::Lost(_) | Self::Garbled(_) | Self::TooLarge(_) => true,
             Self::Api { status, .. } => status.code >= 500,
             Self::Unconnected { .. } | Self::Ours(_) => false,
         }
@@ -114,6 +116,15 @@ impl Failure {
                 format!("the answer of {server} to {call} is not what the Kubernetes API answers"),
                 cause,
                 format!("check that `server` of context `{context}` is the API server itself"),
+            ),
+            Self::TooLarge(cause) => Explanation::new(
+                format!("the answer of {server} to {call} is larger than certctl takes"),
+                cause,
+                format!(
+                    "look for objects that were planted to be large (`kubectl --context {context} get {}`), \
+                     and check that `server` is the API server itself",
+                    call.resource.qualified()
+                ),
             ),
             Self::Api { status, retry_after } => api(context, server, call, &status, retry_after),
         }

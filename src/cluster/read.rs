@@ -10,10 +10,12 @@ use kube::api::{ListParams, PostParams};
 use kube::core::Request as Build;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::connect::Connection;
 use super::convert::{self, BindingObject, Named, Page};
 use super::error::Failure;
+use super::limits::{self, Budget, Weight};
 use super::resource::{Call, Place, Resource};
 use super::retry::Repeat;
 use crate::error::{Error, Result};
@@ -40,16 +42,22 @@ const METADATA_ONLY: HeaderValue = HeaderValue::from_static(
 /// Any list that could not be read to its end; a cluster without kube-system.
 pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     let names = |object: Named| object.metadata.name;
+    let budget = Budget::default();
     let (namespaces, cluster_roles, roles, cluster_role_bindings, role_bindings, requests) = futures::join!(
-        list(connection, Resource::Namespaces, |object: Named| (object.metadata.name, object.metadata.uid)),
-        list(connection, Resource::ClusterRoles, names),
-        list(connection, Resource::Roles, |object: Named| (
+        list(connection, &budget, Resource::Namespaces, |object: Named| (
+            object.metadata.name,
+            object.metadata.uid
+        )),
+        list(connection, &budget, Resource::ClusterRoles, names),
+        list(connection, &budget, Resource::Roles, |object: Named| (
             object.metadata.namespace.unwrap_or_default(),
             object.metadata.name
         )),
-        list(connection, Resource::ClusterRoleBindings, |object: BindingObject| Binding::from(object)),
-        list(connection, Resource::RoleBindings, |object: BindingObject| { Binding::from(object) }),
-        list(connection, Resource::SigningRequests, |object: CertificateSigningRequest| {
+        list(connection, &budget, Resource::ClusterRoleBindings, |object: BindingObject| Binding::from(
+            object
+        )),
+        list(connection, &budget, Resource::RoleBindings, |object: BindingObject| { Binding::from(object) }),
+        list(connection, &budget, Resource::SigningRequests, |object: CertificateSigningRequest| {
             convert::signing_request(object)
         }),
     );
@@ -179,8 +187,9 @@ fn told(unread: Vec<Unread>) -> Vec<Unread> {
 type Unread = (Failure, Call);
 
 /// Every object of one kind in the whole cluster, each reduced by `keep` as its page arrives.
-async fn list<O: DeserializeOwned, T>(
+async fn list<O: DeserializeOwned, T: Weight>(
     connection: &Connection,
+    budget: &Budget,
     resource: Resource,
     keep: impl Fn(O) -> T,
 ) -> Result<Vec<T>, Unread> {
@@ -194,38 +203,57 @@ async fn list<O: DeserializeOwned, T>(
         name: None,
         otherwise: "nothing was changed",
     };
-    let mut restarts = 0;
-    loop {
-        match pages(connection, resource, &keep).await {
-            Ok(all) => return Ok(all),
-            Err(failure) if failure.code() == Some(410) && restarts < RESTARTS => restarts += 1,
-            Err(failure) => return Err((failure, call)),
+    let time = limits::listing_time(connection.limit());
+    let listed = async {
+        let mut restarts = 0;
+        loop {
+            match pages(connection, budget, resource, &keep).await {
+                Err(failure) if failure.code() == Some(410) && restarts < RESTARTS => restarts += 1,
+                ended => return ended,
+            }
         }
-    }
+    };
+    let ended = timeout(time, listed).await.unwrap_or_else(|_| {
+        Err(Failure::Lost(format!("the list did not end within {} s", time.as_secs_f64())))
+    });
+    ended.map_err(|failure| (failure, call))
 }
 
-async fn pages<O: DeserializeOwned, T>(
+async fn pages<O: DeserializeOwned, T: Weight>(
     connection: &Connection,
+    budget: &Budget,
     resource: Resource,
     keep: &impl Fn(O) -> T,
 ) -> Result<Vec<T>, Failure> {
     let mut all = Vec::new();
     let mut next = None;
-    loop {
-        let page: Page<O> = connection.call(&page_request(resource, next)?, Repeat::Harmless).await?;
+    let mut size = PAGE;
+    for _ in 0..limits::PAGES {
+        let request = page_request(resource, size, next.clone())?;
+        let page: Page<O> = match connection.call(&request, Repeat::Harmless).await {
+            // Large objects, which anyone may have planted: fewer of them at once.
+            Err(Failure::TooLarge(_)) if size > 1 => {
+                size = (size / 8).max(1);
+                continue;
+            }
+            page => page?,
+        };
         if !page.kind.ends_with("List") {
             return Err(Failure::Garbled(format!("a {} where a list was asked for", page.kind)));
         }
-        all.extend(page.items.unwrap_or_default().into_iter().map(keep));
+        let kept: Vec<T> = page.items.unwrap_or_default().into_iter().map(keep).collect();
+        budget.take(&kept)?;
+        all.extend(kept);
         match page.metadata.next.filter(|token| !token.is_empty()) {
             Some(token) => next = Some(token),
             None => return Ok(all),
         }
     }
+    Err(Failure::TooLarge(format!("it has more than {} pages", limits::PAGES)))
 }
 
-fn page_request(resource: Resource, next: Option<String>) -> Result<Request<Vec<u8>>, Failure> {
-    let params = ListParams { limit: Some(PAGE), continue_token: next, ..ListParams::default() };
+fn page_request(resource: Resource, size: u32, next: Option<String>) -> Result<Request<Vec<u8>>, Failure> {
+    let params = ListParams { limit: Some(size), continue_token: next, ..ListParams::default() };
     let mut request =
         Build::new(resource.path(None)).list(&params).map_err(|error| Failure::Ours(error.to_string()))?;
     if matches!(resource, Resource::Namespaces | Resource::ClusterRoles | Resource::Roles) {
@@ -268,13 +296,13 @@ mod tests {
 
     #[test]
     fn lists_are_paged_and_names_come_without_the_rest() {
-        let request = page_request(Resource::Roles, Some("a/b=".into())).expect("a request");
+        let request = page_request(Resource::Roles, PAGE, Some("a/b=".into())).expect("a request");
         assert_eq!(
             request.uri().to_string(),
             "/apis/rbac.authorization.k8s.io/v1/roles?&limit=500&continue=a%2Fb%3D"
         );
         assert_eq!(request.headers()[ACCEPT], METADATA_ONLY);
-        let request = page_request(Resource::RoleBindings, None).expect("a request");
+        let request = page_request(Resource::RoleBindings, PAGE, None).expect("a request");
         assert!(!request.headers().contains_key(ACCEPT));
     }
 }

@@ -52,7 +52,11 @@ pub(super) fn delay(
             Repeat::Harmless => TRIES,
             Repeat::OnlyIfUndone => return None,
         },
-        Failure::Api { .. } | Failure::Unconnected { .. } | Failure::Ours(_) | Failure::Garbled(_) => {
+        Failure::Api { .. }
+        | Failure::Unconnected { .. }
+        | Failure::Ours(_)
+        | Failure::Garbled(_)
+        | Failure::TooLarge(_) => {
             return None;
         }
     };

@@ -211,7 +211,10 @@ fn take_in(followed: &Followed, listed: &mut HashSet<String>, event: &Event<Cert
     match event {
         Event::Init => listed.clear(),
         Event::InitApply(object) => {
-            listed.extend(object.metadata.name.clone());
+            // Only of what is followed it matters, and an endless list must not take the memory.
+            let followed_name =
+                object.metadata.name.as_ref().filter(|name| followed.by_name.contains_key(*name));
+            listed.extend(followed_name.cloned());
             followed.show(object.clone());
         }
         Event::InitDone => followed.keep_only(listed),
@@ -294,5 +297,46 @@ mod tests {
         assert!(refusal(&watcher::Error::InitialListFailed(api(500))).is_none());
         assert!(refusal(&watcher::Error::WatchStartFailed(api(410))).is_none());
         assert!(refusal(&watcher::Error::NoResourceVersion).is_none());
+    }
+
+    /// Answers one list, and then a watch with a line that never ends; says how much of it was taken.
+    fn endless_line(listener: &std::net::TcpListener) -> usize {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        loop {
+            let (stream, _) = listener.accept().expect("a connection");
+            let mut writer = stream.try_clone().expect("a socket");
+            let mut lines = BufReader::new(stream).lines().map_while(std::result::Result::ok);
+            while let Some(first) = lines.next() {
+                // The rest of the head; a GET has no body.
+                while lines.next().is_some_and(|line| !line.is_empty()) {}
+                if !first.contains("watch=true") {
+                    let list =
+                        r#"{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"1"},"items":[]}"#;
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{list}", list.len());
+                    writer.write_all(head.as_bytes()).expect("a reader");
+                    continue;
+                }
+                writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"type\":\"").expect("a reader");
+                let part = vec![b'a'; 1 << 20];
+                let taken = (1..4096).find(|_| writer.write_all(&part).is_err());
+                return taken.unwrap_or(usize::MAX) << 20;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_given_up() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let kubeconfig = format!(
+            "clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]\n\
+             contexts: [{{name: prod, context: {{cluster: c, user: u}}}}]\n",
+            listener.local_addr().expect("an address")
+        );
+        let taken = tokio::task::spawn_blocking(move || endless_line(&listener));
+        let limit = std::time::Duration::from_secs(30);
+        let connection = Connection::from_kubeconfig(&kubeconfig, "prod", limit).await.expect("usable");
+        let _watch = Watch::start(&connection, "run").await.expect("a list");
+        let taken = taken.await.expect("it was given up");
+        assert!(taken < 3 * super::super::limits::LINE, "{taken} bytes");
     }
 }

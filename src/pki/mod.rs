@@ -19,7 +19,10 @@ pub use authority::check_authority;
 pub use brought::{BroughtRequest, check_brought_request};
 pub use certificate::{Certificate, verify_issued};
 pub use key::{KeyAlgorithm, KeyDescription, PrivateKey};
-pub use request::{RequestSummary, Subject, parse_request, signing_request, verify_request};
+pub use request::{
+    RequestSummary, RequestedSubject, Subject, parse_request, requested_subject, signing_request,
+    verify_request,
+};
 
 /// The largest request, certificate chain or key that is read, in bytes.
 pub const SIZE_LIMIT: usize = 64 * 1024;

@@ -152,6 +152,34 @@ impl RequestSummary {
     }
 }
 
+/// Whom the request of a CertificateSigningRequest asks for, and for which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedSubject {
+    /// The CN that Kubernetes would take: the last one.
+    pub common_name: Option<String>,
+    /// Every O, in order.
+    pub organizations: Vec<String>,
+    /// The credential that its public key would be.
+    pub key: CredentialId,
+}
+
+/// Reads what a CertificateSigningRequest in a cluster asks for, however large: the first PEM block, as
+/// the API server does. `None` where it cannot be read, or a CN or O in it is no text that Go reads.
+pub fn requested_subject(pem: &[u8]) -> Option<RequestedSubject> {
+    let text = String::from_utf8_lossy(pem);
+    let blocks = pem::decode(&text).ok()?;
+    let block = blocks.first().filter(|block| block.label == "CERTIFICATE REQUEST")?;
+    let (_, request) = X509CertificationRequest::from_der(&block.der).ok()?;
+    let info = &request.certification_request_info;
+    let Names { mut common_names, organizations, others } = Names::read(&info.subject);
+    let hidden = others.iter().any(|other| other.starts_with("CN=") || other.starts_with("O="));
+    (!hidden).then(|| RequestedSubject {
+        common_name: common_names.pop(),
+        organizations,
+        key: CredentialId::of_public_key(info.subject_pki.raw),
+    })
+}
+
 /// Reads a request from anyone: one PEM block, or DER.
 ///
 /// # Errors
@@ -269,6 +297,61 @@ mod tests {
         let subject = subject_of(&key, &["ops", "dev"]);
         let request = signing_request(&key, &subject).expect("signed");
         (key, subject, request)
+    }
+
+    #[test]
+    fn a_request_in_a_cluster_is_read_as_the_signer_reads_it() {
+        let key = PrivateKey::generate(KeyType::EcdsaP256).expect("made");
+        let request = |kind: u8, name: &[u8], padding: usize| {
+            let attribute = |oid: &[u8], text: &[u8]| {
+                value(der::SET, &[&value(der::SEQUENCE, &[&value(der::OID, &[oid]), &value(kind, &[text])])])
+            };
+            let name = [attribute(&ORGANIZATION, name), attribute(&COMMON_NAME, name)].concat();
+            let padding = value(0x04, &[&vec![0; padding]]);
+            let padding = value(
+                der::SEQUENCE,
+                &[
+                    &value(der::OID, &[b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x02"]),
+                    &value(der::SET, &[&padding]),
+                ],
+            );
+            let parts: [&[u8]; 4] = [
+                &value(der::INTEGER, &[&[0]]),
+                &value(der::SEQUENCE, &[&name]),
+                &key.public_key_der(),
+                &value(der::ATTRIBUTES, &[&padding]),
+            ];
+            let info = value(der::SEQUENCE, &parts);
+            let signature = value(der::BIT_STRING, &[&[0], &key.sign(&info).expect("signed")]);
+            request_pem(&value(der::SEQUENCE, &[&info, signature_algorithm(key.kind()), &signature]))
+        };
+        const BMP_STRING: u8 = 0x1e;
+        const UNIVERSAL_STRING: u8 = 0x1c;
+        let wide: Vec<u8> = "alice".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let expected = RequestedSubject {
+            common_name: Some("alice".into()),
+            organizations: vec!["alice".into()],
+            key: key.credential_id(),
+        };
+        for (kind, name, padding) in [
+            (der::UTF8_STRING, b"alice".as_slice(), 0),
+            (BMP_STRING, wide.as_slice(), 0),
+            (BMP_STRING, wide.as_slice(), 1_200_000),
+        ] {
+            let request = request(kind, name, padding);
+            assert_eq!(requested_subject(request.as_bytes()).as_ref(), Some(&expected), "{kind} {padding}");
+            let after = format!("words\n{request}-----BEGIN OTHER-----\nAAEC\n-----END OTHER-----\n");
+            assert_eq!(requested_subject(after.as_bytes()).as_ref(), Some(&expected));
+        }
+        for (kind, name) in
+            [(UNIVERSAL_STRING, wide.as_slice()), (der::UTF8_STRING, b"\xff"), (BMP_STRING, b"a")]
+        {
+            assert_eq!(requested_subject(request(kind, name, 0).as_bytes()), None, "{kind}");
+        }
+        let good = request(der::UTF8_STRING, b"alice", 0);
+        for bad in [String::new(), "\u{fffd}".repeat(1000), good[..good.len() / 2].to_owned()] {
+            assert_eq!(requested_subject(bad.as_bytes()), None);
+        }
     }
 
     #[test]

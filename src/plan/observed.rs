@@ -248,13 +248,11 @@ pub struct SigningRequest {
     pub signer_name: String,
     /// `spec.username`: who made it, as the API server saw them.
     pub requester: String,
-    /// `spec.request`, the PEM bytes.
-    pub request: Vec<u8>,
-    /// CN of the subject that it asks for, where the request can be parsed.
+    /// CN of the subject that it asks for, where the request can be read.
     pub common_name: Option<String>,
     /// Every O of the subject that it asks for.
     pub organizations: Vec<String>,
-    /// Digest of the public key that it holds, where the request can be parsed.
+    /// Digest of the public key that it holds; `None` where the request cannot be read.
     pub key: Option<CredentialId>,
     /// `Approved`, `Denied` and `Failed` conditions that are true.
     pub conditions: Vec<String>,

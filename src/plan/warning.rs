@@ -132,6 +132,8 @@ pub enum RequestClaim {
     User(UserName),
     /// A credential group.
     Group(String),
+    /// Nobody can tell: its subject cannot be read here, and the signer may read it.
+    Unreadable,
 }
 
 /// What became of a record in a branch.

@@ -201,7 +201,11 @@ fn foreign_requests(
         } else {
             // Another roster's apply is through with it, where it asks for the group of its own key and for
             // nobody of ours. Labels vouch for nothing.
-            labelled && request.issued && asks_for_its_own(request) && !names_ours(repository, request)
+            labelled
+                && request.issued
+                && request.key.is_some()
+                && asks_for_its_own(request)
+                && !names_ours(repository, request)
         };
         if done {
             continue;
@@ -212,6 +216,7 @@ fn foreign_requests(
                 let mut groups = request.organizations.iter();
                 groups.find(|o| o.starts_with(CredentialGroup::PREFIX)).cloned().map(RequestClaim::Group)
             });
+        let claim = claim.or_else(|| request.key.is_none().then_some(RequestClaim::Unreadable));
         let (name, requester) = (request.name.clone(), request.requester.clone());
         if ours {
             warn(Warning::MislabelledRequest { name, requester, claim, identity: cluster.identity.clone() });

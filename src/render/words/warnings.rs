@@ -72,6 +72,7 @@ fn request_claim(claim: &RequestClaim) -> String {
     match claim {
         RequestClaim::User(user) => format!("user {user}"),
         RequestClaim::Group(group) => format!("group {group}"),
+        RequestClaim::Unreadable => "what cannot be read here".to_owned(),
     }
 }
 
