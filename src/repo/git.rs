@@ -59,7 +59,8 @@ pub(super) fn run_with(
     environment: &[(&str, String)],
 ) -> Result<Answer> {
     let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args(arguments);
+    // A bare repository that lies in a folder may have been committed there, with its configuration.
+    command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(folder).args(arguments);
     for name in OF_ANOTHER_REPOSITORY {
         command.env_remove(name);
     }

@@ -26,10 +26,11 @@ mod worktree;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, Tree};
+use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
 
 use crate::error::{Error, Result};
 
@@ -319,24 +320,59 @@ fn internal(what: &str, object: &str, error: git2::Error) -> Error {
     Error::new(format!("git could not {what} {object}")).caused_by(error)
 }
 
+/// Opens the repository around a folder: the nearest `.git`, or what a gitfile of that name leads to.
+///
+/// No other folder is tried: git never checks out a path named `.git`, but a commit can bring every
+/// file of a bare repository, and its configuration would name programs to run.
 fn open(folder: &Path) -> Result<Repository> {
-    Repository::discover(folder).map_err(|error| {
-        let shown = folder.display();
-        match error.code() {
-            ErrorCode::NotFound => {
-                Error::new(format!("{shown} is not inside a git repository; nothing was done"))
-                    .hint("run `git init`, then commit the roster")
+    let shown = folder.display();
+    for root in folder.ancestors() {
+        if root.join(".git").symlink_metadata().is_err() {
+            continue;
+        }
+        match Repository::open_ext(root, RepositoryOpenFlags::NO_SEARCH, &[] as &[&OsStr]) {
+            Ok(git) => {
+                refuse_checked_out(root, git.path())?;
+                refuse_checked_out(root, git.commondir())?;
+                return Ok(git);
             }
-            ErrorCode::Owner => Error::new(format!(
-                "the git repository around {shown} belongs to another user; nothing was done"
-            ))
-            .hint("if you trust it: git config --global --add safe.directory THE_REPOSITORY"),
-            _ => {
-                Error::new(format!("the git repository around {shown} could not be opened; nothing was done"))
-                    .caused_by(error)
+            // As git does, a folder `.git` that is no repository is passed over.
+            Err(error) if error.code() == ErrorCode::NotFound => {}
+            Err(error) if error.code() == ErrorCode::Owner => {
+                return Err(Error::new(format!(
+                    "the git repository around {shown} belongs to another user; nothing was done"
+                ))
+                .hint("if you trust it: git config --global --add safe.directory THE_REPOSITORY"));
+            }
+            Err(error) => {
+                return Err(Error::new(format!(
+                    "the git repository around {shown} could not be opened; nothing was done"
+                ))
+                .caused_by(error));
             }
         }
-    })
+    }
+    Err(Error::new(format!("{shown} is not inside a git repository; nothing was done"))
+        .hint("run `git init`, then commit the roster"))
+}
+
+/// Refuses a git directory among the files of the working tree.
+fn refuse_checked_out(root: &Path, git_dir: &Path) -> Result<()> {
+    let unreadable = |error| {
+        Error::new(format!("{} could not be opened; nothing was done", git_dir.display())).caused_by(error)
+    };
+    let real = git_dir.canonicalize().map_err(unreadable)?;
+    let root = root.canonicalize().map_err(unreadable)?;
+    let Ok(inside) = real.strip_prefix(&root) else { return Ok(()) };
+    if inside.components().any(|part| part.as_os_str() == ".git") {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "{} lies among the files of the working tree, so a commit could have brought it: it is not used as a \
+         git directory; nothing was done",
+        git_dir.display()
+    ))
+    .hint(format!("move it to {}", root.join(".git").display())))
 }
 
 fn prefix(workdir: &Path, folder: &Path) -> Result<String> {

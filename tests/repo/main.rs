@@ -6,6 +6,7 @@ mod place;
 
 mod author;
 mod commit;
+mod discovery;
 mod heal;
 mod http;
 mod propose;

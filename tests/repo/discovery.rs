@@ -1,0 +1,85 @@
+//! Which git directory counts: never one that a commit could have brought.
+
+use crate::place::*;
+
+/// A bare repository under a name that git checks out, as a pull request would bring it. Its
+/// configuration makes `around` the working tree, and names a program that leaves a mark.
+fn plant(place: &Place, clone: &Clone, folder: &str, around: &str) -> PathBuf {
+    let mark = place.0.join("ran");
+    executable(&place.0.join("evil"), &format!("touch {}", mark.display()));
+    let git_dir = clone.0.join(folder);
+    fs::create_dir_all(&git_dir).unwrap();
+    git(&git_dir, "init -q --bare .");
+    clone.git(&format!("push -q {} HEAD:refs/heads/main", git_dir.display()));
+    let config = format!("--git-dir={} config", git_dir.display());
+    clone.git(&format!("{config} core.bare false"));
+    clone.git(&format!("{config} core.worktree {around}"));
+    for key in ["core.fsmonitor", "core.sshCommand"] {
+        clone.git(&format!("{config} {key} {}", place.0.join("evil").display()));
+    }
+    assert!(!mark.exists());
+    mark
+}
+
+stories! {
+    fn a_bare_repository_in_the_rosters_folder_is_not_used(place: &Place) {
+        let clone = place.alone();
+        clone.put("team/users.yaml", "kind: Roster\n");
+        clone.commit_all("team");
+        let mark = plant(place, &clone, "team", ".");
+        let repo = Repo::discover(&clone.0.join("team/users.yaml")).unwrap();
+        assert_eq!(repo.workdir(), clone.0);
+        repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
+        assert_eq!(clone.git("show HEAD:team/access/prod/alice.yaml"), "alice\n");
+        assert!(!mark.exists());
+    }
+
+    fn a_bare_repository_in_a_parent_of_the_rosters_folder_is_not_used(place: &Place) {
+        let clone = place.alone();
+        clone.put("team/deep/users.yaml", "kind: Roster\n");
+        clone.commit_all("deep");
+        let mark = plant(place, &clone, "team", ".");
+        let repo = Repo::discover(&clone.0.join("team/deep/users.yaml")).unwrap();
+        assert_eq!(repo.workdir(), clone.0);
+        repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
+        assert!(!mark.exists());
+    }
+
+    fn a_bare_repository_alone_is_no_repository(place: &Place) {
+        let clone = place.alone();
+        let mark = plant(place, &clone, "team", ".");
+        clone.put("team/users.yaml", "kind: Roster\n");
+        fs::remove_dir_all(clone.0.join(".git")).unwrap();
+        let error = refused(Repo::discover(&clone.0.join("team/users.yaml")));
+        assert!(error.contains("is not inside a git repository"), "{error}");
+        assert!(!mark.exists());
+    }
+
+    fn an_empty_git_folder_does_not_open_the_way_to_a_bare_repository(place: &Place) {
+        let clone = place.alone();
+        let mark = plant(place, &clone, "team", ".");
+        clone.put("team/users.yaml", "kind: Roster\n");
+        fs::create_dir(clone.0.join("team/.git")).unwrap();
+        let error = refused(Repo::discover(&clone.0.join("team/users.yaml")));
+        assert!(error.contains("so a commit could have brought it"), "{error}");
+        assert!(!mark.exists());
+    }
+
+    fn a_gitfile_does_not_lead_to_files_of_the_working_tree(place: &Place) {
+        let clone = place.alone();
+        let mark = plant(place, &clone, "supplied", "..");
+        fs::remove_dir_all(clone.0.join(".git")).unwrap();
+        clone.put(".git", "gitdir: supplied\n");
+        let error = refused(Repo::discover(&clone.0.join("users.yaml")));
+        assert!(error.contains("so a commit could have brought it"), "{error}");
+        assert!(!mark.exists());
+    }
+
+    fn an_empty_git_folder_is_passed_over(place: &Place) {
+        let clone = place.alone();
+        clone.put("team/users.yaml", "kind: Roster\n");
+        fs::create_dir(clone.0.join("team/.git")).unwrap();
+        let repo = Repo::discover(&clone.0.join("team/users.yaml")).unwrap();
+        assert_eq!(repo.workdir(), clone.0);
+    }
+}
