@@ -10,9 +10,10 @@ use crate::model::{Author, ClusterName, KeyType, RosterName, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
-/// A `users.yaml` says who may do what. `certctl plan` shows what would change, `certctl apply` makes
-/// it so: it issues, renews and revokes client certificates through the Kubernetes CSR API, binds
-/// roles, encrypts each kubeconfig to its owner's age public key and commits it to the repository.
+/// A `users.yaml` says who may do what. `certctl plan` shows what would change, and `certctl apply`
+/// carries it out: it issues, renews and revokes client certificates through the Kubernetes CSR API,
+/// binds roles, encrypts each kubeconfig to its owner's age public key and commits it to the
+/// repository.
 #[derive(Debug, Parser)]
 #[command(
     name = "certctl",
@@ -22,36 +23,36 @@ use crate::model::{Author, ClusterName, KeyType, RosterName, UserName};
 )]
 pub struct Cli {
     #[command(flatten)]
-    /// What every command takes.
+    /// The global options.
     pub global: Global,
     #[command(subcommand)]
-    /// What to do.
+    /// The command to run.
     pub command: Command,
 }
 
-/// Flags that every command takes.
+/// Options that every command accepts.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The roster; its folder also holds `access/`
+    /// The roster file; `access/` is in the same folder
     #[arg(long, global = true, value_name = "FILE", default_value = "users.yaml")]
     pub roster: PathBuf,
-    /// The kubeconfig with certctl's own contexts [default: as kubectl: KUBECONFIG, ~/.kube/config]
+    /// The kubeconfig with certctl's own contexts [default: KUBECONFIG, ~/.kube/config, like kubectl]
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Only this cluster of the roster; may be repeated [default: all]
+    /// Limit to this cluster of the roster; may be repeated [default: all]
     #[arg(long = "cluster", global = true, value_name = "NAME")]
     pub clusters: Vec<ClusterName>,
-    /// The longest that a single call to a cluster may take, e.g. `10s`, `1m`
+    /// Timeout of a single request to a cluster, e.g. `10s`, `1m`
     #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = positive)]
     pub request_timeout: Duration,
-    /// When to colour: `always`, `never`, or `auto`, which is on a terminal unless NO_COLOR is set
+    /// When to use colors: `always`, `never`, or `auto` (on a terminal, unless NO_COLOR is set)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: ColorChoice,
-    /// Say more on standard error
+    /// Print more on standard error
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Say nothing on standard error but errors
+    /// Print only errors on standard error
     #[arg(long, short, global = true)]
     pub quiet: bool,
 }
@@ -67,116 +68,116 @@ pub enum ColorChoice {
     Never,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a roster in this repository, with CODEOWNERS and CI
     ///
-    /// Asks on a terminal; elsewhere every question has its flag. Writes a roster to fill in, access/,
-    /// .gitattributes, CODEOWNERS and the workflows for pull requests, merges and renewals. Files that
-    /// are there already stay as they are, but for the lines that are added to the two that others
-    /// write, too; to run it again is safe.
+    /// Asks questions on a terminal; every question also has a flag. Writes a roster to fill in, access/,
+    /// .gitattributes, CODEOWNERS and the workflows for pull requests, merges and renewals. Existing files
+    /// are not changed, except that missing lines are added to .gitattributes and CODEOWNERS. It is safe
+    /// to run it again.
     #[command(
         after_help = "Example: certctl init --name acme --context prod-admin --cluster prod --user alice --ci none"
     )]
     Init(InitArgs),
     /// Check the roster and the records, without a cluster
     ///
-    /// Reports every error of users.yaml and of access/ in one run, each with file, line and column.
+    /// Reports all errors in users.yaml and access/ in one run, each with file, line and column.
     #[command(after_help = "Example: certctl validate --roster team/users.yaml")]
     Validate,
-    /// Show what apply would change, and change nothing
+    /// Show what apply would change, without changing anything
     ///
-    /// Reads the roster, the records and the clusters, in a fixed number of list calls however many
-    /// users there are. On GitHub Actions, errors are annotated on the roster's line, and the plan is
-    /// added to the step summary.
+    /// Reads the roster, the records and the clusters, with a fixed number of list requests regardless of
+    /// the number of users. On GitHub Actions, errors are shown as annotations on the roster, and the plan
+    /// is added to the step summary.
     #[command(after_help = "Examples:
   certctl plan --detailed-exitcode --format json > plan.json
   certctl plan --base origin/main --format markdown > comment.md
-  certctl plan --offline --base origin/main   # for a pull request that must get no secret")]
+  certctl plan --offline --base origin/main   # for a pull request that must not see secrets")]
     Plan(PlanArgs),
-    /// Make the clusters and the records as the roster says
+    /// Apply the roster to the clusters and the records
     ///
     /// Revokes first, then issues and seals, commits and pushes the records, and only then binds the
-    /// new credentials. On a terminal it shows the plan and asks. Run it again after any failure.
+    /// new credentials. On a terminal it shows the plan and asks for approval. After a failure, run it again.
     #[command(after_help = "Example: certctl apply --auto-approve")]
     Apply(ApplyArgs),
-    /// Make an age identity for yourself, and print the line for the roster
+    /// Create an age identity for yourself, and print the line for the roster
     ///
-    /// The identity goes to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), for your eyes only.
-    /// A file that is there is never overwritten.
+    /// The identity is written to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), readable only by
+    /// you. An existing file is never overwritten.
     #[command(after_help = "Example: certctl keygen --passphrase")]
     Keygen(KeygenArgs),
-    /// Make a private key that stays on this machine, and the request for the roster
+    /// Create a private key that stays on this machine, and a CSR for the roster
     ///
-    /// Instead of a key that certctl makes and seals to you. The key goes to certctl/keys/ in
-    /// $XDG_CONFIG_HOME (~/.config); the request, which is public, to csrs/USER.csr beside the roster.
-    /// Once the certificate is in the repository, `decrypt` joins it with the key.
+    /// Use this instead of a key that certctl generates and seals to you. The key is written to
+    /// certctl/keys/ in $XDG_CONFIG_HOME (~/.config); the request, which is public, to csrs/USER.csr beside
+    /// the roster. Once the certificate is in the repository, `decrypt` combines it with the key.
     #[command(after_help = "Example: certctl request alice && git add csrs/alice.csr")]
     Request(RequestArgs),
     /// Decrypt a kubeconfig to standard output or a file
     ///
-    /// Without USER, your own: whose is found out from your identities. Nothing in the repository is
-    /// believed: server, CA, certificate and key must be those of the roster and the record.
+    /// Without USER it decrypts your own, which it finds by your identities. The contents are verified:
+    /// server, CA, certificate and key must match the roster and the record.
     #[command(after_help = "Example: certctl decrypt --cluster prod -o ~/.kube/prod")]
     Decrypt(DecryptArgs),
-    /// Put your clusters into the kubeconfig, so that kubectl just works
+    /// Add your clusters to the kubeconfig that kubectl uses
     ///
-    /// Adds a context for each cluster that one of your keys opens, to the file that kubectl itself
-    /// would write to (or --kubeconfig); everything else in it stays, byte for byte. kubectl then asks `certctl
-    /// credential` for the newest certificate in the repository, so no key is stored in plain text,
-    /// and after a renewal `git pull` is all it takes.
+    /// Adds a context for each cluster whose kubeconfig one of your keys can decrypt, to the file that
+    /// kubectl would write to (or --kubeconfig); everything else in it stays the same, byte for byte. kubectl
+    /// then runs `certctl credential` to get the newest certificate in the repository, so no key is stored
+    /// in plain text, and after a renewal `git pull` is enough.
     #[command(after_help = "Example: git pull && certctl login && kubectl --context prod get pods")]
     Login(LoginArgs),
-    /// Take out of the kubeconfig what login put in
+    /// Remove the entries that login added to the kubeconfig
     ///
-    /// Only the entries of this roster go, from every file that kubectl reads; after login and logout
-    /// the kubeconfig is as it was, byte for byte.
+    /// Removes only the entries of this roster, from every file that kubectl reads. After login and
+    /// logout the kubeconfig is the same as before, byte for byte.
     #[command(after_help = "Example: certctl logout --cluster prod")]
     Logout(LogoutArgs),
     /// Print the newest certificate and key, for kubectl
     ///
-    /// The credential plugin (client.authentication.k8s.io/v1) that `certctl login` writes into the
-    /// kubeconfig. It asks no cluster and no network: what it knows is what was last pulled.
+    /// The credential plugin (client.authentication.k8s.io/v1) that `certctl login` adds to the
+    /// kubeconfig. It uses no network: it reads the repository as it was last pulled.
     #[command(
         after_help = "Example: certctl credential --roster /home/alice/access/users.yaml --cluster prod"
     )]
     Credential(CredentialArgs),
     /// Show who you are on each cluster, what you may do there, and until when
     ///
-    /// Asks each cluster whom it takes you for, with your own credential.
+    /// Asks each cluster which user you are, with your own credential.
     #[command(after_help = "Example: certctl whoami --cluster prod --format json")]
     Whoami(WhoamiArgs),
-    /// Raise the generation of users in the roster, so that apply reissues and cuts off
+    /// Raise the generation of users in the roster, so that apply replaces their credentials
     ///
-    /// For a leaked key or a lost laptop. Changes nothing but `generation` in the roster; review and
-    /// commit it, then run `certctl apply`: it issues new credentials, and what they had loses its rights
-    /// at once.
+    /// Use this for a leaked key or a lost laptop. Changes only `generation` in the roster; review and
+    /// commit it, then run `certctl apply`: it issues new credentials, and the old ones lose all rights at
+    /// once.
     #[command(
         after_help = "Example: certctl rotate alice && git commit -m 'rotate alice' users.yaml && certctl apply"
     )]
     Rotate(RotateArgs),
-    /// Tell the whole story in seconds, on a cluster in memory
+    /// Show the whole workflow in seconds, on an in-memory cluster
     ///
-    /// A team, a repository and a small Kubernetes API server, all of them made for this and gone
-    /// afterwards: plan, apply, decrypt, a request that is allowed and one that is not, someone leaves,
-    /// a key leaks. It needs git, and neither network nor cluster; with kubectl on the PATH, that makes the
-    /// requests.
+    /// Creates a team, a repository and a small Kubernetes API server, and removes them afterwards: plan,
+    /// apply, decrypt, a request that is allowed and one that is denied, a user leaves, a key leaks. It
+    /// needs git, but no network and no cluster. It makes the requests with kubectl if that is on the PATH.
     #[command(after_help = "Example: certctl demo --keep")]
     Demo(DemoArgs),
-    /// Run a small Kubernetes API server in memory, to play with
+    /// Run a small in-memory Kubernetes API server to experiment with
     ///
-    /// With client certificates, RBAC and a certificate signer, for certctl and kubectl; nothing runs on
-    /// it. Prints the path of its administrator's kubeconfig, and is gone with everything in it at Ctrl-C.
+    /// It has client certificates, RBAC and a certificate signer, for certctl and kubectl, but runs no
+    /// workloads. Prints the path of an administrator's kubeconfig. Stop it with Ctrl-C; its data is
+    /// discarded.
     #[command(after_help = "Example: certctl sandbox --port 6443")]
     Sandbox(SandboxArgs),
-    /// Print the JSON Schema of the roster, or of a plan or an apply as JSON
+    /// Print the JSON Schema of the roster, or of the JSON output of plan or apply
     ///
-    /// For editors: `# yaml-language-server: $schema=schemas/users.schema.json` in the first line of
-    /// the roster.
+    /// To use it in an editor, put `# yaml-language-server: $schema=schemas/users.schema.json` in the first
+    /// line of the roster.
     #[command(after_help = "Example: certctl schema > users.schema.json")]
     Schema {
-        /// What the schema describes
+        /// Which schema to print
         #[arg(value_name = "WHAT", default_value = "roster")]
         what: SchemaOf,
     },
@@ -185,28 +186,28 @@ pub enum Command {
 /// `init`. The cluster's name is `--cluster`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The roster's name: the owner written on every object that certctl makes
+    /// The roster's name: the owner label on every object that certctl creates
     #[arg(long, value_name = "NAME")]
     pub name: Option<RosterName>,
-    /// certctl's own context in the kubeconfig; --cluster names the cluster [default: as the context]
+    /// certctl's own context in the kubeconfig; the cluster's name is --cluster [default: the context's]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// The first person on the roster
+    /// The first user on the roster
     #[arg(long, value_name = "NAME")]
     pub user: Option<UserName>,
-    /// Whose CI to set up: `github`, `gitlab` or `none` [default: by the address of `origin`]
+    /// The CI system to set up: `github`, `gitlab` or `none` [default: from the URL of `origin`]
     #[arg(long, value_name = "HOST", hide_possible_values = true)]
     pub ci: Option<CiHost>,
-    /// The branch that CI applies [default: the one of `origin`, else the one checked out]
+    /// The branch that CI applies [default: that of `origin`, else the one checked out]
     #[arg(long, value_name = "NAME")]
     pub branch: Option<Branch>,
-    /// Who has to review changes, e.g. `@acme/platform`, for CODEOWNERS; may be repeated
+    /// A code owner who must review changes, e.g. `@acme/platform`; may be repeated
     #[arg(long = "owner", value_name = "OWNER")]
     pub owners: Vec<Owner>,
-    /// Where CI gets certctl from, with the whole commit: a tag can be moved
+    /// The repository and full commit from which CI gets certctl; a tag could be moved
     ///
     /// For GitHub OWNER/REPOSITORY@COMMIT, which CI runs as an action; for GitLab
-    /// https://HOST/PATH@COMMIT. A repository of your own that holds certctl's source will do.
+    /// https://HOST/PATH@COMMIT. It may be your own repository with certctl's source.
     #[arg(long, value_name = "REPOSITORY@COMMIT")]
     pub source: Option<String>,
 }
@@ -220,35 +221,35 @@ pub enum CiHost {
     /// GitLab CI.
     #[value(name = "gitlab")]
     GitLab,
-    /// No CI yet.
+    /// No CI.
     None,
 }
 
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// How to print it
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: PlanFormat,
     /// Also write the plan to a file, e.g. `json=plan.json`; may be repeated
     ///
-    /// The forms are those of --format. Where there is no plan, nothing is written.
+    /// The formats are those of --format. If there is no plan, nothing is written.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = save)]
     pub save: Vec<(PlanFormat, PathBuf)>,
-    /// Exit with 2 when there is something to do, 0 when there is nothing
+    /// Exit with 2 if there are changes, 0 if there are none
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Ask no cluster: compare the roster with the records alone
+    /// Compare the roster with the records only, without contacting a cluster
     ///
-    /// Needs no secret: no kubeconfig is read, nothing is sent, no program is run. What cannot be known
-    /// like this, such as what is bound, it names.
+    /// Needs no secrets: reads no kubeconfig, sends nothing and runs no program. Lists what cannot be
+    /// known offline, such as existing bindings.
     #[arg(long)]
     pub offline: bool,
     /// Show only what this branch changes since it left REV, e.g. `origin/main`
     ///
     /// Compares with the roster and the records of the last commit that REV and HEAD have in common.
-    /// What is pending there already (a renewal, drift) is only counted. The digest is that of the whole
-    /// plan, which is what apply does.
+    /// Changes that are already pending there (a renewal, drift) are only counted. The digest is that of
+    /// the whole plan, which is what apply carries out.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
 }
@@ -258,7 +259,7 @@ pub struct PlanArgs {
 pub enum PlanFormat {
     /// For people.
     Text,
-    /// For machines; its schema is schemas/plan.schema.json.
+    /// For programs; its schema is schemas/plan.schema.json.
     Json,
     /// For a comment on a pull request, at most 65,536 characters long.
     Markdown,
@@ -269,57 +270,57 @@ pub enum PlanFormat {
 pub enum Format {
     /// For people.
     Text,
-    /// For machines.
+    /// For programs.
     Json,
 }
 
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// Do not ask; needed where there is no terminal
+    /// Do not ask for approval; required without a terminal
     #[arg(long)]
     pub auto_approve: bool,
     /// Commit the records, but do not push them
     ///
-    /// New credentials are bound all the same: push soon, or others will issue them again.
+    /// New credentials are bound anyway: push soon, or the next apply from another clone issues them again.
     #[arg(long)]
     pub no_push: bool,
-    /// Push the records to this branch; needed where CI leaves HEAD detached, or the branch is protected
+    /// Push the records to this branch; for a detached HEAD in CI, or a protected branch
     ///
-    /// On another branch than the roster's they wait for someone to merge them: what is new is bound by
-    /// the first apply after that, and until then nothing more is issued.
+    /// On a branch other than the roster's, the records wait to be merged: the first apply after the
+    /// merge binds the new credentials, and until then nothing more is issued.
     #[arg(long, value_name = "NAME", conflicts_with = "no_push")]
     pub push_branch: Option<String>,
-    /// Who the commit is by, e.g. `certctl <certctl@example.com>` [default: as git is set, else as CI says]
-    #[arg(long, value_name = "NAME <MAIL>")]
+    /// The commit's author, e.g. `certctl <certctl@example.com>` [default: from git, else from CI]
+    #[arg(long, value_name = "NAME <EMAIL>")]
     pub author: Option<Author>,
-    /// End the commit's headline in `[skip ci]`, so that hosts run no CI for it
+    /// End the commit's subject line with `[skip ci]`, so that hosts run no CI for it
     #[arg(long)]
     pub skip_ci_marker: bool,
-    /// How to print what was done: `text` for people on standard error, `json` on standard output
+    /// Output format: `text` on standard error, `json` on standard output
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub format: ApplyFormat,
-    /// Revoke exactly this many credentials, though that is over the limit or someone is protected
+    /// Revoke exactly this many credentials, even if that exceeds the limit or affects protected users
     #[arg(long, value_name = "N")]
     pub acknowledge: Option<usize>,
-    /// Refuse when the plan is not the one with this digest, as `plan` printed it
+    /// Refuse if the plan does not have this digest, as printed by `plan`
     ///
-    /// Renewals and clean-ups are not part of it. Says what is different, where a recent commit had the
-    /// expected plan.
+    /// Renewals and cleanups are not part of the digest. If a recent commit had the expected plan, the
+    /// error shows the differences.
     #[arg(long, value_name = "SHA256")]
     pub expect_digest: Option<String>,
-    /// Refuse when the plan is not the one in this file, from `plan --format json`
+    /// Refuse if the plan differs from this file, as written by `plan --format json`
     ///
-    /// As `--expect-digest`, and what is different is known exactly.
+    /// Like `--expect-digest`, but the error shows the exact differences.
     #[arg(long, value_name = "FILE", conflicts_with = "expect_digest")]
     pub expect_plan: Option<PathBuf>,
-    /// How long an approved request may stay unsigned, e.g. `90s`, `5m`
+    /// How long to wait for an approved request to be signed, e.g. `90s`, `5m`
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
     /// How long to wait for another apply to finish, e.g. `10s`, `5m`
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// How many credentials to have in the making at once on each cluster
+    /// How many credentials to issue concurrently on each cluster
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = parallelism)]
     pub parallelism: usize,
 }
@@ -329,14 +330,14 @@ pub struct ApplyArgs {
 pub enum ApplyFormat {
     /// For people.
     Text,
-    /// For machines too; the schema is schemas/apply.schema.json.
+    /// For programs; its schema is schemas/apply.schema.json.
     Json,
 }
 
 /// `keygen`.
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
-    /// Protect it with a passphrase, which is asked for twice
+    /// Protect it with a passphrase, which you enter twice
     #[arg(long)]
     pub passphrase: bool,
     /// Where to write it [default: certctl/identity.txt in $XDG_CONFIG_HOME, else in ~/.config]
@@ -347,15 +348,15 @@ pub struct KeygenArgs {
 /// `request`.
 #[derive(Debug, Args)]
 pub struct RequestArgs {
-    /// Who you are on the roster [default: whose recipient your identity is]
+    /// Your name on the roster [default: the user whose recipient is your identity]
     pub user: Option<UserName>,
-    /// ecdsa-p256, ecdsa-p384, ed25519 or rsa-4096 [default: as the roster says, else ecdsa-p256]
+    /// ecdsa-p256, ecdsa-p384, ed25519 or rsa-4096 [default: from the roster, else ecdsa-p256]
     #[arg(long, value_name = "KIND", value_parser = key)]
     pub key: Option<KeyType>,
     /// Where to write the request, in the roster's folder [default: csrs/USER.csr]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// An age identity file or an OpenSSH private key that says who you are; as for `decrypt`
+    /// An age identity file or an OpenSSH private key that identifies you, as for `decrypt`
     #[arg(long, short, value_name = "FILE")]
     pub identity: Vec<PathBuf>,
 }
@@ -363,18 +364,18 @@ pub struct RequestArgs {
 /// `decrypt`.
 #[derive(Debug, Args)]
 pub struct DecryptArgs {
-    /// Whose kubeconfig [default: the one that the identity opens]
+    /// The kubeconfig's owner [default: the user whose kubeconfig the identity decrypts]
     pub user: Option<UserName>,
     /// An age identity file or an OpenSSH private key; may be repeated
     ///
-    /// Without it: $CERTCTL_IDENTITY, else all that exist of certctl/identity.txt in $XDG_CONFIG_HOME
+    /// Default: $CERTCTL_IDENTITY, else all that exist of certctl/identity.txt in $XDG_CONFIG_HOME
     /// (~/.config), $SOPS_AGE_KEY_FILE, sops/age/keys.txt, ~/.ssh/id_ed25519 and ~/.ssh/id_rsa.
     #[arg(long, short, value_name = "FILE")]
     pub identity: Vec<PathBuf>,
-    /// Write it to a file that only you can read
+    /// Write to this file, readable only by you
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace the file, if it is there
+    /// Replace an existing file
     #[arg(long, requires = "output")]
     pub force: bool,
 }
@@ -382,17 +383,17 @@ pub struct DecryptArgs {
 /// `login`.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// Who you are; needed where your key opens the kubeconfigs of several
+    /// Your name on the roster; required if your key decrypts the kubeconfigs of several users
     pub user: Option<UserName>,
-    /// Let kubectl ask certctl for the certificate at each call; the default
+    /// Let kubectl run certctl to get the certificate for each call (the default)
     #[arg(long, conflicts_with = "embed")]
     pub exec: bool,
-    /// Write the certificate and the key themselves, in plain text
+    /// Write the certificate and the private key into the kubeconfig, in plain text
     ///
-    /// For programs that can run no credential plugin; log in again after each renewal.
+    /// For programs that cannot run credential plugins. Log in again after each renewal.
     #[arg(long)]
     pub embed: bool,
-    /// Take over contexts of the same name that certctl did not write
+    /// Replace contexts of the same name that certctl did not write
     #[arg(long)]
     pub force: bool,
     /// An age identity file or an OpenSSH private key, remembered for kubectl; may be repeated
@@ -403,7 +404,7 @@ pub struct LoginArgs {
 /// `logout`.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// The entries of every roster; needs none
+    /// Remove the entries of all rosters; needs no roster
     #[arg(long, conflicts_with = "clusters")]
     pub all: bool,
 }
@@ -411,7 +412,7 @@ pub struct LogoutArgs {
 /// `credential`.
 #[derive(Debug, Args)]
 pub struct CredentialArgs {
-    /// Whose credential
+    /// The credential's owner
     pub user: Option<UserName>,
     /// An age identity file or an OpenSSH private key; may be repeated
     #[arg(long, short, value_name = "FILE")]
@@ -421,12 +422,12 @@ pub struct CredentialArgs {
 /// `whoami`.
 #[derive(Debug, Args)]
 pub struct WhoamiArgs {
-    /// Who you are; needed where your key opens the kubeconfigs of several
+    /// Your name on the roster; required if your key decrypts the kubeconfigs of several users
     pub user: Option<UserName>,
-    /// Ask no cluster
+    /// Do not contact any cluster
     #[arg(long)]
     pub offline: bool,
-    /// How to print it
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// An age identity file or an OpenSSH private key; may be repeated
@@ -437,10 +438,10 @@ pub struct WhoamiArgs {
 /// `rotate`.
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// Whose credentials; may be repeated
+    /// The users whose credentials to replace
     #[arg(value_name = "USER", required_unless_present = "all", conflicts_with = "all")]
     pub users: Vec<UserName>,
-    /// Everyone's
+    /// All users
     #[arg(long)]
     pub all: bool,
 }
@@ -448,7 +449,7 @@ pub struct RotateArgs {
 /// `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Leave the repository and the cluster up until Ctrl-C, and say how to go on
+    /// Keep the repository and the cluster until Ctrl-C, and show how to use them
     #[arg(long)]
     pub keep: bool,
 }
@@ -456,25 +457,25 @@ pub struct DemoArgs {
 /// `sandbox`.
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
-    /// The port, on 127.0.0.1 [default: a free one]
+    /// The port on 127.0.0.1 [default: a free port]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// The name of the context in its kubeconfig
+    /// The context name in the kubeconfig
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     pub context: String,
-    /// Where to write the kubeconfig [default: a new file in the folder for temporary files]
+    /// Where to write the kubeconfig [default: a new file in the temporary directory]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// What a schema describes.
+/// The schemas that certctl can print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaOf {
-    /// users.yaml.
+    /// That of users.yaml.
     Roster,
-    /// What `plan --format json` prints.
+    /// That of `plan --format json`.
     Plan,
-    /// What `apply --format json` prints.
+    /// That of `apply --format json`.
     Apply,
 }
 
@@ -485,7 +486,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        Duration::ZERO => Err("it must be greater than zero".to_owned()),
         longer => Ok(longer),
     }
 }
@@ -501,7 +502,7 @@ fn save(text: &str) -> Result<(PlanFormat, PathBuf), String> {
 fn parallelism(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n @ 1..=1000) => Ok(n),
-        _ => Err("from 1 to 1000".to_owned()),
+        _ => Err("it must be from 1 to 1000".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What went wrong, why, and what to do next. One type and one printer for the whole program.
 //!
 //! An error begins with the place and the fact, says what was not done, carries the cause as a
-//! source chain, and ends in hints: one command or edit that mends it. It cannot hold a secret,
+//! source chain, and ends in hints: one command or edit that fixes it. It cannot hold a secret,
 //! because no secret type here can be turned into text.
 
 use std::error::Error as StdError;

@@ -33,7 +33,6 @@ pub struct Record {
     pub kind: String,
     /// On which cluster.
     pub cluster: ClusterName,
-    /// Whose.
     pub user: UserName,
     /// Oldest first.
     pub credentials: Vec<Credential>,

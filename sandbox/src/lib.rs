@@ -25,6 +25,8 @@
 //! What goes on by itself is in `controllers`: the [`signer`] of approved requests, and the collector of
 //! old ones (`gc`).
 
+#![warn(missing_docs)]
+
 mod admission;
 pub mod api;
 mod audit;

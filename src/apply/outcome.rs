@@ -41,7 +41,6 @@ impl From<Error> for Failure {
 
 /// One cluster's share.
 pub struct ClusterOutcome {
-    /// Which.
     pub name: ClusterName,
     /// New credentials.
     pub issued: BTreeMap<UserName, Issued>,

@@ -153,7 +153,7 @@ impl Run<'_> {
             self.terminal.say(text.trim_end());
             return Ok(());
         }
-        let question = format!("{}\nApply this? Only `yes` is a yes:", text.trim_end());
+        let question = format!("{}\nApply this plan? Only `yes` is accepted:", text.trim_end());
         if !self.terminal.ask(&question, &self.interrupt).await {
             return Err(Error::new("not applied; nothing was changed"));
         }

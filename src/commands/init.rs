@@ -495,7 +495,7 @@ fn write(workdir: &Path, file: &File, step: &Step) -> Result<()> {
     done.map_err(|why| {
         Error::new(format!("{} could not be written; it is as it was", path.display()))
             .caused_by(why)
-            .hint("mend that and run `certctl init` again: it goes on where it stopped")
+            .hint("fix that and run `certctl init` again: it continues where it stopped")
     })
 }
 

@@ -31,7 +31,7 @@ pub fn run(args: &SandboxArgs, terminal: &Terminal) -> Result<u8> {
         signals.next().await;
         Ok::<_, Error>(())
     })?;
-    terminal.say("Gone, and everything in it.");
+    terminal.say("Sandbox stopped; its data is discarded.");
     Ok(DONE)
 }
 

@@ -24,7 +24,6 @@ use crate::seal::{self, Identities, OpenError};
 pub struct Own {
     /// On which cluster.
     pub cluster: ClusterName,
-    /// Whose.
     pub user: UserName,
     /// The credential that the record says is active.
     pub credential: Credential,

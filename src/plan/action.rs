@@ -49,18 +49,14 @@ impl fmt::Display for Verb {
 pub enum CredentialAction {
     /// They have none.
     Issue {
-        /// Whose.
         user: UserName,
-        /// Why.
         reason: Reason,
         /// What they get.
         new: NewCredential,
     },
     /// A new one; the old stays bound until it expires.
     Renew {
-        /// Whose.
         user: UserName,
-        /// Why.
         reason: Reason,
         /// What they get.
         new: NewCredential,
@@ -69,9 +65,7 @@ pub enum CredentialAction {
     },
     /// A new one; the old is cut off at once.
     Rotate {
-        /// Whose.
         user: UserName,
-        /// Why.
         reason: Reason,
         /// What they get.
         new: NewCredential,
@@ -80,9 +74,7 @@ pub enum CredentialAction {
     },
     /// Cut off, nothing new.
     Revoke {
-        /// Whose.
         user: UserName,
-        /// Why.
         reason: Reason,
         /// What they lose.
         cut_off: CutOff,
@@ -105,7 +97,6 @@ pub struct NewCredential {
 /// A credential that is cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutOff {
-    /// Which.
     pub credential: CredentialId,
     /// Until when it still authenticates.
     pub not_after: Timestamp,
@@ -114,7 +105,6 @@ pub struct CutOff {
 }
 
 impl CredentialAction {
-    /// What.
     pub fn verb(&self) -> Verb {
         match self {
             Self::Issue { .. } => Verb::Issue,
@@ -124,7 +114,6 @@ impl CredentialAction {
         }
     }
 
-    /// Whose.
     pub fn user(&self) -> &UserName {
         match self {
             Self::Issue { user, .. }
@@ -134,7 +123,6 @@ impl CredentialAction {
         }
     }
 
-    /// Why.
     pub fn reason(&self) -> &Reason {
         match self {
             Self::Issue { reason, .. }

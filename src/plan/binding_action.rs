@@ -12,7 +12,6 @@ use crate::model::{CredentialGroup, RoleRef};
 /// One binding that has to change.
 #[derive(Debug, Clone)]
 pub struct BindingAction {
-    /// Where.
     pub at: BindingAt,
     /// Where its subjects would be if they were not split: what it is told by where parts do not count.
     pub unsplit: BindingAt,

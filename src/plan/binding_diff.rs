@@ -31,7 +31,6 @@ impl fmt::Display for BindingVerb {
 /// How one binding changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindingDiff {
-    /// Where.
     pub at: BindingAt,
     /// Where its subjects would be if they were not split: what it is digested by, where parts do not count.
     pub unsplit: BindingAt,

@@ -12,7 +12,6 @@ pub struct Change {
     pub joins: bool,
     /// Whose credential it is, where it is one.
     pub user: Option<UserName>,
-    /// Why.
     pub why: ChangeReason,
 }
 

@@ -73,7 +73,6 @@ pub struct ClusterChanges {
 /// An action that is planned at the base, and with a branch is not any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withdrawn {
-    /// Which.
     pub action: CredentialAction,
     /// The credentials that the branch records in place of it.
     pub recorded: Vec<CredentialId>,

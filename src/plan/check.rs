@@ -38,7 +38,6 @@ pub enum Fault {
     },
     /// A namespace is granted and does not exist.
     MissingNamespace {
-        /// Which.
         namespace: Namespace,
         /// To whom it is granted.
         grantee: Grantee,
@@ -54,7 +53,6 @@ pub enum Fault {
     },
     /// An object of someone else has the name of one of our bindings.
     ForeignBinding {
-        /// Which.
         at: BindingAt,
         /// The roster whose labels it has, if any.
         roster: Option<String>,
@@ -72,26 +70,11 @@ pub enum KeyUse {
         credential: CredentialId,
     },
     /// For a credential that is revoked.
-    Revoked {
-        /// Whose.
-        owner: UserName,
-        /// Which.
-        credential: CredentialId,
-    },
+    Revoked { owner: UserName, credential: CredentialId },
     /// For somebody else's credential.
-    OfAnother {
-        /// Whose.
-        owner: UserName,
-        /// Which.
-        credential: CredentialId,
-    },
+    OfAnother { owner: UserName, credential: CredentialId },
     /// For a credential that is to be cut off.
-    ToBeCutOff {
-        /// Which.
-        credential: CredentialId,
-        /// Why.
-        reason: Reason,
-    },
+    ToBeCutOff { credential: CredentialId, reason: Reason },
 }
 
 /// # Errors

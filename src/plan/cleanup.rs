@@ -9,16 +9,13 @@ use crate::model::{CredentialId, UserName};
 pub enum Cleanup {
     /// A credential in the records that has expired.
     Expired {
-        /// Whose.
         user: UserName,
-        /// Which.
         credential: CredentialId,
         /// Since when.
         not_after: Timestamp,
     },
     /// A record that does not say yet whether the roster protects its owner.
     Protection {
-        /// Whose.
         user: UserName,
         /// What the roster says.
         protected: bool,

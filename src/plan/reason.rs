@@ -16,7 +16,6 @@ pub enum Reason {
     AfterRevocation,
     /// The only credential has expired.
     Expired {
-        /// When.
         #[schemars(with = "String")]
         at: Timestamp,
     },
@@ -66,7 +65,6 @@ pub enum Reason {
     RemovedFromCluster,
     /// `until` has passed.
     AccessEnded {
-        /// When.
         #[schemars(with = "String")]
         at: Timestamp,
         /// Whether someone moved it here. No certificate outlives the `until` that it was issued under, so

@@ -17,9 +17,7 @@ pub enum RosterChange {
     ClusterRemoved(ClusterName),
     /// A setting has another value.
     Setting {
-        /// Whose.
         of: Owner,
-        /// Which.
         setting: Setting,
         /// Its value at the base.
         from: SettingValue,

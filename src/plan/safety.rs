@@ -46,12 +46,7 @@ pub enum Danger {
         limit: MaxRevocations,
     },
     /// Someone is revoked whom the roster protects.
-    Protected {
-        /// Who.
-        user: UserName,
-        /// Where.
-        cluster: ClusterName,
-    },
+    Protected { user: UserName, cluster: ClusterName },
 }
 
 /// # Errors

@@ -10,9 +10,7 @@ use crate::model::{CredentialId, GroupName, RoleRef, UserName};
 pub enum Warning {
     /// A credential that is cut off keeps access through a binding of others.
     AccessRemains {
-        /// Whose.
         user: UserName,
-        /// Which.
         credential: CredentialId,
         /// Until when it authenticates.
         not_after: Timestamp,
@@ -25,14 +23,12 @@ pub enum Warning {
     },
     /// A binding that is not ours names a credential group.
     ForeignBindingOfCredential {
-        /// Which.
         at: BindingAt,
         /// The group.
         group: String,
     },
     /// A binding that is not ours names a user of the roster.
     ForeignBindingOfUser {
-        /// Which.
         at: BindingAt,
         /// The user.
         user: String,
@@ -67,28 +63,15 @@ pub enum Warning {
         not_after: Timestamp,
     },
     /// The new credential is for a key that the last one was not for.
-    KeyChanged {
-        /// Whose.
-        user: UserName,
-    },
+    KeyChanged { user: UserName },
     /// A branch brings a key that its base does not bring.
-    KeyEdited {
-        /// Whose.
-        user: UserName,
-    },
+    KeyEdited { user: UserName },
     /// The new credential is sealed to others than the last one.
-    RecipientChanged {
-        /// Whose.
-        user: UserName,
-    },
+    RecipientChanged { user: UserName },
     /// By a branch, someone's recipients are others than at its base.
-    RecipientEdited {
-        /// Whose.
-        user: UserName,
-    },
+    RecipientEdited { user: UserName },
     /// A branch has a record that no apply would have made of that at its base.
     RecordEdited {
-        /// Whose.
         user: UserName,
         /// Which credential.
         credential: CredentialId,
@@ -97,32 +80,20 @@ pub enum Warning {
     },
     /// A sealed kubeconfig is not the one that certctl wrote.
     SealedChanged {
-        /// Whose.
         user: UserName,
         /// Where it lies.
         file: String,
     },
     /// A sealed kubeconfig is gone.
     SealedMissing {
-        /// Whose.
         user: UserName,
         /// Where it lay.
         file: String,
     },
     /// Access ends too soon for a certificate.
-    TooShort {
-        /// Whose.
-        user: UserName,
-        /// When.
-        until: Timestamp,
-    },
+    TooShort { user: UserName, until: Timestamp },
     /// Something ends within the week.
-    UntilSoon {
-        /// What.
-        ending: UpcomingEnd,
-        /// When.
-        until: Timestamp,
-    },
+    UntilSoon { ending: UpcomingEnd, until: Timestamp },
 }
 
 /// What a CertificateSigningRequest asks for.

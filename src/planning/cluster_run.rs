@@ -14,7 +14,6 @@ use crate::roster::Cluster;
 
 /// A cluster that was planned.
 pub trait ClusterRun {
-    /// Which.
     fn name(&self) -> &ClusterName;
 
     /// What is planned, to be shown.

@@ -93,7 +93,6 @@ pub enum ActionDocument {
         /// The word.
         #[schemars(extend("enum" = ["issue", "renew", "rotate", "revoke"]))]
         action: &'static str,
-        /// Whose.
         user: String,
         /// The credential that is replaced or revoked.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,7 +150,6 @@ pub struct WarningDocument {
 pub struct NextRenewal {
     /// When (RFC 3339).
     pub at: String,
-    /// Whose.
     pub user: String,
 }
 

@@ -58,7 +58,6 @@ pub struct ClusterReport {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonReport {
-    /// Who.
     pub user: String,
     /// What was to be done.
     #[schemars(extend("enum" = ["issue", "renew", "rotate", "revoke"]))]

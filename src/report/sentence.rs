@@ -32,7 +32,7 @@ pub fn sentence(report: &Report) -> String {
         parts = done(planned_and_done(plan, outcome));
     }
     if report.outcome.is_some() && !report.errors.is_empty() {
-        parts.push(format!("{} FAILED before", report.errors.len()));
+        parts.push(format!("{} failed earlier", report.errors.len()));
     }
     let unpublished = report.outcome.as_ref().is_some_and(|outcome| outcome.published.is_err());
     if ending != Ending::Done && !report.changed_something() && !unpublished {

@@ -1,7 +1,7 @@
-//! The roster as it is written: plain types, for writing one and for the JSON Schema.
+//! The roster as written in YAML: plain types, for writing a roster and for the JSON Schema.
 //!
-//! Reading is the work of [`super::parse`], which knows places and reports every error; tests hold
-//! the two together. The comments here are the schema's descriptions, which editors show.
+//! [`super::parse`] reads rosters, because it knows source locations and reports every error; tests keep
+//! the two in step. The comments here are the schema's descriptions, which editors show.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::model::KeyType;
 
-/// The names of users, groups and clusters; the limit of 39 is a schema keyword of its own.
+/// The names of users, groups and clusters; their limit of 39 characters is a separate schema keyword.
 const NAME: &str = "^[a-z0-9]([-a-z0-9._@]*[a-z0-9])?$";
 const ROSTER_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -21,7 +21,7 @@ const UNTIL: &str =
 const PATH: &str = r"^[!-9;-\[\]-~]+$";
 const SERVER: &str = r"^https://[A-Za-z0-9\[][^@?#\\\s]*$";
 
-/// The people of one organisation and what they may do on its Kubernetes clusters.
+/// The users of one organization and what they may do on its Kubernetes clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "certctl roster (users.yaml)")]
@@ -32,55 +32,55 @@ pub struct Document {
     /// Always `Roster`.
     #[schemars(extend("const" = "Roster"))]
     pub kind: String,
-    /// What the roster is called.
+    /// The roster's name.
     pub metadata: Metadata,
-    /// The clusters that people get access to; at least one.
+    /// The clusters that users get access to; at least one.
     #[schemars(length(min = 1))]
     pub clusters: Vec<Cluster>,
-    /// What users get who say nothing else.
+    /// Defaults for users that do not override them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Defaults")]
     pub defaults: Option<Defaults>,
-    /// What an apply refuses to do without being told twice.
+    /// What an apply refuses to do without explicit confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Safety")]
     pub safety: Option<Safety>,
-    /// Sets of grants that several users hold. Default: none.
+    /// Sets of grants that several users share. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
-    /// The people. Whoever is taken off this list loses all access at the next apply.
+    /// The users. A user removed from this list loses all access with the next apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<User>,
 }
 
-/// What the roster is called.
+/// The roster's name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
-    /// Written as owner on every object that certctl makes: two rosters with different names never
-    /// touch each other's objects on a cluster they share. Do not change it later.
+    /// The owner label on every object that certctl creates. Two rosters with different names never
+    /// change each other's objects on a shared cluster. Do not change it later.
     #[schemars(length(min = 1, max = 39), regex(pattern = ROSTER_NAME), example = &"acme")]
     pub name: String,
 }
 
-/// A cluster that people get access to.
+/// A cluster that users get access to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cluster {
-    /// What this roster calls the cluster, and its folder under `access/`.
+    /// The cluster's name in this roster, and its folder under `access/`.
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"prod")]
     pub name: String,
-    /// The context of certctl's own kubeconfig that leads to the cluster. Default: the name.
+    /// The context in certctl's own kubeconfig for this cluster. Default: the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), example = &"admin@prod")]
     pub context: Option<String>,
-    /// What users connect to: https://, host, and if need be port and path. Default: the server of
-    /// that context.
+    /// The URL that users connect to: https://, host, and optionally port and path. Default: the
+    /// server of that context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = SERVER), example = &"https://prod.example.com:6443")]
     pub server: Option<String>,
     /// A file beside the roster with the CA of the serving certificate (PEM). Default: the CA of
-    /// that context. This is never the CA that issues client certificates.
+    /// that context. It is not used as the issuer of client certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = PATH), example = &"clusters/prod.crt")]
     pub certificate_authority: Option<String>,
@@ -90,28 +90,28 @@ pub struct Cluster {
     pub signer_name: Option<String>,
 }
 
-/// What users get who say nothing else.
+/// Defaults for users that do not override them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
-    /// How long a certificate is asked to be valid: minutes, hours, days or weeks, or a sum such as
-    /// `1d12h`; from `10m` to `3650d`. certctl renews it after two thirds of that time. The cluster
-    /// may sign a shorter one. Default: `30d`.
+    /// The requested lifetime of certificates, in minutes, hours, days or weeks, or a sum such as
+    /// `1d12h`; from `10m` to `3650d`. certctl renews a certificate after two thirds of that time. The
+    /// cluster may issue a shorter one. Default: `30d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = DURATION), example = &"30d")]
     pub validity: Option<String>,
-    /// The kind of key that certctl makes. Default: `ecdsa-p256`.
+    /// The type of the keys that certctl generates. Default: `ecdsa-p256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyType")]
     pub key: Option<KeyType>,
 }
 
-/// What an apply refuses to do without being told twice.
+/// What an apply refuses to do without explicit confirmation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Safety {
-    /// The most credentials that one apply revokes without `--acknowledge`: a percentage of those
-    /// that are active, such as `25%`, or a count. Default: `25%`.
+    /// The most credentials that one apply revokes without `--acknowledge`: a percentage of the
+    /// active credentials, such as `25%`, or a count. Default: `25%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "MaxRevocations")]
     pub max_revocations: Option<MaxRevocations>,
@@ -121,48 +121,48 @@ pub struct Safety {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum MaxRevocations {
-    /// Credentials.
+    /// A number of credentials.
     Count(u32),
     /// From `0%` to `100%` of the active credentials.
     Percent(#[schemars(regex(pattern = "^0*([0-9]|[1-9][0-9]|100)%$"))] String),
 }
 
-/// A set of grants that several users hold.
+/// A set of grants that several users share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Group {
-    /// How users refer to it.
+    /// The group's name.
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"developers")]
     pub name: String,
     /// Also write the group's name into its members' certificates (`O=developers`), for clusters
-    /// whose own RBAC already binds that group. What is granted that way cannot be revoked before the
+    /// whose own RBAC already binds that group. Access granted that way cannot be revoked before the
     /// certificate expires. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_certificate: bool,
-    /// What its members may do. Default: nothing.
+    /// The roles that its members get. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
 }
 
-/// One role: a ClusterRole in the whole cluster or in some namespaces, or a Role in its namespaces.
+/// One role: a ClusterRole in the whole cluster or in some namespaces, or a Role in some namespaces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["clusterRole"]}, {"required": ["role", "namespaces"]}]))]
 pub struct Grant {
-    /// A ClusterRole. Without `namespaces` it is granted in the whole cluster.
+    /// A ClusterRole, granted in the whole cluster unless `namespaces` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 150), regex(pattern = ROLE), example = &"view")]
     pub cluster_role: Option<String>,
-    /// A Role, which has to exist in each of `namespaces`.
+    /// A Role, which must exist in each of `namespaces`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 150), regex(pattern = ROLE), example = &"deployer")]
     pub role: Option<String>,
-    /// Where: at least one namespace. Default: the whole cluster (ClusterRoles only).
+    /// The namespaces in which the role is granted; at least one. Default: the whole cluster
+    /// (ClusterRoles only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<NamespaceName>", length(min = 1))]
     pub namespaces: Option<Vec<NamespaceName>>,
-    /// When the grant ends: a date, through which it lasts (in UTC), or an RFC 3339 time. Default:
-    /// never.
+    /// When the grant ends: a date (inclusive, in UTC) or an RFC 3339 time. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31", example = &"2027-03-31T18:00:00Z")]
     pub until: Option<String>,
@@ -173,79 +173,79 @@ pub struct Grant {
 #[serde(transparent)]
 pub struct NamespaceName(#[schemars(length(min = 1, max = 63), regex(pattern = NAMESPACE))] pub String);
 
-/// A group that a user is in: its name, or its name and when the membership ends.
+/// A group membership of a user: the group's name, optionally with an end date.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Membership {
-    /// For as long as the user is on the roster.
+    /// Without an end date.
     Always(#[schemars(length(min = 1, max = 39), regex(pattern = NAME))] String),
-    /// For some time.
+    /// With an end date.
     Limited(LimitedMembership),
 }
 
-/// A group that a user is in for some time.
+/// A group membership with an end date.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitedMembership {
-    /// The group.
+    /// The group's name.
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"on-call")]
     pub name: String,
-    /// When the membership ends: a date, through which it lasts (in UTC), or an RFC 3339 time.
-    /// Default: never.
+    /// When the membership ends: a date (inclusive, in UTC) or an RFC 3339 time. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31", example = &"2027-03-31T18:00:00Z")]
     pub until: Option<String>,
 }
 
-/// A person.
+/// A user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("not" = {"required": ["csr", "key"]}))]
 pub struct User {
-    /// The person's name: CN of their certificates, user name in the audit log, and name of their
-    /// files under `access/`.
+    /// The user's name: the CN of their certificates, their user name in the audit log, and the name of
+    /// their files under `access/`.
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), extend("not" = {"const": "cluster"}), example = &"alice")]
     pub name: String,
-    /// The public keys to which the kubeconfig is encrypted, each of which can decrypt it: age
+    /// The public keys to which the kubeconfig is encrypted; any of them can decrypt it: age
     /// recipients (`age1...`, from `certctl keygen` or an age plugin), or SSH keys of type ssh-ed25519
     /// or ssh-rsa. At least one.
     #[schemars(length(min = 1))]
     pub recipients: Vec<RecipientText>,
-    /// Groups that the person is in. Default: none.
+    /// The groups that the user is a member of. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Membership>,
-    /// What the person may do besides. Default: nothing.
+    /// Additional roles for this user only. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// On which clusters of this roster; at least one. Default: on all.
+    /// The clusters of this roster that the user gets access to; at least one. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<ClusterName>", length(min = 1))]
     pub clusters: Option<Vec<ClusterName>>,
-    /// When all access of the person ends: a date, through which it lasts (in UTC), or an RFC 3339
-    /// time. No certificate outlives it. Default: never.
+    /// When all of the user's access ends: a date (inclusive, in UTC) or an RFC 3339 time. No
+    /// certificate outlives it. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31", example = &"2027-03-31T18:00:00Z")]
     pub until: Option<String>,
     /// Raise it by one to issue a new credential and cut off the old one at once, for example after a
-    /// laptop was lost; `certctl rotate` does that. From 1 to 1000000. Default: 1.
+    /// lost laptop; `certctl rotate` does that. From 1 to 1000000. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
     pub generation: Option<u32>,
-    /// The kind of key that certctl makes for the person. Default: that of `defaults`.
+    /// The type of key that certctl generates for the user. Default: that of `defaults`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyType")]
     pub key: Option<KeyType>,
-    /// How long the person's certificates are asked to be valid, as in `defaults`. Default: that of
+    /// The requested lifetime of the user's certificates, written as in `defaults`. Default: that of
     /// `defaults`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = DURATION), example = &"12h")]
     pub validity: Option<String>,
-    /// A PKCS#10 file beside the roster (PEM), made with openssl. The person keeps the private
-    /// key, and the kubeconfig is sealed without one. Not together with `key`.
+    /// A certificate signing request (PKCS#10, PEM) in a file beside the roster, from `certctl request`
+    /// or openssl. The user keeps the private key, and the kubeconfig is sealed without one. Cannot be
+    /// combined with `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = PATH), example = &"csrs/alice.csr")]
     pub csr: Option<String>,
-    /// Never revoke this person's credentials without `--acknowledge`. Default: false.
+    /// Never revoke this user's credentials without `--acknowledge`. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
 }
@@ -270,7 +270,7 @@ pub fn schema() -> String {
     format!("{:#}\n", serde_json::Value::from(schema))
 }
 
-/// The fields that [`super::parse`] reads, a list for each type above.
+/// The fields that [`super::parse`] accepts, for each type above.
 pub(super) mod shapes {
     use crate::roster::reader::Shape;
 

@@ -36,7 +36,7 @@ impl<'f> Errors<'f> {
         self.push(position, fact.as_ref(), None);
     }
 
-    /// Adds one fact and what mends it.
+    /// Adds one fact and how to fix it.
     pub(super) fn add_with_hint(&mut self, position: Position, fact: impl AsRef<str>, hint: impl AsRef<str>) {
         self.push(position, fact.as_ref(), Some(hint.as_ref()));
     }

@@ -677,7 +677,7 @@ fn a_request_left_by_an_interrupted_run_is_cleaned_up() {
         expect![[r#"
             Cluster prod
               Clean-up
-                - CertificateSigningRequest certctl-acme-00 by certctl has no living record: left by an interrupted apply, or one is running now
+                - CertificateSigningRequest certctl-acme-00 by certctl has no matching credential record: it was left by an interrupted apply, or another apply is running
               The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
             Plan: 1 left-over to clean up.

@@ -92,7 +92,7 @@ pub fn cleanup(cleanup: &Cleanup) -> String {
             format!("{user} is not protected any more; note it in the record")
         }
         Cleanup::Request { name, uid: _, requester } => format!(
-            "CertificateSigningRequest {name} by {requester} has no living record: left by an interrupted apply, or one is running now"
+            "CertificateSigningRequest {name} by {requester} has no matching credential record: it was left by an interrupted apply, or another apply is running"
         ),
     }
 }
