@@ -8,29 +8,29 @@ use crate::plan::action::{CredentialAction, CutOff, NewCredential};
 use crate::plan::digest::Digested;
 use crate::plan::{ClusterChanges, Plan, Summary};
 
-/// What `certctl plan --format json` prints.
+/// The output of `certctl plan --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanDocument {
-    /// 1. It rises when a field changes its meaning or goes; new fields may come at any time.
+    /// 1. It is raised when a field changes its meaning or is removed; fields may be added at any time.
     pub format_version: u32,
     /// `metadata.name` of the roster.
     pub roster: String,
-    /// The commit that the roster was read at; absent where there is none yet.
+    /// The commit that the roster was read from; absent if there is none yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roster_commit: Option<String>,
-    /// `sha256:<hex>` over what the roster drives; renewals and clean-ups do not change it. With `--base`
-    /// that of the whole plan. `offline:sha256:<hex>` where no cluster was asked: no apply can be held to it.
+    /// `sha256:<hex>` of what the roster drives; renewals and cleanups do not change it. With `--base`, that
+    /// of the whole plan. `offline:sha256:<hex>` for an offline plan, which apply does not accept.
     pub digest: String,
-    /// What the digest is over: SHA-256 of this object as JSON without spaces.
+    /// The input of the digest: it is the SHA-256 of this object as JSON without spaces.
     pub digested: Digested,
-    /// Present, and true, where no cluster was asked.
+    /// Present and true for an offline plan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offline: bool,
-    /// With `--base`: what the branch is compared with. All else is then only what the branch changes.
+    /// With `--base`: the revision compared with. Everything else then covers only the branch's changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseDocument>,
-    /// By name.
+    /// The clusters, sorted by name.
     pub clusters: Vec<ClusterDocument>,
     /// Counts over all clusters.
     pub summary: Summary,
@@ -40,16 +40,16 @@ pub struct PlanDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BaseDocument {
-    /// As it was asked for.
+    /// The revision as given on the command line.
     pub revision: String,
-    /// The commit where the branch began.
+    /// The commit at which the branch started.
     pub commit: String,
-    /// What is pending there already, and is not among the actions here.
+    /// Changes already pending there, which are not among the actions here.
     pub pending: Summary,
-    /// What else the branch changes in the roster.
+    /// Other roster changes of the branch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<String>,
-    /// Why it could not be compared with, where it could not: there all actions are listed.
+    /// Why the comparison was not possible, if so; all actions are then listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -58,24 +58,24 @@ pub struct BaseDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterDocument {
-    /// The roster's name for it.
+    /// The cluster's name in the roster.
     pub name: String,
-    /// What would be done: credentials first, then bindings, then clean-ups.
+    /// The planned actions: credentials first, then bindings, then cleanups.
     pub actions: Vec<ActionDocument>,
-    /// What to look at.
+    /// Warnings to review.
     pub warnings: Vec<WarningDocument>,
-    /// When the next renewal falls due, and whose.
+    /// The next renewal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_renewal: Option<NextRenewal>,
-    /// What was not looked at; absent where the cluster was read.
+    /// What was not checked; absent if the cluster was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<UnseenDocument>,
-    /// With `--base`: what is planned there, and with this branch is not any more.
+    /// With `--base`: actions planned there that this branch removes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<String>,
 }
 
-/// Something that was not looked at.
+/// Something that was not checked.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct UnseenDocument {
     /// Stable: `cluster`, `server`, `certificate-authority`.
@@ -84,59 +84,60 @@ pub struct UnseenDocument {
     pub what: String,
 }
 
-/// One thing to do.
+/// One planned action.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ActionDocument {
     /// `issue`, `renew`, `rotate`, `revoke`.
     Credential {
-        /// The word.
+        /// The kind of action.
         #[schemars(extend("enum" = ["issue", "renew", "rotate", "revoke"]))]
         action: &'static str,
+        /// The user's name.
         user: String,
         /// The credential that is replaced or revoked.
         #[serde(skip_serializing_if = "Option::is_none")]
         credential: Option<String>,
-        /// Why, for people: a sentence may be worded otherwise at any time.
+        /// The reason, for people; its wording may change at any time.
         reason: String,
-        /// Why, stable: `new`, `renewal-due`, `generation-raised`, ...
+        /// The reason as a stable code: `new`, `renewal-due`, `generation-raised`, ...
         #[serde(rename = "reasonCode")]
         reason_code: &'static str,
-        /// Until when the new one will be valid, or the revoked one still authenticates (RFC 3339).
+        /// When the new credential expires, or until when the revoked one still authenticates (RFC 3339).
         #[serde(rename = "notAfter")]
         not_after: String,
     },
     /// `bind`, `update`, `unbind`.
     Binding {
-        /// The word.
+        /// The kind of action.
         #[schemars(extend("enum" = ["bind", "update", "unbind"]))]
         action: String,
         /// `RoleBinding` or `ClusterRoleBinding`.
         kind: &'static str,
-        /// Its name.
+        /// The binding's name.
         name: String,
-        /// Its namespace, where it has one.
+        /// The binding's namespace, if it has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<String>,
         /// `ClusterRole <name>` or `Role <name>`.
         role: String,
-        /// Its subjects as a unified diff.
+        /// The binding's subjects as a unified diff.
         diff: String,
     },
     /// `cleanup`.
     Cleanup {
-        /// The word.
+        /// The kind of action.
         #[schemars(extend("enum" = ["cleanup"]))]
         action: &'static str,
-        /// What, and why, for people: a sentence may be worded otherwise at any time.
+        /// The reason, for people; its wording may change at any time.
         reason: String,
-        /// What, stable: `expired-credential`, `protection`, `leftover-request`.
+        /// The reason as a stable code: `expired-credential`, `protection`, `leftover-request`.
         #[serde(rename = "reasonCode")]
         reason_code: &'static str,
     },
 }
 
-/// Something to look at.
+/// A warning to review.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WarningDocument {
     /// Stable: `foreign-csr`, `until-soon`, ...
@@ -148,8 +149,9 @@ pub struct WarningDocument {
 /// The next renewal.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NextRenewal {
-    /// When (RFC 3339).
+    /// When it falls due (RFC 3339).
     pub at: String,
+    /// The user's name.
     pub user: String,
 }
 
@@ -247,7 +249,7 @@ pub fn text(document: &impl Serialize) -> String {
     text.replace("##[", "#\\u0023[")
 }
 
-/// The JSON Schema of [`PlanDocument`], as it is kept in `schemas/plan.schema.json`.
+/// The JSON Schema of [`PlanDocument`], as committed in `schemas/plan.schema.json`.
 pub fn schema() -> String {
     let schema = schemars::schema_for!(PlanDocument);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"

@@ -18,7 +18,7 @@ pub struct ApplyDocument {
     pub format_version: u32,
     /// How it ended.
     pub result: Ending,
-    /// The same in one sentence, for people.
+    /// A one-sentence summary for people.
     pub summary: String,
     /// `metadata.name` of the roster; absent where it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,11 +58,12 @@ pub struct ClusterReport {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonReport {
+    /// The user's name.
     pub user: String,
     /// What was to be done.
     #[schemars(extend("enum" = ["issue", "renew", "rotate", "revoke"]))]
     pub action: &'static str,
-    /// Why, for people: a sentence may be worded otherwise at any time.
+    /// The reason, for people; its wording may change at any time.
     pub reason: String,
     /// Why, stable: `new`, `renewal-due`, `generation-raised`, ...
     pub reason_code: &'static str,
