@@ -23,6 +23,9 @@ use crate::model::{
 /// The `apiVersion` of everything certctl reads and writes.
 pub const API_VERSION: &str = "certctl.dev/v1";
 
+/// The trailer that every commit of certctl carries in its message, with the roster's name.
+pub const TRAILER: &str = "Certctl-Roster";
+
 /// The credentials of one person on one cluster that have not expired, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

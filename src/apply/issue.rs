@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::Settings;
+use super::machine::Issued;
 use crate::cluster::{Ask, Signer};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
@@ -14,21 +15,6 @@ use crate::pki::{self, Certificate, PrivateKey, Subject};
 use crate::plan::action::{Issuance, SHORTEST_VALIDITY};
 use crate::record::{Credential, State};
 use crate::seal;
-
-/// A credential that is issued and sealed, and not yet recorded.
-pub struct Issued {
-    /// For the record.
-    pub credential: Credential,
-    /// The kubeconfig, encrypted to its owner.
-    pub sealed: Vec<u8>,
-}
-
-impl Issued {
-    /// The group that gives it rights.
-    pub fn group(&self, user: &UserName) -> CredentialGroup {
-        CredentialGroup { user: user.clone(), id: self.credential.id.clone() }
-    }
-}
 
 /// What all credentials of one cluster have in common.
 pub struct Issuer<'a> {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Issued, Phase, Target};
+use super::Phase;
+use super::machine::Issued;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
 use crate::plan::observed::BindingAt;
@@ -40,6 +41,7 @@ impl From<Error> for Failure {
 }
 
 /// One cluster's share.
+#[derive(Debug)]
 pub struct ClusterOutcome {
     pub name: ClusterName,
     /// New credentials.
@@ -54,21 +56,16 @@ pub struct ClusterOutcome {
     pub failures: Vec<Failure>,
 }
 
-/// What came of writing some bindings.
-#[derive(Default)]
-pub(super) struct Written {
-    pub(super) bindings: BTreeSet<BindingAt>,
-    /// Whoever should have left a binding that could not be written.
-    pub(super) leaving: BTreeSet<UserName>,
-    /// Whoever should have joined one.
-    pub(super) joining: BTreeSet<UserName>,
-    pub(super) failures: Vec<Failure>,
-}
-
 impl ClusterOutcome {
-    pub(super) fn take(&mut self, written: Written) {
-        self.bindings.extend(written.bindings);
-        self.failures.extend(written.failures);
+    pub(super) fn new(name: ClusterName) -> Self {
+        Self {
+            name,
+            issued: BTreeMap::new(),
+            bindings: BTreeSet::new(),
+            not_cut_off: BTreeSet::new(),
+            not_bound: BTreeSet::new(),
+            failures: Vec::new(),
+        }
     }
 }
 
@@ -87,34 +84,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(targets: &[Target]) -> Self {
-        let clusters = targets.iter().map(|target| ClusterOutcome {
-            name: target.plan.name.clone(),
-            issued: BTreeMap::new(),
-            bindings: BTreeSet::new(),
-            not_cut_off: BTreeSet::new(),
-            not_bound: BTreeSet::new(),
-            failures: Vec::new(),
-        });
-        Self {
-            clusters: clusters.collect(),
-            published: Ok(Published::Nothing),
-            held_up: false,
-            interrupted: false,
-            took: Vec::new(),
-        }
-    }
-
     /// Whether new credentials may be bound: their records are where everyone sees them, or the
     /// administrator has said that they will be (`--no-push`).
     pub fn binds(&self) -> bool {
         matches!(self.published, Ok(Published::Nothing | Published::Kept(_) | Published::Pushed(_)))
-    }
-
-    pub(super) fn collect<T>(&mut self, results: Vec<T>, mut add: impl FnMut(&mut ClusterOutcome, T)) {
-        for (cluster, result) in self.clusters.iter_mut().zip(results) {
-            add(cluster, result);
-        }
     }
 
     /// Every failure, in order.

@@ -31,4 +31,4 @@ pub use lease::Lock;
 pub use read::{observe, uid, whoami};
 pub use signing::{Ask, Signer};
 pub use signing_error::{SigningEnd, SigningError};
-pub use write::{WriteError, WritePermit, Writer};
+pub use write::{WritePermit, Writer};

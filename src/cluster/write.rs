@@ -19,6 +19,7 @@ use super::retry::Repeat;
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RoleRef, RosterName};
 use crate::plan::observed::{Binding, BindingAt, is_ours, request_prefix};
+use crate::plan::write::WriteError;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -30,31 +31,6 @@ impl WritePermit {
     /// For `apply` alone, once the plan was shown and agreed to.
     pub(crate) fn new() -> Self {
         Self(())
-    }
-}
-
-/// Why a write did not end well, by what the caller does next.
-#[derive(Debug)]
-pub enum WriteError {
-    /// The object is not as planned: changed, made by someone else, or made by an earlier try whose
-    /// answer was lost. Read it and compare again.
-    Conflict(Error),
-    /// The object, or its namespace, is not there any more.
-    NotFound(Error),
-    /// It may have been done. Read it and compare again.
-    Unclear(Error),
-    /// It was not done, and trying again will not help.
-    Failed(Error),
-}
-
-impl From<WriteError> for Error {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Conflict(error)
-            | WriteError::NotFound(error)
-            | WriteError::Unclear(error)
-            | WriteError::Failed(error) => error,
-        }
     }
 }
 

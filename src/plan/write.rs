@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::binding_action::{BindingAction, same_role};
 use super::binding_key::BindingSubject;
 use super::observed::{Binding, Subject};
+use crate::error::Error;
 use crate::model::{CredentialGroup, UserName};
 
 /// One write of one binding.
@@ -20,6 +21,31 @@ pub enum Write {
     Set(Vec<CredentialGroup>),
     /// Deleted.
     Delete,
+}
+
+/// Why a write did not end well, by what the caller does next.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The object is not as planned: changed, made by someone else, or made by an earlier try whose
+    /// answer was lost. Read it and compare again.
+    Conflict(Error),
+    /// The object, or its namespace, is not there any more.
+    NotFound(Error),
+    /// It may have been done. Read it and compare again.
+    Unclear(Error),
+    /// It was not done, and trying again will not help.
+    Failed(Error),
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict(error)
+            | WriteError::NotFound(error)
+            | WriteError::Unclear(error)
+            | WriteError::Failed(error) => error,
+        }
+    }
 }
 
 /// A binding leads to another role than the plan says: somebody made it again since.

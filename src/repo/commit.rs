@@ -9,9 +9,7 @@ use git2::{Commit, FileMode, Oid, Tree};
 use super::worktree::Step;
 use super::{Changes, CommitId, Entry, Head, RECORDS, Repo, entry, git, head_of, internal, short};
 use crate::error::{Error, Result};
-
-/// The trailer that every commit of certctl carries in its message, with the roster's name.
-pub const TRAILER: &str = "Certctl-Roster";
+use crate::record::TRAILER;
 
 /// A commit was made and the branch is at it.
 #[derive(Debug, Clone, PartialEq, Eq)]

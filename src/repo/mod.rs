@@ -34,7 +34,8 @@ use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags
 
 use crate::error::{Error, Result};
 
-pub use commit::{Committed, TRAILER};
+pub use crate::record::TRAILER;
+pub use commit::Committed;
 pub use place::Place;
 pub use propose::{Proposal, Standing};
 pub use push::Pushed;

@@ -13,9 +13,9 @@ use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use crate::executor::{Course, Edit, Effect, End, Fault, World};
 use crate::story::{Story, ours, request, subject};
 use crate::team::{GRANTS, GROUPS, Key, PEOPLE, Person, Team, Until};
+use crate::world::{Course, Edit, Effect, End, Fault, World};
 
 /// When something ends, in minutes from now; `None` is never.
 type Ending = Option<i64>;
@@ -325,7 +325,6 @@ impl Machine {
                     .unwrap_or_else(|| panic!("{effect:?} left {name} bound, which no record knows"));
                 self.may_hold(&group, credential, binding, now, effect);
                 if new {
-                    assert!(matches!(effect, Effect::Granted(_)), "{effect:?} bound {name}");
                     let (_, pushed) = recorded(&after.remote.records, name)
                         .unwrap_or_else(|| panic!("{name} is bound, and no pushed record knows it"));
                     assert_ne!(pushed.state, State::Revoked, "{name} is bound and revoked");
@@ -337,7 +336,7 @@ impl Machine {
             let active = record.credentials.iter().filter(|c| c.state == State::Active).count();
             assert!(active <= 1, "{user} has {active} active credentials");
         }
-        if *effect == Effect::AllReduced && !meddled {
+        if *effect == Effect::Onwards && !meddled {
             // Told without the plan: who has to go has gone, although nothing was issued or recorded yet.
             for binding in &ours {
                 for subject in &binding.subjects {

@@ -3,7 +3,6 @@
 mod branch;
 mod comment;
 mod digest;
-mod executor;
 mod machine;
 mod markdown;
 mod safety;
@@ -11,3 +10,4 @@ mod schema;
 mod stories;
 mod story;
 mod team;
+mod world;

@@ -16,7 +16,7 @@ use certctl::render::{Style, text, words};
 use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
 
-use crate::executor::{Course, End, World};
+use crate::world::{Course, End, World};
 
 #[derive(Clone)]
 pub struct Story {

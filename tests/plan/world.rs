@@ -1,16 +1,21 @@
-//! A make-believe executor: the phases of `certctl::apply` on plain data, one effect at a time.
+//! A world of plain data in which the machine of `certctl::apply` runs: a cluster that keeps versions, a
+//! repository with its remote, and a place for a fault before each effect.
 //!
-//! What is written comes from the plan itself (`plan::write`, `plan::after`), as in the real one. What
-//! this adds is a cluster that keeps versions, a repository with its remote, and a place for a fault
-//! before each effect.
+//! It performs what the machine asks for, one effect at a time, in any order that the machine allows. What
+//! comes before what, and what follows a failure, is the machine's alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use certctl::apply::machine::{
+    ClusterWork, Effect as Asked, Issued, Machine, Order, Policy, Publication, Task,
+};
+use certctl::apply::record_changes::RecordChange;
+use certctl::error::Error;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
 use certctl::plan::action::SHORTEST_VALIDITY;
 use certctl::plan::observed::{Binding, BindingAt, SeenCluster, Subject};
-use certctl::plan::write::Write;
-use certctl::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, RepositoryState, next_record};
+use certctl::plan::write::{Write, WriteError};
+use certctl::plan::{BindingAction, ClusterPlan, Issuance, RepositoryState};
 use certctl::record::{Credential, Record, State};
 use jiff::{SignedDuration, Timestamp};
 
@@ -71,15 +76,14 @@ pub enum Edit {
 /// One thing that an apply did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    Reduced(BindingAt),
+    Wrote(BindingAt),
     Deleted(String),
     Asked(UserName),
     Signed(UserName),
     Committed,
     Pushed,
-    Granted(BindingAt),
-    /// Every reduction went well; this does nothing itself.
-    AllReduced,
+    /// Something else than writing bindings begins, and nothing has failed yet. This does nothing itself.
+    Onwards,
 }
 
 /// How an apply ended.
@@ -125,12 +129,26 @@ impl World {
             (records, sealed, pinned_uid);
     }
 
-    fn push(&mut self) {
-        self.remote = Repository {
-            records: self.repository.records.clone(),
-            sealed: self.repository.sealed.clone(),
-            pinned_uid: self.repository.pinned_uid.clone(),
-        };
+    /// What the clone holds.
+    fn clone_of_it(&self) -> Repository {
+        let RepositoryState { records, sealed, pinned_uid, .. } = &self.repository;
+        Repository { records: records.clone(), sealed: sealed.clone(), pinned_uid: pinned_uid.clone() }
+    }
+
+    /// One file of a commit.
+    fn record(&mut self, change: RecordChange) {
+        let RepositoryState { records, sealed, pinned_uid, .. } = &mut self.repository;
+        match change {
+            RecordChange::Record { cluster: _, user, record: Some(record) } => {
+                drop(records.insert(user, record))
+            }
+            RecordChange::Record { cluster: _, user, record: None } => drop(records.remove(&user)),
+            RecordChange::Sealed { cluster: _, user, kubeconfig: Some(file) } => {
+                sealed.insert(user, hex(&sha256(&file)));
+            }
+            RecordChange::Sealed { cluster: _, user, kubeconfig: None } => drop(sealed.remove(&user)),
+            RecordChange::Pin(pin) => *pinned_uid = Some(pin.uid),
+        }
     }
 
     pub fn binding(&self, at: &BindingAt) -> Option<&Binding> {
@@ -179,27 +197,30 @@ impl World {
 
     /// Carries out a plan.
     pub fn apply(&mut self, plan: &ClusterPlan, course: &Course, witness: &mut Witness<'_>) -> End {
-        let mut run = Run { world: self, plan, course, witness, effects: 0, failed: false };
-        match run.phases() {
-            Err(Crash) => End::Crashed,
-            Ok(()) if run.failed => End::Failed,
-            Ok(()) => End::Done,
-        }
+        let repository = self.repository.clone();
+        let work = ClusterWork { plan, repository: &repository };
+        let policy = Policy { parallelism: 3, issues: true, binds: true, skip_ci_marker: false };
+        let roster = "acme".parse().expect("a name");
+        let machine = Machine::new(&roster, [work], policy);
+        Run { world: self, machine, course, witness, effects: 0, onwards: false, failed: false }.to_its_end()
     }
 }
 
 struct Crash;
 
-struct Run<'w, 'a> {
+struct Run<'w, 'a, 'p> {
     world: &'w mut World,
-    plan: &'w ClusterPlan,
+    machine: Machine<'p>,
     course: &'w Course,
     witness: &'w mut Witness<'a>,
     effects: usize,
+    onwards: bool,
+    /// The records could not be published.
     failed: bool,
 }
 
 /// What became of one effect.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Came {
     Done,
     Refused,
@@ -208,65 +229,78 @@ enum Came {
     Conflict,
 }
 
-impl Run<'_, '_> {
-    fn phases(&mut self) -> Result<(), Crash> {
-        let plan = self.plan;
-        for action in self.shuffled(plan.bindings.iter().filter(|action| action.reduced.is_some())) {
-            self.reduce(action)?;
-        }
-        if !self.failed {
-            let world = self.world.clone();
-            (self.witness)(&world, &world, &Effect::AllReduced);
-        }
-
-        for cleanup in &plan.cleanups {
-            let Cleanup::Request { name, requester, .. } = cleanup else { continue };
-            if Some(requester) == self.world.cluster.identity.as_ref() {
-                let requests = |world: &mut World| {
-                    world.cluster.state.requests.retain(|request| request.name != *name);
-                    true
-                };
-                let came = self.attempt(None, Effect::Deleted(name.clone()), requests)?;
-                self.failed |= !matches!(came, Came::Done | Came::Unclear);
-            }
-        }
-        let mut issued = BTreeMap::new();
-        for action in self.shuffled(plan.people.iter()) {
-            if let Some(new) = action.new_credential()
-                && let Some(credential) = self.issue(action.user(), &new.issuance)?
-            {
-                assert!(
-                    issued.insert(action.user().clone(), credential).is_none(),
-                    "{} got two",
-                    action.user()
-                );
-            }
-        }
-        if !self.record(&issued)? {
-            return Ok(());
-        }
-        for goes_last in [false, true] {
-            let actions = plan.bindings.iter().filter(|action| action.goes_last == goes_last);
-            let before = std::mem::take(&mut self.failed);
-            for action in self.shuffled(actions) {
-                self.grant(action, &issued)?;
-            }
-            let failed = std::mem::replace(&mut self.failed, before);
-            self.failed |= failed;
-            if failed {
+impl<'p> Run<'_, '_, 'p> {
+    fn to_its_end(mut self) -> End {
+        let mut waiting: Vec<Task<'p>> = Vec::new();
+        loop {
+            waiting.extend(self.machine.next(self.world.now));
+            if waiting.is_empty() {
                 break;
             }
+            let task = waiting.remove(self.choice(waiting.len()));
+            if let Err(Crash) = self.perform(task) {
+                return End::Crashed;
+            }
         }
-        Ok(())
+        let failed = self.machine.has_failed() || self.failed;
+        if failed { End::Failed } else { End::Done }
     }
 
     /// What happens side by side happens in any order.
-    fn shuffled<'p, T>(&self, items: impl Iterator<Item = &'p T>) -> Vec<&'p T> {
-        let mut items: Vec<(usize, &T)> = items.enumerate().collect();
-        if let Some(seed) = self.course.seed {
-            items.sort_by_key(|(at, _)| sha256(format!("{seed}-{at}").as_bytes()));
+    fn choice(&self, of: usize) -> usize {
+        let Some(seed) = self.course.seed else { return 0 };
+        usize::from(sha256(format!("{seed}-{}", self.effects).as_bytes())[0]) % of
+    }
+
+    fn perform(&mut self, Task { id, order }: Task<'p>) -> Result<(), Crash> {
+        let on_bindings = matches!(order, Order::On(_, Asked::Read { .. } | Asked::Write { .. }));
+        if !on_bindings && !self.onwards {
+            self.onwards = true;
+            if !self.machine.has_failed() {
+                let world = self.world.clone();
+                (self.witness)(&world, &world, &Effect::Onwards);
+            }
         }
-        items.into_iter().map(|(_, item)| item).collect()
+        match order {
+            Order::On(_, Asked::Read { at, pause: _ }) => {
+                let binding = self.world.binding(at).cloned();
+                self.machine.read(id, Ok(binding));
+            }
+            Order::On(_, Asked::Write { action, write, current }) => {
+                let result = match self.write(action, &write, current.as_ref())? {
+                    Came::Done => Ok(()),
+                    Came::Refused => Err(WriteError::Failed(refused())),
+                    Came::Unclear => Err(WriteError::Unclear(refused())),
+                    Came::Conflict => Err(WriteError::Conflict(refused())),
+                };
+                self.machine.written(id, result);
+            }
+            Order::On(_, Asked::Identify) => {
+                let me = self.world.cluster.identity.clone();
+                self.machine.identified(id, Ok(me.unwrap_or_default()));
+            }
+            Order::On(_, Asked::DeleteRequest { name, uid: _ }) => {
+                let delete = |world: &mut World| {
+                    world.cluster.state.requests.retain(|request| request.name != name);
+                    true
+                };
+                let came = self.attempt(None, Effect::Deleted(name.to_owned()), delete)?;
+                let deleted = matches!(came, Came::Done | Came::Unclear);
+                self.machine.request_deleted(id, if deleted { Ok(()) } else { Err(refused()) });
+            }
+            Order::On(_, Asked::StartSigner { requester: _ }) => self.machine.signer_started(id, Ok(())),
+            Order::On(_, Asked::Issue { user, issuance }) => {
+                let issued = self.issue(user, issuance)?;
+                self.machine.issued(id, issued.ok_or_else(refused));
+            }
+            Order::Publish { changes, message: _ } => {
+                let published = self.publish(changes)?;
+                self.failed |= !published;
+                let publication = if published { Publication::Visible } else { Publication::Failed };
+                self.machine.published(id, publication);
+            }
+        }
+        Ok(())
     }
 
     /// One effect, and whatever happens to it; `change` says whether the API server took it.
@@ -293,65 +327,13 @@ impl Run<'_, '_> {
         Ok(if fault == Some(&Fault::Lost) { Came::Unclear } else { Came::Done })
     }
 
-    /// As `apply::bindings::reduce`.
-    fn reduce(&mut self, action: &BindingAction) -> Result<(), Crash> {
-        let mut current = action.observed.clone();
-        for _ in 0..5 {
-            let Some(binding) = &current else { return Ok(()) };
-            let Some(write) = action.reduction(binding) else { return Ok(()) };
-            let effect = Effect::Reduced(action.at.clone());
-            match self.write(action, &write, current.as_ref(), effect)? {
-                Some(again) => current = again,
-                None => return Ok(()),
-            }
-        }
-        self.failed = true;
-        Ok(())
-    }
-
-    /// As `apply::bindings::grant`.
-    fn grant(
-        &mut self,
-        action: &BindingAction,
-        issued: &BTreeMap<UserName, Credential>,
-    ) -> Result<(), Crash> {
-        let group = |user: &UserName| {
-            let id = issued.get(user)?.id.clone();
-            Some(CredentialGroup { user: user.clone(), id })
-        };
-        let subjects = action.subjects(group);
-        if !action.is_open(&subjects) {
-            return Ok(());
-        }
-        let mut current = match (&action.observed, &action.reduced) {
-            (Some(planned), None) => Some(planned.clone()),
-            (Some(_), Some(_)) => match self.ours(action) {
-                Some(current) => current,
-                None => return Ok(()),
-            },
-            (None, _) => None,
-        };
-        for _ in 0..5 {
-            let Ok(write) = action.grant(current.as_ref(), &subjects) else { break };
-            let Some(write) = write else { return Ok(()) };
-            let effect = Effect::Granted(action.at.clone());
-            match self.write(action, &write, current.as_ref(), effect)? {
-                Some(again) => current = again,
-                None => return Ok(()),
-            }
-        }
-        self.failed = true;
-        Ok(())
-    }
-
-    /// `Some` where it has to be looked at again, with the binding as it is then.
+    /// One write against the version that it was decided from, as an API server takes it.
     fn write(
         &mut self,
         action: &BindingAction,
         write: &Write,
         current: Option<&Binding>,
-        effect: Effect,
-    ) -> Result<Option<Option<Binding>>, Crash> {
+    ) -> Result<Came, Crash> {
         let took = |world: &mut World| {
             let found = world.binding(&action.at).cloned();
             match (write, current, found) {
@@ -372,29 +354,11 @@ impl Run<'_, '_> {
                 _ => false,
             }
         };
-        match self.attempt(Some(&action.at), effect, took)? {
-            Came::Done => Ok(None),
-            Came::Refused => {
-                self.failed = true;
-                Ok(None)
-            }
-            Came::Unclear | Came::Conflict => Ok(self.ours(action)),
-        }
-    }
-
-    /// As `apply::bindings::ours`: `None`, and a failure, where it is not ours to change.
-    fn ours(&mut self, action: &BindingAction) -> Option<Option<Binding>> {
-        match self.world.binding(&action.at) {
-            Some(binding) if binding.labels != ours() => {
-                self.failed = true;
-                None
-            }
-            other => Some(other.cloned()),
-        }
+        self.attempt(Some(&action.at), Effect::Wrote(action.at.clone()), took)
     }
 
     /// Key, request, approval, certificate; `None` where it failed.
-    fn issue(&mut self, user: &UserName, issuance: &Issuance) -> Result<Option<Credential>, Crash> {
+    fn issue(&mut self, user: &UserName, issuance: &Issuance) -> Result<Option<Issued>, Crash> {
         let world = &mut *self.world;
         world.serial += 1;
         let serial = world.serial;
@@ -414,7 +378,6 @@ impl Run<'_, '_> {
             true
         };
         if !matches!(self.attempt(None, Effect::Asked(user.clone()), ask)?, Came::Done) {
-            self.failed = true;
             return Ok(None);
         }
         let sign = |world: &mut World| {
@@ -427,7 +390,6 @@ impl Run<'_, '_> {
             true
         };
         if !matches!(self.attempt(None, Effect::Signed(user.clone()), sign)?, Came::Done) {
-            self.failed = true;
             return Ok(None);
         }
         let (now, endpoint) = (self.world.now, &self.world.cluster.endpoint);
@@ -436,10 +398,10 @@ impl Run<'_, '_> {
             .not_after_limit
             .map_or(issuance.validity, |limit| issuance.validity.min(now.duration_until(limit)));
         if asked_for < SHORTEST_VALIDITY {
-            self.failed = true;
             return Ok(None);
         }
-        Ok(Some(Credential {
+        let sealed = format!("sealed-{serial}").into_bytes();
+        let credential = Credential {
             id,
             state: State::Active,
             serial: format!("{serial:x}"),
@@ -454,61 +416,37 @@ impl Run<'_, '_> {
             recipients: issuance.recipients.clone(),
             server: endpoint.server.clone(),
             certificate_authority_sha256: endpoint.certificate_authority_sha256.clone(),
-            sealed_sha256: format!("sealed-{serial}"),
+            sealed_sha256: hex(&sha256(&sealed)),
             roster_commit: "0".repeat(40),
             certificate: String::new(),
-        }))
+        };
+        Ok(Some(Issued { credential, sealed }))
     }
 
-    /// Commit and push; whether new credentials may be bound.
-    fn record(&mut self, issued: &BTreeMap<UserName, Credential>) -> Result<bool, Crash> {
-        let (plan, mut clone) = (self.plan, self.world.repository.clone());
-        for (user, actions) in next_record::touched(plan) {
-            let current = clone.records.get(user);
-            let new = issued.get(user).cloned();
-            if let Some(new) = &new {
-                clone.sealed.insert(user.clone(), new.sealed_sha256.clone());
-            }
-            let record = next_record::record(plan, user, current, &actions, new, self.world.now);
-            if !next_record::has_kubeconfig(record.as_ref()) {
-                clone.sealed.remove(user);
-            }
-            match record {
-                Some(record) => drop(clone.records.insert(user.clone(), record)),
-                None => drop(clone.records.remove(user)),
-            }
-        }
-        if plan.pin {
-            clone.pinned_uid = Some(plan.uid.clone());
-        }
-        let of = |repository: &RepositoryState| {
-            (repository.records.clone(), repository.sealed.clone(), repository.pinned_uid.clone())
-        };
-        let (records, sealed, pinned_uid) = of(&clone);
-        if of(&self.world.repository) != of(&clone) {
+    /// Commit and push; whether both came to be.
+    fn publish(&mut self, changes: Vec<RecordChange>) -> Result<bool, Crash> {
+        if !changes.is_empty() {
             let commit = |world: &mut World| {
-                let repository = &mut world.repository;
-                (repository.records, repository.sealed, repository.pinned_uid) =
-                    (records, sealed, pinned_uid);
+                changes.into_iter().for_each(|change| world.record(change));
                 true
             };
-            if !matches!(self.attempt(None, Effect::Committed, commit)?, Came::Done) {
-                self.failed = true;
+            if self.attempt(None, Effect::Committed, commit)? != Came::Done {
                 return Ok(false);
             }
         }
-        let Repository { records, sealed, pinned_uid } = self.world.remote.clone();
-        if of(&self.world.repository) == (records, sealed, pinned_uid) {
+        if self.world.remote == self.world.clone_of_it() {
             return Ok(true);
         }
         let push = |world: &mut World| {
-            world.push();
+            world.remote = world.clone_of_it();
             true
         };
-        let pushed = matches!(self.attempt(None, Effect::Pushed, push)?, Came::Done);
-        self.failed |= !pushed;
-        Ok(pushed)
+        Ok(self.attempt(None, Effect::Pushed, push)? == Came::Done)
     }
+}
+
+fn refused() -> Error {
+    Error::new("refused")
 }
 
 fn made(action: &BindingAction, groups: &[CredentialGroup]) -> Binding {

@@ -1,0 +1,623 @@
+//! The order of an apply, which is its safety, and every decision in it.
+//!
+//! 1. Revoke: subjects leave the bindings. This needs nothing else to succeed.
+//! 2. Issue: credentials are made, signed and sealed, and have no rights yet.
+//! 3. Record: one commit for all clusters, published.
+//! 4. Grant: only now are they bound; and what is replaced goes last.
+//!
+//! Wherever it ends, no credential is bound that the published records do not hold, no revocation has
+//! waited for an issuance, and the next run converges. One person's failure stops no one else.
+//!
+//! Pure: [`Machine::next`] says which effects may be performed now, side by side, and the machine is told
+//! what came of each. It knows no clock, no network and no randomness, so that the tests of the plan drive
+//! the very machine that a real apply runs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Phase;
+use super::binding_write::{BindingStep, BindingWrite};
+use super::outcome::{ClusterOutcome, Failure};
+use super::record_changes::{self, RecordChange};
+use crate::error::{Error, Result};
+use crate::model::{CredentialGroup, RosterName, UserName};
+use crate::plan::observed::{Binding, BindingAt};
+use crate::plan::write::{Write, WriteError};
+use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, RepositoryState};
+use crate::record::Credential;
+
+/// How many bindings of a cluster are written at once; each is one small request.
+const BINDINGS_AT_ONCE: usize = 8;
+
+/// A credential that is issued and sealed, and not yet recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// For the record.
+    pub credential: Credential,
+    /// The kubeconfig, encrypted to its owner.
+    pub sealed: Vec<u8>,
+}
+
+impl Issued {
+    /// The group that gives it rights.
+    pub fn group(&self, user: &UserName) -> CredentialGroup {
+        CredentialGroup { user: user.clone(), id: self.credential.id.clone() }
+    }
+}
+
+/// What an apply may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Credentials in the making at once, per cluster.
+    pub parallelism: usize,
+    /// Whether anything is issued: not while earlier records wait to be merged.
+    pub issues: bool,
+    /// Whether anything is bound: not what only a local commit holds that is on no way to the roster's
+    /// branch.
+    pub binds: bool,
+    /// Whether the commit asks the host to run no CI for it.
+    pub skip_ci_marker: bool,
+}
+
+/// One cluster's share of the work.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterWork<'p> {
+    /// What to do.
+    pub plan: &'p ClusterPlan,
+    /// What the repository knows of it.
+    pub repository: &'p RepositoryState,
+}
+
+/// Names one task of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskId(usize);
+
+/// Something to be done outside, and the id under which the machine is told what came of it.
+#[derive(Debug)]
+pub struct Task<'p> {
+    /// To say what came of it.
+    pub id: TaskId,
+    /// What to do.
+    pub order: Order<'p>,
+}
+
+/// What is to be done, and where.
+#[derive(Debug)]
+pub enum Order<'p> {
+    /// On one cluster, counted in the order of the work.
+    On(usize, Effect<'p>),
+    /// Commit and push for all of them, where there is something to: [`Machine::published`].
+    Publish {
+        /// May be empty.
+        changes: Vec<RecordChange>,
+        /// Of the commit.
+        message: String,
+    },
+}
+
+/// What is to be done on a cluster. Behind each is the method that takes what came of it.
+#[derive(Debug)]
+pub enum Effect<'p> {
+    /// Read a binding again: [`Machine::read`].
+    Read {
+        /// Which.
+        at: &'p BindingAt,
+        /// How long to wait before.
+        pause: Duration,
+    },
+    /// Write a binding: [`Machine::written`].
+    Write {
+        /// What it belongs to.
+        action: &'p BindingAction,
+        /// What.
+        write: Write,
+        /// The version that this was decided from; `None` where it is to be made.
+        current: Option<Binding>,
+    },
+    /// Ask who certctl is there: [`Machine::identified`].
+    Identify,
+    /// Delete a CertificateSigningRequest that an earlier run left: [`Machine::request_deleted`].
+    DeleteRequest {
+        /// Its name.
+        name: &'p str,
+        /// Only this object.
+        uid: &'p str,
+    },
+    /// Get ready to have certificates signed: [`Machine::signer_started`].
+    StartSigner {
+        /// Who certctl is there.
+        requester: String,
+    },
+    /// Make, have signed and seal a credential: [`Machine::issued`].
+    Issue {
+        /// For whom.
+        user: &'p UserName,
+        /// Which.
+        issuance: &'p Issuance,
+    },
+}
+
+/// Who sees the records once they are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publication {
+    /// Everyone, or the administrator has said that they will (`--no-push`).
+    Visible,
+    /// Nobody yet: what was issued waits for a merge.
+    Proposed,
+    /// Not published.
+    Failed,
+}
+
+/// How far it is. How far [`Order::Publish`] is, its performer knows better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A phase begins, with so many steps.
+    Begin(Phase, usize),
+    /// One step is done.
+    Step(Phase, String),
+    /// The phase is over.
+    End(Phase),
+}
+
+/// Where the machine is. A phase begins when nothing of the one before is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Revoke,
+    Issue,
+    Record,
+    Grant,
+    /// What is replaced, where what replaces it is there.
+    GrantLast,
+    Done,
+}
+
+/// One apply. See the module.
+#[derive(Debug)]
+pub struct Machine<'p> {
+    roster: &'p RosterName,
+    policy: Policy,
+    clusters: Vec<Cluster<'p>>,
+    stage: Stage,
+    /// The phase that [`Event::Begin`] was said of.
+    began: Option<Phase>,
+    /// Whether [`Order::Publish`] was given out.
+    publishing: bool,
+    publication: Publication,
+    interrupted: bool,
+    under_way: BTreeMap<TaskId, Job<'p>>,
+    next_id: usize,
+    events: VecDeque<Event>,
+}
+
+/// What a task is about.
+#[derive(Debug)]
+enum Job<'p> {
+    Binding(usize, BindingWrite<'p>),
+    Cluster(usize),
+    Request(usize),
+    Issue(usize, &'p UserName),
+    Publish,
+}
+
+#[derive(Debug)]
+struct Cluster<'p> {
+    work: ClusterWork<'p>,
+    /// Not begun yet.
+    bindings: VecDeque<(BindingWrite<'p>, BindingStep)>,
+    /// Effects that follow one that has ended, before anything new is begun.
+    following: VecDeque<(BindingWrite<'p>, BindingStep)>,
+    writing: usize,
+    issuing: Issuing<'p>,
+    outcome: ClusterOutcome,
+    /// Whether some grant failed, so that nothing that it would replace may go.
+    grant_failed: bool,
+    /// Whether anything is issued.
+    issues: bool,
+}
+
+/// How far a cluster is with its certificates.
+#[derive(Debug)]
+enum Issuing<'p> {
+    /// Nothing has been asked.
+    Not,
+    /// Who are we there?
+    Identifying,
+    /// Left-overs go first.
+    CleaningUp { requester: String, left: VecDeque<(&'p str, &'p str)>, under_way: bool },
+    /// The signer is made ready.
+    Starting,
+    /// Credentials are in the making.
+    Making { left: VecDeque<(&'p UserName, &'p Issuance)>, under_way: usize },
+    /// There is nothing more to do.
+    Over,
+}
+
+impl<'p> Machine<'p> {
+    /// An apply of these plans.
+    pub fn new(
+        roster: &'p RosterName,
+        clusters: impl IntoIterator<Item = ClusterWork<'p>>,
+        policy: Policy,
+    ) -> Self {
+        let clusters = clusters.into_iter().map(|work| Cluster {
+            work,
+            bindings: VecDeque::new(),
+            following: VecDeque::new(),
+            writing: 0,
+            issuing: Issuing::Not,
+            outcome: ClusterOutcome::new(work.plan.name.clone()),
+            grant_failed: false,
+            issues: policy.issues,
+        });
+        let mut machine = Self {
+            roster,
+            policy,
+            clusters: clusters.collect(),
+            stage: Stage::Revoke,
+            began: None,
+            publishing: false,
+            publication: Publication::Failed,
+            interrupted: false,
+            under_way: BTreeMap::new(),
+            next_id: 0,
+            events: VecDeque::new(),
+        };
+        machine.enter(Stage::Revoke);
+        machine
+    }
+
+    /// Begins no new credential from now on.
+    pub fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// What happened since this was asked last.
+    pub fn events(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.events.drain(..)
+    }
+
+    /// What may be done now, side by side with what is under way; nothing, while nothing is under way,
+    /// means that the apply is over.
+    pub fn next(&mut self, now: Timestamp) -> Vec<Task<'p>> {
+        loop {
+            let tasks = self.begin_what_may(now);
+            if !tasks.is_empty() || !self.under_way.is_empty() || self.stage == Stage::Done {
+                return tasks;
+            }
+            self.advance();
+        }
+    }
+
+    /// Whether something has failed on a cluster.
+    pub fn has_failed(&self) -> bool {
+        self.clusters.iter().any(|cluster| !cluster.outcome.failures.is_empty())
+    }
+
+    /// What was done, by cluster. It is whole once [`Machine::next`] has nothing more.
+    pub fn into_outcome(self) -> Vec<ClusterOutcome> {
+        self.clusters.into_iter().map(|cluster| cluster.outcome).collect()
+    }
+
+    fn begin_what_may(&mut self, now: Timestamp) -> Vec<Task<'p>> {
+        let mut begun = Vec::new();
+        if self.stage == Stage::Record && !self.publishing {
+            self.publishing = true;
+            let work = || self.clusters.iter().map(|cluster| (cluster.work, &cluster.outcome.issued));
+            let changes = record_changes::collect(self.roster, work(), now);
+            let message = record_changes::message(self.roster, work(), self.policy.skip_ci_marker);
+            begun.push((Job::Publish, Order::Publish { changes, message }));
+        }
+        let (interrupted, parallelism) = (self.interrupted, self.policy.parallelism.max(1));
+        for (index, cluster) in self.clusters.iter_mut().enumerate() {
+            cluster.begin_bindings(index, &mut begun);
+            if self.stage == Stage::Issue {
+                cluster.begin_issuing(index, interrupted, parallelism, &mut begun);
+            }
+        }
+        begun
+            .into_iter()
+            .map(|(job, order)| {
+                let id = TaskId(self.next_id);
+                self.next_id += 1;
+                self.under_way.insert(id, job);
+                Task { id, order }
+            })
+            .collect()
+    }
+
+    /// Nothing of this stage is left: the next one.
+    fn advance(&mut self) {
+        if let Some(phase) = self.began.take() {
+            self.events.push_back(Event::End(phase));
+        }
+        self.enter(match self.stage {
+            Stage::Revoke => Stage::Issue,
+            Stage::Issue => Stage::Record,
+            // Without a record that everyone can see, a credential must not work: not one that was just
+            // issued, nor one whose record the roster's branch has not taken.
+            Stage::Record if self.publication == Publication::Failed || !self.policy.binds => Stage::Done,
+            Stage::Record => Stage::Grant,
+            Stage::Grant => Stage::GrantLast,
+            Stage::GrantLast | Stage::Done => Stage::Done,
+        });
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        let (roster, visible) = (self.roster, self.publication == Publication::Visible);
+        match stage {
+            Stage::Revoke => {
+                for cluster in &mut self.clusters {
+                    let actions = cluster.work.plan.bindings.iter();
+                    cluster.bindings = actions.filter_map(|a| BindingWrite::reduce(a, roster)).collect();
+                }
+                self.begin(Phase::Revoke, self.clusters.iter().map(|cluster| cluster.bindings.len()).sum());
+            }
+            Stage::Issue => {
+                self.begin(Phase::Issue, self.clusters.iter().map(|cluster| cluster.wanted().count()).sum());
+                for cluster in &mut self.clusters {
+                    let idle = cluster.wanted().next().is_none() && cluster.left_over().next().is_none();
+                    cluster.issuing = if idle { Issuing::Over } else { Issuing::Not };
+                }
+            }
+            Stage::Record | Stage::Done => {}
+            Stage::Grant => {
+                for cluster in &mut self.clusters {
+                    cluster.bindings = cluster.grants(roster, visible, false).collect();
+                }
+                let open = self
+                    .clusters
+                    .iter()
+                    .map(|cluster| cluster.bindings.len() + cluster.grants(roster, visible, true).count());
+                self.begin(Phase::Grant, open.sum());
+            }
+            Stage::GrantLast => {
+                for cluster in &mut self.clusters {
+                    if !cluster.grant_failed {
+                        cluster.bindings = cluster.grants(roster, visible, true).collect();
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, phase: Phase, steps: usize) {
+        if steps > 0 {
+            self.began = Some(phase);
+            self.events.push_back(Event::Begin(phase, steps));
+        }
+    }
+
+    /// What a task was about. Each is told of once.
+    fn ended(&mut self, id: TaskId) -> Option<Job<'p>> {
+        self.under_way.remove(&id)
+    }
+
+    /// A binding was read again.
+    pub fn read(&mut self, id: TaskId, binding: Result<Option<Binding>>) {
+        if let Some(Job::Binding(cluster, mut write)) = self.ended(id) {
+            let step = write.read(binding);
+            self.follow(cluster, write, step);
+        }
+    }
+
+    /// A binding was written, or not.
+    pub fn written(&mut self, id: TaskId, result: Result<(), WriteError>) {
+        if let Some(Job::Binding(cluster, mut write)) = self.ended(id) {
+            let step = write.written(result);
+            self.follow(cluster, write, step);
+        }
+    }
+
+    fn follow(&mut self, cluster: usize, write: BindingWrite<'p>, step: BindingStep) {
+        let at = write.action().at.to_string();
+        let cluster = &mut self.clusters[cluster];
+        match step {
+            BindingStep::End(result) => {
+                cluster.writing -= 1;
+                let phase = if self.stage == Stage::Revoke { Phase::Revoke } else { Phase::Grant };
+                cluster.ended(&write, phase, result);
+                self.events.push_back(Event::Step(phase, at));
+            }
+            step => cluster.following.push_back((write, step)),
+        }
+    }
+
+    /// Who certctl is on a cluster.
+    pub fn identified(&mut self, id: TaskId, requester: Result<String>) {
+        let Some(Job::Cluster(cluster)) = self.ended(id) else { return };
+        let cluster = &mut self.clusters[cluster];
+        cluster.issuing = match requester {
+            Ok(requester) => {
+                // Labels can be written by anyone; who made a request is said by the API server.
+                let left = cluster.left_over().filter(|(_, _, maker)| *maker == requester);
+                let left = left.map(|(name, uid, _)| (name, uid)).collect();
+                Issuing::CleaningUp { requester, left, under_way: false }
+            }
+            Err(error) => {
+                cluster.fails(None, error);
+                Issuing::Over
+            }
+        };
+    }
+
+    /// A request that was left is deleted, or not: nothing depends on it.
+    pub fn request_deleted(&mut self, id: TaskId, result: Result<()>) {
+        let Some(Job::Request(cluster)) = self.ended(id) else { return };
+        let cluster = &mut self.clusters[cluster];
+        if let Issuing::CleaningUp { under_way, .. } = &mut cluster.issuing {
+            *under_way = false;
+        }
+        if let Err(error) = result {
+            cluster.fails(None, error);
+        }
+    }
+
+    /// Certificates can be signed now, or not.
+    pub fn signer_started(&mut self, id: TaskId, result: Result<()>) {
+        let Some(Job::Cluster(cluster)) = self.ended(id) else { return };
+        let cluster = &mut self.clusters[cluster];
+        cluster.issuing = match result {
+            Ok(()) => Issuing::Making { left: cluster.wanted().collect(), under_way: 0 },
+            Err(error) => {
+                cluster.fails(None, error);
+                Issuing::Over
+            }
+        };
+    }
+
+    /// A credential is issued and sealed, or not.
+    pub fn issued(&mut self, id: TaskId, result: Result<Issued>) {
+        let Some(Job::Issue(cluster, user)) = self.ended(id) else { return };
+        let cluster = &mut self.clusters[cluster];
+        if let Issuing::Making { under_way, .. } = &mut cluster.issuing {
+            *under_way -= 1;
+        }
+        match result {
+            Ok(issued) => drop(cluster.outcome.issued.insert(user.clone(), issued)),
+            Err(error) => cluster.fails(Some(user), error),
+        }
+        self.events.push_back(Event::Step(Phase::Issue, user.to_string()));
+    }
+
+    /// The records are where they were to go, or not.
+    pub fn published(&mut self, id: TaskId, publication: Publication) {
+        if let Some(Job::Publish) = self.ended(id) {
+            self.publication = publication;
+        }
+    }
+}
+
+impl<'p> Cluster<'p> {
+    /// Who gets a new credential.
+    fn wanted(&self) -> impl Iterator<Item = (&'p UserName, &'p Issuance)> + use<'p> {
+        let issues = self.issues;
+        let people = self.work.plan.people.iter().filter(move |_| issues);
+        people.filter_map(|action| Some((action.user(), &action.new_credential()?.issuance)))
+    }
+
+    /// Requests of ours that nobody needs: name, UID and who made each.
+    fn left_over(&self) -> impl Iterator<Item = (&'p str, &'p str, &'p str)> + use<'p> {
+        self.work.plan.cleanups.iter().filter_map(|cleanup| match cleanup {
+            Cleanup::Request { name, uid, requester } => Some((&**name, &**uid, &**requester)),
+            Cleanup::Expired { .. } | Cleanup::Protection { .. } => None,
+        })
+    }
+
+    /// Bindings that are still to be brought to what the plan says; those that what they are replaced by
+    /// comes before, or the others.
+    fn grants<'a>(
+        &'a self,
+        roster: &'p RosterName,
+        visible: bool,
+        last: bool,
+    ) -> impl Iterator<Item = (BindingWrite<'p>, BindingStep)> + use<'a, 'p> {
+        let issued = move |user: &UserName| {
+            self.outcome.issued.get(user).filter(|_| visible).map(|issued| issued.group(user))
+        };
+        let actions = self.work.plan.bindings.iter().filter(move |action| action.goes_last == last);
+        actions.filter_map(move |action| BindingWrite::grant(action, roster, action.subjects(issued)))
+    }
+
+    fn begin_bindings(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
+        loop {
+            let (write, step) = match self.following.pop_front() {
+                Some(next) => next,
+                None if self.writing >= BINDINGS_AT_ONCE => return,
+                None => {
+                    let Some(next) = self.bindings.pop_front() else { return };
+                    self.writing += 1;
+                    next
+                }
+            };
+            let action = write.action();
+            let effect = match step {
+                BindingStep::Read { pause } => Effect::Read { at: &action.at, pause },
+                BindingStep::Write { write, current } => Effect::Write { action, write, current },
+                BindingStep::End(result) => {
+                    // It needs nothing, as far as the plan knows.
+                    self.writing -= 1;
+                    self.ended(&write, Phase::Grant, result);
+                    continue;
+                }
+            };
+            begun.push((Job::Binding(index, write), Order::On(index, effect)));
+        }
+    }
+
+    fn begin_issuing(
+        &mut self,
+        index: usize,
+        interrupted: bool,
+        parallelism: usize,
+        begun: &mut Vec<(Job<'p>, Order<'p>)>,
+    ) {
+        match &mut self.issuing {
+            Issuing::Not => {
+                self.issuing = Issuing::Identifying;
+                begun.push((Job::Cluster(index), Order::On(index, Effect::Identify)));
+            }
+            Issuing::CleaningUp { under_way: true, .. } | Issuing::Identifying | Issuing::Starting => {}
+            Issuing::CleaningUp { requester, left, under_way } => match left.pop_front() {
+                Some((name, uid)) => {
+                    *under_way = true;
+                    begun.push((Job::Request(index), Order::On(index, Effect::DeleteRequest { name, uid })));
+                }
+                None => {
+                    let requester = std::mem::take(requester);
+                    if self.wanted().next().is_none() {
+                        self.issuing = Issuing::Over;
+                        return;
+                    }
+                    self.issuing = Issuing::Starting;
+                    begun.push((Job::Cluster(index), Order::On(index, Effect::StartSigner { requester })));
+                }
+            },
+            Issuing::Making { left, .. } if interrupted => {
+                for (user, _) in std::mem::take(left) {
+                    let error = Error::new(format!("{user}: not issued, because apply was interrupted"));
+                    self.fails(Some(user), error);
+                }
+            }
+            Issuing::Making { left, under_way } => {
+                while *under_way < parallelism
+                    && let Some((user, issuance)) = left.pop_front()
+                {
+                    *under_way += 1;
+                    begun.push((Job::Issue(index, user), Order::On(index, Effect::Issue { user, issuance })));
+                }
+            }
+            Issuing::Over => {}
+        }
+    }
+
+    /// A binding is as far as it can be brought.
+    fn ended(&mut self, write: &BindingWrite<'p>, phase: Phase, result: Result<bool>) {
+        let action = write.action();
+        let error = match result {
+            Ok(true) => {
+                self.outcome.bindings.insert(action.at.clone());
+                return;
+            }
+            Ok(false) => return,
+            Err(error) => error,
+        };
+        self.grant_failed |= phase == Phase::Grant;
+        let changes = action.changes.iter();
+        let users =
+            |joins: bool| changes.clone().filter(move |c| c.joins == joins).filter_map(|c| c.user.clone());
+        if phase == Phase::Revoke {
+            self.outcome.not_cut_off.extend(users(false));
+        } else {
+            self.outcome.not_bound.extend(users(true));
+        }
+        self.fails(None, error);
+    }
+
+    fn fails(&mut self, user: Option<&UserName>, error: Error) {
+        let error = error.within(&format!("cluster {}", self.work.plan.name));
+        self.outcome.failures.push(Failure { user: user.cloned(), error });
+    }
+}

@@ -1,0 +1,115 @@
+//! Commits what an apply records, and pushes it to where everyone sees it.
+
+use super::outcome::Published;
+use super::record_changes::RecordChange;
+use super::{Records, Settings};
+use crate::error::{Error, Result};
+use crate::model::{ClusterName, UserName};
+use crate::record;
+use crate::repo::{Changes, Repo, Standing};
+
+/// What has to be committed or pushed.
+pub enum Next {
+    /// Nothing has.
+    Done(Published),
+    /// Something has.
+    Publish(Box<Work>),
+}
+
+/// What there is to record.
+pub struct Work {
+    repo: Repo,
+    changes: Changes,
+    message: String,
+    records: Records,
+}
+
+/// What has to be committed or pushed.
+///
+/// # Errors
+/// The records could not be written, or it is not known whether they are on the remote.
+pub fn prepare(repo: Repo, changed: Vec<RecordChange>, message: String, settings: &Settings) -> Result<Next> {
+    let changes = files(changed)?;
+    let records = settings.records.clone();
+    let elsewhere = match &records {
+        Records::Keep => false,
+        // An earlier run may have committed and been cut off before it pushed.
+        Records::Push(target) => repo.ahead(target)?,
+        Records::Propose(proposal) => match proposal.standing {
+            Standing::Free => false,
+            Standing::Waits(_) => return Ok(Next::Done(Published::Waits(repo.page(proposal.target())))),
+            Standing::Unpushed => true,
+        },
+    };
+    if !elsewhere && changes.is_empty() {
+        return Ok(Next::Done(Published::Nothing));
+    }
+    Ok(Next::Publish(Box::new(Work { repo, changes, message, records })))
+}
+
+impl Work {
+    /// Commits and pushes.
+    ///
+    /// # Errors
+    /// Nothing was recorded, or nothing was pushed: then no new credential may be bound.
+    pub async fn publish(self: Box<Self>) -> Result<Published> {
+        tokio::task::spawn_blocking(move || self.publish_now())
+            .await
+            .map_err(|panic| Error::new("recording broke off; nothing new was bound").caused_by(panic))?
+    }
+
+    fn publish_now(self) -> Result<Published> {
+        let Self { repo, changes, message, records } = self;
+        match records {
+            Records::Keep => Ok(repo.commit(&changes, &message)?.map_or(Published::Nothing, Published::Kept)),
+            Records::Push(target) => {
+                let commit = repo.commit(&changes, &message)?;
+                if commit.is_none() && !repo.ahead(&target)? {
+                    return Ok(Published::Nothing);
+                }
+                repo.push(&target).map(Published::Pushed)
+            }
+            Records::Propose(proposal) => match proposal.standing {
+                Standing::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
+                Standing::Free | Standing::Waits(_) => Ok((repo.propose(&proposal, &changes, &message)?)
+                    .map_or(Published::Nothing, Published::Proposed)),
+            },
+        }
+    }
+}
+
+/// As files of the repository.
+fn files(changed: Vec<RecordChange>) -> Result<Changes> {
+    let mut changes = Changes::new();
+    for change in changed {
+        match change {
+            RecordChange::Record { cluster, user, record } => {
+                let path = record_path(&cluster, &user);
+                match record {
+                    Some(record) => changes.write(path, record::to_yaml(&record)?),
+                    None => changes.delete(path),
+                };
+            }
+            RecordChange::Sealed { cluster, user, kubeconfig } => {
+                let path = format!("{}/{user}.kubeconfig.age", folder(&cluster));
+                match kubeconfig {
+                    Some(sealed) => changes.write(path, sealed),
+                    None => changes.delete(path),
+                };
+            }
+            RecordChange::Pin(pin) => {
+                changes.write(format!("{}/cluster.yaml", folder(&pin.name)), record::to_yaml(&pin)?);
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// `access/<cluster>`, the folder of a cluster's records.
+fn folder(cluster: &ClusterName) -> String {
+    format!("access/{cluster}")
+}
+
+fn record_path(cluster: &ClusterName, user: &UserName) -> String {
+    format!("{}/{user}.yaml", folder(cluster))
+}

@@ -1,0 +1,142 @@
+//! What an apply records: the files that change, and the message of their commit. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::machine::{ClusterWork, Issued};
+use crate::model::{ClusterName, RosterName, UserName};
+use crate::plan::{Cleanup, CredentialAction, next_record};
+use crate::record::{ClusterPin, Record, TRAILER};
+use crate::render::text::date;
+use crate::render::words;
+
+/// One file under `access/` that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordChange {
+    /// Somebody's record; `None` where nothing is left to remember.
+    Record {
+        /// On which cluster.
+        cluster: ClusterName,
+        /// Whose.
+        user: UserName,
+        /// What it says from now on.
+        record: Option<Record>,
+    },
+    /// Somebody's sealed kubeconfig; `None` where they have nothing to decrypt any more.
+    Sealed {
+        /// On which cluster.
+        cluster: ClusterName,
+        /// Whose.
+        user: UserName,
+        /// The file, encrypted.
+        kubeconfig: Option<Vec<u8>>,
+    },
+    /// Which cluster the records are about.
+    Pin(ClusterPin),
+}
+
+/// A cluster, and the credentials that were issued there.
+pub type Done<'a> = (ClusterWork<'a>, &'a BTreeMap<UserName, Issued>);
+
+/// Every file that changes.
+pub fn collect<'a>(
+    roster: &RosterName,
+    clusters: impl Iterator<Item = Done<'a>>,
+    now: Timestamp,
+) -> Vec<RecordChange> {
+    let mut changes = Vec::new();
+    for (ClusterWork { plan, repository }, issued) in clusters {
+        for (user, actions) in next_record::touched(plan) {
+            let current = repository.records.get(user);
+            let new = issued.get(user);
+            let credential = new.map(|new| new.credential.clone());
+            let record = next_record::record(plan, user, current, &actions, credential, now);
+            let gone = !next_record::has_kubeconfig(record.as_ref());
+            let (cluster, user) = (plan.name.clone(), user.clone());
+            if let Some(new) = new {
+                let kubeconfig = Some(new.sealed.clone());
+                changes.push(RecordChange::Sealed {
+                    cluster: cluster.clone(),
+                    user: user.clone(),
+                    kubeconfig,
+                });
+            } else if gone && repository.sealed.contains_key(&user) {
+                changes.push(RecordChange::Sealed {
+                    cluster: cluster.clone(),
+                    user: user.clone(),
+                    kubeconfig: None,
+                });
+            }
+            if record.as_ref() != current {
+                changes.push(RecordChange::Record { cluster, user, record });
+            }
+        }
+        if plan.pin {
+            changes.push(RecordChange::Pin(ClusterPin::new(
+                plan.name.clone(),
+                plan.uid.clone(),
+                roster.clone(),
+            )));
+        }
+    }
+    changes
+}
+
+/// In the headline, because CircleCI reads no further than the first 250 characters. GitHub, GitLab, Gitea,
+/// Forgejo, Bitbucket, Azure Pipelines, CircleCI and Woodpecker all know it.
+const SKIP_CI: &str = " [skip ci]";
+
+/// What was done, for `git log`: a headline, then a line for each credential.
+pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>, skip_ci: bool) -> String {
+    let mut done: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut body = String::new();
+    for (ClusterWork { plan, .. }, issued) in clusters {
+        let mut lines = String::new();
+        for action in &plan.people {
+            let why = words::why(action);
+            let new = issued.get(action.user()).map(|issued| &issued.credential);
+            let said = match (action, new) {
+                (CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ }, _) => {
+                    format!("{}: {why}", cut_off.credential)
+                }
+                (_, Some(new)) => format!("{} until {}: {why}", new.id, date(new.not_after)),
+                (CredentialAction::Rotate { user: _, reason: _, new: _, cut_off }, None) => {
+                    format!("{} cut off, and no new one issued: {why}", cut_off.credential)
+                }
+                (CredentialAction::Issue { .. } | CredentialAction::Renew { .. }, None) => continue,
+            };
+            done.entry(action.verb().word()).or_default().push(action.user().as_str());
+            let _ = writeln!(lines, "  {} {} {said}", action.verb(), action.user());
+        }
+        for cleanup in &plan.cleanups {
+            if let Cleanup::Expired { user, credential, .. } = cleanup {
+                done.entry("forget").or_default().push(user.as_str());
+                let _ = writeln!(lines, "  forget {user} {credential}: expired");
+            }
+        }
+        if plan.pin {
+            let _ = writeln!(lines, "  pin the cluster's identity {}", plan.uid);
+        }
+        if !lines.is_empty() {
+            let _ = write!(body, "\n{}:\n{lines}", plan.name);
+        }
+    }
+    let marker = if skip_ci { SKIP_CI } else { "" };
+    format!("certctl: {}{marker}\n{body}\n{TRAILER}: {roster}\n", headline(&done))
+}
+
+/// `issue alice, bob; revoke carol`, or counts where the names would not fit a line.
+fn headline(done: &BTreeMap<&str, Vec<&str>>) -> String {
+    const WIDTH: usize = 60;
+    let join = |each: &dyn Fn(&Vec<&str>) -> String| {
+        done.iter().map(|(verb, users)| format!("{verb} {}", each(users))).collect::<Vec<_>>().join("; ")
+    };
+    let names = join(&|users| users.join(", "));
+    match done.is_empty() {
+        true => "pin clusters".to_owned(),
+        false if names.len() <= WIDTH => names,
+        false => join(&|users| users.len().to_string()),
+    }
+}

@@ -1,0 +1,247 @@
+//! Performs the effects of an apply, with bounded concurrency. It decides nothing.
+
+use std::time::{Duration, Instant};
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::OnceCell;
+
+use super::issue::Issuer;
+use super::machine::{ClusterWork, Effect, Event, Issued, Machine, Order, Policy, Publication, Task, TaskId};
+use super::outcome::{Outcome, Published};
+use super::publish::{self, Next};
+use super::record_changes::RecordChange;
+use super::{Phase, Progress, Records, Settings, Target};
+use crate::cluster::{self, Signer, WritePermit, Writer};
+use crate::error::{Error, Result};
+use crate::model::{RosterName, SignerName, UserName, hex};
+use crate::plan::observed::Binding;
+use crate::plan::write::{Write, WriteError};
+use crate::plan::{BindingAction, Issuance};
+use crate::repo::Repo;
+use crate::roster::Roster;
+
+/// Carries out the plans of all clusters, side by side, with one commit for all.
+pub async fn run(
+    roster: &Roster,
+    roster_commit: &str,
+    targets: Vec<Target>,
+    repo: Repo,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Outcome {
+    let work = targets.iter().map(|Target { plan, repository, .. }| ClusterWork { plan, repository });
+    let policy = Policy {
+        parallelism: settings.parallelism,
+        issues: settings.records.issues(),
+        binds: !settings.records.head_is_ahead(),
+        // Such a request must not go into a pull request: its checks would wait for ever, and so would the
+        // apply that runs on the merge.
+        skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, Records::Propose(_)),
+    };
+    let mut machine = Machine::new(&roster.name, work, policy);
+    let clusters: Vec<Cluster<'_>> =
+        targets.iter().map(|target| Cluster::new(roster, roster_commit, target, settings)).collect();
+    let mut stopwatch = Stopwatch { progress, running: None, took: Vec::new() };
+    let (mut repo, mut published) = (Some(repo), Ok(Published::Nothing));
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        if settings.interrupt.is_set() {
+            machine.interrupt();
+        }
+        for Task { id, order } in machine.next((settings.clock)()) {
+            under_way.push(match order {
+                Order::On(cluster, effect) => clusters[cluster].perform(id, effect).boxed(),
+                Order::Publish { changes, message } => {
+                    publish(id, repo.take(), changes, message, settings, progress).boxed()
+                }
+            });
+        }
+        machine.events().for_each(|event| stopwatch.tell(event));
+        match under_way.next().await {
+            None => break,
+            Some(Ended::Read(id, binding)) => machine.read(id, binding),
+            Some(Ended::Written(id, result)) => machine.written(id, result),
+            Some(Ended::Identified(id, requester)) => machine.identified(id, requester),
+            Some(Ended::RequestDeleted(id, result)) => machine.request_deleted(id, result),
+            Some(Ended::SignerStarted(id, result)) => machine.signer_started(id, result),
+            Some(Ended::Issued(id, result)) => machine.issued(id, result),
+            Some(Ended::Published(id, result, took)) => {
+                machine.published(id, publication(&result));
+                stopwatch.took.extend(took.map(|took| (Phase::Record, took)));
+                published = result;
+            }
+        }
+    }
+    Outcome {
+        clusters: machine.into_outcome(),
+        published,
+        held_up: !settings.records.issues(),
+        interrupted: settings.interrupt.is_set(),
+        took: stopwatch.took,
+    }
+}
+
+fn publication(published: &Result<Published>) -> Publication {
+    match published {
+        Ok(Published::Nothing | Published::Kept(_) | Published::Pushed(_)) => Publication::Visible,
+        Ok(Published::Proposed(_) | Published::Waits(_)) => Publication::Proposed,
+        Err(_) => Publication::Failed,
+    }
+}
+
+/// What came of an effect.
+enum Ended {
+    Read(TaskId, Result<Option<Binding>>),
+    Written(TaskId, Result<(), WriteError>),
+    Identified(TaskId, Result<String>),
+    RequestDeleted(TaskId, Result<()>),
+    SignerStarted(TaskId, Result<()>),
+    Issued(TaskId, Result<Issued>),
+    /// With how long it took, where there was something to publish.
+    Published(TaskId, Result<Published>, Option<Duration>),
+}
+
+/// One cluster, and the way to it.
+struct Cluster<'a> {
+    roster: &'a RosterName,
+    roster_commit: &'a str,
+    /// `None` where the roster does not list the cluster.
+    signer_name: Option<&'a SignerName>,
+    target: &'a Target,
+    settings: &'a Settings,
+    writer: Writer,
+    signer: OnceCell<Signer>,
+}
+
+impl<'a> Cluster<'a> {
+    fn new(roster: &'a Roster, roster_commit: &'a str, target: &'a Target, settings: &'a Settings) -> Self {
+        Self {
+            roster: &roster.name,
+            roster_commit,
+            signer_name: roster.clusters.get(&target.plan.name).map(|cluster| &cluster.signer_name),
+            target,
+            settings,
+            writer: Writer::new(&target.connection, &roster.name, &WritePermit::new()),
+            signer: OnceCell::new(),
+        }
+    }
+
+    async fn perform(&self, id: TaskId, effect: Effect<'_>) -> Ended {
+        match effect {
+            Effect::Read { at, pause } => {
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                Ended::Read(id, self.writer.get_binding(at).await)
+            }
+            Effect::Write { action, write, current } => {
+                Ended::Written(id, self.write(action, &write, current.as_ref()).await)
+            }
+            Effect::Identify => Ended::Identified(id, cluster::whoami(&self.target.connection).await),
+            Effect::DeleteRequest { name, uid } => {
+                let deleted = self.writer.delete_request(name, uid).await;
+                Ended::RequestDeleted(id, deleted.map_err(Error::from))
+            }
+            Effect::StartSigner { requester } => Ended::SignerStarted(id, self.start_signer(requester).await),
+            Effect::Issue { user, issuance } => Ended::Issued(id, self.issue(user, issuance).await),
+        }
+    }
+
+    /// Sends one write, against the version of the binding that it was decided from.
+    async fn write(
+        &self,
+        action: &BindingAction,
+        write: &Write,
+        current: Option<&Binding>,
+    ) -> Result<(), WriteError> {
+        match (write, current, &action.role) {
+            (Write::Create(subjects), None, Some(role)) => {
+                self.writer.create_binding(&action.at, role, subjects).await.map(drop)
+            }
+            (Write::Set(subjects), Some(binding), _) => {
+                self.writer.set_subjects(binding, subjects).await.map(drop)
+            }
+            (Write::Delete, Some(binding), _) => self.writer.delete_binding(binding).await,
+            // A role that no roster can name is never bound, and only what exists is changed.
+            _ => Ok(()),
+        }
+    }
+
+    async fn start_signer(&self, requester: String) -> Result<()> {
+        let signer_name = self.signer_name.ok_or_else(|| Error::new("it is not on the roster"))?;
+        let mut run = [0; 16];
+        getrandom::fill(&mut run).map_err(|cause| {
+            Error::new("this system has no randomness; nothing was issued").caused_by(cause)
+        })?;
+        let connection = &self.target.connection;
+        let permit = WritePermit::new();
+        let signer =
+            Signer::start(connection, self.roster, signer_name, requester, hex(&run), &permit).await?;
+        // The machine starts it once.
+        let _ = self.signer.set(signer);
+        Ok(())
+    }
+
+    async fn issue(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
+        let signer = self.signer.get().ok_or_else(|| Error::new("the signer was not started"))?;
+        let issuer = Issuer {
+            cluster: &self.target.plan.name,
+            server: &self.target.cluster.endpoint.server,
+            certificate_authority: self.target.certificate_authority.as_deref(),
+            roster_commit: self.roster_commit,
+            signer,
+            settings: self.settings,
+        };
+        issuer.issue(user, issuance).await
+    }
+}
+
+/// Publishes, and says so only where there is something to publish.
+async fn publish(
+    id: TaskId,
+    repo: Option<Repo>,
+    changes: Vec<RecordChange>,
+    message: String,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Ended {
+    let Some(repo) = repo else {
+        return Ended::Published(id, Err(Error::new("the records were published before")), None);
+    };
+    match publish::prepare(repo, changes, message, settings) {
+        Ok(Next::Done(published)) => Ended::Published(id, Ok(published), None),
+        Ok(Next::Publish(work)) => {
+            progress.begin(Phase::Record, 1);
+            let start = Instant::now();
+            let published = work.publish().await;
+            progress.end(Phase::Record, start.elapsed());
+            Ended::Published(id, published, Some(start.elapsed()))
+        }
+        Err(error) => Ended::Published(id, Err(error), None),
+    }
+}
+
+/// Passes on how far the machine is, and measures it.
+struct Stopwatch<'a> {
+    progress: &'a dyn Progress,
+    running: Option<Instant>,
+    took: Vec<(Phase, Duration)>,
+}
+
+impl Stopwatch<'_> {
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Begin(phase, steps) => {
+                self.running = Some(Instant::now());
+                self.progress.begin(phase, steps);
+            }
+            Event::Step(phase, what) => self.progress.step(phase, &what),
+            Event::End(phase) => {
+                let took = self.running.take().map(|start| start.elapsed()).unwrap_or_default();
+                self.took.push((phase, took));
+                self.progress.end(phase, took);
+            }
+        }
+    }
+}
