@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::Settings;
-use super::machine::Issued;
+use super::cluster_outcome::Issued;
 use crate::cluster::{Ask, Signer};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;

@@ -17,35 +17,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Phase;
 use super::binding_write::{BindingStep, BindingWrite};
-use super::outcome::{ClusterOutcome, Failure};
-use super::record_changes::{self, RecordChange};
+use super::cluster_outcome::{ClusterOutcome, Failure, Issued};
+use super::record_changes::{self, ClusterWork, RecordChange};
 use crate::error::{Error, Result};
-use crate::model::{CredentialGroup, RosterName, UserName};
+use crate::model::{RosterName, UserName};
 use crate::plan::observed::{Binding, BindingAt};
 use crate::plan::write::{Write, WriteError};
-use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance, RepositoryState};
-use crate::record::Credential;
+use crate::plan::{BindingAction, Cleanup, Issuance};
 
 /// How many bindings of a cluster are written at once; each is one small request.
 const BINDINGS_AT_ONCE: usize = 8;
-
-/// A credential that is issued and sealed, and not yet recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
-    /// For the record.
-    pub credential: Credential,
-    /// The kubeconfig, encrypted to its owner.
-    pub sealed: Vec<u8>,
-}
-
-impl Issued {
-    /// The group that gives it rights.
-    pub fn group(&self, user: &UserName) -> CredentialGroup {
-        CredentialGroup { user: user.clone(), id: self.credential.id.clone() }
-    }
-}
 
 /// What an apply may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,15 +41,6 @@ pub struct Policy {
     pub binds: bool,
     /// Whether the commit asks the host to run no CI for it.
     pub skip_ci_marker: bool,
-}
-
-/// One cluster's share of the work.
-#[derive(Debug, Clone, Copy)]
-pub struct ClusterWork<'p> {
-    /// What to do.
-    pub plan: &'p ClusterPlan,
-    /// What the repository knows of it.
-    pub repository: &'p RepositoryState,
 }
 
 /// Names one task of a machine.
@@ -150,6 +123,19 @@ pub enum Publication {
     Failed,
 }
 
+/// The parts of an apply that take time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Taking subjects out of bindings.
+    Revoke,
+    /// Keys, requests, certificates, sealing.
+    Issue,
+    /// Commit and push.
+    Record,
+    /// Putting subjects into bindings.
+    Grant,
+}
+
 /// How far it is. How far [`Order::Publish`] is, its performer knows better.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -168,8 +154,6 @@ enum Stage {
     Issue,
     Record,
     Grant,
-    /// What is replaced, where what replaces it is there.
-    GrantLast,
     Done,
 }
 
@@ -208,6 +192,8 @@ struct Cluster<'p> {
     bindings: VecDeque<(BindingWrite<'p>, BindingStep)>,
     /// Effects that follow one that has ended, before anything new is begun.
     following: VecDeque<(BindingWrite<'p>, BindingStep)>,
+    /// What goes once the others are written: what replaces it is there then.
+    last: VecDeque<(BindingWrite<'p>, BindingStep)>,
     writing: usize,
     issuing: Issuing<'p>,
     outcome: ClusterOutcome,
@@ -245,6 +231,7 @@ impl<'p> Machine<'p> {
             work,
             bindings: VecDeque::new(),
             following: VecDeque::new(),
+            last: VecDeque::new(),
             writing: 0,
             issuing: Issuing::Not,
             outcome: ClusterOutcome::new(work.plan.name.clone()),
@@ -339,8 +326,7 @@ impl<'p> Machine<'p> {
             // issued, nor one whose record the roster's branch has not taken.
             Stage::Record if self.publication == Publication::Failed || !self.policy.binds => Stage::Done,
             Stage::Record => Stage::Grant,
-            Stage::Grant => Stage::GrantLast,
-            Stage::GrantLast | Stage::Done => Stage::Done,
+            Stage::Grant | Stage::Done => Stage::Done,
         });
     }
 
@@ -366,19 +352,10 @@ impl<'p> Machine<'p> {
             Stage::Grant => {
                 for cluster in &mut self.clusters {
                     cluster.bindings = cluster.grants(roster, visible, false).collect();
+                    cluster.last = cluster.grants(roster, visible, true).collect();
                 }
-                let open = self
-                    .clusters
-                    .iter()
-                    .map(|cluster| cluster.bindings.len() + cluster.grants(roster, visible, true).count());
-                self.begin(Phase::Grant, open.sum());
-            }
-            Stage::GrantLast => {
-                for cluster in &mut self.clusters {
-                    if !cluster.grant_failed {
-                        cluster.bindings = cluster.grants(roster, visible, true).collect();
-                    }
-                }
+                let open = |cluster: &Cluster<'_>| cluster.bindings.len() + cluster.last.len();
+                self.begin(Phase::Grant, self.clusters.iter().map(open).sum());
             }
         }
     }
@@ -527,6 +504,10 @@ impl<'p> Cluster<'p> {
                 Some(next) => next,
                 None if self.writing >= BINDINGS_AT_ONCE => return,
                 None => {
+                    if self.bindings.is_empty() && self.writing == 0 {
+                        let last = std::mem::take(&mut self.last);
+                        self.bindings = if self.grant_failed { VecDeque::new() } else { last };
+                    }
                     let Some(next) = self.bindings.pop_front() else { return };
                     self.writing += 1;
                     next

@@ -5,6 +5,7 @@
 //! `publish` commits and pushes, and the bindings are the cluster's business.
 
 mod binding_write;
+mod cluster_outcome;
 mod issue;
 pub mod machine;
 mod outcome;
@@ -23,8 +24,9 @@ use crate::model::RosterName;
 use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Standing};
-pub use machine::Issued;
-pub use outcome::{ClusterOutcome, Failure, Outcome, Published};
+pub use cluster_outcome::{ClusterOutcome, Failure, Issued};
+pub use machine::Phase;
+pub use outcome::{Outcome, Published};
 pub use run::run;
 
 /// One cluster, ready to be changed.
@@ -82,19 +84,6 @@ impl Records {
     fn head_is_ahead(&self) -> bool {
         matches!(self, Self::Propose(proposal) if proposal.head_is_ahead)
     }
-}
-
-/// The parts of an apply that take time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Taking subjects out of bindings.
-    Revoke,
-    /// Keys, requests, certificates, sealing.
-    Issue,
-    /// Commit and push.
-    Record,
-    /// Putting subjects into bindings.
-    Grant,
 }
 
 /// Where the executor says how far it is.

@@ -1,13 +1,10 @@
 //! What an apply has done, for people and machines. It cannot hold a secret.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Phase;
-use super::machine::Issued;
+use super::cluster_outcome::ClusterOutcome;
+use super::machine::Phase;
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, UserName};
-use crate::plan::observed::BindingAt;
 use crate::repo::{Committed, Pushed};
 
 /// Where the records ended up.
@@ -23,50 +20,6 @@ pub enum Published {
     Proposed(Pushed),
     /// An earlier proposal is not merged yet, so nothing was issued; with the page to merge it on.
     Waits(Option<String>),
-}
-
-/// Something that failed, and whose it was, where it was someone's.
-#[derive(Debug)]
-pub struct Failure {
-    /// Whose credential.
-    pub user: Option<UserName>,
-    /// What, and why.
-    pub error: Error,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { user: None, error }
-    }
-}
-
-/// One cluster's share.
-#[derive(Debug)]
-pub struct ClusterOutcome {
-    pub name: ClusterName,
-    /// New credentials.
-    pub issued: BTreeMap<UserName, Issued>,
-    /// Bindings that were written.
-    pub bindings: BTreeSet<BindingAt>,
-    /// Whoever should have lost access and is still in a binding.
-    pub not_cut_off: BTreeSet<UserName>,
-    /// Whoever should have joined a binding that could not be written.
-    pub not_bound: BTreeSet<UserName>,
-    /// What failed; everything else was done.
-    pub failures: Vec<Failure>,
-}
-
-impl ClusterOutcome {
-    pub(super) fn new(name: ClusterName) -> Self {
-        Self {
-            name,
-            issued: BTreeMap::new(),
-            bindings: BTreeSet::new(),
-            not_cut_off: BTreeSet::new(),
-            not_bound: BTreeSet::new(),
-            failures: Vec::new(),
-        }
-    }
 }
 
 /// The whole run.

@@ -5,12 +5,21 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::machine::{ClusterWork, Issued};
+use super::cluster_outcome::Issued;
 use crate::model::{ClusterName, RosterName, UserName};
-use crate::plan::{Cleanup, CredentialAction, next_record};
+use crate::plan::{Cleanup, ClusterPlan, CredentialAction, RepositoryState, next_record};
 use crate::record::{ClusterPin, Record, TRAILER};
 use crate::render::text::date;
 use crate::render::words;
+
+/// One cluster's share of the work.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterWork<'p> {
+    /// What to do.
+    pub plan: &'p ClusterPlan,
+    /// What the repository knows of it.
+    pub repository: &'p RepositoryState,
+}
 
 /// One file under `access/` that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]

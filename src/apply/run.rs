@@ -6,12 +6,13 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::OnceCell;
 
+use super::cluster_outcome::Issued;
 use super::issue::Issuer;
-use super::machine::{ClusterWork, Effect, Event, Issued, Machine, Order, Policy, Publication, Task, TaskId};
+use super::machine::{Effect, Event, Machine, Order, Phase, Policy, Publication, Task, TaskId};
 use super::outcome::{Outcome, Published};
 use super::publish::{self, Next};
-use super::record_changes::RecordChange;
-use super::{Phase, Progress, Records, Settings, Target};
+use super::record_changes::{ClusterWork, RecordChange};
+use super::{Progress, Records, Settings, Target};
 use crate::cluster::{self, Signer, WritePermit, Writer};
 use crate::error::{Error, Result};
 use crate::model::{RosterName, SignerName, UserName, hex};

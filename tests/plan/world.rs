@@ -6,10 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certctl::apply::machine::{
-    ClusterWork, Effect as Asked, Issued, Machine, Order, Policy, Publication, Task,
-};
-use certctl::apply::record_changes::RecordChange;
+use certctl::apply::Issued;
+use certctl::apply::machine::{Effect as Asked, Machine, Order, Policy, Publication, Task};
+use certctl::apply::record_changes::{ClusterWork, RecordChange};
 use certctl::error::Error;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
 use certctl::plan::action::SHORTEST_VALIDITY;
