@@ -201,7 +201,8 @@ impl World {
         let policy = Policy { parallelism: 3, issues: true, binds: true, skip_ci_marker: false };
         let roster = "acme".parse().expect("a name");
         let machine = Machine::new(&roster, [work], policy);
-        Run { world: self, machine, course, witness, effects: 0, onwards: false, failed: false }.to_its_end()
+        Run { world: self, machine, course, witness, effects: 0, onwards: false, failed: false }
+            .into_its_end()
     }
 }
 
@@ -229,7 +230,7 @@ enum Came {
 }
 
 impl<'p> Run<'_, '_, 'p> {
-    fn to_its_end(mut self) -> End {
+    fn into_its_end(mut self) -> End {
         let mut waiting: Vec<Task<'p>> = Vec::new();
         loop {
             waiting.extend(self.machine.next(self.world.now));
