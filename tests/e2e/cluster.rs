@@ -7,9 +7,8 @@ use std::sync::OnceLock;
 
 use certctl_sandbox::Sandbox;
 use certctl_sandbox::signer::SignerOptions;
-use certctl_testing::{ControlPlane, Kubectl, Output};
+use certctl_testing::{ControlPlane, Kubectl, Output, TemporaryFolder};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// What a cluster is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub struct InMemory {
     binaries: PathBuf,
     kubectl: Kubectl,
     kubeconfig: PathBuf,
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 /// Gives `test` the cluster of a kind that all tests share; it is skipped where there are no binaries,
@@ -80,10 +79,8 @@ impl Cluster {
                     ..certctl_sandbox::Options::default()
                 };
                 let sandbox = Sandbox::start(options).expect("the sandbox starts");
-                let folder = tempfile::Builder::new()
-                    .prefix("certctl-sandbox-")
-                    .tempdir()
-                    .expect("a temporary folder");
+                // The shared clusters are never dropped, and their folders have to go all the same.
+                let folder = TemporaryFolder::new("certctl-sandbox-").expect("a temporary folder");
                 let kubeconfig = folder.path().join("admin.kubeconfig");
                 fs::write(&kubeconfig, sandbox.kubeconfig()).expect("a kubeconfig");
                 let kubectl = Kubectl::new(binaries.join("kubectl"), folder.path().to_owned());

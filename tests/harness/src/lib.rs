@@ -6,6 +6,7 @@
 //! with it, and its folder is removed.
 
 mod environment;
+mod folder;
 mod kubectl;
 mod pki;
 mod processes;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use crate::environment::{executable, scrubbed};
+pub use crate::folder::TemporaryFolder;
 pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;
