@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use base64::Engine as _;
 use certctl_sandbox::{Options, Sandbox};
-use certctl_testing::{Kubectl, Output};
+use certctl_testing::{Kubectl, Need, Output};
 use tempfile::TempDir;
 
 /// A sandbox, and a kubectl that is its administrator unless it is told otherwise.
@@ -18,18 +18,30 @@ struct World {
     program: PathBuf,
 }
 
-/// `None` where there is no kubectl to try.
-fn world() -> Option<World> {
-    let Some(binaries) = certctl_testing::binaries() else {
-        eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-        return None;
-    };
+fn main() -> ExitCode {
+    certctl_testing::run(certctl_testing::tests!(
+        Need::ControlPlane,
+        [
+            an_object_is_applied_changed_shown_and_deleted,
+            server_side_apply_is_refused_in_words,
+            fields_are_checked_by_the_server,
+            the_typed_commands_send_protobuf_and_are_understood,
+            rights_are_asked_and_explained,
+            rights_begin_and_end_with_a_binding,
+            a_request_is_approved_and_signed_as_kubectl_shows_it,
+            what_there_is_and_what_not_is_told,
+        ]
+    ))
+}
+
+fn world() -> World {
+    let binaries = certctl_testing::binaries().expect("needed");
     let sandbox = Sandbox::start(Options::default()).expect("it starts");
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("admin"), sandbox.kubeconfig()).expect("a kubeconfig");
     let program = binaries.join("kubectl");
     let kubectl = Kubectl::new(program.clone(), dir.path().to_owned());
-    Some(World { sandbox, dir, kubectl, program })
+    World { sandbox, dir, kubectl, program }
 }
 
 impl World {
@@ -122,9 +134,8 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
 subjects: [{kind: Group, name: devs, apiGroup: rbac.authorization.k8s.io}]
 ";
 
-#[test]
 fn an_object_is_applied_changed_shown_and_deleted() {
-    let Some(world) = world() else { return };
+    let world = world();
     assert_eq!(world.apply(BINDING), "rolebinding.rbac.authorization.k8s.io/app created\n");
     assert_eq!(world.apply(BINDING), "rolebinding.rbac.authorization.k8s.io/app unchanged\n");
     let changed = BINDING.replace("devs", "ops").replace("labels: {app: web}", "labels: {tier: a}");
@@ -165,18 +176,16 @@ fn an_object_is_applied_changed_shown_and_deleted() {
     );
 }
 
-#[test]
 fn server_side_apply_is_refused_in_words() {
-    let Some(world) = world() else { return };
+    let world = world();
     let file = world.path("binding.yaml");
     fs::write(&file, BINDING).expect("a file");
     let said = world.fails(&format!("apply --server-side -f {}", file.display()));
     assert!(said.contains("the sandbox does not have server-side apply"), "{said}");
 }
 
-#[test]
 fn fields_are_checked_by_the_server() {
-    let Some(world) = world() else { return };
+    let world = world();
     let file = world.path("wrong.yaml");
     fs::write(&file, BINDING.replace("subjects:", "subject:")).expect("a file");
     let said = world.fails(&format!("apply -f {}", file.display()));
@@ -186,9 +195,8 @@ fn fields_are_checked_by_the_server() {
     assert!(world.fails("get rolebinding app").contains("not found"));
 }
 
-#[test]
 fn the_typed_commands_send_protobuf_and_are_understood() {
-    let Some(world) = world() else { return };
+    let world = world();
     assert_eq!(world.ok("create namespace shop"), "namespace/shop created\n");
     assert!(world.ok("create role pods -n shop --verb=get,list --resource=pods").ends_with("created\n"));
     assert!(world.ok("create clusterrole raw --verb=get --non-resource-url=/logs").ends_with("created\n"));
@@ -213,9 +221,8 @@ fn the_typed_commands_send_protobuf_and_are_understood() {
     assert_eq!(world.ok("get pods,configmaps,rolebindings -n shop -o name"), "");
 }
 
-#[test]
 fn rights_are_asked_and_explained() {
-    let Some(world) = world() else { return };
+    let world = world();
     let alice = world.person("alice", &["devs"]);
     let whoami = world.says(&alice, "auth whoami");
     assert!(whoami.contains("Username") && whoami.contains("alice"), "{whoami}");
@@ -227,9 +234,8 @@ fn rights_are_asked_and_explained() {
     assert!(refused.contains("User \"alice\" cannot impersonate"), "{refused}");
 }
 
-#[test]
 fn rights_begin_and_end_with_a_binding() {
-    let Some(world) = world() else { return };
+    let world = world();
     let alice = world.person("alice", &["devs"]);
     let forbidden = "Error from server (Forbidden): pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"\n";
     assert_eq!(world.says(&alice, "get pods"), forbidden);
@@ -245,9 +251,8 @@ fn rights_begin_and_end_with_a_binding() {
     assert_eq!(world.says(&alice, "get pods"), forbidden);
 }
 
-#[test]
 fn a_request_is_approved_and_signed_as_kubectl_shows_it() {
-    let Some(world) = world() else { return };
+    let world = world();
     let key = rcgen::KeyPair::generate().expect("a key");
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name.push(rcgen::DnType::CommonName, "carol");
@@ -292,9 +297,8 @@ fn a_request_is_approved_and_signed_as_kubectl_shows_it() {
     assert_eq!(whoami, r#"carol:["team","system:authenticated"]"#);
 }
 
-#[test]
 fn what_there_is_and_what_not_is_told() {
-    let Some(world) = world() else { return };
+    let world = world();
     let version = world.ok("version");
     assert!(version.contains("Server Version: v1."), "{version}");
     let resources = world.ok("api-resources --no-headers");

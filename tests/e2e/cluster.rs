@@ -1,6 +1,7 @@
 //! The two clusters that the suite runs against: a real control plane, and the sandbox. A test is
 //! given one and cannot tell which.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -42,26 +43,29 @@ pub struct InMemory {
     folder: TemporaryFolder,
 }
 
-/// Gives `test` the cluster of a kind that all tests share; it is skipped where there are no binaries,
-/// since the client is a real kubectl on both.
-pub fn on(kind: Kind, test: fn(&'static Cluster)) {
-    static SHARED: [OnceLock<Cluster>; 2] = [const { OnceLock::new() }; 2];
-    if certctl_testing::binaries().is_none() {
-        eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-        return;
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Sandbox => "sandbox",
+        })
     }
-    let shared = SHARED[kind as usize].get_or_init(|| {
+}
+
+/// The cluster of a kind that all tests share. The client is a real kubectl on both.
+pub fn shared(kind: Kind) -> &'static Cluster {
+    static SHARED: [OnceLock<Cluster>; 2] = [const { OnceLock::new() }; 2];
+    SHARED[kind as usize].get_or_init(|| {
         let cluster = Cluster::start(kind, Options::default());
-        eprintln!("cluster: {kind:?} {}", cluster.version());
+        eprintln!("cluster: {kind} {}", cluster.version());
         cluster
-    });
-    test(shared);
+    })
 }
 
 impl Cluster {
     /// One of its own.
     fn start(kind: Kind, options: Options) -> Self {
-        let binaries = certctl_testing::binaries().expect("asked for");
+        let binaries = certctl_testing::binaries().expect("needed");
         match kind {
             Kind::Kubernetes => {
                 let options = certctl_testing::Options {

@@ -2,7 +2,7 @@
 //! the sandbox. What keeps the sandbox honest is that nothing here knows which one it talks to.
 //!
 //! It runs where `CERTCTL_CONTROL_PLANE` names the folder that `tests/control-plane/build` prints;
-//! elsewhere each test says that it was skipped.
+//! elsewhere each test is reported as ignored.
 
 mod bad_input;
 mod calls;
@@ -18,30 +18,40 @@ mod life;
 mod login;
 mod main_job;
 mod permissions;
+mod reference_age;
 mod rehearsal;
 mod signing;
 mod world;
 
-/// A test for each function on each cluster. A function that is not listed is dead code, which the
-/// compiler tells.
-macro_rules! suite {
+use std::process::ExitCode;
+
+use certctl_testing::{Need, Test};
+
+use crate::cluster::{Cluster, Kind};
+
+/// Names and functions. A function that is not listed is dead code, and the compiler says so.
+macro_rules! tests {
     ($($module:ident: [$($test:ident),+ $(,)?])+) => {
-        suite!(@on kubernetes Kubernetes $($module: [$($test),+])+);
-        suite!(@on sandbox Sandbox $($module: [$($test),+])+);
-    };
-    (@on $cluster:ident $kind:ident $($module:ident: [$($test:ident),+])+) => {
-        mod $cluster {
-            $(mod $module {
-                $(#[test]
-                fn $test() {
-                    crate::cluster::on(crate::cluster::Kind::$kind, crate::$module::$test);
-                })+
-            })+
-        }
+        [$($((concat!(stringify!($module), "::", stringify!($test)), $module::$test as OnACluster)),+),+]
     };
 }
 
-suite! {
+/// Each of [`TESTS`] on each cluster, `kubernetes::` and `sandbox::` before its name.
+fn main() -> ExitCode {
+    let on_clusters = [Kind::Kubernetes, Kind::Sandbox].into_iter().flat_map(|kind| {
+        TESTS.iter().map(move |(name, test)| {
+            Test::new(&format!("{kind}::{name}"), Need::ControlPlane, move || test(cluster::shared(kind)))
+        })
+    });
+    certctl_testing::run(on_clusters.chain(certctl_testing::tests!(
+        Need::ControlPlane,
+        [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
+    )))
+}
+
+type OnACluster = fn(&'static Cluster);
+
+const TESTS: &[(&str, OnACluster)] = &tests! {
     bad_input: [
         what_the_cluster_lacks_stops_the_plan_with_its_line,
         roads_that_lead_nowhere_are_named,
@@ -113,4 +123,4 @@ suite! {
         a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation,
         a_denial_names_its_reason,
     ]
-}
+};

@@ -237,12 +237,8 @@ fn has_nothing_but_a_revoked_record(world: &World, user: &str) {
 }
 
 /// Between creating and approving there is no time to deny anything, so the cluster's own policy
-/// turns the approval into a denial.
+/// turns the approval into a denial. MutatingAdmissionPolicy is v1 since Kubernetes 1.36.
 pub fn a_denial_names_its_reason(plane: &'static Cluster) {
-    if !plane.kubectl(&["get", "mutatingadmissionpolicies.v1.admissionregistration.k8s.io"]).ok {
-        eprintln!("skipped: this Kubernetes has no MutatingAdmissionPolicy v1");
-        return;
-    }
     let world = World::new(plane, "denied");
     world.roster(&roster(&world, &["ivan"]));
     plane.apply(

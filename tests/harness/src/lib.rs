@@ -10,6 +10,7 @@ mod folder;
 mod kubectl;
 mod pki;
 mod processes;
+mod suite;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,6 +32,7 @@ pub use crate::folder::TemporaryFolder;
 pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;
+pub use crate::suite::{Need, Test, run};
 
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "kube-apiserver";
@@ -50,7 +52,7 @@ rules:
 ";
 
 /// The folder of binaries named by `CERTCTL_CONTROL_PLANE`, or `None` when that is unset: then tests
-/// that need a control plane are skipped.
+/// that need a control plane are ignored ([`Need::ControlPlane`]).
 ///
 /// # Panics
 /// When it is set and a binary is missing there: a test run that asked for a control plane must not
@@ -138,16 +140,21 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-struct Ports {
-    etcd: u16,
-    etcd_peers: u16,
-    api_server: u16,
+/// The ports of one control plane, on loopback.
+pub struct Ports {
+    /// Where etcd listens for clients.
+    pub etcd: u16,
+    /// Where etcd listens for peers, of which there are none.
+    pub etcd_peers: u16,
+    /// Where kube-apiserver listens.
+    pub api_server: u16,
 }
 
 impl Ports {
     /// Below the range from which the kernel takes ports for outgoing connections: those are taken
     /// again before the component gets to bind them.
-    fn choose() -> Self {
+    #[must_use]
+    pub fn choose() -> Self {
         let mut free = std::iter::repeat_with(|| 10_000 + (random() % 22_768) as u16)
             .filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
         let mut next = || free.next().expect("the iterator has no end");
@@ -166,7 +173,11 @@ impl ControlPlane {
         Self::start_on(binaries, &options, Ports::choose)
     }
 
-    fn start_on(
+    /// Starts one on the ports of your choice; where they are taken, you are asked for others.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub fn start_on(
         binaries: &Path,
         options: &Options,
         mut choose: impl FnMut() -> Ports,
@@ -548,32 +559,4 @@ contexts:
     client-key-data: {key}
 "
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_taken_port_is_given_up_for_another() {
-        let Some(binaries) = binaries() else {
-            eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-            return;
-        };
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, Ports::choose().etcd)).expect("bind a port");
-        let taken = taken.local_addr().expect("a bound port has an address").port();
-        let mut attempts = 0;
-        let control_plane = ControlPlane::start_on(&binaries, &Options::default(), || {
-            attempts += 1;
-            let free = Ports::choose();
-            match attempts {
-                1 => Ports { etcd: taken, ..free },
-                2 => Ports { etcd_peers: taken, ..free },
-                3 => Ports { api_server: taken, ..free },
-                _ => free,
-            }
-        });
-        control_plane.expect("the fourth choice of ports is free").stop();
-        assert_eq!(attempts, 4);
-    }
 }

@@ -2,22 +2,31 @@
 //! identities, the audit log and the options are what they are said to be; and nothing is left behind.
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use certctl_testing::{ControlPlane, Options};
+use certctl_testing::{ControlPlane, Need, Options, Ports};
 use rcgen::{CertificateParams, DnType, KeyPair};
 
-fn start(options: Options) -> Option<ControlPlane> {
-    let Some(binaries) = certctl_testing::binaries() else {
-        eprintln!("skipped: CERTCTL_CONTROL_PLANE is not set");
-        return None;
-    };
+fn main() -> ExitCode {
+    certctl_testing::run(certctl_testing::tests!(
+        Need::ControlPlane,
+        [
+            a_signed_certificate_works_and_nothing_is_left_behind,
+            an_identity_has_only_the_rights_it_is_given_and_no_signer_means_no_certificate,
+            a_taken_port_is_given_up_for_another,
+        ]
+    ))
+}
+
+fn start(options: Options) -> ControlPlane {
+    let binaries = certctl_testing::binaries().expect("needed");
     let control_plane = ControlPlane::start(&binaries, options).expect("start a control plane");
     eprintln!("control plane: Kubernetes {}", control_plane.version());
-    Some(control_plane)
+    control_plane
 }
 
 /// Requests a certificate for alice in the group `testers`, approves it, and returns its key.
@@ -74,11 +83,8 @@ fn address(control_plane: &ControlPlane) -> String {
     control_plane.server().trim_start_matches("https://").to_owned()
 }
 
-#[test]
 fn a_signed_certificate_works_and_nothing_is_left_behind() {
-    let Some(control_plane) = start(Options::default()) else {
-        return;
-    };
+    let control_plane = start(Options::default());
 
     let position = control_plane.audit_position();
     let key = request(&control_plane);
@@ -103,11 +109,8 @@ fn a_signed_certificate_works_and_nothing_is_left_behind() {
 }
 
 /// Beside the other tests, so two control planes run at once.
-#[test]
 fn an_identity_has_only_the_rights_it_is_given_and_no_signer_means_no_certificate() {
-    let Some(control_plane) = start(Options { sign: false, audit: false, ..Options::default() }) else {
-        return;
-    };
+    let control_plane = start(Options { sign: false, audit: false, ..Options::default() });
 
     let bob = control_plane.client_kubeconfig("bob", &["readers", "second", "third"]);
     let whoami = control_plane.kubectl_as(&bob, &["auth", "whoami", "-o=jsonpath={.status.userInfo.groups}"]);
@@ -129,4 +132,23 @@ fn an_identity_has_only_the_rights_it_is_given_and_no_signer_means_no_certificat
     assert!(!waited.ok && waited.stderr.contains("timed out"), "{}", waited.stderr);
     assert!(control_plane.audit_events().is_empty());
     control_plane.stop();
+}
+
+fn a_taken_port_is_given_up_for_another() {
+    let binaries = certctl_testing::binaries().expect("needed");
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, Ports::choose().etcd)).expect("bind a port");
+    let taken = taken.local_addr().expect("a bound port has an address").port();
+    let mut attempts = 0;
+    let control_plane = ControlPlane::start_on(&binaries, &Options::default(), || {
+        attempts += 1;
+        let free = Ports::choose();
+        match attempts {
+            1 => Ports { etcd: taken, ..free },
+            2 => Ports { etcd_peers: taken, ..free },
+            3 => Ports { api_server: taken, ..free },
+            _ => free,
+        }
+    });
+    control_plane.expect("the fourth choice of ports is free").stop();
+    assert_eq!(attempts, 4);
 }

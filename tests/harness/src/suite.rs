@@ -1,0 +1,61 @@
+//! Test binaries whose tests may need what a machine lacks. Such a test is reported as ignored, with the
+//! reason; it never counts as passed. They take the arguments that every Rust test takes.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+/// What a test needs besides Rust, git and a shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing else.
+    Nothing,
+    /// The folder of binaries that `CERTCTL_CONTROL_PLANE` names.
+    ControlPlane,
+    /// `strace` on the PATH.
+    Strace,
+}
+
+impl Need {
+    /// Why a test with this need cannot run here.
+    fn missing(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::ControlPlane => crate::binaries().is_none().then_some("CERTCTL_CONTROL_PLANE is not set"),
+            Self::Strace => {
+                let started = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
+                started.is_err().then_some("strace is not installed")
+            }
+        }
+    }
+}
+
+/// One test of a suite.
+pub struct Test(Trial);
+
+impl Test {
+    /// A test that runs where its need is met; it fails by a panic.
+    pub fn new(name: &str, need: Need, test: impl FnOnce() + Send + 'static) -> Self {
+        Self(Trial::ignorable_test(name, move || {
+            if let Some(reason) = need.missing() {
+                return Ok(Completion::ignored_with(reason));
+            }
+            test();
+            Ok(Completion::Completed)
+        }))
+    }
+}
+
+/// Functions as tests that share a need. A function that is not listed is dead code, and the compiler says so.
+#[macro_export]
+macro_rules! tests {
+    ($need:expr, [$($test:path),+ $(,)?]) => {
+        [$($crate::Test::new(stringify!($test), $need, $test)),+]
+    };
+}
+
+/// The `main` of a test binary with `harness = false`.
+pub fn run(tests: impl IntoIterator<Item = Test>) -> ExitCode {
+    let tests = tests.into_iter().map(|Test(trial)| trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
