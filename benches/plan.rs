@@ -247,6 +247,8 @@ fn read_bindings(file: &Path) -> Vec<Binding> {
         ]
         .into(),
         resource_version: "1".into(),
+        finalizers: Vec::new(),
+        deletion_requested: false,
     });
     bindings.collect()
 }

@@ -2,13 +2,15 @@
 //!
 //! Every write may have taken effect although its reply was lost, and every object may have changed
 //! since it was planned. So after a conflict or an unclear end the object is read again, and written
-//! again only where it still differs.
+//! again only where it still differs. A deletion that was acknowledged is not taken for done: a finalizer
+//! may keep the object. So a binding is emptied before it is deleted, and looked for afterwards.
 //!
 //! Pure: it says what to do next, and is told what came of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_line};
 use crate::model::{CredentialGroup, RosterName};
 use crate::plan::BindingAction;
 use crate::plan::observed::{Binding, is_ours};
@@ -22,9 +24,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a binding is brought to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Goal {
-    /// Whoever must not be bound any more is taken out.
-    Reduce,
+pub enum Goal {
+    /// These are in it, beside those that are; nobody is taken out.
+    Keep(BTreeSet<CredentialGroup>),
+    /// Nobody is in it who must not be bound any more, except for these: they still hold the role, and are
+    /// not in the binding yet that they are to hold it through.
+    Reduce(BTreeSet<CredentialGroup>),
     /// It holds exactly these.
     Grant(Vec<CredentialGroup>),
 }
@@ -36,6 +41,8 @@ pub struct BindingWrite<'p> {
     roster: &'p RosterName,
     goal: Goal,
     attempt: u32,
+    /// Its deletion was acknowledged: it is looked for.
+    deleted: Option<Binding>,
 }
 
 /// What is to be done next with a binding.
@@ -58,28 +65,26 @@ pub enum BindingStep {
 }
 
 impl<'p> BindingWrite<'p> {
-    /// Takes out whoever must not be bound any more; `None` where nobody has to go.
-    pub fn reduce(action: &'p BindingAction, roster: &'p RosterName) -> Option<(Self, BindingStep)> {
-        let planned = action.observed.as_ref().filter(|_| action.reduced.is_some())?;
-        let this = Self { action, roster, goal: Goal::Reduce, attempt: 0 };
-        let step = this.decide(Some(planned.clone()));
-        Some((this, step))
-    }
-
-    /// Brings it to hold exactly `subjects`; `None` where, as far as the plan knows, it does.
-    pub fn grant(
+    /// The first step towards `goal`; `None` where, as far as the plan knows, it is reached. `is_as_planned`
+    /// is false where this apply has written the binding before.
+    pub fn begin(
         action: &'p BindingAction,
         roster: &'p RosterName,
-        subjects: Vec<CredentialGroup>,
+        goal: Goal,
+        is_as_planned: bool,
     ) -> Option<(Self, BindingStep)> {
-        if !action.is_open(&subjects) {
+        let open = match &goal {
+            Goal::Keep(groups) => !groups.is_empty(),
+            Goal::Reduce(_) => action.observed.is_some() && action.reduced.is_some(),
+            Goal::Grant(subjects) => action.is_open(subjects),
+        };
+        if !open {
             return None;
         }
-        let this = Self { action, roster, goal: Goal::Grant(subjects), attempt: 0 };
-        let step = match (&action.observed, &action.reduced) {
-            // The reduction has changed it.
-            (Some(_), Some(_)) => BindingStep::Read { pause: Duration::ZERO },
-            (planned, _) => this.decide(planned.clone()),
+        let mut this = Self { action, roster, goal, attempt: 0, deleted: None };
+        let step = match is_as_planned {
+            true => this.decide(action.observed.clone()),
+            false => BindingStep::Read { pause: Duration::ZERO },
         };
         Some((this, step))
     }
@@ -89,75 +94,136 @@ impl<'p> BindingWrite<'p> {
         self.action
     }
 
+    /// What it is brought to.
+    pub fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
     /// It was read again.
     pub fn read(&mut self, binding: Result<Option<Binding>>) -> BindingStep {
+        let binding = match binding {
+            Ok(binding) => binding,
+            Err(error) => return BindingStep::End(Err(error)),
+        };
+        if let Some(deleted) = self.deleted.take() {
+            match &binding {
+                None if !self.makes_it_again() => return BindingStep::End(Ok(true)),
+                None => {}
+                Some(found) if found.uid == deleted.uid && found.subjects.is_empty() => {
+                    return BindingStep::End(Err(self.is_still_there(found)));
+                }
+                // Somebody has put subjects in, or made another.
+                Some(_) => return self.failed(WriteError::Conflict(Error::new("it is there again"))),
+            }
+        }
         match binding {
-            Ok(Some(binding)) if !is_ours(&binding.labels, self.roster) => {
+            Some(binding) if !is_ours(&binding.labels, self.roster) => {
                 BindingStep::End(Err(Error::new(format!(
                     "{} lost its labels or is someone else's since it was planned; it was left alone",
                     self.action.at
                 ))
                 .hint("run `certctl plan` again")))
             }
-            Ok(binding) => self.decide(binding),
-            Err(error) => BindingStep::End(Err(error)),
+            binding => self.decide(binding),
         }
     }
 
-    /// A write of it has ended.
-    pub fn written(&mut self, result: Result<(), WriteError>) -> BindingStep {
+    /// A write of it has ended; with the object as the API server has it now, where it said so.
+    pub fn written(&mut self, result: Result<Option<Binding>, WriteError>) -> BindingStep {
+        let emptied = match result {
+            Ok(now) => now.filter(|now| now.subjects.is_empty()),
+            Err(error) => return self.failed(error),
+        };
+        if self.deleted.is_some() {
+            return BindingStep::Read { pause: Duration::ZERO };
+        }
+        match emptied {
+            // It was emptied to be deleted, or is empty and wanted so.
+            Some(binding) => self.decide(Some(binding)),
+            None => BindingStep::End(Ok(true)),
+        }
+    }
+
+    fn failed(&mut self, error: WriteError) -> BindingStep {
+        self.deleted = None;
         self.attempt += 1;
         let last = self.attempt >= TRIES;
-        let error = match (result, &self.goal) {
-            (Ok(()), _) => return BindingStep::End(Ok(true)),
+        let error = match (error, &self.goal) {
             // It is gone, and with it whoever was to be taken out.
-            (Err(WriteError::NotFound(_)), Goal::Reduce) => return BindingStep::End(Ok(true)),
-            (Err(WriteError::Conflict(_)), _) if !last => {
-                return BindingStep::Read { pause: Duration::ZERO };
-            }
-            (Err(WriteError::Unclear(_)), _) if !last => {
+            (WriteError::NotFound(_), Goal::Reduce(_)) => return BindingStep::End(Ok(true)),
+            (WriteError::Conflict(_), _) if !last => return BindingStep::Read { pause: Duration::ZERO },
+            (WriteError::Unclear(_), _) if !last => {
                 return BindingStep::Read { pause: PAUSE * (1 << (self.attempt - 1)) };
             }
-            (Err(WriteError::Conflict(_)), _) => None,
-            (
-                Err(WriteError::Unclear(error) | WriteError::NotFound(error) | WriteError::Failed(error)),
-                _,
-            ) => Some(error),
-        };
-        let Some(error) = error else {
-            return BindingStep::End(Err(Error::new(format!(
+            (WriteError::Conflict(_), _) => Error::new(format!(
                 "{} kept changing while it was written; it was tried {TRIES} times",
                 self.action.at
             ))
-            .hint("find out who else writes it (`kubectl get -o yaml --show-managed-fields`), then run `certctl apply` again")));
+            .hint("find out who else writes it (`kubectl get -o yaml --show-managed-fields`), then run `certctl apply` again"),
+            (WriteError::Unclear(error) | WriteError::NotFound(error) | WriteError::Failed(error), goal) => {
+                let what = match goal {
+                    Goal::Reduce(_) => "take subjects out of",
+                    Goal::Keep(_) | Goal::Grant(_) => "write",
+                };
+                error.within(&format!("could not {what} {}", self.action.at))
+            }
         };
-        let what = match self.goal {
-            Goal::Reduce => "take subjects out of",
-            Goal::Grant(_) => "write",
-        };
-        BindingStep::End(Err(error.within(&format!("could not {what} {}", self.action.at))))
+        BindingStep::End(Err(error))
     }
 
-    fn decide(&self, current: Option<Binding>) -> BindingStep {
-        let write = match &self.goal {
-            Goal::Reduce => {
-                let Some(binding) = &current else { return BindingStep::End(Ok(true)) };
-                self.action.reduction(binding).ok_or(true)
-            }
-            Goal::Grant(subjects) => match self.action.grant(current.as_ref(), subjects) {
-                Ok(write) => write.ok_or(false),
-                Err(OtherRole) => {
-                    return BindingStep::End(Err(Error::new(format!(
-                        "{} leads to another role since it was planned; it was left alone",
-                        self.action.at
-                    ))
-                    .hint("run `certctl plan` again")));
-                }
+    fn decide(&mut self, current: Option<Binding>) -> BindingStep {
+        let (action, at) = (self.action, &self.action.at);
+        let elsewhere = || {
+            Error::new(format!("{at} leads to another role since it was planned; it was left alone"))
+                .hint("run `certctl plan` again")
+        };
+        let (write, otherwise) = match (&self.goal, &current) {
+            (Goal::Keep(groups), current) => match action.keep(current.as_ref(), groups) {
+                Ok(write) => (write, false),
+                Err(OtherRole) => return BindingStep::End(Err(elsewhere())),
+            },
+            (Goal::Reduce(_), None) => (None, true),
+            (Goal::Reduce(spared), Some(binding)) => (action.reduction(binding, spared), true),
+            (Goal::Grant(subjects), current) => match action.grant(current.as_ref(), subjects) {
+                Ok(write) => (write, self.attempt > 0),
+                Err(OtherRole) => return BindingStep::End(Err(elsewhere())),
             },
         };
-        match write {
-            Ok(write) => BindingStep::Write { write, current },
-            Err(done) => BindingStep::End(Ok(done)),
+        match (write, current) {
+            (None, _) => BindingStep::End(Ok(otherwise)),
+            (Some(Write::Delete), Some(binding)) if binding.subjects.is_empty() => {
+                self.deleted = Some(binding.clone());
+                BindingStep::Write { write: Write::Delete, current: Some(binding) }
+            }
+            (Some(Write::Delete), Some(binding)) => {
+                BindingStep::Write { write: Write::Set(Vec::new()), current: Some(binding) }
+            }
+            (Some(write), current) => BindingStep::Write { write, current },
         }
+    }
+
+    /// Whether something is to be in its place once it is deleted.
+    fn makes_it_again(&self) -> bool {
+        match &self.goal {
+            Goal::Keep(_) => true,
+            Goal::Reduce(_) => false,
+            Goal::Grant(subjects) => !subjects.is_empty(),
+        }
+    }
+
+    /// It was deleted, and something keeps it. Nobody has a right through it any more.
+    fn is_still_there(&self, found: &Binding) -> Error {
+        let finalizers = visible_line(&found.finalizers.join(", "));
+        let at = &self.action.at;
+        let namespace = at.namespace.as_ref().map_or(String::new(), |namespace| format!(" -n {namespace}"));
+        Error::new(format!(
+            "{at} was emptied and deleted, and is still there: {}; nobody has rights through it",
+            if finalizers.is_empty() { "the API server keeps it".to_owned() } else { format!("finalizer {finalizers} keeps it") },
+        ))
+        .hint(format!(
+            "find out who added it; to take it out: `kubectl patch {} {}{namespace} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`",
+            at.kind().to_lowercase(),
+            at.name
+        ))
     }
 }

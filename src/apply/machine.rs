@@ -1,5 +1,7 @@
 //! The order of an apply, which is its safety, and every decision in it.
 //!
+//! 0. Keep: whoever holds a role now and is to hold it through another binding is put into that one first,
+//!    so that nobody who is not cut off notices. This gives nobody a right that they have not.
 //! 1. Revoke: subjects leave the bindings. This needs nothing else to succeed.
 //! 2. Issue: credentials are made, signed and sealed, and have no rights yet.
 //! 3. Record: one commit for all clusters, published.
@@ -12,19 +14,20 @@
 //! what came of each. It knows no clock, no network and no randomness, so that the tests of the plan drive
 //! the very machine that a real apply runs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::binding_write::{BindingStep, BindingWrite};
+use super::binding_write::{BindingStep, BindingWrite, Goal};
 use super::cluster_outcome::{ClusterOutcome, Failure, Issued};
 use super::record_changes::{self, ClusterWork, RecordChange};
 use crate::error::{Error, Result};
-use crate::model::{RosterName, UserName};
+use crate::model::{CredentialGroup, RosterName, UserName};
+use crate::plan::binding_key::BindingSubject;
 use crate::plan::observed::{Binding, BindingAt};
 use crate::plan::write::{Write, WriteError};
-use crate::plan::{BindingAction, Cleanup, Issuance};
+use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance};
 
 /// How many bindings of a cluster are written at once; each is one small request.
 const BINDINGS_AT_ONCE: usize = 8;
@@ -150,6 +153,7 @@ pub enum Event {
 /// Where the machine is. A phase begins when nothing of the one before is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    Keep,
     Revoke,
     Issue,
     Record,
@@ -197,6 +201,10 @@ struct Cluster<'p> {
     writing: usize,
     issuing: Issuing<'p>,
     outcome: ClusterOutcome,
+    /// Bindings that are not as they were planned any more, by this apply's own doing.
+    written: BTreeSet<&'p BindingAt>,
+    /// Who could not be put into the binding that they are to hold a role through: they stay in the old one.
+    spared: BTreeSet<CredentialGroup>,
     /// Whether some grant failed, so that nothing that it would replace may go.
     grant_failed: bool,
     /// Whether anything is issued.
@@ -235,6 +243,8 @@ impl<'p> Machine<'p> {
             writing: 0,
             issuing: Issuing::Not,
             outcome: ClusterOutcome::new(work.plan.name.clone()),
+            written: BTreeSet::new(),
+            spared: BTreeSet::new(),
             grant_failed: false,
             issues: policy.issues,
         });
@@ -242,7 +252,7 @@ impl<'p> Machine<'p> {
             roster,
             policy,
             clusters: clusters.collect(),
-            stage: Stage::Revoke,
+            stage: Stage::Keep,
             began: None,
             publishing: false,
             publication: Publication::Failed,
@@ -251,7 +261,7 @@ impl<'p> Machine<'p> {
             next_id: 0,
             events: VecDeque::new(),
         };
-        machine.enter(Stage::Revoke);
+        machine.enter(Stage::Keep);
         machine
     }
 
@@ -320,6 +330,7 @@ impl<'p> Machine<'p> {
             self.events.push_back(Event::End(phase));
         }
         self.enter(match self.stage {
+            Stage::Keep => Stage::Revoke,
             Stage::Revoke => Stage::Issue,
             Stage::Issue => Stage::Record,
             // Without a record that everyone can see, a credential must not work: not one that was just
@@ -334,10 +345,17 @@ impl<'p> Machine<'p> {
         self.stage = stage;
         let (roster, visible) = (self.roster, self.publication == Publication::Visible);
         match stage {
+            Stage::Keep => {
+                for cluster in &mut self.clusters {
+                    let kept = handed_on(cluster.work.plan);
+                    let begin = |(action, groups)| cluster.begin(action, roster, Goal::Keep(groups));
+                    cluster.bindings = kept.into_iter().filter_map(begin).collect();
+                }
+            }
             Stage::Revoke => {
                 for cluster in &mut self.clusters {
-                    let actions = cluster.work.plan.bindings.iter();
-                    cluster.bindings = actions.filter_map(|a| BindingWrite::reduce(a, roster)).collect();
+                    let reduce = |action| cluster.begin(action, roster, Goal::Reduce(cluster.spared.clone()));
+                    cluster.bindings = cluster.work.plan.bindings.iter().filter_map(reduce).collect();
                 }
                 self.begin(Phase::Revoke, self.clusters.iter().map(|cluster| cluster.bindings.len()).sum());
             }
@@ -381,7 +399,7 @@ impl<'p> Machine<'p> {
     }
 
     /// A binding was written, or not.
-    pub fn written(&mut self, id: TaskId, result: Result<(), WriteError>) {
+    pub fn written(&mut self, id: TaskId, result: Result<Option<Binding>, WriteError>) {
         if let Some(Job::Binding(cluster, mut write)) = self.ended(id) {
             let step = write.written(result);
             self.follow(cluster, write, step);
@@ -394,9 +412,12 @@ impl<'p> Machine<'p> {
         match step {
             BindingStep::End(result) => {
                 cluster.writing -= 1;
-                let phase = if self.stage == Stage::Revoke { Phase::Revoke } else { Phase::Grant };
-                cluster.ended(&write, phase, result);
-                self.events.push_back(Event::Step(phase, at));
+                cluster.ended(&write, result);
+                match write.goal() {
+                    Goal::Keep(_) => {}
+                    Goal::Reduce(_) => self.events.push_back(Event::Step(Phase::Revoke, at)),
+                    Goal::Grant(_) => self.events.push_back(Event::Step(Phase::Grant, at)),
+                }
             }
             step => cluster.following.push_back((write, step)),
         }
@@ -495,7 +516,16 @@ impl<'p> Cluster<'p> {
             self.outcome.issued.get(user).filter(|_| visible).map(|issued| issued.group(user))
         };
         let actions = self.work.plan.bindings.iter().filter(move |action| action.goes_last == last);
-        actions.filter_map(move |action| BindingWrite::grant(action, roster, action.subjects(issued)))
+        actions.filter_map(move |action| self.begin(action, roster, Goal::Grant(action.subjects(issued))))
+    }
+
+    fn begin(
+        &self,
+        action: &'p BindingAction,
+        roster: &'p RosterName,
+        goal: Goal,
+    ) -> Option<(BindingWrite<'p>, BindingStep)> {
+        BindingWrite::begin(action, roster, goal, !self.written.contains(&action.at))
     }
 
     fn begin_bindings(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
@@ -520,7 +550,7 @@ impl<'p> Cluster<'p> {
                 BindingStep::End(result) => {
                     // It needs nothing, as far as the plan knows.
                     self.writing -= 1;
-                    self.ended(&write, Phase::Grant, result);
+                    self.ended(&write, result);
                     continue;
                 }
             };
@@ -575,24 +605,29 @@ impl<'p> Cluster<'p> {
     }
 
     /// A binding is as far as it can be brought.
-    fn ended(&mut self, write: &BindingWrite<'p>, phase: Phase, result: Result<bool>) {
+    fn ended(&mut self, write: &BindingWrite<'p>, result: Result<bool>) {
         let action = write.action();
         let error = match result {
             Ok(true) => {
+                self.written.insert(&action.at);
                 self.outcome.bindings.insert(action.at.clone());
                 return;
             }
             Ok(false) => return,
             Err(error) => error,
         };
-        self.grant_failed |= phase == Phase::Grant;
-        let changes = action.changes.iter();
-        let users =
-            |joins: bool| changes.clone().filter(move |c| c.joins == joins).filter_map(|c| c.user.clone());
-        if phase == Phase::Revoke {
-            self.outcome.not_cut_off.extend(users(false));
-        } else {
-            self.outcome.not_bound.extend(users(true));
+        // Whatever was done before it failed, it is not as it was planned.
+        self.written.insert(&action.at);
+        let users = |joins: bool| {
+            action.changes.iter().filter(move |c| c.joins == joins).filter_map(|c| c.user.clone())
+        };
+        match write.goal() {
+            Goal::Keep(groups) => self.spared.extend(groups.iter().cloned()),
+            Goal::Reduce(_) => self.outcome.not_cut_off.extend(users(false)),
+            Goal::Grant(_) => {
+                self.grant_failed = true;
+                self.outcome.not_bound.extend(users(true));
+            }
         }
         self.fails(None, error);
     }
@@ -601,4 +636,38 @@ impl<'p> Cluster<'p> {
         let error = error.within(&format!("cluster {}", self.work.plan.name));
         self.outcome.failures.push(Failure { user: user.cloned(), error });
     }
+}
+
+/// Who leaves one binding and is to hold the same role in the same place through another: who has to be in
+/// the other one before, and which that is.
+fn handed_on(plan: &ClusterPlan) -> Vec<(&BindingAction, BTreeSet<CredentialGroup>)> {
+    type Right<'a> = (Option<&'a str>, &'a str, &'a str);
+    let groups = |binding: &Binding| -> BTreeSet<CredentialGroup> {
+        let of_kind = binding.subjects.iter().filter(|subject| subject.kind == "Group");
+        of_kind.filter_map(|subject| subject.name.parse().ok()).collect()
+    };
+    let mut leaving: BTreeMap<Right<'_>, BTreeSet<CredentialGroup>> = BTreeMap::new();
+    for action in &plan.bindings {
+        let (Some(binding), Some(reduced)) = (&action.observed, &action.reduced) else { continue };
+        let right = (action.at.namespace.as_deref(), &*binding.role_kind, &*binding.role_name);
+        leaving.entry(right).or_default().extend(groups(binding).difference(reduced).cloned());
+    }
+    let mut handed_on = Vec::new();
+    for action in &plan.bindings {
+        let Some(role) = &action.role else { continue };
+        let right = (action.at.namespace.as_deref(), role.kind(), role.name().as_str());
+        let Some(leaving) = leaving.get(&right) else { continue };
+        let observed = action.observed.as_ref().filter(|_| !action.recreate);
+        let held = observed.map(groups).unwrap_or_default();
+        let joins = action.desired.iter().filter_map(|subject| match subject {
+            BindingSubject::Recorded(group) => Some(group),
+            BindingSubject::Issued(_) => None,
+        });
+        let kept: BTreeSet<CredentialGroup> =
+            joins.filter(|group| leaving.contains(*group) && !held.contains(*group)).cloned().collect();
+        if !kept.is_empty() {
+            handed_on.push((action, kept));
+        }
+    }
+    handed_on
 }

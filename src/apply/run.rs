@@ -94,7 +94,7 @@ fn publication(published: &Result<Published>) -> Publication {
 /// What came of an effect.
 enum Ended {
     Read(TaskId, Result<Option<Binding>>),
-    Written(TaskId, Result<(), WriteError>),
+    Written(TaskId, Result<Option<Binding>, WriteError>),
     Identified(TaskId, Result<String>),
     RequestDeleted(TaskId, Result<()>),
     SignerStarted(TaskId, Result<()>),
@@ -149,23 +149,24 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    /// Sends one write, against the version of the binding that it was decided from.
+    /// Sends one write, against the version of the binding that it was decided from; gives the binding as it
+    /// is then.
     async fn write(
         &self,
         action: &BindingAction,
         write: &Write,
         current: Option<&Binding>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Option<Binding>, WriteError> {
         match (write, current, &action.role) {
             (Write::Create(subjects), None, Some(role)) => {
-                self.writer.create_binding(&action.at, role, subjects).await.map(drop)
+                self.writer.create_binding(&action.at, role, subjects).await.map(Some)
             }
             (Write::Set(subjects), Some(binding), _) => {
-                self.writer.set_subjects(binding, subjects).await.map(drop)
+                self.writer.set_subjects(binding, subjects).await.map(Some)
             }
-            (Write::Delete, Some(binding), _) => self.writer.delete_binding(binding).await,
+            (Write::Delete, Some(binding), _) => self.writer.delete_binding(binding).await.map(|()| None),
             // A role that no roster can name is never bound, and only what exists is changed.
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::pki;
 use crate::plan::observed::{Binding, BindingAt, SigningRequest, Subject};
@@ -43,6 +44,8 @@ pub(super) struct Metadata {
     pub(super) uid: String,
     #[serde(default)]
     pub(super) resource_version: String,
+    pub(super) finalizers: Option<Vec<String>>,
+    pub(super) deletion_timestamp: Option<IgnoredAny>,
     pub(super) labels: Option<BTreeMap<String, String>>,
 }
 
@@ -79,6 +82,8 @@ impl From<BindingObject> for Binding {
             labels: metadata.labels.unwrap_or_default(),
             uid: metadata.uid,
             resource_version: metadata.resource_version,
+            finalizers: metadata.finalizers.unwrap_or_default(),
+            deletion_requested: metadata.deletion_timestamp.is_some(),
         }
     }
 }
@@ -129,6 +134,7 @@ mod tests {
         let object: BindingObject = serde_json::from_str(
             r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding",
                 "metadata":{"name":"b","namespace":"shop","uid":"u","resourceVersion":"7","labels":{"a":"b"},
+                            "finalizers":["example.com/keep"],"deletionTimestamp":"2027-01-01T00:00:00Z",
                             "managedFields":[{"manager":"x"}]},
                 "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"edit"},
                 "subjects":[{"kind":"ServiceAccount","name":"s","namespace":"n"},
@@ -150,6 +156,8 @@ mod tests {
                 labels: [("a".to_owned(), "b".to_owned())].into(),
                 uid: "u".into(),
                 resource_version: "7".into(),
+                finalizers: vec!["example.com/keep".into()],
+                deletion_requested: true,
             }
         );
     }

@@ -272,6 +272,8 @@ mod tests {
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             uid: "u".into(),
             resource_version: "1".into(),
+            finalizers: Vec::new(),
+            deletion_requested: false,
         }
     }
 

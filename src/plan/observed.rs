@@ -220,6 +220,10 @@ pub struct Binding {
     pub uid: String,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
+    /// `metadata.finalizers`: a deletion waits until all of them are taken out.
+    pub finalizers: Vec<String>,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub deletion_requested: bool,
 }
 
 /// One subject of a binding.

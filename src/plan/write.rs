@@ -53,10 +53,31 @@ impl From<WriteError> for Error {
 pub struct OtherRole;
 
 impl BindingAction {
-    /// Takes out whoever must not be bound any more, and adds nobody; `None` where nobody has to go.
-    pub fn reduction(&self, current: &Binding) -> Option<Write> {
+    /// Puts these in, and takes nobody out who is a credential group; `None` where they are in it.
+    ///
+    /// # Errors
+    /// Nobody may be put into it.
+    pub fn keep(
+        &self,
+        current: Option<&Binding>,
+        groups: &BTreeSet<CredentialGroup>,
+    ) -> Result<Option<Write>, OtherRole> {
+        let Some(binding) = current else { return Ok(Some(Write::Create(groups.iter().cloned().collect()))) };
+        if self.leads_elsewhere(binding) {
+            return if self.recreate { Ok(Some(Write::Delete)) } else { Err(OtherRole) };
+        }
+        let held: BTreeSet<CredentialGroup> = binding.subjects.iter().filter_map(credential).collect();
+        let all: Vec<CredentialGroup> = held.union(groups).cloned().collect();
+        Ok((all.len() > held.len()).then_some(Write::Set(all)))
+    }
+
+    /// Takes out whoever must not be bound any more, and adds nobody; `None` where nobody has to go. Those
+    /// who are `spared` stay for now.
+    pub fn reduction(&self, current: &Binding, spared: &BTreeSet<CredentialGroup>) -> Option<Write> {
         let reduced = self.reduced.as_ref()?;
-        if self.recreate || (self.desired.is_empty() && !self.goes_last) || self.leads_elsewhere(current) {
+        let goes = self.desired.is_empty() && !self.goes_last;
+        let held: BTreeSet<CredentialGroup> = current.subjects.iter().filter_map(credential).collect();
+        if self.leads_elsewhere(current) || (goes && held.is_disjoint(spared)) {
             return Some(Write::Delete);
         }
         // Somebody may have bound another of the credentials that belong there: it may stay.
@@ -64,8 +85,10 @@ impl BindingAction {
             BindingSubject::Recorded(group) => Some(group),
             BindingSubject::Issued(_) => None,
         });
-        let allowed: BTreeSet<&CredentialGroup> = reduced.iter().chain(recorded).collect();
-        let held: BTreeSet<CredentialGroup> = current.subjects.iter().filter_map(credential).collect();
+        let allowed: BTreeSet<&CredentialGroup> = match goes {
+            true => spared.iter().collect(),
+            false => reduced.iter().chain(recorded).chain(spared).collect(),
+        };
         let kept: Vec<CredentialGroup> = held.into_iter().filter(|group| allowed.contains(group)).collect();
         (!holds_exactly(current, &kept)).then_some(Write::Set(kept))
     }

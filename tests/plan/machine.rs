@@ -32,6 +32,8 @@ enum Happening {
     /// A personal grant, or one of a group.
     Grant(&'static str, usize, Ending),
     NoGrant(&'static str, usize),
+    /// A grant moves from one group to the other, and so do its members.
+    MoveGrant(usize),
     InCertificate(&'static str),
     Key(&'static str, Key),
     Until(&'static str, Ending),
@@ -76,6 +78,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (who(), group()).prop_map(|(who, group)| H::NoMember(who, group)),
         3 => (grantee(), grant.clone(), ending()).prop_map(|(who, grant, ending)| H::Grant(who, grant, ending)),
         2 => (grantee(), grant).prop_map(|(who, grant)| H::NoGrant(who, grant)),
+        3 => (0..8usize).prop_map(H::MoveGrant),
         1 => group().prop_map(H::InCertificate),
         2 => (who(), key).prop_map(|(who, key)| H::Key(who, key)),
         2 => (who(), ending()).prop_map(|(who, ending)| H::Until(who, ending)),
@@ -152,6 +155,7 @@ impl Machine {
                 self.grants(who, |grants| grants.extend([(*grant, at(ending))]));
             }
             H::NoGrant(who, grant) => self.grants(who, |grants| grants.retain(|other, _| other != grant)),
+            H::MoveGrant(number) => self.move_grant(*number),
             H::InCertificate(group) => {
                 let group = self.team.groups.get_mut(group).expect("a group");
                 group.in_certificate = !group.in_certificate;
@@ -206,6 +210,20 @@ impl Machine {
         }
     }
 
+    fn move_grant(&mut self, number: usize) {
+        let [from, to] = if number % 2 == 0 { GROUPS } else { [GROUPS[1], GROUPS[0]] };
+        let grant = number / 2 % GRANTS.len();
+        let groups = &mut self.team.groups;
+        let until = groups.get_mut(from).and_then(|group| group.grants.remove(&grant));
+        let to_group = groups.get_mut(to).expect("a group");
+        to_group.grants.insert(grant, until.flatten());
+        for person in self.team.people.values_mut() {
+            if let Some(until) = person.groups.get(from).copied() {
+                person.groups.insert(to, until);
+            }
+        }
+    }
+
     fn foreign_binding(&mut self, kind: usize, who: &str) {
         let (name, labels) = match kind {
             0 => ("theirs", BTreeMap::new()),
@@ -226,6 +244,8 @@ impl Machine {
             labels,
             uid: "theirs".into(),
             resource_version: "0".into(),
+            finalizers: Vec::new(),
+            deletion_requested: false,
         });
     }
 
@@ -278,8 +298,12 @@ impl Machine {
         let slow = course.faults.values().any(|fault| *fault == Fault::Slow);
         let mut world = self.world.clone();
         let mut revoked = self.revoked.clone();
+        let held = rights(&self.world);
         let mut witness = |before: &World, after: &World, effect: &Effect| {
             self.is_safe(before, after, effect, &revoked, meddled);
+            if !meddled {
+                self.nobody_loses_what_they_keep(&plan, &held, after, effect);
+            }
             if *effect == Effect::Pushed {
                 let records = after.remote.records.iter();
                 let credentials =
@@ -344,6 +368,36 @@ impl Machine {
                         .unwrap_or_else(|| panic!("{} is still bound", subject.name));
                     self.may_hold(&group, credential, binding, now, effect);
                 }
+            }
+        }
+    }
+
+    /// Who holds a role in a namespace before the apply, and is to hold it afterwards, holds it at each step.
+    fn nobody_loses_what_they_keep(
+        &self,
+        plan: &ClusterPlan,
+        held: &Rights,
+        after: &World,
+        effect: &Effect,
+    ) {
+        let now = self.world.now;
+        let cut_off = |group: &CredentialGroup| {
+            plan.people.iter().any(|action| action.cut_off().is_some_and(|old| old.credential == group.id))
+        };
+        let still = rights(after);
+        for (group, before) in held {
+            let Some((group, credential)) = recorded(&self.world.repository.records, group) else { continue };
+            let who = group.user.as_str();
+            if !self.team.accepts(who, credential, now) || cut_off(&group) {
+                continue;
+            }
+            for (at, (kind, name)) in self.team.bindings(who, now) {
+                let right = (at.namespace, kind.to_owned(), name.to_owned());
+                let keeps = still.get(&group.to_string()).is_some_and(|rights| rights.contains(&right));
+                assert!(
+                    !before.contains(&right) || keeps,
+                    "{effect:?}: {group} has lost {right:?} meanwhile"
+                );
             }
         }
     }
@@ -454,6 +508,20 @@ impl Machine {
         }
         self.live(&Happening::Wait(0));
     }
+}
+
+/// What each subject of our bindings may do: in which namespace, by which role.
+type Rights = BTreeMap<String, BTreeSet<(Option<String>, String, String)>>;
+
+fn rights(world: &World) -> Rights {
+    let mut rights = Rights::new();
+    for binding in bindings(world, true) {
+        for subject in &binding.subjects {
+            let right = (binding.at.namespace.clone(), binding.role_kind.clone(), binding.role_name.clone());
+            rights.entry(subject.name.clone()).or_default().insert(right);
+        }
+    }
+    rights
 }
 
 fn read(team: &Team) -> Roster {

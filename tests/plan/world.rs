@@ -268,7 +268,7 @@ impl<'p> Run<'_, '_, 'p> {
             }
             Order::On(_, Asked::Write { action, write, current }) => {
                 let result = match self.write(action, &write, current.as_ref())? {
-                    Came::Done => Ok(()),
+                    Came::Done => Ok(self.world.binding(&action.at).cloned()),
                     Came::Refused => Err(WriteError::Failed(refused())),
                     Came::Unclear => Err(WriteError::Unclear(refused())),
                     Came::Conflict => Err(WriteError::Conflict(refused())),
@@ -459,6 +459,8 @@ fn made(action: &BindingAction, groups: &[CredentialGroup]) -> Binding {
         labels: ours(),
         uid: String::new(),
         resource_version: String::new(),
+        finalizers: Vec::new(),
+        deletion_requested: false,
     }
 }
 
