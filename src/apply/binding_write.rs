@@ -41,8 +41,8 @@ pub struct BindingWrite<'p> {
     roster: &'p RosterName,
     goal: Goal,
     attempt: u32,
-    /// Its deletion was acknowledged: it is looked for.
-    deleted: Option<Binding>,
+    /// The UID that it had when its deletion was acknowledged: it is looked for.
+    deleted: Option<String>,
 }
 
 /// What is to be done next with a binding.
@@ -58,7 +58,7 @@ pub enum BindingStep {
         /// What.
         write: Write,
         /// As it was read; `None` where it is to be made.
-        current: Option<Binding>,
+        current: Option<Box<Binding>>,
     },
     /// Nothing more: whether something was written, or why it could not be brought there.
     End(Result<bool>),
@@ -109,7 +109,7 @@ impl<'p> BindingWrite<'p> {
             match &binding {
                 None if !self.makes_it_again() => return BindingStep::End(Ok(true)),
                 None => {}
-                Some(found) if found.uid == deleted.uid && found.subjects.is_empty() => {
+                Some(found) if found.uid == deleted && found.subjects.is_empty() => {
                     return BindingStep::End(Err(self.is_still_there(found)));
                 }
                 // Somebody has put subjects in, or made another.
@@ -192,13 +192,13 @@ impl<'p> BindingWrite<'p> {
         match (write, current) {
             (None, _) => BindingStep::End(Ok(otherwise)),
             (Some(Write::Delete), Some(binding)) if binding.subjects.is_empty() => {
-                self.deleted = Some(binding.clone());
-                BindingStep::Write { write: Write::Delete, current: Some(binding) }
+                self.deleted = Some(binding.uid.clone());
+                BindingStep::Write { write: Write::Delete, current: Some(Box::new(binding)) }
             }
             (Some(Write::Delete), Some(binding)) => {
-                BindingStep::Write { write: Write::Set(Vec::new()), current: Some(binding) }
+                BindingStep::Write { write: Write::Set(Vec::new()), current: Some(Box::new(binding)) }
             }
-            (Some(write), current) => BindingStep::Write { write, current },
+            (Some(write), current) => BindingStep::Write { write, current: current.map(Box::new) },
         }
     }
 

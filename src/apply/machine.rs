@@ -90,7 +90,7 @@ pub enum Effect<'p> {
         /// What.
         write: Write,
         /// The version that this was decided from; `None` where it is to be made.
-        current: Option<Binding>,
+        current: Option<Box<Binding>>,
     },
     /// Ask who certctl is there: [`Machine::identified`].
     Identify,

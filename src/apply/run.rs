@@ -137,7 +137,7 @@ impl<'a> Cluster<'a> {
                 Ended::Read(id, self.writer.get_binding(at).await)
             }
             Effect::Write { action, write, current } => {
-                Ended::Written(id, self.write(action, &write, current.as_ref()).await)
+                Ended::Written(id, self.write(action, &write, current.as_deref()).await)
             }
             Effect::Identify => Ended::Identified(id, cluster::whoami(&self.target.connection).await),
             Effect::DeleteRequest { name, uid } => {

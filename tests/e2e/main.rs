@@ -4,6 +4,7 @@
 //! It runs where `CERTCTL_CONTROL_PLANE` names the folder that `tests/control-plane/build` prints;
 //! elsewhere each test is reported as ignored.
 
+mod attacks;
 mod bad_input;
 mod calls;
 mod cluster;
@@ -52,6 +53,10 @@ fn main() -> ExitCode {
 type OnACluster = fn(&'static Cluster);
 
 const TESTS: &[(&str, OnACluster)] = &tests! {
+    attacks: [
+        a_finalizer_keeps_an_object_and_no_right,
+        who_stays_keeps_their_rights_while_a_group_is_renamed,
+    ]
     bad_input: [
         what_the_cluster_lacks_stops_the_plan_with_its_line,
         roads_that_lead_nowhere_are_named,

@@ -211,7 +211,7 @@ impl Machine {
     }
 
     fn move_grant(&mut self, number: usize) {
-        let [from, to] = if number % 2 == 0 { GROUPS } else { [GROUPS[1], GROUPS[0]] };
+        let [from, to] = if number.is_multiple_of(2) { GROUPS } else { [GROUPS[1], GROUPS[0]] };
         let grant = number / 2 % GRANTS.len();
         let groups = &mut self.team.groups;
         let until = groups.get_mut(from).and_then(|group| group.grants.remove(&grant));
@@ -373,13 +373,7 @@ impl Machine {
     }
 
     /// Who holds a role in a namespace before the apply, and is to hold it afterwards, holds it at each step.
-    fn nobody_loses_what_they_keep(
-        &self,
-        plan: &ClusterPlan,
-        held: &Rights,
-        after: &World,
-        effect: &Effect,
-    ) {
+    fn nobody_loses_what_they_keep(&self, plan: &ClusterPlan, held: &Rights, after: &World, effect: &Effect) {
         let now = self.world.now;
         let cut_off = |group: &CredentialGroup| {
             plan.people.iter().any(|action| action.cut_off().is_some_and(|old| old.credential == group.id))

@@ -267,7 +267,7 @@ impl<'p> Run<'_, '_, 'p> {
                 self.machine.read(id, Ok(binding));
             }
             Order::On(_, Asked::Write { action, write, current }) => {
-                let result = match self.write(action, &write, current.as_ref())? {
+                let result = match self.write(action, &write, current.as_deref())? {
                     Came::Done => Ok(self.world.binding(&action.at).cloned()),
                     Came::Refused => Err(WriteError::Failed(refused())),
                     Came::Unclear => Err(WriteError::Unclear(refused())),
