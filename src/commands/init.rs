@@ -19,6 +19,7 @@ use crate::init::{self, Answers, Branch, Ci, Content, File, Host, Owner, RosterP
 use crate::kubeconfig::file::{self as kubeconfig, Files};
 use crate::kubeconfig::merge::Document;
 use crate::model::{ClusterName, NAME_LIMIT, RosterName};
+use crate::person::checkout_file;
 use crate::render::{count, noun};
 use crate::repo::Place;
 
@@ -445,14 +446,8 @@ enum Step {
 
 /// Looks at a file, and decides.
 fn look(workdir: &Path, file: &File) -> Result<Step> {
-    let mut path = workdir.to_owned();
-    for part in Path::new(&file.path) {
-        path.push(part);
-        if path.is_symlink() {
-            return Err(Error::new(format!("{} is a symbolic link; nothing was written", path.display()))
-                .hint("put a file or a folder there, or write what it leads to by hand"));
-        }
-    }
+    checkout_file::refuse_links(workdir, Path::new(&file.path))?;
+    let path = workdir.join(&file.path);
     let old = match fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(why) if why.kind() == io::ErrorKind::NotFound => None,

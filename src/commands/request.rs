@@ -11,6 +11,7 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::{CredentialGroup, RepoPath, UserName};
+use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs;
 use crate::person::private_file;
@@ -88,6 +89,7 @@ fn place(source: &Source, args: &RequestArgs, user: &UserName) -> Result<(PathBu
     };
     let Some(file) = &args.output else {
         let named = format!("csrs/{user}.csr");
+        checkout_file::refuse_links(&source.folder, Path::new(&named))?;
         let here = source.folder == Path::new(".");
         let file = if here { PathBuf::from(&named) } else { source.folder.join(&named) };
         let named = named.parse().map_err(|_| outside(&file))?;

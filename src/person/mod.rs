@@ -1,6 +1,7 @@
 //! The person's side: who they are by their keys, their kubeconfigs in the repository, and files that are
 //! theirs alone.
 
+pub mod checkout_file;
 pub mod identities;
 pub mod own_kubeconfigs;
 pub mod private_file;

@@ -51,6 +51,19 @@ fn a_request_is_right_by_construction_and_its_certificate_is_joined_with_the_key
 }
 
 #[test]
+fn a_request_is_not_written_through_a_symbolic_link() {
+    let world = World::new();
+    let alice = world.identity("home/.config/certctl/identity.txt");
+    world.roster(&[("alice", &format!("recipients: [{alice}]"))]);
+    let outside = world.path("elsewhere");
+    std::fs::create_dir(&outside).expect("a folder");
+    std::os::unix::fs::symlink(&outside, world.path("repo/csrs")).expect("a link");
+    world.certctl(&["request"]).expect(1).says("csrs is a symbolic link; nothing was written");
+    assert_eq!(super::world::files_in(&outside), 0);
+    assert!(!world.path("home/.config/certctl/keys").exists(), "a key was made without its request");
+}
+
+#[test]
 fn whoever_is_not_on_the_roster_yet_says_who_they_are() {
     let world = World::new();
     world.roster(&[("alice", &format!("recipients: [{}]", world.identity("out/alice")))]);
