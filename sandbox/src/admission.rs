@@ -1,6 +1,6 @@
-//! Everything that stands between a request that is allowed and an object that is kept, in the order
-//! in which the real server asks it: nobody grants what they do not hold; what the server fills in;
-//! what is wrong with the rest; and what an admission plugin has against it.
+//! Everything between an allowed request and a stored object, in the order
+//! of the real server: the escalation check; the fields that the server fills in;
+//! validation; and the admission plugins.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,9 +24,9 @@ pub(crate) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// Sets what was left out, and checks that nobody grants by it what they do not hold. `old` is the
-    /// object that it is to replace, and `object` still is as it was sent: whoever sends the same again
-    /// grants it again.
+    /// Sets defaults, and checks that the user only grants what they have. `old` is the
+    /// object that it replaces, and `object` is still as it was sent: sending the same again
+    /// counts as granting it again.
     ///
     /// # Errors
     /// Forbidden.
@@ -38,11 +38,11 @@ impl Write<'_> {
         }
     }
 
-    /// Makes a new object, of which [`Self::begin`] had nothing to say, what it will be kept as. Its
-    /// metadata is complete.
+    /// Completes a new object, which [`Self::begin`] accepted, for storage. Its
+    /// metadata is already complete.
     ///
     /// # Errors
-    /// The object or who writes it is refused.
+    /// The object or the user who writes it is refused.
     pub(crate) fn create(&self, object: &mut Value) -> Result<(), Status> {
         let errors = validate::create(self.kind, object, self.writer());
         self.refuse(object, &errors)?;
@@ -52,11 +52,11 @@ impl Write<'_> {
         }
     }
 
-    /// Makes a changed object, of which [`Self::begin`] had nothing to say, what it will be kept as. What
-    /// of its metadata nobody can change is that of `old`.
+    /// Completes a changed object, which [`Self::begin`] accepted, for storage. Its immutable
+    /// metadata is that of `old`.
     ///
     /// # Errors
-    /// The object or who writes it is refused.
+    /// The object or the user who writes it is refused.
     pub(crate) fn update(&self, object: &mut Value, old: &Value) -> Result<(), Status> {
         let subresource = self.request.subresource.as_str();
         let errors = validate::update(self.kind, subresource, object, old, self.writer());
@@ -102,7 +102,7 @@ impl Write<'_> {
     }
 }
 
-/// The object without what the garbage collector writes; who changes only that grants nothing
+/// The object without the fields that the garbage collector writes; changing only those grants nothing
 /// (pkg/registry/rbac/helpers.go, IsOnlyMutatingGCFields).
 fn without_ownership(object: &Value) -> Value {
     let mut object = object.clone();

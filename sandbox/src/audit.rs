@@ -1,4 +1,4 @@
-//! Who asked what and how it ended: the events of an audit log at level Metadata
+//! Who requested what, with which result: the events of an audit log at level Metadata
 //! (audit.k8s.io/v1), kept in memory.
 
 use std::collections::VecDeque;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::request::Attributes;
 use crate::user::User;
 
-/// How many events are kept; the oldest are forgotten first.
+/// How many events are kept; the oldest are dropped first.
 const KEPT: usize = 100_000;
 
-/// An audit log in memory.
+/// An in-memory audit log.
 #[derive(Debug, Default)]
 pub struct Audit(Mutex<Events>);
 
@@ -23,7 +23,7 @@ struct Events {
     events: VecDeque<Value>,
 }
 
-/// A request while it is answered, for its events.
+/// A request in progress, for its events.
 pub struct Entry {
     event: Value,
 }
@@ -68,7 +68,7 @@ impl Entry {
         Self { event }
     }
 
-    /// Who the request is made for, where that is another than who made it.
+    /// The impersonated user, if there is one.
     pub fn impersonated(&mut self, user: &User) {
         self.event["impersonatedUser"] = json!({"username": user.name, "groups": user.groups});
     }
@@ -87,12 +87,12 @@ fn stamp(time: Timestamp) -> String {
 }
 
 impl Audit {
-    /// The answer of a watch has begun.
+    /// The response to a watch has started.
     pub fn started(&self, entry: &Entry, code: u16, now: Timestamp) {
         self.write(entry.at("ResponseStarted", code, now));
     }
 
-    /// The request is answered.
+    /// The response is complete.
     pub fn completed(&self, entry: &Entry, code: u16, now: Timestamp) {
         self.write(entry.at("ResponseComplete", code, now));
     }

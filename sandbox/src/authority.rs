@@ -1,8 +1,8 @@
-//! Certificate authorities: one that the server's own certificate comes from, and another one that its
-//! users' certificates come from.
+//! Certificate authorities: one that issues the server's own certificate, and another one that issues the
+//! certificates of users.
 //!
-//! Two, because a cluster where they are the same hides the mistake of taking the issuer of client
-//! certificates for the cluster's CA. Certificates are written out by hand, because rcgen keeps one
+//! Two, because a cluster where they are the same hides the mistake of using the issuer of client
+//! certificates as the cluster's CA. Certificates are encoded by hand, because rcgen keeps one
 //! value for each attribute of a name, and Kubernetes reads one group from each `O`.
 
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::x509::Subject;
 /// Ten years, as kubeadm gives its authorities.
 const AUTHORITY_VALIDITY: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
-/// A certificate authority with its private key, which never leaves it.
+/// A certificate authority with its private key, which is never exported.
 pub struct Authority {
     name: Subject,
     key: KeyPair,
@@ -37,7 +37,7 @@ pub struct Pair {
     pub key: Zeroizing<Vec<u8>>,
 }
 
-/// Why a certificate could not be made: there is no randomness, or the key cannot sign.
+/// Why a certificate could not be created: there is no randomness, or the key cannot sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CannotSign(String);
 
@@ -49,14 +49,14 @@ impl fmt::Display for CannotSign {
 
 impl std::error::Error for CannotSign {}
 
-/// What goes into a certificate beside its issuer.
+/// The content of a certificate besides its issuer.
 pub(crate) struct Template<'a> {
     pub(crate) subject: &'a Subject,
     /// DER SubjectPublicKeyInfo.
     pub(crate) public_key: &'a [u8],
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
-    /// In the order in which they are written.
+    /// In the order in which they are encoded.
     pub(crate) extensions: Vec<Extension>,
 }
 
@@ -98,7 +98,7 @@ impl Authority {
         this.certificate = this.certify(Template {
             subject: &this.name,
             public_key: &public_key,
-            // A test may well turn its clock back a little.
+            // A test may turn its clock back a little.
             not_before: later(now, SignedDuration::from_hours(-24)),
             not_after: this.not_after,
             extensions: vec![
@@ -120,7 +120,7 @@ impl Authority {
         pem("CERTIFICATE", &self.certificate)
     }
 
-    /// The end of its certificate, which no certificate of its outlives.
+    /// When its certificate expires; no certificate that it issues outlives it.
     pub(crate) fn not_after(&self) -> Timestamp {
         self.not_after
     }
@@ -206,7 +206,7 @@ impl Authority {
         Ok(der::sequence(&[&to_be_signed, &algorithm, &der::bits(&signature)]))
     }
 
-    /// Says which key of the issuer's has signed.
+    /// Identifies the issuer's signing key.
     pub(crate) fn authority_key_id(&self) -> Extension {
         let id = der::value(der::context(0, false), &[&self.key_id]);
         Extension(AUTHORITY_KEY_ID, false, der::sequence(&[&id]))
@@ -227,7 +227,7 @@ impl Extension {
     }
 }
 
-/// The bits, from the left, without the zeros at their end.
+/// The bits, from the left, without trailing zeros.
 pub(crate) fn key_usage(bits: u8) -> Extension {
     let unused = bits.trailing_zeros().min(7) as u8;
     Extension(KEY_USAGE, true, der::value(der::BIT_STRING, &[&[unused, bits]]))
@@ -264,12 +264,12 @@ fn serial_number() -> Result<[u8; 16], CannotSign> {
     Ok(serial)
 }
 
-/// The time after a while, or the end of all time.
+/// The time after a span, or the latest time that can be represented.
 pub(crate) fn later(time: Timestamp, while_: SignedDuration) -> Timestamp {
     time.checked_add(while_).unwrap_or(Timestamp::MAX)
 }
 
-/// One PEM block, its lines ended as OpenSSL ends them.
+/// One PEM block, with OpenSSL's line length.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let mut pem = format!("-----BEGIN {label}-----\n");
     let text = STANDARD.encode(der);

@@ -1,5 +1,5 @@
-//! The seam between the server and what answers: the API in memory, a proxy to another API server,
-//! or either of them made to fail on purpose.
+//! The interface between the server and what handles its requests: the in-memory API, a proxy to another
+//! API server, or either of them with deliberate faults.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 
 use crate::user::User;
 
-/// The connection is dropped, without an answer or in the middle of one.
+/// The connection is dropped, without a response or in the middle of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abort;
 
@@ -23,20 +23,20 @@ impl fmt::Display for Abort {
 
 impl std::error::Error for Abort {}
 
-/// The body of an answer: whole, or the stream of a watch. An [`Abort`] inside it cuts the connection.
+/// The body of a response: complete, or the stream of a watch. An [`Abort`] inside it cuts the connection.
 pub type Body = UnsyncBoxBody<Bytes, Abort>;
 
-/// A body that is there as a whole.
+/// A complete body.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// What answers requests whose sender is known.
+/// What handles requests whose sender is authenticated.
 pub trait Backend: Send + Sync + 'static {
-    /// Answers one request. The body of `request` is whole and of limited size.
+    /// Handles one request. The body of `request` is complete and of limited size.
     ///
     /// # Errors
-    /// [`Abort`] where the connection is to be dropped without an answer.
+    /// [`Abort`] if the connection is to be dropped without a response.
     fn handle(
         &self,
         user: User,

@@ -1,4 +1,4 @@
-//! What is there from the beginning: namespaces, and the roles and bindings that people and their
+//! What exists from the start: namespaces, and the roles and bindings that people and their
 //! tools rely on.
 //!
 //! Rules as in plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go of Kubernetes 1.37. The roles
@@ -17,18 +17,18 @@ const READ: &str = "get list watch";
 const WRITE: &str = "create delete deletecollection patch update";
 const ALL: &str = "create delete deletecollection get list patch update watch";
 
-/// Verbs, API groups (`-` for the core), resources, names of single objects; all parted by blanks.
+/// Verbs, API groups (`-` for the core), resources, names of single objects; all separated by spaces.
 struct Rule(&'static str, &'static str, &'static str, &'static str);
 
-/// A ClusterRole that is there from the beginning.
+/// A ClusterRole that exists from the start.
 struct Role {
     name: &'static str,
-    /// The aggregated role that takes its rules.
+    /// The aggregated role that includes its rules.
     aggregated_to: &'static str,
     rules: &'static [Rule],
-    /// Paths that are no resources and may be read.
+    /// Non-resource paths that may be read.
     paths: &'static str,
-    /// The groups to which it is bound, parted by blanks.
+    /// The groups to which it is bound, separated by spaces.
     bound_to: &'static str,
 }
 
@@ -191,7 +191,7 @@ const fn signers(name: &'static str) -> Rule {
     Rule("approve", "certificates.k8s.io", "signers", name)
 }
 
-/// Every object that is there from the beginning, complete but for its revision and for the rules of
+/// Every object that exists from the start, complete except for its revision and the rules of
 /// the aggregated roles.
 pub(crate) fn objects(now: Timestamp) -> Vec<(Kind, Value)> {
     let nobody = User::anonymous();
@@ -223,7 +223,7 @@ pub(crate) fn objects(now: Timestamp) -> Vec<(Kind, Value)> {
     objects
 }
 
-/// What is the cluster's own says so, and would be brought back at its next start.
+/// The cluster's own objects are marked, and a real server would restore them at its next start.
 fn bootstrapped(name: &str) -> Value {
     json!({
         "name": name,
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_is_there_from_the_beginning_is_valid() {
+    fn every_bootstrap_object_is_valid() {
         let user = User::anonymous();
         let now = "2026-11-01T00:00:00Z".parse().expect("a time");
         for (kind, mut object) in objects(now) {

@@ -1,4 +1,4 @@
-//! What time it is, for everything here that asks: certificates, timestamps, garbage collection.
+//! The clock for certificates, timestamps and garbage collection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// A clock that shows what `now` returns.
+    /// A clock that returns what `now` returns.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -20,7 +20,7 @@ impl Clock {
         (self.0)()
     }
 
-    /// The time as objects carry it (`metav1.Time`): UTC, whole seconds.
+    /// The time as objects contain it (`metav1.Time`): UTC, whole seconds.
     pub fn stamp(&self) -> String {
         self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }

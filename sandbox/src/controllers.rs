@@ -1,4 +1,4 @@
-//! What goes on by itself in a cluster: approved requests are signed, old ones are thrown away.
+//! The background controllers of a cluster: approved requests are signed, old ones are deleted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use crate::store::{Key, Object};
 
 const KIND: Kind = Kind::CertificateSigningRequest;
 
-/// How many changes are looked at at once.
+/// How many changes are processed in one batch.
 const BATCH: usize = 256;
-/// How often old requests are looked for where nobody asks for any.
+/// How often old requests are collected if no client reads them.
 const LOOK: Duration = Duration::from_secs(1);
 
 fn read(object: &Value) -> Option<CertificateSigningRequest> {
     CertificateSigningRequest::deserialize(object).ok()
 }
 
-/// Signs, denies and fails requests as the options have it, for ever.
+/// Signs, denies and fails requests as the options say, forever.
 pub async fn sign(api: Api, options: SignerOptions, authority: Arc<Authority>) {
     let mut announced = api.store().lock().announcements(KIND);
     let mut due: VecDeque<(Instant, Key)> = VecDeque::new();
-    // Those that are there already, from an earlier life.
+    // Requests that were there at the start, from an earlier snapshot.
     let (mut seen, all) = {
         let tables = api.store().lock();
         (tables.revision(), Arc::clone(tables.objects(KIND)))
@@ -89,14 +89,14 @@ fn settle(api: &Api, options: &SignerOptions, authority: &Authority, key: &Key) 
     let mut tables = api.store().lock();
     let Some(object) = tables.get(KIND, &key.0, &key.1) else { return };
     let Some(request) = read(object) else { return };
-    // Where there is no randomness the request stays as it is, as with a signer that is down.
+    // Without randomness the request stays as it is, as with a signer that is down.
     let Ok(Some(status)) = signer::decide(&request, options, authority, api.clock().now()) else { return };
     let mut object = Value::clone(object);
     object["status"] = serde_json::to_value(status).unwrap_or_default();
     tables.put(KIND, key.clone(), object);
 }
 
-/// Throws old requests away, for ever.
+/// Deletes old requests, forever.
 pub async fn clean(api: Api) {
     loop {
         tokio::time::sleep(LOOK).await;

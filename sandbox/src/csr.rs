@@ -1,4 +1,4 @@
-//! CertificateSigningRequests: what may be asked for, who may approve, and what never changes again.
+//! CertificateSigningRequests: what may be requested, who may approve, and what is immutable.
 //!
 //! pkg/apis/certificates/validation, pkg/registry/certificates/certificates/strategy.go, and the
 //! admission plugins in plugin/pkg/admission/certificates.
@@ -28,7 +28,7 @@ pub(crate) const APPROVED: &str = "Approved";
 pub(crate) const DENIED: &str = "Denied";
 pub(crate) const FAILED: &str = "Failed";
 
-/// Every usage there is, sorted as the messages have them.
+/// Every usage, in the order of the messages.
 const USAGES: [&str; 23] = [
     "any",
     "cert sign",
@@ -88,7 +88,7 @@ fn of_type<'a>(
     conditions(csr).iter().filter(|condition| condition.type_ == type_).collect()
 }
 
-/// Whoever asks is written down by the server, whatever was sent; and nothing is approved yet.
+/// The server records the requester, whatever the client sent; and nothing is approved yet.
 pub(crate) fn prepare_create(csr: &mut CertificateSigningRequest, user: &User) {
     csr.spec.username = Some(user.name.clone());
     csr.spec.uid = Some(user.uid.clone()).filter(|uid| !uid.is_empty());
@@ -97,7 +97,7 @@ pub(crate) fn prepare_create(csr: &mut CertificateSigningRequest, user: &User) {
     csr.status = Some(CertificateSigningRequestStatus::default());
 }
 
-/// Takes back what this part of the object may not change, and dates new conditions.
+/// Reverts what this part of the object may not change, and dates new conditions.
 pub(crate) fn prepare_update(
     part: Part,
     new: &mut CertificateSigningRequest,
@@ -122,7 +122,7 @@ pub(crate) fn prepare_update(
     }
 }
 
-/// Puts the old conditions of this type back, unless some came or went: that is for validation.
+/// Restores the old conditions of this type, unless some were added or removed: validation handles that.
 fn keep_conditions(new: &mut CertificateSigningRequest, old: &CertificateSigningRequest, type_: &str) {
     let kept = of_type(old, type_);
     if kept.len() != of_type(new, type_).len() {
@@ -169,7 +169,7 @@ fn validate_spec(csr: &CertificateSigningRequest) -> Vec<FieldError> {
     let spec = &csr.spec;
     let request = x509::Request::read(&spec.request.0).and_then(|request| request.check_signature());
     if let Err(why) = request {
-        // The request is shown as JSON has it: base64.
+        // The request is shown as in JSON: base64.
         let value = match spec.request.0.as_slice() {
             [] => Value::Null,
             _ => serde_json::to_value(&spec.request).unwrap_or(Value::Null),
@@ -229,7 +229,7 @@ fn validate_conditions(csr: &CertificateSigningRequest) -> Vec<FieldError> {
         seen.push(type_);
     }
     if seen.contains(&APPROVED) && seen.contains(&DENIED) {
-        // Words of the declarative validation, which stand in for those written by hand.
+        // The wording of declarative validation, which replaces the handwritten messages.
         let both = "{conditions[{\"type\": \"Approved\"}], conditions[{\"type\": \"Denied\"}]}";
         let why = "must specify at most one of: `conditions[{\"type\": \"Approved\"}]`, `conditions[{\"type\": \"Denied\"}]`";
         errors.push(FieldError::invalid("status.conditions", &both.into(), why));
@@ -237,7 +237,7 @@ fn validate_conditions(csr: &CertificateSigningRequest) -> Vec<FieldError> {
     errors
 }
 
-/// What is wrong with a change, once [`prepare_update`] has taken back what does not count.
+/// What is wrong with a change, after [`prepare_update`] has reverted what is ignored.
 pub(crate) fn validate_update(
     part: Part,
     new: &CertificateSigningRequest,
@@ -280,11 +280,11 @@ pub(crate) fn validate_update(
     errors
 }
 
-/// No certificate that RBAC has no say over comes from this signer
+/// This signer issues no certificate that bypasses RBAC
 /// (plugin/pkg/admission/certificates/subjectrestriction).
 ///
 /// # Errors
-/// Forbidden, where the request names the group `system:masters` or cannot be read.
+/// Forbidden, if the request names the group `system:masters` or cannot be read.
 pub(crate) fn restrict_subject(csr: &CertificateSigningRequest) -> Result<(), Status> {
     if csr.spec.signer_name != CLIENT_SIGNER {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The DER values (X.690) that a certificate is made of. Writes only; reading is left to x509-parser.
+//! The DER values (X.690) that a certificate consists of. Only writes; x509-parser reads.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -37,12 +37,12 @@ pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     value(SEQUENCE, parts)
 }
 
-/// The tag of `[number]`: constructed for what is made of parts, else primitive.
+/// The tag of `[number]`: constructed if it has parts, else primitive.
 pub(crate) fn context(number: u8, constructed: bool) -> u8 {
     0x80 | number | if constructed { 0x20 } else { 0 }
 }
 
-/// An integer that is not negative.
+/// A non-negative integer.
 pub(crate) fn integer(bytes: &[u8]) -> Vec<u8> {
     let digits = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
     // The first bit is the sign.
@@ -55,7 +55,7 @@ pub(crate) fn bits(bytes: &[u8]) -> Vec<u8> {
     value(BIT_STRING, &[&[0], bytes])
 }
 
-/// A time in whole seconds, in the form that RFC 5280 wants for its year.
+/// A time in whole seconds, in the form that RFC 5280 requires for its year.
 pub(crate) fn time(time: Timestamp) -> Vec<u8> {
     let utc = time.to_zoned(TimeZone::UTC);
     let (tag, format) = match utc.year() {
@@ -65,7 +65,7 @@ pub(crate) fn time(time: Timestamp) -> Vec<u8> {
     value(tag, &[utc.strftime(format).to_string().as_bytes()])
 }
 
-/// A text as Go writes it: as a PrintableString where it can be one (encoding/asn1, makeBody).
+/// A string as Go writes it: a PrintableString if possible (encoding/asn1, makeBody).
 pub(crate) fn text(text: &str) -> Vec<u8> {
     let printable = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'\''..=b')' | b'+'..=b'/' | b' ' | b':' | b'=' | b'?')
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_texts_have_the_form_that_fits_them() {
+    fn times_and_strings_have_the_right_form() {
         let at = |text: &str| time(text.parse().expect("a time"));
         assert_eq!(at("2049-12-31T23:59:59.9Z")[2..], *b"491231235959Z");
         assert_eq!(at("2050-01-01T00:00:00Z")[2..], *b"20500101000000Z");

@@ -1,11 +1,11 @@
-//! What clients ask to find out what there is: groups, kinds, the version, and as much of OpenAPI as
+//! Discovery: groups, kinds, the version, and as much of OpenAPI as
 //! makes kubectl leave the validation of fields to the server.
 
 use serde_json::{Map, Value, json};
 
 use crate::resource::{RESOURCES, Resource, api_version, groups};
 
-/// `/version`, of which Kubernetes the sandbox shows the manners of.
+/// `/version`: the Kubernetes version whose behaviour the sandbox reproduces.
 pub fn version(git_version: &str) -> Value {
     let mut numbers = git_version.trim_start_matches('v').split('.');
     json!({
@@ -30,8 +30,8 @@ fn architecture() -> &'static str {
     }
 }
 
-/// The answer to one of the discovery paths, or `None` where it is none. `aggregated` is the form of
-/// one answer for all groups, which kubectl asks for.
+/// The response to a discovery path, or `None` for any other path. `aggregated` selects the format with
+/// one response for all groups, which kubectl requests.
 pub fn document(path: &str, aggregated: bool, server: &str) -> Option<Value> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     Some(match parts[..] {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_path_that_is_listed_is_there() {
+    fn each_listed_path_exists() {
         let answered = |path: &str| document(path, false, "").is_some();
         for path in paths() {
             let other = matches!(path.as_str(), "/healthz" | "/livez" | "/readyz" | "/version");
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_discovery_say_the_same() {
+    fn both_formats_of_discovery_agree() {
         let all = document("/apis", true, "").expect("aggregated");
         for group in all["items"].as_array().expect("groups") {
             let name = group["metadata"]["name"].as_str().expect("a name");

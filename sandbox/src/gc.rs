@@ -1,7 +1,7 @@
-//! When CertificateSigningRequests are thrown away.
+//! When CertificateSigningRequests are deleted.
 //!
 //! pkg/controller/certificates/cleaner/cleaner.go. The real one looks once an hour, so that a request
-//! there can be an hour older; here it is gone on time.
+//! there can be an hour older; here it is deleted on time.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
@@ -16,15 +16,15 @@ use crate::resource::Kind;
 use crate::store::{Key, Tables};
 use crate::x509;
 
-/// No request is thrown away younger than this: the shortest certificate ends with it.
+/// No younger request is deleted: this is the validity of the shortest certificate.
 const YOUNG: SignedDuration = SignedDuration::from_mins(10);
 
-/// After this long, what was issued, denied or has failed.
+/// The age limit of issued, denied or failed requests.
 const SETTLED: SignedDuration = SignedDuration::from_hours(1);
-/// After this long, what waits: for an approval, or for a signer.
+/// The age limit of requests that wait for an approval or for a signer.
 const WAITING: SignedDuration = SignedDuration::from_hours(24);
 
-/// Throws away the requests whose time has come.
+/// Deletes the requests that are due.
 pub(crate) fn throw_away(tables: &mut Tables, now: Timestamp) {
     const KIND: Kind = Kind::CertificateSigningRequest;
     let due: Vec<Key> = tables
@@ -46,7 +46,7 @@ fn is_young(object: &Value, now: Timestamp) -> bool {
     made.is_ok_and(|made| now.duration_since(made) < YOUNG)
 }
 
-/// Whether the request is to be thrown away.
+/// Whether the request is due for deletion.
 fn is_due(csr: &CertificateSigningRequest, now: Timestamp) -> bool {
     let older = |time: Option<&Time>, than| time.is_some_and(|time| now.duration_since(time.0) > than);
     let conditions = csr::conditions(csr);

@@ -1,4 +1,4 @@
-//! What Go's formatting verbs make of a string, for messages that read as the real server's.
+//! Strings as Go's formatting verbs print them, for messages that match the real server's.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ pub(crate) fn quote(text: &str) -> String {
             '\u{b}' => quoted.push_str("\\v"),
             ' '..='~' => quoted.push(character),
             '\0'..='\x7f' => escape(&mut quoted, 'x', 2, character),
-            // Rust escapes what is not printable, as Go does.
+            // Like Go, Rust escapes what is not printable.
             _ if character.escape_debug().len() == 1 => quoted.push(character),
             '\u{80}'..='\u{ffff}' => escape(&mut quoted, 'u', 4, character),
             _ => escape(&mut quoted, 'U', 8, character),
@@ -30,7 +30,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 fn escape(quoted: &mut String, letter: char, width: usize, character: char) {
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write!(quoted, "\\{letter}{:0width$x}", u32::from(character));
 }
 

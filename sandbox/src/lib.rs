@@ -1,28 +1,28 @@
-//! A small in-memory Kubernetes API server on loopback, honest about being one.
+//! A small in-memory Kubernetes API server on loopback that does not pretend to be more.
 //!
 //! It speaks TLS with client certificates, asks RBAC for every request, and has the few kinds that
-//! identity and access are made of; kubectl and client libraries work against it as against the real
-//! one. What it has not, it says so in a `Status`, and it never pretends. Nothing ever runs on it, and
-//! it is no place for secrets: whoever can read the process has everything.
+//! identity and access consist of; kubectl and client libraries work against it as against the real
+//! one. What it lacks, it refuses with an explicit `Status`. Nothing ever runs on it, and
+//! it is no place for secrets: anyone who can read the process has everything.
 //!
-//! The way of a request:
+//! The path of a request:
 //!
-//! 1. [`server`] takes the connection, finds out the [`user`] from its certificate, reads the whole of
-//!    the request and hands both on to a [`backend`];
-//! 2. [`faults`] stands in front of every backend: the call is counted, and may be broken on purpose,
-//!    before it is done or after;
-//! 3. behind it is [`api`], or for a [`proxy`] another API server (`upstream`), which is asked the same;
+//! 1. [`server`] accepts the connection, derives the [`user`] from its certificate, reads the whole
+//!    request and passes both to a [`backend`];
+//! 2. [`faults`] is in front of every backend: the call is counted, and may be made to fail
+//!    before it is executed or after;
+//! 3. behind it is [`api`], or for a [`proxy`] another API server (`upstream`), which gets the same request;
 //! 4. [`request`] reads method, path and query into the attributes that RBAC decides on;
-//! 5. [`rbac`] says whether the sender may, and first whether they may speak for whom they name;
-//! 6. `discovery` answers what is no resource, `reviews` a question about access; for the kinds that
-//!    [`resource`] lists, `api` goes on by verb: read, watch or write;
-//! 7. a read takes the objects that a `selector` means from the [`store`], all at one revision;
-//! 8. a write takes an object from the body, or from a `patch` of the one that is there; `admission`
+//! 5. [`rbac`] decides whether the sender may impersonate, and then whether the request is allowed;
+//! 6. `discovery` answers non-resource paths, `reviews` answers access reviews; for the kinds that
+//!    [`resource`] lists, `api` continues by verb: read, watch or write;
+//! 7. a read gets the objects that match a `selector` from the [`store`], all at one revision;
+//! 8. a write takes an object from the body, or from a `patch` of the existing one; `admission`
 //!    has it checked against escalation, filled in and validated (`validate`, `csr`); and the store
-//!    keeps it and tells the watches;
-//! 9. the answer is an object, a list, a `table` or a [`status`], and `audit` takes down who asked what.
+//!    keeps it and notifies the watches;
+//! 9. the response is an object, a list, a `table` or a [`status`], and `audit` records who requested what.
 //!
-//! What goes on by itself is in `controllers`: the [`signer`] of approved requests, and the collector of
+//! The background tasks are in `controllers`: the [`signer`] of approved requests, and the collector of
 //! old ones (`gc`).
 
 #![warn(missing_docs)]

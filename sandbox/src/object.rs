@@ -1,8 +1,8 @@
-//! What every object has: its metadata.
+//! The metadata that every object has.
 
 use serde_json::Value;
 
-/// A text inside an object's metadata; empty where there is none.
+/// A string from an object's metadata; empty if it is not set.
 pub fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
     object["metadata"][field].as_str().unwrap_or_default()
 }
@@ -23,7 +23,7 @@ pub fn new_uid() -> String {
     )
 }
 
-/// The end of a generated name: five letters that make no words (k8s.io/apiserver
+/// The suffix of a generated name: five characters that spell no words (k8s.io/apiserver
 /// pkg/storage/names/generate.go).
 pub fn generated_name(prefix: &str) -> String {
     const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_name_fits_and_keeps_its_beginning() {
+    fn a_generated_name_is_short_enough_and_keeps_its_prefix() {
         let name = generated_name("web-");
         assert!(name.starts_with("web-") && name.len() == 9, "{name}");
         assert_eq!(generated_name(&"\u{e4}".repeat(60)).chars().count(), 29 + 5);

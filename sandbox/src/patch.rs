@@ -1,8 +1,8 @@
-//! The kinds of patch that the sandbox has: JSON patch, JSON merge patch, and strategic merge patch
-//! where the kinds here give it a meaning of its own.
+//! The patch types that the sandbox supports: JSON patch, JSON merge patch, and strategic merge patch
+//! where the supported kinds differ from a merge patch.
 //!
-//! It refuses server-side apply, and strategic patches of lists whose merging it does not know, in
-//! words that say so: a patch that meant something else would be worse than none.
+//! It refuses server-side apply, and strategic patches of lists that it cannot merge, with an
+//! explicit error: a patch applied with another meaning would be worse than none.
 
 use serde_json::{Map, Value};
 
@@ -18,23 +18,23 @@ const MOST_OPERATIONS: usize = 10_000;
 /// stack, which no task survives.
 const DEEPEST: usize = 128;
 
-/// The content types that are taken, as refusals list them.
+/// The accepted content types, as error messages list them.
 const TAKEN: &str =
     "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
 
-/// How a patch is to be read.
+/// How a patch is to be interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// RFC 6902.
     Json,
     /// RFC 7386.
     Merge,
-    /// Kubernetes' own.
+    /// The format that Kubernetes defines.
     Strategic,
 }
 
 impl Form {
-    /// The form that a content type names.
+    /// The patch type that a content type names.
     ///
     /// # Errors
     /// 415 for any other, and for server-side apply.
@@ -53,10 +53,10 @@ impl Form {
     }
 }
 
-/// The object that a patch makes of another.
+/// The object that results from applying a patch.
 ///
 /// # Errors
-/// A patch that is none, or that does not fit the object.
+/// The patch is malformed, or does not apply to the object.
 pub fn apply(form: Form, kind: Kind, object: &Value, patch: &[u8]) -> Result<Value, Status> {
     let mut patched = object.clone();
     match form {
@@ -96,7 +96,7 @@ fn json(object: &mut Value, operations: &[Value]) -> Result<(), Status> {
             return Err(Status::bad_request("error decoding patch: an operation is no object"));
         }
         let one = read(operation, object).ok_or_else(unfit)?;
-        // A copy of a copy doubles each time: 40 operations would fill the memory.
+        // A copy of a copy doubles each time: 40 operations would exhaust memory.
         if let json_patch::PatchOperation::Copy(copy) = &one {
             copied += copy.from.resolve(object).map_or(0, |value| value.to_string().len());
             if copied > BODY_LIMIT {
@@ -126,7 +126,7 @@ fn read(operation: &Value, object: &Value) -> Option<json_patch::PatchOperation>
     }
 }
 
-/// How deep the object nests where the operation has put something, if it applies.
+/// How deep the object nests at the place where the operation added a value, if it applies.
 fn reach(operation: &json_patch::PatchOperation, object: &Value) -> usize {
     use json_patch::PatchOperation::{Add, Copy, Move, Remove, Replace, Test};
     let from = |pointer: &json_patch::jsonptr::Pointer| pointer.resolve(object).map_or(0, depth_of);
@@ -139,7 +139,7 @@ fn reach(operation: &json_patch::PatchOperation, object: &Value) -> usize {
     }
 }
 
-/// How many lists and mappings lie within one another. Takes no stack of its own for each.
+/// How deep lists and mappings are nested. Iterative, so that depth does not cost stack.
 fn depth_of(value: &Value) -> usize {
     let (mut deepest, mut left) = (0, vec![(value, 0)]);
     while let Some((value, above)) = left.pop() {
@@ -159,15 +159,15 @@ fn unfit() -> Status {
     Status::generic(422, "Invalid", "the server rejected our request due to an error in our request")
 }
 
-/// What is merged and how, where a strategic merge patch differs from a merge patch.
+/// Where and how a strategic merge patch differs from a merge patch.
 enum Merging {
-    /// A list of texts, joined.
+    /// A list of strings, joined.
     Joined,
-    /// A list of objects, each known by this field.
+    /// A list of objects, each identified by this field.
     By(&'static str),
     /// Replaced, as in a merge patch.
     Replaced,
-    /// Merged by rules that are not here.
+    /// Merged by rules that are not implemented here.
     Unknown,
 }
 
@@ -208,7 +208,7 @@ fn strategic(
             }
             continue;
         }
-        // The order of a list that is merged; the order of what is there already does as well.
+        // The requested order of a merged list; the existing order works as well.
         if key == "$patch" || key == "$retainKeys" || key.starts_with("$setElementOrder/") {
             continue;
         }
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_merge_as_their_kind_has_it() {
+    fn lists_merge_as_their_kind_defines() {
         let object = json!({
             "metadata": {"finalizers": ["a"], "labels": {"x": "1", "y": "2"},
                          "ownerReferences": [{"uid": "1", "name": "n"}, {"uid": "2", "name": "m"}]},
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_merged_otherwise_is_refused() {
+    fn a_merge_that_is_not_implemented_is_refused() {
         let patch = json!({"spec": {"containers": [{"name": "a", "image": "b"}]}});
         let status = patched(Form::Strategic, Kind::Pod, &json!({}), &patch).expect_err("it is refused");
         assert_eq!((status.code, status.reason), (415, "UnsupportedMediaType"));
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_patch_that_does_not_fit_is_refused() {
+    fn a_json_patch_that_does_not_apply_is_refused() {
         let object = json!({"a": 1});
         for (patch, code) in [
             (json!([{"op": "test", "path": "/a", "value": 2}]), 422),
@@ -361,14 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_not_there_is_replaced_all_the_same() {
+    fn replacing_a_missing_field_adds_it() {
         let patch = json!([{"op": "replace", "path": "/b", "value": 2}]);
         let patched = patched(Form::Json, Kind::Pod, &json!({"a": 1}), &patch);
         assert_eq!(patched, Ok(json!({"a": 1, "b": 2})));
     }
 
     #[test]
-    fn copies_of_copies_end_before_the_memory_does() {
+    fn repeated_copies_are_refused_before_memory_runs_out() {
         let copy = json!({"op": "copy", "from": "/a", "path": "/a/-"});
         let object = json!({"a": ["x".repeat(1000)]});
         let status = patched(Form::Json, Kind::Pod, &object, &json!(vec![copy; 40])).expect_err("too much");
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_that_digs_is_refused_before_the_stack_ends() {
+    fn a_deeply_nesting_patch_is_refused_before_the_stack_overflows() {
         let dig = |count: usize| {
             let mut path = String::from("/a");
             let mut operations = Vec::new();
@@ -386,13 +386,13 @@ mod tests {
             }
             Value::Array(operations)
         };
-        let deep =
-            patched(Form::Json, Kind::ConfigMap, &json!({}), &dig(DEEPEST)).expect("as deep as may be");
+        let deep = patched(Form::Json, Kind::ConfigMap, &json!({}), &dig(DEEPEST))
+            .expect("the deepest that is allowed");
         assert_eq!(depth_of(&deep), DEEPEST);
         let status =
             patched(Form::Json, Kind::ConfigMap, &json!({}), &dig(DEEPEST + 1)).expect_err("too deep");
         assert_eq!(status.code, 422);
-        // Each copy puts all of it one deeper.
+        // Each copy nests the whole object one level deeper.
         let copy = json!({"op": "copy", "from": "/a", "path": "/a/a"});
         let object = json!({"a": {"a": {}}});
         let copies = Value::Array(vec![copy; 5_000]);

@@ -1,26 +1,26 @@
-//! Kubernetes' protobuf, to the extent that kubectl sends it: `create`, `auth` and `certificate` use
-//! it for the built-in kinds. Answers are always JSON, which those clients take as well.
+//! The part of the Kubernetes protobuf format that kubectl sends: `create`, `auth` and `certificate` use
+//! it for the built-in kinds. Responses are always JSON, which those clients accept as well.
 //!
 //! The numbers are those of the `generated.proto` files in k8s.io/api and k8s.io/apimachinery. A kind
-//! that is not listed here (a pod) is refused, and so are fields that are not: nothing that was sent
-//! is dropped in silence.
+//! that is not listed here (a pod) is refused, and so are unlisted fields: nothing that was sent
+//! is dropped silently.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// What a body of this kind begins with.
+/// The prefix of a protobuf body.
 const MAGIC: &[u8] = b"k8s\0";
 
 /// A message: its fields by number.
 type Message = [(u64, &'static str, Shape)];
 
-/// What a field holds, and how it is written in JSON.
+/// The type of a field, and how it is written in JSON.
 #[derive(Clone, Copy)]
 enum Shape {
     Text,
-    /// A pointer in Go: there is a difference between an empty one and none.
+    /// A pointer in Go: empty and absent are different.
     TextPointer,
     Bytes,
     Int,
@@ -35,7 +35,7 @@ enum Shape {
     TextsMap,
     Texts,
     Many(&'static Message),
-    /// Not for clients to say.
+    /// Not for clients to set.
     Ignored,
 }
 
@@ -205,10 +205,10 @@ fn message(kind: &str) -> Option<&'static Message> {
     })
 }
 
-/// An object out of its protobuf, as JSON.
+/// Decodes a protobuf object to JSON.
 ///
 /// # Errors
-/// What is no protobuf of a kind that is known here, in words.
+/// The body is not the protobuf of a supported kind; the text says why.
 pub fn decode(body: &[u8]) -> Result<Value, String> {
     let mut reader =
         body.strip_prefix(MAGIC).ok_or("it does not begin with the magic number of Kubernetes")?;
@@ -353,7 +353,7 @@ fn append(object: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-/// A key and its value; either is left out where it is empty.
+/// A key and its value; either is omitted if empty.
 fn entry(mut reader: &[u8], shape: Shape) -> Result<(String, Value), String> {
     let mut key = String::new();
     let mut value = match shape {
@@ -379,7 +379,7 @@ fn entry(mut reader: &[u8], shape: Shape) -> Result<(String, Value), String> {
     Ok((key, value))
 }
 
-/// A time as JSON writes it; none where it is Go's zero.
+/// A time as JSON writes it; absent for Go's zero time.
 fn moment(mut reader: &[u8], micro: bool) -> Result<Option<String>, String> {
     let (mut seconds, mut nanos, mut any) = (0, 0, false);
     while let Some((number, data)) = field(&mut reader)? {
@@ -408,7 +408,7 @@ mod tests {
     const ROLE_BINDING: &str = "azhzAAorChxyYmFjLmF1dGhvcml6YXRpb24uazhzLmlvL3YxEgtSb2xlQmluZGluZxJyChgKAXgSABoHZGVmYXVsdCIAKgAyADgAQgASJgoEVXNlchIZcmJhYy5hdXRob3JpemF0aW9uLms4cy5pbxoBYSIAGi4KGXJiYWMuYXV0aG9yaXphdGlvbi5rOHMuaW8SC0NsdXN0ZXJSb2xlGgR2aWV3GgAiAA==";
 
     #[test]
-    fn what_kubectl_sends_is_read() {
+    fn what_kubectl_sends_is_decoded() {
         let body = STANDARD.decode(ROLE_BINDING).expect("base64");
         assert_eq!(
             decode(&body).expect("an object"),
@@ -423,10 +423,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_unknown_is_refused() {
+    fn truncated_or_unknown_protobuf_is_refused() {
         let body = STANDARD.decode(ROLE_BINDING).expect("base64");
         for end in 0..body.len() {
-            // Where it is cut between fields, less is there; it must not panic, and never be more.
+            // Cut between fields it decodes to less; it must not panic, and never yield more.
             let _ = decode(&body[..end]);
         }
         for (bytes, why) in [

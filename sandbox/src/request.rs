@@ -1,18 +1,18 @@
-//! A request's method, path and query, as what authorization decides on and what handlers ask for.
+//! A request's method, path and query, as the attributes for authorization and the handlers.
 //!
-//! The reading of paths is that of `RequestInfoFactory` in k8s.io/apiserver
-//! (pkg/endpoints/request/requestinfo.go), because what a path means decides who may use it.
+//! Paths are parsed as by `RequestInfoFactory` in k8s.io/apiserver
+//! (pkg/endpoints/request/requestinfo.go), because the meaning of a path decides who may use it.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::status::Status;
 
-/// What a request wants to do, to what (`authorizer.Attributes`). What is not there is empty.
+/// What a request wants to do, to what (`authorizer.Attributes`). Absent attributes are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attributes {
-    /// get, list, watch, create, update, patch, delete, deletecollection; for a path that is no
-    /// resource, the HTTP method in lower case.
+    /// get, list, watch, create, update, patch, delete, deletecollection; for a
+    /// non-resource path, the HTTP method in lower case.
     pub verb: String,
     /// Whether the path names a resource.
     pub is_resource: bool,
@@ -26,17 +26,17 @@ pub struct Attributes {
     pub subresource: String,
     /// For a namespace itself, its own name.
     pub namespace: String,
-    /// Of one object; also of a list that a field selector narrows to one name.
+    /// The name of one object; also of a list that a field selector restricts to one name.
     pub name: String,
     /// The decoded path.
     pub path: String,
 }
 
 impl Attributes {
-    /// What a request's method, path and query mean.
+    /// Parses a request's method, path and query.
     ///
     /// # Errors
-    /// A path that is not UTF-8 once decoded, or that is a deprecated `/watch/` or `/proxy/` of nothing.
+    /// A path that is not UTF-8 once decoded, or that is a deprecated `/watch/` or `/proxy/` without a target.
     pub fn of(method: &Method, path: &str, query: &Query) -> Result<Self, Status> {
         let path = percent_decode_str(path)
             .decode_utf8()
@@ -114,7 +114,7 @@ impl Attributes {
     }
 }
 
-/// The name that a field selector requires, where it requires one that can be a segment of a path.
+/// The name that a field selector requires, if it can be a path segment.
 fn named_by(selector: &str) -> Option<String> {
     let required = selector.split(',').find_map(|term| {
         let value = term.strip_prefix("metadata.name=")?;
@@ -130,7 +130,7 @@ fn named_by(selector: &str) -> Option<String> {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads what stands behind the `?`.
+    /// Parses what follows the `?`.
     pub fn parse(text: &str) -> Self {
         Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
@@ -140,7 +140,7 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first value of a parameter, where it is not empty.
+    /// The first value of a parameter, if it is not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.first(name).filter(|value| !value.is_empty())
     }
@@ -150,7 +150,7 @@ impl Query {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A boolean as the API server reads one: anything but `false` and `0` is true.
+    /// A boolean as the API server parses it: anything but `false` and `0` is true.
     pub fn flag(&self, name: &str) -> bool {
         self.first(name).is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
     }
@@ -158,7 +158,7 @@ impl Query {
     /// A number.
     ///
     /// # Errors
-    /// 400 where it is none.
+    /// 400 if it is not one.
     pub fn number(&self, name: &str) -> Result<Option<i64>, Status> {
         self.text(name)
             .map(|value| {
@@ -193,9 +193,9 @@ mod tests {
         )
     }
 
-    /// The cases of requestinfo_test.go that concern paths which exist here.
+    /// The cases of requestinfo_test.go that concern paths that exist here.
     #[test]
-    fn paths_mean_what_the_api_server_takes_them_for() {
+    fn paths_are_parsed_as_by_the_api_server() {
         for (method, uri, expected) in [
             (Method::GET, "/api/v1/namespaces", "list /v1 namespaces  "),
             (Method::GET, "/api/v1/namespaces/other", "get /v1 namespaces other other"),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_no_resources() {
+    fn other_paths_are_non_resource_paths() {
         for uri in
             ["/", "/version", "/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/healthz/ping/etcd"]
         {

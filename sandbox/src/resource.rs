@@ -1,7 +1,7 @@
-//! The kinds of objects that the sandbox has, and how each is read.
+//! The kinds of objects that the sandbox has, and how each is decoded.
 //!
-//! Everything that comes in is read as the type that it claims to be and written back, so that
-//! nothing is kept that the API does not know.
+//! All input is decoded as the type that it claims to be and encoded again, so that
+//! nothing is stored that the API does not define.
 
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -22,7 +22,7 @@ pub const AUTHENTICATION: &str = "authentication.k8s.io";
 /// The group of access reviews.
 pub const AUTHORIZATION: &str = "authorization.k8s.io";
 
-/// Which kind of object it is.
+/// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the API")]
 pub enum Kind {
@@ -49,15 +49,15 @@ pub struct Resource {
     pub kind: Kind,
     /// Empty for the core group.
     pub group: &'static str,
-    /// As paths and rules name it.
+    /// The plural, as in paths and rules.
     pub plural: &'static str,
-    /// As people name one.
+    /// The singular, for messages.
     pub singular: &'static str,
-    /// As objects name it.
+    /// The kind, as in objects.
     pub name: &'static str,
-    /// Whether its objects are in namespaces.
+    /// Whether it is namespaced.
     pub namespaced: bool,
-    /// What kubectl also understands.
+    /// The short names that kubectl understands.
     pub short_names: &'static [&'static str],
     /// E.g. `all`.
     pub categories: &'static [&'static str],
@@ -65,7 +65,7 @@ pub struct Resource {
     pub verbs: &'static [&'static str],
     /// Each with its verbs.
     pub subresources: &'static [(&'static str, &'static [&'static str])],
-    /// Reads an object as its type and writes it back.
+    /// Decodes an object as its type and encodes it again.
     pub through: fn(&Value) -> Result<Value, serde_json::Error>,
 }
 
@@ -88,10 +88,10 @@ const PLAIN: Resource = Resource {
     through: through::<ConfigMap>,
 };
 
-/// How many kinds have objects that are kept; the others are questions.
+/// How many kinds have stored objects; the others are reviews.
 pub const KEPT: usize = 9;
 
-/// Every kind, those that are kept first, each at the place that [`Kind`] numbers.
+/// Every kind, stored ones first, each at the index of its [`Kind`].
 pub static RESOURCES: [Resource; 14] = [
     Resource { short_names: &["cm"], ..PLAIN },
     Resource {
@@ -237,29 +237,29 @@ fn through<T: Serialize + DeserializeOwned>(object: &Value) -> Result<Value, ser
 }
 
 impl Kind {
-    /// All about the kind.
+    /// The description of the kind.
     pub fn resource(self) -> &'static Resource {
         &RESOURCES[self as usize]
     }
 }
 
 impl Resource {
-    /// The kind that a group and a plural name.
+    /// The kind with this group and plural.
     pub fn find(group: &str, plural: &str) -> Option<&'static Self> {
         RESOURCES.iter().find(|resource| resource.group == group && resource.plural == plural)
     }
 
-    /// As objects name the group and version.
+    /// The group and version, as in objects.
     pub fn api_version(&self) -> String {
         api_version(self.group)
     }
 
-    /// Whether objects of this kind are kept.
+    /// Whether objects of this kind are stored.
     pub fn is_kept(&self) -> bool {
         (self.kind as usize) < KEPT
     }
 
-    /// Whether objects have a status that only its own subresource writes.
+    /// Whether objects have a status that only its subresource can write.
     pub fn has_status(&self) -> bool {
         self.subresources.iter().any(|(name, _)| *name == "status")
     }
@@ -270,7 +270,7 @@ pub fn api_version(group: &str) -> String {
     if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") }
 }
 
-/// The groups besides the core, in the order of discovery.
+/// The groups other than the core, in discovery order.
 pub fn groups() -> impl Iterator<Item = &'static str> {
     [AUTHENTICATION, AUTHORIZATION, CERTIFICATES, RBAC, COORDINATION].into_iter()
 }
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_is_at_its_place() {
+    fn each_kind_is_at_its_index() {
         for (place, resource) in RESOURCES.iter().enumerate() {
             assert_eq!(resource.kind as usize, place, "{}", resource.plural);
             assert_eq!(format!("{:?}", resource.kind), resource.name);

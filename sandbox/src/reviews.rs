@@ -1,5 +1,5 @@
-//! Questions about access, which are objects that are created and not kept: who am I, what may I, what
-//! may someone else?
+//! Access reviews, which are objects that are created and not stored: who am I, what may I do, what
+//! may someone else do?
 //!
 //! pkg/registry/authentication/selfsubjectreview, pkg/registry/authorization and
 //! pkg/apis/authorization/validation.
@@ -13,11 +13,11 @@ use crate::resource::{AUTHORIZATION, Kind};
 use crate::status::{FieldError, Status};
 use crate::user::User;
 
-/// The answer to a question of this kind, as its type has it, asked by `user` in the namespace of the
+/// Answers a review of this kind, as its type defines, asked by `user` in the namespace of the
 /// URL.
 ///
 /// # Errors
-/// The question is none.
+/// The review is invalid.
 pub(crate) fn answer(
     kind: Kind,
     question: Value,
@@ -101,7 +101,7 @@ fn access(
 ) -> Result<Value, Status> {
     let errors = validate(kind, &question);
     if !errors.is_empty() {
-        // The real one does not say the kind either.
+        // The real server does not name the kind either.
         return Err(Status::invalid("", AUTHORIZATION, "", &errors));
     }
     let spec = &question["spec"];
@@ -126,7 +126,7 @@ fn access(
     Ok(question)
 }
 
-/// Of whom the question is.
+/// The user that the review is about.
 fn subject(spec: &Value) -> User {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -144,7 +144,7 @@ fn subject(spec: &Value) -> User {
     }
 }
 
-/// The request that the question is about.
+/// The request that the review is about.
 fn attributes(spec: &Value) -> Attributes {
     let field = |name: &str, field: &str| text(&spec[name], field).to_owned();
     if spec["resourceAttributes"].is_null() {
@@ -203,7 +203,7 @@ fn validate(kind: Kind, question: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// A path's attributes as the type that the server uses inside, whose fields have no JSON names.
+/// A path's attributes as the server's internal type, whose fields have no JSON names.
 fn inside(attributes: &Value) -> Value {
     match attributes {
         Value::Null => Value::Null,
@@ -254,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn who_i_am_is_who_the_server_takes_me_for() {
+    fn a_self_subject_review_returns_the_authenticated_user() {
         let answer = ask(Kind::SelfSubjectReview, json!({})).expect("an answer");
         assert_eq!(answer["status"]["userInfo"], json!({"username": "alice", "groups": ["dev"]}));
         assert_eq!(answer["metadata"]["creationTimestamp"], "2026-11-01T00:00:00Z");
     }
 
     #[test]
-    fn what_i_may_and_what_others_may() {
+    fn access_reviews_answer_for_oneself_and_for_others() {
         let mine = |namespace: &str| {
             let spec = json!({"spec": {"resourceAttributes": about_pods(namespace)}});
             ask(Kind::SelfSubjectAccessReview, spec).expect("an answer")["status"].clone()
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_about_one_thing() {
+    fn an_access_review_is_about_one_thing() {
         let asked = |spec: Value| ask(Kind::SelfSubjectAccessReview, json!({"spec": spec}));
         for spec in [
             json!({}),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_of_a_namespace_are_listed_with_what_is_missing() {
+    fn the_rules_of_a_namespace_are_listed_with_missing_roles() {
         let rules =
             |namespace: &str| ask(Kind::SelfSubjectRulesReview, json!({"spec": {"namespace": namespace}}));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! A sandbox: the API in memory behind its server, on a thread of its own, from start to drop.
+//! A sandbox: the in-memory API behind its server, on its own thread, from start to drop.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,28 +33,28 @@ use crate::store::{Image, Store};
 use crate::upstream::Upstream;
 use crate::user::User;
 
-/// The version of Kubernetes whose manners the sandbox has.
+/// The Kubernetes version whose behaviour the sandbox reproduces.
 pub const VERSION: &str = "v1.37.2";
 
 /// The user that the admin kubeconfig is for.
 const ADMIN: &str = "sandbox-admin";
 
-/// How a sandbox is set up.
+/// The options of a sandbox.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A port on 127.0.0.1; any free one where there is none.
+    /// A port on 127.0.0.1; any free one if not set.
     pub port: Option<u16>,
-    /// The context, the cluster and the user in the kubeconfigs.
+    /// The name of the context, the cluster and the user in the kubeconfigs.
     pub context: String,
-    /// How the signer behaves.
+    /// The options of the signer.
     pub signer: SignerOptions,
-    /// What an earlier sandbox was when it was looked at: its objects, its authorities.
+    /// The snapshot of an earlier sandbox to start from: its objects, its authorities.
     pub state: Option<State>,
-    /// What time it is there.
+    /// The clock of the sandbox.
     pub clock: Clock,
-    /// Whether it keeps an audit log.
+    /// Whether an audit log is kept.
     pub audit: bool,
-    /// What `/version` says.
+    /// The response of `/version`.
     pub version: String,
 }
 
@@ -99,7 +99,7 @@ impl From<CannotSign> for Error {
     }
 }
 
-/// Everything that a sandbox is at one moment. Clones are cheap.
+/// The whole state of a sandbox at one moment. Clones are cheap.
 #[derive(Clone)]
 pub struct State {
     authorities: Arc<Authorities>,
@@ -112,7 +112,7 @@ impl fmt::Debug for State {
     }
 }
 
-/// Two authorities: kubeconfigs hold that of the server, and it has issued no client certificate.
+/// Two authorities: kubeconfigs contain the server's, which issues no client certificates.
 struct Authorities {
     serving: Authority,
     client: Arc<Authority>,
@@ -131,7 +131,7 @@ impl Authorities {
     }
 }
 
-/// A running sandbox. It ends when this is dropped.
+/// A running sandbox. It stops when dropped.
 pub struct Sandbox {
     api: Api,
     faults: Faults,
@@ -150,7 +150,7 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Starts one. It is ready when this returns; whoever calls it needs no runtime of their own.
+    /// Starts a sandbox. It is ready when this returns; the caller needs no runtime.
     ///
     /// # Errors
     /// The port is taken, or there is no randomness.
@@ -158,7 +158,7 @@ impl Sandbox {
         Self::launch(options, None)
     }
 
-    /// As [`Self::start`]; with an upstream, requests go there, and nothing is done here.
+    /// As [`Self::start`]; with an upstream, requests are passed on to it.
     pub(crate) fn launch(options: Options, upstream: Option<Upstream>) -> Result<Self, Error> {
         let Options { port, context, signer, state, clock, audit, version } = options;
         let (authorities, store) = match state {
@@ -213,7 +213,7 @@ impl Sandbox {
         format!("https://{}", self.address)
     }
 
-    /// The authority that the server's own certificate comes from, PEM. It has issued no client
+    /// The authority that issued the server's certificate, PEM. It has issued no client
     /// certificate.
     pub fn serving_ca_pem(&self) -> String {
         self.authorities.serving.certificate_pem()
@@ -224,13 +224,13 @@ impl Sandbox {
         self.render(&self.authorities.admin)
     }
 
-    /// Adds a context of this name, for the same cluster and user, to the kubeconfigs made from now on.
+    /// Adds a context with this name, for the same cluster and user, to the kubeconfigs created from now on.
     pub fn add_context(&self, name: &str) {
         self.contexts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
     }
 
-    /// A kubeconfig for any identity, with a certificate that no signer has checked. The identity has
-    /// no rights but those that RBAC gives it.
+    /// A kubeconfig for any identity, with a certificate that no signer checked. The identity has
+    /// only the rights that RBAC gives it.
     ///
     /// # Errors
     /// There is no randomness.
@@ -240,7 +240,7 @@ impl Sandbox {
     }
 
     /// A client certificate for a public key (DER SubjectPublicKeyInfo), PEM: what the signer would
-    /// give, or, for a test, should not have given.
+    /// issue, or, for a test, should not have issued.
     ///
     /// # Errors
     /// There is no randomness.
@@ -249,18 +249,18 @@ impl Sandbox {
         Ok(pem("CERTIFICATE", &self.authorities.client.sign_client(public_key, user, groups, now)?))
     }
 
-    /// What it is now. A sandbox started from it has the same objects, UIDs, resource versions and
-    /// authorities, at another port.
+    /// A snapshot of the current state. A sandbox started from it has the same objects, UIDs, resource versions and
+    /// authorities, on another port.
     pub fn state(&self) -> State {
         State { authorities: Arc::clone(&self.authorities), image: self.api.store().image() }
     }
 
-    /// What is to go wrong with which calls.
+    /// The faults to inject.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// The end of the audit log, for [`Self::audit_events_since`].
+    /// The current end of the audit log, for [`Self::audit_events_since`].
     pub fn audit_position(&self) -> u64 {
         self.api.audit().map_or(0, |audit| audit.position())
     }
@@ -270,18 +270,18 @@ impl Sandbox {
         self.audit_events_since(0)
     }
 
-    /// The events that were written to the audit log after a position.
+    /// The events in the audit log after a position.
     pub fn audit_events_since(&self, position: u64) -> Vec<Value> {
         self.api.audit().map(|audit| audit.since(position)).unwrap_or_default()
     }
 
-    /// One object, past every check. `group` is empty for the core, `namespace` for kinds without.
+    /// One object, bypassing every check. `group` is empty for the core, `namespace` for cluster-scoped kinds.
     pub fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
         let kind = Resource::find(group, plural).filter(|resource| resource.is_kept())?.kind;
         self.api.store().lock().get(kind, namespace, name).map(|object| Value::clone(object))
     }
 
-    /// All objects of a kind, past every check.
+    /// All objects of a kind, bypassing every check.
     pub fn list(&self, group: &str, plural: &str) -> Vec<Value> {
         let resource = Resource::find(group, plural).filter(|resource| resource.is_kept());
         let Some(resource) = resource else { return Vec::new() };
@@ -289,22 +289,22 @@ impl Sandbox {
         objects.values().map(|object| Value::clone(object)).collect()
     }
 
-    /// Writes an object, past every check but its type, over one of that name.
+    /// Writes an object, bypassing every check except its type; replaces one with that name.
     ///
     /// # Errors
-    /// A kind that the sandbox does not have, or an object that is none of its kind.
+    /// A kind that the sandbox does not have, or an object that is not of its kind.
     pub fn put(&self, object: Value) -> Result<Value, Error> {
         self.api.put(object).map_err(|status| Error::new("the object was not written", &status))
     }
 
-    /// Removes an object, past every check; `false` where there is none.
+    /// Removes an object, bypassing every check; `false` if it does not exist.
     pub fn remove(&self, group: &str, plural: &str, namespace: &str, name: &str) -> bool {
         let kind = Resource::find(group, plural).filter(|resource| resource.is_kept()).map(|r| r.kind);
         let key = (namespace.to_owned(), name.to_owned());
         kind.is_some_and(|kind| self.api.store().lock().remove(kind, &key).is_some())
     }
 
-    /// Forgets what watches and paged lists would go back to: those that are open end in 410, as after
+    /// Drops the history of watches and paged lists: those that are open end with 410, as after
     /// a compaction of etcd.
     pub fn compact(&self) {
         self.api.store().lock().compact();
@@ -319,7 +319,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // It may have ended by itself.
+            // It may have stopped already.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
@@ -334,7 +334,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(listener)
 }
 
-/// Where the answers come from.
+/// Where the responses come from.
 enum Source {
     Here(Api),
     There(Upstream),
@@ -349,8 +349,8 @@ impl Backend for Source {
     }
 }
 
-/// What a sandbox's thread lives on. The runtime is made and dropped there, because whoever starts or
-/// drops a sandbox may be inside another.
+/// What a sandbox's thread owns. The runtime is created and dropped there, because the code that starts or
+/// drops a sandbox may run inside another runtime.
 struct Life {
     listener: std::net::TcpListener,
     gate: Gate,
@@ -361,7 +361,7 @@ struct Life {
 }
 
 impl Life {
-    /// Says that it is ready, or why it is not, and runs everything until it is stopped; then every
+    /// Reports that it is ready, or why it is not, and runs everything until it is stopped; then every
     /// connection is dropped with the runtime.
     fn live(self, stopped: oneshot::Receiver<()>, ready: &mpsc::Sender<Option<io::Error>>) {
         let Self { listener, gate, backend, api, signer, authority } = self;
@@ -376,7 +376,7 @@ impl Life {
         let (runtime, listener) = match run() {
             Ok(running) => running,
             Err(error) => {
-                // Whoever started it waits for this.
+                // The code that started it waits for this.
                 let _ = ready.send(Some(error));
                 return;
             }
@@ -389,17 +389,17 @@ impl Life {
             }));
             tokio::spawn(keep(PAUSE, move || controllers::clean(cleaned.clone())));
             let _ = ready.send(None);
-            // An error means that the sender is gone, and with it the sandbox.
+            // An error means that the sender was dropped, and the sandbox with it.
             let _ = stopped.await;
         });
     }
 }
 
-/// How long after a panic a controller begins again.
+/// How long after a panic a controller restarts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A controller that goes on for ever. One that panics, which standard error tells, begins again: it
-/// looks at everything then, so that nothing is missed.
+/// Runs a controller forever. One that panics, which is printed to standard error, restarts: it
+/// then processes everything, so that nothing is missed.
 async fn keep<F>(pause: Duration, begin: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -459,7 +459,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_controller_that_panics_begins_again() {
+    async fn a_controller_that_panics_restarts() {
         let begun = Arc::new(AtomicUsize::new(0));
         keep(Duration::ZERO, || {
             let begun = Arc::clone(&begun);

@@ -1,6 +1,6 @@
-//! Label and field selectors: which objects a list, a watch or a deletion means.
+//! Label and field selectors: which objects a list, a watch or a deletion selects.
 //!
-//! Grammar and words are those of k8s.io/apimachinery pkg/labels and pkg/fields; it refuses a field
+//! Grammar and messages are those of k8s.io/apimachinery pkg/labels and pkg/fields; it refuses a field
 //! that the kind cannot be selected by.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::resource::{Kind, Resource};
 use crate::status::Status;
 
-/// What an object has to be to be meant.
+/// What an object must match to be selected.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selector {
     labels: Vec<Requirement>,
@@ -55,10 +55,10 @@ fn selectable(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] 
 }
 
 impl Selector {
-    /// Reads both selectors; an empty one means everything.
+    /// Parses both selectors; an empty one selects everything.
     ///
     /// # Errors
-    /// 400 for what is no selector, or names a field that the kind cannot be selected by.
+    /// 400 for a malformed selector, or a field that the kind cannot be selected by.
     pub fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, Status> {
         let labels = parse_labels(labels).map_err(Status::bad_request)?;
         let mut parsed = Vec::new();
@@ -68,12 +68,12 @@ impl Selector {
         Ok(Self { labels, fields: parsed })
     }
 
-    /// Whether it means every object.
+    /// Whether it selects every object.
     pub fn is_everything(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// Whether it means this one.
+    /// Whether it selects this object.
     pub fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
         self.labels.iter().all(|requirement| requirement.matches(labels[&requirement.key].as_str()))
@@ -118,7 +118,7 @@ fn parse_field(resource: &Resource, term: &str) -> Result<FieldRequirement, Stri
         name => selectable(resource.kind).iter().find(|(field, _)| *field == name).map(|(_, path)| *path),
     };
     let path = path.ok_or_else(|| match resource.kind {
-        // These have conversions of their own, with words of their own.
+        // These have their own conversions, with their own messages.
         Kind::CertificateSigningRequest | Kind::Namespace | Kind::Pod => {
             format!("field label not supported: {name}")
         }
@@ -241,7 +241,7 @@ fn parse_values<'t, 'a>(mut tokens: &'t [Token<'a>]) -> Result<(Vec<String>, &'t
     }
 }
 
-/// A label's value, as the API server would take one.
+/// A label's value, as the API server would accept it.
 fn label_value(value: &str) -> Result<String, String> {
     let edge = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
     let bytes = value.as_bytes();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_selector_is_refused() {
+    fn a_malformed_selector_is_refused() {
         for labels in [
             "=",
             "a b",

@@ -1,12 +1,12 @@
-//! TLS connections in, requests with a known sender out to a [`Backend`].
+//! Accepts TLS connections, and passes requests with an authenticated sender to a [`Backend`].
 //!
-//! A client certificate is asked for and not required. Whoever presents one proves in the handshake
-//! that they hold its key; whether the certificate counts is decided anew at each request, by the clock,
-//! and one that does not count is a 401 and no broken handshake, as with the real API server. HTTP/1.1
-//! only, so that one exchange can be cut without another.
+//! A client certificate is requested, not required. A client that presents one proves in the handshake
+//! that it has the key; whether the certificate is valid is checked again at each request, by the clock,
+//! and an invalid one gets a 401 instead of a failed handshake, as on the real API server. HTTP/1.1
+//! only, so that one exchange can be cut without affecting another.
 //!
-//! It bounds what a hostile client can take: connections, time to shake hands, to send a head or a body,
-//! the size of both. A panic ends the request that made it, in a 500, and nothing else.
+//! It limits what a hostile client can use: connections, time for the handshake, for a head or a body,
+//! and the size of both. A panic ends only the request that caused it, with a 500.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -47,19 +47,19 @@ pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
 const HEAD_LIMIT: usize = 256 * 1024;
 const CONNECTIONS: usize = 1024;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Also for the next request of a connection, so longer than the 90 s for which clients keep one idle.
+/// Also applies between requests, so it is longer than the 90 s for which clients keep a connection idle.
 const HEAD_TIME: Duration = Duration::from_secs(100);
 const BODY_TIME: Duration = Duration::from_secs(60);
-/// After a failure to accept, such as no file descriptors left.
+/// The pause after a failure to accept, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What the server proves itself with, and whom it believes.
+/// The server's own certificate, and the authority of the client certificates it accepts.
 pub struct Identity {
-    /// The serving certificate, and what is between it and its authority.
+    /// The serving certificate, and its intermediates.
     pub chain: Vec<CertificateDer<'static>>,
     /// The serving certificate's key.
     pub key: PrivateKeyDer<'static>,
-    /// The authority of client certificates. Another than that of the serving certificate.
+    /// The authority of client certificates; different from that of the serving certificate.
     pub client_authority: CertificateDer<'static>,
 }
 
@@ -106,11 +106,11 @@ impl Gate {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge, clock })
     }
 
-    /// Who is at the other end, if their certificate counts now.
+    /// The user at the other end, if their certificate is valid now.
     fn authenticate(&self, peer: &Peer) -> Option<User> {
         let (leaf, between) = peer.chain.split_first()?;
         let second = self.clock.now().as_second();
-        // It counts for as long as no second passes: both its times are whole seconds.
+        // The result holds within the same second: both validity times are whole seconds.
         if peer.counted_at.load(Ordering::Relaxed) != second {
             let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(second).ok()?));
             self.judge.verify_client_cert(leaf, between, now).ok()?;
@@ -120,15 +120,15 @@ impl Gate {
     }
 }
 
-/// The certificates that a connection was made with, and what was found out about them.
+/// The client certificates of a connection, and the cached result of verifying them.
 struct Peer {
     chain: Vec<CertificateDer<'static>>,
     user: OnceLock<Option<User>>,
-    /// The second in which they last counted.
+    /// The second in which they were last valid.
     counted_at: AtomicI64,
 }
 
-/// Takes connections until it is dropped.
+/// Accepts connections until it is dropped.
 pub async fn serve<B: Backend>(listener: TcpListener, gate: Gate, backend: Arc<B>) -> Infallible {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -148,9 +148,9 @@ pub async fn serve<B: Backend>(listener: TcpListener, gate: Gate, backend: Arc<B
     }
 }
 
-/// One connection, to its end. What goes wrong on it is the client's to see.
+/// Serves one connection to its end. Errors on it are for the client to see.
 async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
-    // Small answers are not to wait for an acknowledgement.
+    // Small responses should not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(Ok(stream)) = timeout(HANDSHAKE_LIMIT, gate.acceptor.accept(stream)).await else {
         return;
@@ -173,7 +173,7 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
         .await;
 }
 
-/// An answer; a 500 where there would be none because of a panic. What it was about is on standard
+/// A response; a 500 after a panic. The panic message goes to standard
 /// error. The real server recovers as well (k8s.io/apiserver pkg/server/filters/wrap.go).
 async fn recovered(
     answer: impl Future<Output = Result<Response<Body>, Abort>>,
@@ -196,7 +196,7 @@ async fn answer<B: Backend>(
     backend: &B,
 ) -> Result<Response<Body>, Abort> {
     let user = if peer.chain.is_empty() {
-        // There are no tokens here, so none is right.
+        // There are no tokens here, so none is valid.
         let token = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = token
             .is_some_and(|value| value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer ")));
@@ -218,8 +218,8 @@ async fn answer<B: Backend>(
     backend.handle(user, Request::from_parts(head, body)).await
 }
 
-/// Lets any certificate through whose key the client proves to hold. It says nothing about who they
-/// are: that is asked at each request.
+/// Accepts any certificate if the client proves that it has the key. It does not decide who the client
+/// is: that is checked at each request.
 #[derive(Debug)]
 struct Witness {
     provider: Arc<CryptoProvider>,

@@ -1,7 +1,7 @@
-//! The signer of client certificates: what kube-controller-manager's does, and what others do instead.
+//! The signer of client certificates: the behaviour of kube-controller-manager, and of other signers.
 //!
-//! Pure: what is to become of a request at a given time. Of all signers the sandbox has
-//! `kubernetes.io/kube-apiserver-client` alone; requests to others stay as they are.
+//! Pure: decides what happens to a request at a given time. The sandbox only has
+//! `kubernetes.io/kube-apiserver-client`; requests to other signers stay as they are.
 //! pkg/controller/certificates/signer/signer.go and authority/policies.go.
 
 use std::fmt;
@@ -22,54 +22,54 @@ use crate::authority::{
 use crate::csr::{self, APPROVED, CLIENT_SIGNER, DENIED, FAILED};
 use crate::x509::Request;
 
-/// `notBefore` lies so long before the signing.
+/// How long `notBefore` is before the signing.
 const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
-/// What is valid for less than this gets its whole time after the signing; the others lose what
+/// A shorter validity is counted in full from the signing; longer ones lose the time that
 /// `notBefore` is backdated by.
 const SHORT: SignedDuration = SignedDuration::from_hours(8);
-/// Less than this is never signed for.
+/// The minimum validity.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
 
-/// How the signer behaves.
+/// The options of the signer.
 #[derive(Clone)]
 pub struct SignerOptions {
-    /// Without it nothing is ever signed, as on clusters whose signer is elsewhere.
+    /// If false, nothing is ever signed, as on clusters whose signer is disabled.
     pub enabled: bool,
     /// How long a request waits after its approval.
     pub delay: Duration,
-    /// `--cluster-signing-duration`: whoever asks for more gets this, without a word.
+    /// `--cluster-signing-duration`: longer requests are silently limited to this.
     pub longest: SignedDuration,
-    /// What becomes of requests.
+    /// What happens to requests.
     pub verdict: Verdict,
-    /// What becomes of some of them instead; asked for each, and `None` leaves it at `verdict`.
+    /// What happens to some of them instead; called for each, and `None` means `verdict`.
     pub except: Option<Exception>,
 }
 
-/// Decides on single requests.
+/// Decides about single requests.
 pub type Exception = Arc<dyn Fn(&CertificateSigningRequest) -> Option<Verdict> + Send + Sync>;
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is signed once it is approved, if the real signer would.
     Sign,
-    /// It is left as it is, for ever.
+    /// It stays as it is, forever.
     Ignore,
-    /// It is denied before anyone approves it, as by someone who watches and says no.
+    /// It is denied before anyone approves it, as by a watching policy controller.
     Deny {
-        /// One word, for programs.
+        /// One word, machine-readable.
         reason: String,
-        /// A sentence, for people.
+        /// A sentence, human-readable.
         message: String,
     },
     /// It fails once it is approved.
     Fail {
-        /// One word, for programs.
+        /// One word, machine-readable.
         reason: String,
-        /// A sentence, for people.
+        /// A sentence, human-readable.
         message: String,
     },
-    /// It gets this in place of a certificate once it is approved (PEM): a signer that does as it likes.
+    /// Once approved, it gets this instead of a certificate (PEM): a signer that misbehaves.
     Answer(String),
 }
 
@@ -104,7 +104,7 @@ impl SignerOptions {
         exception.unwrap_or_else(|| self.verdict.clone())
     }
 
-    /// Whether [`decide`] would change this request, so that its time can be waited for.
+    /// Whether [`decide`] would change this request, so that the controller can wait for its time.
     pub(crate) fn concerns(&self, csr: &CertificateSigningRequest) -> bool {
         if !self.enabled || csr.spec.signer_name != CLIENT_SIGNER || csr::has(csr, DENIED) {
             return false;
@@ -118,7 +118,7 @@ impl SignerOptions {
     }
 }
 
-/// The status that the request is to have, `None` where it stays as it is.
+/// The new status of the request, `None` if it does not change.
 ///
 /// # Errors
 /// The certificate cannot be signed: there is no randomness, or the authority has expired.
@@ -152,7 +152,7 @@ pub(crate) fn decide(
         Verdict::Sign => match check_usages(csr.spec.usages.as_deref().unwrap_or_default()) {
             Err(message) => add(FAILED, "SignerValidationFailure".to_owned(), message),
             Ok(()) => {
-                // What is stored could be read when it was created.
+                // A stored request was parsed when it was created.
                 let Ok(request) = Request::read(&csr.spec.request.0) else { return Ok(None) };
                 let certificate = sign(csr, &request, options.longest, authority, now)?;
                 status.certificate = Some(k8s_openapi::ByteString(certificate.into_bytes()));
@@ -162,7 +162,7 @@ pub(crate) fn decide(
     Ok(Some(status))
 }
 
-/// A client certificate is for `client auth`, and what a handshake needs besides.
+/// A client certificate is for `client auth`, and the usages that a handshake needs.
 fn check_usages(usages: &[String]) -> Result<(), String> {
     let optional = ["digital signature", "key encipherment"];
     match usages.iter().find(|usage| *usage != "client auth" && !optional.contains(&usage.as_str())) {
@@ -172,7 +172,7 @@ fn check_usages(usages: &[String]) -> Result<(), String> {
     }
 }
 
-/// How long the certificate is to be valid.
+/// The validity of the certificate.
 fn duration(asked: Option<i32>, longest: SignedDuration) -> SignedDuration {
     match asked.map(|seconds| SignedDuration::from_secs(seconds.into())) {
         Some(asked) if asked <= longest => asked.max(SHORTEST),
@@ -180,7 +180,7 @@ fn duration(asked: Option<i32>, longest: SignedDuration) -> SignedDuration {
     }
 }
 
-/// The certificate, PEM: subject, names and key as the request has them, and nothing else of it.
+/// The certificate, PEM: subject, names and key of the request, and nothing else.
 fn sign(
     csr: &CertificateSigningRequest,
     request: &Request,

@@ -1,4 +1,4 @@
-//! Refusals as the API server words them: a `Status` with code, reason, message and details
+//! Errors as the API server words them: a `Status` with code, reason, message and details
 //! (k8s.io/apimachinery pkg/api/errors). kubectl prints the message, programs read the rest.
 
 use std::fmt;
@@ -9,18 +9,18 @@ use serde_json::{Map, Value, json};
 
 use crate::backend::{Body, whole};
 
-/// A failed request's answer.
+/// The response to a failed request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// The HTTP code.
     pub code: u16,
     /// The machine-readable reason, e.g. `NotFound`.
     pub reason: &'static str,
-    /// What people read.
+    /// The human-readable message.
     pub message: String,
-    /// Which object, and the causes.
+    /// The object and the causes.
     pub details: Option<Value>,
-    /// For paged lists: where to go on.
+    /// For paged lists: where to continue.
     pub next: Option<String>,
     /// Seconds after which the client may try again.
     pub retry_after: Option<u32>,
@@ -77,7 +77,7 @@ impl FieldError {
         Self::new(field, "FieldValueTooLong", body)
     }
 
-    /// A value that is there twice.
+    /// A duplicate value.
     pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         Self::new(field, "FieldValueDuplicate", format!("Duplicate value: {}", shown(value)))
     }
@@ -102,7 +102,7 @@ fn shown(value: &Value) -> String {
     value.to_string()
 }
 
-/// `resource.group`, as messages name a kind of object; the group alone is left out where it is empty.
+/// `resource.group`, as messages name a kind of object; an empty group is omitted.
 pub fn qualified(resource: &str, group: &str) -> String {
     if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
 }
@@ -118,7 +118,7 @@ fn about(name: &str, group: &str, kind: &str) -> Option<Value> {
 }
 
 impl Status {
-    /// Any refusal.
+    /// Any error.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: None, next: None, retry_after: None }
     }
@@ -134,7 +134,7 @@ impl Status {
         Self::new(404, "NotFound", message).on(name, group, resource)
     }
 
-    /// 404: a path or a kind of resource that is not there. `why` says what the sandbox lacks.
+    /// 404: a path or a kind of resource that does not exist. `why` says what the sandbox lacks.
     pub fn no_resource(why: &str) -> Self {
         let mut status =
             Self::new(404, "NotFound", format!("the server could not find the requested resource: {why}"));
@@ -142,13 +142,13 @@ impl Status {
         status
     }
 
-    /// 409: there is an object of that name.
+    /// 409: an object with that name exists.
     pub fn already_exists(resource: &str, group: &str, name: &str) -> Self {
         let message = format!("{} {name:?} already exists", qualified(resource, group));
         Self::new(409, "AlreadyExists", message).on(name, group, resource)
     }
 
-    /// 409: the object is not as the client thinks.
+    /// 409: the object has changed.
     pub fn conflict(resource: &str, group: &str, name: &str, why: &str) -> Self {
         let message =
             format!("Operation cannot be fulfilled on {} {name:?}: {why}", qualified(resource, group));
@@ -165,7 +165,7 @@ impl Status {
         Self::new(403, "Forbidden", message).on(name, group, resource)
     }
 
-    /// 422: fields that are wrong, all of them at once.
+    /// 422: all invalid fields at once.
     pub fn invalid(kind: &str, group: &str, name: &str, errors: &[FieldError]) -> Self {
         let mut texts: Vec<String> = Vec::new();
         for error in errors {
@@ -201,21 +201,21 @@ impl Status {
         Self::new(401, "Unauthorized", "Unauthorized")
     }
 
-    /// 405: a verb that this kind of resource has not.
+    /// 405: a verb that this kind of resource does not have.
     pub fn method_not_allowed(resource: &str, group: &str, action: &str) -> Self {
         let message =
             format!("{action} is not supported on resources of kind {:?}", qualified(resource, group));
         Self::new(405, "MethodNotAllowed", message).on("", group, resource)
     }
 
-    /// 405, 406, 415 or 422 as the server says it of itself, without an object.
+    /// 405, 406, 415 or 422 as the server words it, without an object.
     pub fn generic(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         let mut status = Self::new(code, reason, message);
         status.details = Some(json!({}));
         status
     }
 
-    /// 406: the client wants a format that is not here.
+    /// 406: the client wants a format that is not supported.
     pub fn not_acceptable(message: impl Into<String>) -> Self {
         Self::generic(406, "NotAcceptable", message)
     }
@@ -230,7 +230,7 @@ impl Status {
         Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit}"))
     }
 
-    /// 415: a body, or a kind of patch, that is not understood here.
+    /// 415: a body or patch format that is not supported.
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {
         Self::new(415, "UnsupportedMediaType", message)
     }
@@ -257,7 +257,7 @@ impl Status {
         status
     }
 
-    /// As an object of the API.
+    /// As an API object.
     pub fn to_value(&self) -> Value {
         let mut metadata = Map::new();
         if let Some(next) = &self.next {
@@ -280,7 +280,7 @@ impl Status {
         value
     }
 
-    /// As the answer to a request.
+    /// As the response to a request.
     pub fn into_response(self) -> http::Response<Body> {
         let mut response = http::Response::new(whole(self.to_value().to_string()));
         *response.status_mut() = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,8 +1,8 @@
-//! Objects in memory: one revision that counts every change, whole pages of lists at one revision,
-//! and a bounded memory of changes for watches.
+//! In-memory objects: one revision that counts every change, list pages at one revision,
+//! and a bounded history of changes for watches.
 //!
-//! It knows nothing of who may do what, nor of what an object must look like. Objects are shared and
-//! never changed in place, so that a snapshot is cheap, however many there are.
+//! It knows nothing about permissions or the validity of objects. Objects are shared and
+//! never changed in place, so that a snapshot is cheap regardless of their number.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -14,16 +14,16 @@ use tokio::sync::watch;
 
 use crate::resource::{KEPT, Kind};
 
-/// How many changes of each kind a watch can go back.
+/// How many changes of each kind are kept for watches.
 const REMEMBERED: usize = 8192;
-/// How many lists that are paged through at once keep their revision, for each kind.
+/// For each kind, how many paged lists keep their revision at the same time.
 const SNAPSHOTS: usize = 16;
-/// How long a list may be paged through: the compaction interval of the real server's etcd.
+/// How long a paged list stays available: the compaction interval of the real server's etcd.
 const SNAPSHOT_AGE: SignedDuration = SignedDuration::from_mins(5);
 
 /// An object, shared by everyone who reads it.
 pub type Object = Arc<Value>;
-/// Where an object is: its namespace (empty for kinds without) and its name.
+/// An object's key: its namespace (empty if cluster-scoped) and its name.
 pub type Key = (String, String);
 /// All objects of one kind.
 pub type Objects = BTreeMap<Key, Object>;
@@ -31,18 +31,18 @@ pub type Objects = BTreeMap<Key, Object>;
 /// What happened to an object.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The revision that it made.
+    /// The revision that it created.
     pub revision: u64,
-    /// The object before, unless it was made by this change.
+    /// The object before, unless this change created it.
     pub before: Option<Object>,
-    /// The object after, unless it was removed.
+    /// The object after, unless this change removed it.
     pub after: Option<Object>,
 }
 
-/// A watch cannot begin that far back, or a list go on that long.
+/// A watch cannot start that far back, or a list cannot continue that long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooOld {
-    /// The oldest revision that would do.
+    /// The oldest revision that is still available.
     pub oldest: u64,
 }
 
@@ -51,7 +51,7 @@ struct Table {
     /// The revision of the last change.
     changed: u64,
     changes: VecDeque<Change>,
-    /// What happened after this revision is all in `changes`.
+    /// `changes` contains everything that happened after this revision.
     remembered_after: u64,
     snapshots: VecDeque<(u64, Timestamp, Arc<Objects>)>,
     announced: watch::Sender<u64>,
@@ -70,7 +70,7 @@ impl Table {
     }
 }
 
-/// What a store holds at one moment.
+/// The content of a store at one moment.
 #[derive(Debug, Clone)]
 pub struct Image {
     revision: u64,
@@ -78,7 +78,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// The number of the last change in it.
+    /// The revision of the last change in it.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -89,18 +89,18 @@ impl Image {
     }
 }
 
-/// The tables of a store while nobody else can use them.
+/// Exclusive access to the tables of a store.
 pub struct Tables {
     revision: u64,
     tables: [Table; KEPT],
 }
 
-/// Everything that is kept.
+/// All tables.
 pub struct Store(Mutex<Tables>);
 
 impl Default for Store {
     fn default() -> Self {
-        // Real clusters never show a revision this low, and 0 has a meaning of its own.
+        // Real clusters never show a revision this low, and 0 has a special meaning.
         let image = Image { revision: 1, tables: std::array::from_fn(|_| Arc::default()) };
         Self::from(image)
     }
@@ -119,7 +119,7 @@ impl Store {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it holds now.
+    /// Its current content.
     pub fn image(&self) -> Image {
         let tables = self.lock();
         Image {
@@ -130,12 +130,12 @@ impl Store {
 }
 
 impl Tables {
-    /// The number of the last change of anything.
+    /// The revision of the last change of any kind.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// The number of the last change of a kind.
+    /// The revision of the last change of a kind.
     pub fn changed(&self, kind: Kind) -> u64 {
         self.tables[kind as usize].changed
     }
@@ -147,11 +147,11 @@ impl Tables {
 
     /// One object.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Object> {
-        // A borrowed pair is no `&Key`, and this is no hot path.
+        // A borrowed pair is not a `&Key`, and this is not a hot path.
         self.objects(kind).get(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// Keeps an object, which may be there already, and stamps it with the new revision.
+    /// Stores an object, new or not, and stamps it with the new revision.
     pub fn put(&mut self, kind: Kind, key: Key, mut object: Value) -> Object {
         self.revision += 1;
         stamp(&mut object, self.revision);
@@ -183,7 +183,7 @@ impl Tables {
         }
     }
 
-    /// Forgets every change and every page so far, as a compaction does: older watches and lists end in
+    /// Drops the history and all pages, as a compaction does: older watches and lists end with
     /// 410.
     pub fn compact(&mut self) {
         for table in &mut self.tables {
@@ -193,15 +193,15 @@ impl Tables {
         }
     }
 
-    /// Hears of each change of a kind.
+    /// Subscribes to the changes of a kind.
     pub fn announcements(&self, kind: Kind) -> watch::Receiver<u64> {
         self.tables[kind as usize].announced.subscribe()
     }
 
-    /// What happened after a revision, at most `limit` changes.
+    /// The changes after a revision, at most `limit`.
     ///
     /// # Errors
-    /// It is not remembered that far back.
+    /// The history does not go back that far.
     pub fn changes_after(&self, kind: Kind, revision: u64, limit: usize) -> Result<Vec<Change>, TooOld> {
         let table = &self.tables[kind as usize];
         if revision < table.remembered_after {
@@ -211,7 +211,7 @@ impl Tables {
         Ok(table.changes.iter().skip(first).take(limit).cloned().collect())
     }
 
-    /// All objects of a kind as they were at a revision, if that is remembered.
+    /// All objects of a kind as they were at a revision, if that is still available.
     pub fn objects_at(&self, kind: Kind, revision: u64, now: Timestamp) -> Option<Arc<Objects>> {
         let table = &self.tables[kind as usize];
         if revision >= table.changed && revision <= self.revision && revision >= table.remembered_after {
@@ -223,7 +223,7 @@ impl Tables {
             .map(|(.., all)| Arc::clone(all))
     }
 
-    /// Remembers the objects of a kind as they are now, for the next page.
+    /// Keeps the current objects of a kind, for the next page.
     pub fn keep_for_paging(&mut self, kind: Kind, now: Timestamp) {
         let revision = self.revision;
         let table = &mut self.tables[kind as usize];
@@ -248,7 +248,7 @@ pub fn at(object: &Value, revision: u64) -> Object {
     Arc::new(object)
 }
 
-/// The part of a kind's objects that is in a namespace, or all; after a key, if one is given.
+/// The objects of a kind in a namespace, or all; only those after a key, if one is given.
 pub fn within<'a>(
     objects: &'a Objects,
     namespace: &str,
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_shows_what_was_there_when_the_list_began() {
+    fn a_page_shows_the_state_at_the_start_of_the_list() {
         let store = Store::default();
         let now = Timestamp::now();
         let mut tables = store.lock();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_in_order_and_forgotten_in_order() {
+    fn changes_are_reported_and_dropped_in_order() {
         let store = Store::default();
         let mut tables = store.lock();
         let began = tables.revision();
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_made_from_an_image_goes_on_where_it_was() {
+    fn a_store_restored_from_an_image_continues_its_revisions() {
         let store = Store::default();
         store.lock().put(Kind::Pod, key("a"), json!({"metadata": {"uid": "u"}}));
         let image = store.image();
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_is_a_part_of_all() {
+    fn a_namespace_selects_a_part_of_all_objects() {
         let mut objects = Objects::new();
         for (namespace, name) in [("a", "x"), ("b", "x"), ("b", "y"), ("c", "x")] {
             objects.insert((namespace.into(), name.into()), Arc::new(json!({})));

@@ -1,4 +1,4 @@
-//! Lists as `kubectl get` shows them: the columns of each kind, filled in by the server.
+//! Tables as `kubectl get` shows them: the columns of each kind, filled in by the server.
 //!
 //! Columns and cells are those of pkg/printers/internalversion/printers.go in k8s.io/kubernetes.
 
@@ -12,7 +12,7 @@ enum Column {
     Shown(&'static str),
     /// A date.
     Date(&'static str),
-    /// Only `-o wide` shows it.
+    /// Only shown with `-o wide`.
     Wide(&'static str),
 }
 
@@ -67,7 +67,7 @@ pub fn definitions(kind: Kind) -> Value {
     columns.collect()
 }
 
-/// What the columns show of an object.
+/// The cells of an object.
 pub fn cells(kind: Kind, object: &Value, now: Timestamp) -> Value {
     let name = &object["metadata"]["name"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -172,7 +172,7 @@ fn since(time: Option<&str>, now: Timestamp) -> String {
     };
     match u64::try_from(now.duration_since(time).as_secs()) {
         Ok(seconds) => human(seconds),
-        // `duration.HumanDuration` allows for clocks that differ a little.
+        // `duration.HumanDuration` tolerates clocks that differ slightly.
         Err(_) if now.duration_since(time).as_secs() >= -1 => "0s".to_owned(),
         Err(_) => "<invalid>".to_owned(),
     }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_shows_how_far_it_came() {
+    fn a_request_shows_its_progress() {
         for (status, expected) in [
             (json!({}), "Pending"),
             (json!({"conditions": [{"type": "Approved"}]}), "Approved"),

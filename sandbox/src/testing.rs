@@ -8,7 +8,7 @@ use crate::authority::{SUBJECT_ALTERNATIVE_NAME, pem};
 use crate::der;
 use crate::x509::Subject;
 
-/// A request (PEM) of a new key; with subjectAltName `example.com` where wanted.
+/// A request (PEM) for a new key; with subjectAltName `example.com` if wanted.
 pub(crate) fn request(subject: &Subject, alternative_name: bool) -> (KeyPair, String) {
     let key = KeyPair::generate().expect("a key");
     let pem = request_with(&key, &subject.to_der(), alternative_name);
@@ -37,7 +37,7 @@ pub(crate) fn request_with(key: &KeyPair, subject: &[u8], alternative_name: bool
     pem("CERTIFICATE REQUEST", &der::sequence(&[&info, &algorithm, &der::bits(&signature)]))
 }
 
-/// A CertificateSigningRequest for `CN=alice, O=ops`, with whatever else is in `spec`.
+/// A CertificateSigningRequest for `CN=alice, O=ops`, with the further fields of `spec`.
 pub(crate) fn csr(spec: Value) -> CertificateSigningRequest {
     let (_, pem) = request(&Subject::new("alice", &["ops"]), false);
     csr_of(&pem, spec)
@@ -60,7 +60,7 @@ pub(crate) fn csr_of(pem: &str, spec: Value) -> CertificateSigningRequest {
     serde_json::from_value(object).expect("a CertificateSigningRequest")
 }
 
-/// The same with conditions, all since midnight.
+/// The same with conditions, all dated midnight.
 pub(crate) fn with_conditions(
     mut csr: CertificateSigningRequest,
     types: &[&str],

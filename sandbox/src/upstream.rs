@@ -1,5 +1,5 @@
-//! Another API server, as a backend: each request is passed on with one identity, on a connection of
-//! its own, and the answer comes back as it is, watches included.
+//! Another API server as a backend: each request is passed on with one identity, on its own connection,
+//! and the response is returned unchanged, watches included.
 
 use std::io;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use crate::backend::{Abort, Backend, Body};
 use crate::status::Status;
 use crate::user::User;
 
-/// An API server, and who asks it.
+/// An API server, and the identity that requests are made with.
 pub struct Upstream {
-    /// Without the brackets of an IPv6 address, which a socket and a certificate do not have.
+    /// Without the brackets of an IPv6 address, which sockets and certificates do not use.
     host: String,
-    /// What the header `Host` says: as in the URL, port and all.
+    /// The value of the `Host` header: as in the URL, including the port.
     authority: HeaderValue,
     port: u16,
     name: ServerName<'static>,
@@ -34,10 +34,10 @@ pub struct Upstream {
 impl Upstream {
     /// The API server at `server` (`https://HOST:PORT`), whose certificate is verified with
     /// `certificate_authority`, and a client certificate with its key, which every request is made
-    /// with whoever sent it. All PEM.
+    /// with, regardless of its sender. All PEM.
     ///
     /// # Errors
-    /// What cannot be read.
+    /// Input that cannot be parsed.
     pub fn new(
         server: &str,
         certificate_authority: &[u8],
@@ -83,7 +83,7 @@ impl Upstream {
         let stream = self.connector.connect(self.name.clone(), stream).await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // It ends with the answer, or when whoever waits for it is gone.
+        // It ends with the response, or when the receiver is dropped.
         tokio::spawn(connection);
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).parse();
         *request.uri_mut() = path.map_err(io::Error::other)?;
@@ -98,7 +98,7 @@ impl Upstream {
 
 impl Backend for Upstream {
     async fn handle(&self, user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
-        // The proxy's own client certificates are all that may come this way.
+        // Only the proxy's own client certificates may be used here.
         if user == User::anonymous() {
             return Ok(Status::unauthorized().into_response());
         }

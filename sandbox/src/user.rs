@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::x509;
 
-/// An identity as authentication finds it (`user.Info` in k8s.io/apiserver).
+/// An identity as authentication establishes it (`user.Info` in k8s.io/apiserver).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The name that RBAC and the audit log know.
@@ -15,7 +15,7 @@ pub struct User {
     pub uid: String,
     /// Every group, the implied ones included.
     pub groups: Vec<String>,
-    /// What else authentication found out, such as the credential's id.
+    /// Further attributes from authentication, such as the credential's id.
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -35,7 +35,7 @@ impl User {
         }
     }
 
-    /// The identity in a client certificate (DER) that was verified already. `None` where it holds
+    /// The identity in a client certificate (DER) that was already verified. `None` if it contains
     /// none: it has no CN, more than one uid or an empty one.
     ///
     /// k8s.io/apiserver/pkg/authentication/request/x509/x509.go, CommonNameUserConversion, and
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_authenticated_twice_and_no_name_is_no_user() {
+    fn groups_are_not_duplicated_and_an_empty_name_is_no_user() {
         assert_eq!(of("", &["ops"]), None);
         assert_eq!(User::from_certificate(b"no certificate"), None);
         let groups = |name: &str, groups: &[&str]| of(name, groups).expect("a user").groups;

@@ -1,7 +1,7 @@
-//! Certificates and signing requests, read as Kubernetes (Go's crypto/x509) reads them.
+//! Certificates and signing requests, parsed as Kubernetes (Go's crypto/x509) parses them.
 //!
-//! Everything here was written by whoever sends it: nothing panics, and what cannot be read is refused
-//! in Go's words where there are few of them.
+//! All input is untrusted: nothing panics, and what cannot be parsed is refused
+//! with Go's message if it is short.
 
 use std::collections::BTreeMap;
 
@@ -17,18 +17,18 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::{der, go};
 
-/// The arcs below 2.5.4 of the attributes that Go keeps of a name, in the order in which it writes
+/// The arcs below 2.5.4 of the name attributes that Go keeps, in the order in which it writes
 /// them: C, O, OU, L, ST, STREET, postal code, CN, serial number.
 const KEPT: [u8; 9] = [6, 10, 11, 7, 8, 9, 17, COMMON_NAME, SERIAL_NUMBER];
 const COMMON_NAME: u8 = 3;
 const SERIAL_NUMBER: u8 = 5;
 const ORGANIZATION: u8 = 10;
 
-/// What Kubernetes takes for a user's uid (k8s.io/apimachinery/pkg/util/asn1, X509UID).
+/// The attribute that Kubernetes uses as a user's uid (k8s.io/apimachinery/pkg/util/asn1, X509UID).
 const UID: &str = "1.3.6.1.4.1.57683.2";
 
 /// The parts of a subject that Go keeps, and that its signer writes into a certificate
-/// (crypto/x509/pkix, Name). What else stands there is lost.
+/// (crypto/x509/pkix, Name). Everything else is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Subject {
     names: BTreeMap<u8, Vec<String>>,
@@ -51,7 +51,7 @@ impl Subject {
             let oid = attribute.attr_type().to_id_string();
             let arc = oid.strip_prefix("2.5.4.").and_then(|arc| arc.parse().ok());
             match arc.filter(|arc| KEPT.contains(arc)) {
-                // Of these the last one counts.
+                // Of these the last one wins.
                 Some(arc @ (COMMON_NAME | SERIAL_NUMBER)) => drop(subject.names.insert(arc, vec![text])),
                 Some(arc) => subject.names.entry(arc).or_default().push(text),
                 None if oid == UID => subject.uids.push(text),
@@ -61,12 +61,12 @@ impl Subject {
         Ok(subject)
     }
 
-    /// Kubernetes takes it for the user's name. Empty where there is none.
+    /// Kubernetes uses it as the user's name. Empty if there is none.
     pub(crate) fn common_name(&self) -> &str {
         self.names.get(&COMMON_NAME).and_then(|names| names.first()).map_or("", String::as_str)
     }
 
-    /// Kubernetes takes each for a group.
+    /// Kubernetes uses each as a group.
     pub(crate) fn organizations(&self) -> &[String] {
         self.names.get(&ORGANIZATION).map_or(&[], Vec::as_slice)
     }
@@ -93,7 +93,7 @@ impl Subject {
     }
 }
 
-/// The value as text, `None` for what is no string type (encoding/asn1, parseField of an interface).
+/// The value as text, `None` if it has no string type (encoding/asn1, parseField of an interface).
 fn text(attribute: &AttributeTypeAndValue<'_>) -> Result<Option<String>, String> {
     let bytes = attribute.as_slice();
     let text = match attribute.attr_value().tag() {
@@ -113,7 +113,7 @@ fn text(attribute: &AttributeTypeAndValue<'_>) -> Result<Option<String>, String>
     text.map(Some).ok_or_else(|| "asn1: syntax error: invalid string".to_owned())
 }
 
-/// The subject and the last moment of a certificate (DER).
+/// The subject and the expiry of a certificate (DER).
 pub(crate) fn read_certificate(der: &[u8]) -> Result<(Subject, Timestamp), String> {
     let (rest, certificate) =
         x509_parser::parse_x509_certificate(der).map_err(|_| malformed("certificate"))?;
@@ -125,19 +125,19 @@ pub(crate) fn read_certificate(der: &[u8]) -> Result<(Subject, Timestamp), Strin
     Ok((Subject::read(certificate.subject())?, not_after))
 }
 
-/// A signing request that could be read.
+/// A parsed signing request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) subject: Subject,
     /// DER SubjectPublicKeyInfo.
     pub(crate) public_key: Vec<u8>,
-    /// The value of the extension subjectAltName, where the request asks for one.
+    /// The value of the extension subjectAltName, if the request has one.
     pub(crate) alternative_names: Option<Vec<u8>>,
     signature: Result<(), String>,
 }
 
 impl Request {
-    /// Reads the first PEM block, which must be a request; what follows it is not looked at
+    /// Reads the first PEM block, which must be a request; what follows it is ignored
     /// (pkg/apis/certificates/helpers.go, ParseCSR).
     pub(crate) fn read(pem: &[u8]) -> Result<Self, String> {
         let block = parse_x509_pem(pem).ok().map(|(_, block)| block);
@@ -178,7 +178,7 @@ impl Request {
     }
 }
 
-/// What crypto/x509 says of a signature that does not hold.
+/// The message of crypto/x509 for an invalid signature.
 fn bad_signature(request: &X509CertificationRequest<'_>) -> String {
     match request.signature_algorithm.algorithm.to_id_string().as_str() {
         "1.3.101.112" => "x509: Ed25519 verification failure",

@@ -110,7 +110,7 @@ fn certificate(csr: &CertificateSigningRequest) -> Option<&[u8]> {
 }
 
 #[tokio::test]
-async fn a_list_is_paged_through_as_it_was_when_it_began() {
+async fn a_paged_list_stays_at_its_first_revision() {
     let sandbox = sandbox();
     let api: Api<ConfigMap> = Api::namespaced(client(&sandbox.kubeconfig()).await, "default");
     for n in 0..7 {
@@ -139,7 +139,7 @@ async fn a_list_is_paged_through_as_it_was_when_it_began() {
 }
 
 #[tokio::test]
-async fn a_watch_tells_what_comes_into_its_part_and_leaves_it() {
+async fn a_watch_reports_what_enters_and_leaves_its_selection() {
     let sandbox = sandbox();
     let api: Api<ConfigMap> = Api::namespaced(client(&sandbox.kubeconfig()).await, "default");
     let version =
@@ -171,7 +171,7 @@ async fn a_watch_tells_what_comes_into_its_part_and_leaves_it() {
 }
 
 #[tokio::test]
-async fn a_watch_from_too_long_ago_is_told_so_and_kubes_watcher_lists_again() {
+async fn a_watch_from_an_expired_revision_fails_and_kubes_watcher_relists() {
     let sandbox = sandbox();
     let api: Api<ConfigMap> = Api::namespaced(client(&sandbox.kubeconfig()).await, "default");
     let version =
@@ -199,7 +199,7 @@ async fn a_watch_from_too_long_ago_is_told_so_and_kubes_watcher_lists_again() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_on_time_and_says_how_far_it_is() {
+async fn a_watch_ends_on_time_and_sends_bookmarks() {
     let sandbox = sandbox();
     let api: Api<Namespace> = Api::all(client(&sandbox.kubeconfig()).await);
     let params = WatchParams::default().timeout(1);
@@ -244,7 +244,7 @@ async fn who_writes_second_is_told() {
 }
 
 #[tokio::test]
-async fn of_many_who_create_the_same_one_wins() {
+async fn of_concurrent_creates_exactly_one_wins() {
     let sandbox = sandbox();
     let api: Api<ConfigMap> = Api::namespaced(client(&sandbox.kubeconfig()).await, "default");
     let tries = (0..20).map(|_| {
@@ -256,7 +256,7 @@ async fn of_many_who_create_the_same_one_wins() {
 }
 
 #[tokio::test]
-async fn a_request_is_signed_once_it_is_approved_and_its_certificate_lets_in() {
+async fn an_approved_request_is_signed_and_its_certificate_authenticates() {
     let sandbox = sandbox();
     let api: Api<CertificateSigningRequest> = Api::all(client(&sandbox.kubeconfig()).await);
     api.create(&PostParams::default(), &csr("c")).await.expect("created");
@@ -270,7 +270,7 @@ async fn a_request_is_signed_once_it_is_approved_and_its_certificate_lets_in() {
 }
 
 #[tokio::test]
-async fn a_signer_can_be_slow_absent_or_say_no() {
+async fn a_signer_can_be_slow_absent_or_refuse() {
     for (verdict, shown) in [
         (Verdict::Deny { reason: "No".to_owned(), message: "not you".to_owned() }, "Denied"),
         (Verdict::Fail { reason: "Broken".to_owned(), message: "not now".to_owned() }, "Failed"),
@@ -299,7 +299,7 @@ async fn a_signer_can_be_slow_absent_or_say_no() {
 }
 
 #[tokio::test]
-async fn time_passes_as_the_clock_says() {
+async fn time_follows_the_clock() {
     // From the client's own time on, by which the server's certificate has to count.
     let began = Timestamp::now().as_second();
     let now = Arc::new(AtomicI64::new(began));
@@ -332,7 +332,7 @@ async fn time_passes_as_the_clock_says() {
 }
 
 #[tokio::test]
-async fn a_certificate_from_elsewhere_is_nobodys() {
+async fn a_certificate_of_another_authority_is_not_accepted() {
     let (one, other) = (sandbox(), sandbox());
     let mixed: String = one
         .kubeconfig()
@@ -358,7 +358,7 @@ async fn a_certificate_from_elsewhere_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_sandbox_goes_on_from_the_state_of_another() {
+async fn a_sandbox_continues_from_a_snapshot() {
     let one = sandbox();
     let admin = one.kubeconfig();
     let before: Api<ClusterRoleBinding> = Api::all(client(&admin).await);
@@ -393,7 +393,7 @@ async fn a_sandbox_goes_on_from_the_state_of_another() {
 }
 
 #[tokio::test]
-async fn what_was_asked_is_in_the_audit_log() {
+async fn requests_are_in_the_audit_log() {
     let sandbox = sandbox();
     let client = client(&sandbox.client_kubeconfig("ci", &["system:masters"]).expect("a kubeconfig")).await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
@@ -436,7 +436,7 @@ async fn what_was_asked_is_in_the_audit_log() {
 }
 
 #[tokio::test]
-async fn aggregated_roles_follow_what_they_are_made_of() {
+async fn aggregated_roles_follow_their_parts() {
     let sandbox = sandbox();
     let alice = client(&sandbox.client_kubeconfig("alice", &[]).expect("a kubeconfig")).await;
     let put = |object: Value| sandbox.put(object).expect("written");
@@ -456,7 +456,7 @@ async fn aggregated_roles_follow_what_they_are_made_of() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_an_error() {
+async fn a_port_in_use_is_an_error() {
     let first = sandbox();
     let port = first.server().rsplit(':').next().and_then(|port| port.parse().ok());
     let error = Sandbox::start(Options { port, ..Options::default() }).expect_err("it is taken").to_string();

@@ -86,7 +86,7 @@ fn is_well(sandbox: &Sandbox) {
 }
 
 #[test]
-fn what_is_no_tls_and_no_http_is_cut_off() {
+fn connections_without_tls_or_http_are_closed() {
     let sandbox = sandbox();
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\xff\xff", &[0; 70_000]] {
         let mut stream = connect(&sandbox);
@@ -129,7 +129,7 @@ fn heads_and_bodies_have_a_limit() {
 }
 
 #[test]
-fn bodies_that_are_wrong_in_every_way_are_refused() {
+fn malformed_bodies_are_refused() {
     let sandbox = sandbox();
     let deep = format!("{{\"metadata\":{}{}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     let wide = format!("[{}]", "[],".repeat(1_000_000));
@@ -168,7 +168,7 @@ fn bodies_that_are_wrong_in_every_way_are_refused() {
 }
 
 #[test]
-fn paths_and_queries_that_are_wrong_in_every_way_are_answered() {
+fn malformed_paths_and_queries_get_a_response() {
     let sandbox = sandbox();
     for path in [
         "/%ff",
@@ -210,7 +210,7 @@ fn paths_and_queries_that_are_wrong_in_every_way_are_answered() {
 }
 
 #[test]
-fn whoever_hangs_up_in_the_middle_harms_no_one() {
+fn a_client_that_hangs_up_harms_no_other() {
     let sandbox = sandbox();
     let body = br#"{"metadata":{"name":"half"}}"#;
     let whole = post("/api/v1/namespaces", body);
@@ -235,7 +235,7 @@ fn whoever_hangs_up_in_the_middle_harms_no_one() {
 }
 
 #[test]
-fn a_certificate_without_its_key_is_no_use() {
+fn a_certificate_without_its_key_is_useless() {
     let sandbox = sandbox();
     let text = sandbox.kubeconfig();
     let field = |name: &str| {
@@ -276,7 +276,7 @@ fn patch(path: &str, body: &[u8]) -> Vec<u8> {
 
 /// An overflow of the stack would end the process, and this test with it.
 #[test]
-fn a_json_patch_cannot_dig_without_end() {
+fn a_json_patch_cannot_nest_without_limit() {
     let sandbox = sandbox();
     let by_adding: Vec<String> = (1..1_500)
         .map(|depth| format!(r#"{{"op":"add","path":"/metadata{}","value":{{}}}}"#, "/a".repeat(depth)))
@@ -292,7 +292,7 @@ fn a_json_patch_cannot_dig_without_end() {
 }
 
 #[test]
-fn an_impersonated_name_that_is_no_ascii_is_never_left_out() {
+fn a_non_ascii_impersonated_name_is_never_ignored() {
     let sandbox = sandbox();
     let ask = |header: &[u8]| {
         let begin = b"GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
@@ -331,7 +331,7 @@ fn a_watch_of_all_time_begins() {
 }
 
 #[test]
-fn a_panic_ends_its_own_request_and_says_so() {
+fn a_panic_ends_only_its_request_and_is_logged() {
     let broken = Arc::new(AtomicBool::new(false));
     let clock = {
         let broken = Arc::clone(&broken);

@@ -23,13 +23,13 @@ fn main() -> ExitCode {
         Need::ControlPlane,
         [
             an_object_is_applied_changed_shown_and_deleted,
-            server_side_apply_is_refused_in_words,
+            server_side_apply_is_refused_with_a_message,
             fields_are_checked_by_the_server,
-            the_typed_commands_send_protobuf_and_are_understood,
-            rights_are_asked_and_explained,
+            the_typed_commands_work_with_protobuf,
+            rights_are_reviewed_and_explained,
             rights_begin_and_end_with_a_binding,
             a_request_is_approved_and_signed_as_kubectl_shows_it,
-            what_there_is_and_what_not_is_told,
+            discovery_lists_what_is_supported,
         ]
     ))
 }
@@ -176,7 +176,7 @@ fn an_object_is_applied_changed_shown_and_deleted() {
     );
 }
 
-fn server_side_apply_is_refused_in_words() {
+fn server_side_apply_is_refused_with_a_message() {
     let world = world();
     let file = world.path("binding.yaml");
     fs::write(&file, BINDING).expect("a file");
@@ -195,7 +195,7 @@ fn fields_are_checked_by_the_server() {
     assert!(world.fails("get rolebinding app").contains("not found"));
 }
 
-fn the_typed_commands_send_protobuf_and_are_understood() {
+fn the_typed_commands_work_with_protobuf() {
     let world = world();
     assert_eq!(world.ok("create namespace shop"), "namespace/shop created\n");
     assert!(world.ok("create role pods -n shop --verb=get,list --resource=pods").ends_with("created\n"));
@@ -221,7 +221,7 @@ fn the_typed_commands_send_protobuf_and_are_understood() {
     assert_eq!(world.ok("get pods,configmaps,rolebindings -n shop -o name"), "");
 }
 
-fn rights_are_asked_and_explained() {
+fn rights_are_reviewed_and_explained() {
     let world = world();
     let alice = world.person("alice", &["devs"]);
     let whoami = world.says(&alice, "auth whoami");
@@ -297,7 +297,7 @@ fn a_request_is_approved_and_signed_as_kubectl_shows_it() {
     assert_eq!(whoami, r#"carol:["team","system:authenticated"]"#);
 }
 
-fn what_there_is_and_what_not_is_told() {
+fn discovery_lists_what_is_supported() {
     let world = world();
     let version = world.ok("version");
     assert!(version.contains("Server Version: v1."), "{version}");

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_any_kind_do_not_panic() {
+    fn arbitrary_bytes_do_not_panic() {
         let key = key();
         let der = Issue::to(&key, &subject_of(&key, &["dev"])).der();
         for position in 0..der.len() {

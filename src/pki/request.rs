@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_any_kind_do_not_panic() {
+    fn arbitrary_bytes_do_not_panic() {
         let (_, _, request) = own_request(KeyType::EcdsaP256);
         let der = parse_request(request.as_bytes()).expect("readable").der;
         for position in 0..der.len() {

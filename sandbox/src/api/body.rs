@@ -1,4 +1,4 @@
-//! What comes in: a body as an object of the kind that the URL names.
+//! Request bodies: read as an object of the kind that the URL names.
 
 use serde_json::{Map, Value};
 
@@ -9,12 +9,12 @@ use crate::status::{FieldError, Status};
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
-/// What happens with fields that the kind does not know (the query's `fieldValidation`).
+/// What happens to fields that the kind does not have (the query's `fieldValidation`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
     /// They are dropped.
     Ignored,
-    /// They are dropped, and the client is told.
+    /// They are dropped, and the client is warned.
     Warned,
     /// The request is refused.
     Refused,
@@ -24,7 +24,7 @@ impl Unknown {
     /// What the query asks for.
     ///
     /// # Errors
-    /// 422 for a directive that there is not.
+    /// 422 for an unknown directive.
     pub fn of(query: &Query) -> Result<Self, Status> {
         match query.text("fieldValidation") {
             None | Some("Warn") => Ok(Self::Warned),
@@ -42,19 +42,19 @@ impl Unknown {
     }
 }
 
-/// An object that was read, and what there is to say about it.
+/// An object that was read, and the warnings about it.
 #[derive(Debug)]
 pub struct Read {
-    /// The object, as its type writes it.
+    /// The object, as its type serializes it.
     pub object: Value,
     /// For the header `Warning`.
     pub warnings: Vec<String>,
 }
 
-/// The JSON in a body that is to be an object of this kind.
+/// Reads the JSON in a body that should be an object of this kind.
 ///
 /// # Errors
-/// 415 for another content type, 400 for what cannot be read.
+/// 415 for another content type, 400 for malformed JSON.
 pub fn value(kind: &str, content_type: &str, body: &[u8]) -> Result<Value, Status> {
     match content_type.split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => serde_json::from_slice(body).map_err(|error| {
@@ -74,7 +74,7 @@ pub fn value(kind: &str, content_type: &str, body: &[u8]) -> Result<Value, Statu
 /// The object in a body.
 ///
 /// # Errors
-/// Another kind than the URL's, wrong types, and unknown fields where they are refused.
+/// A kind other than the URL's, wrong types, and unknown fields if they are refused.
 pub fn object(
     resource: &Resource,
     content_type: &str,
@@ -134,7 +134,7 @@ fn check_kind(resource: &Resource, fields: &mut Map<String, Value>) -> Result<()
     Ok(())
 }
 
-/// Which fields were sent and are not kept: those that the type does not know.
+/// Which fields were sent but not kept: those that the type does not have.
 fn compare(path: &str, sent: &Value, kept: &Value, strangers: &mut Vec<String>) {
     match (sent, kept) {
         (Value::Object(sent), Value::Object(kept)) => {
@@ -156,11 +156,11 @@ fn compare(path: &str, sent: &Value, kept: &Value, strangers: &mut Vec<String>) 
     }
 }
 
-/// Leaves out what Go leaves out: empty lists, maps and texts. Where an empty value has a meaning of
-/// its own (a pod's `emptyDir`, a lease's holder), only the metadata is tidied.
+/// Omits what Go omits: empty lists, maps and strings. If an empty value has a meaning of its
+/// own (a pod's `emptyDir`, a lease's holder), only the metadata is cleaned.
 pub(super) fn tidy(kind: Kind, object: &mut Value) {
     let Value::Object(fields) = object else { return };
-    // What no client can write, and what is not kept here.
+    // What no client can write, and what the sandbox does not keep.
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
         metadata.remove("managedFields");
         metadata.remove("selfLink");
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_leaves_out_is_left_out() {
+    fn what_go_omits_is_omitted() {
         let role = read(
             Kind::Role,
             json!({"metadata": {"name": "x", "labels": {}, "annotations": {"a": ""}, "namespace": ""},

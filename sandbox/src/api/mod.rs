@@ -1,7 +1,7 @@
-//! The API in memory: the backend that a sandbox runs on.
+//! The in-memory API: the backend that a sandbox runs on.
 //!
-//! Each request is authorized, dispatched by its verb, and answered in the form that the client wants.
-//! What the sandbox does not have is refused by name, after authorization, as everything is.
+//! Each request is authorized, dispatched by its verb, and answered in the format that the client wants.
+//! What the sandbox lacks is refused by name, and only after authorization.
 
 mod body;
 mod negotiate;
@@ -36,7 +36,7 @@ use crate::user::User;
 use negotiate::Form;
 use rules::Followed;
 
-/// Objects in memory and what may be done with them. Clones are the same API.
+/// The in-memory objects and the operations on them. Clones share the same API.
 #[derive(Clone)]
 pub struct Api(Arc<Shared>);
 
@@ -47,21 +47,21 @@ struct Shared {
     server: String,
     audit: Option<Audit>,
     policy: Mutex<Followed>,
-    /// The second in which old requests were looked for.
+    /// The second in which old requests were last collected.
     cleaned: AtomicI64,
 }
 
-/// What an API is made of.
+/// What an API is created from.
 pub struct Setup {
-    /// The objects that it begins with.
+    /// The initial objects.
     pub store: Store,
-    /// Its time.
+    /// Its clock.
     pub clock: Clock,
     /// What `/version` says, e.g. `v1.37.2`.
     pub version: String,
     /// Host and port, for discovery.
     pub server: String,
-    /// Whether it keeps an audit log.
+    /// Whether an audit log is kept.
     pub audit: bool,
 }
 
@@ -89,7 +89,7 @@ impl Backend for Api {
 }
 
 impl Api {
-    /// An API in memory.
+    /// Creates an in-memory API.
     pub fn new(setup: Setup) -> Self {
         let Setup { store, clock, version, server, audit } = setup;
         let audit = audit.then(Audit::default);
@@ -109,12 +109,12 @@ impl Api {
         &self.0.store
     }
 
-    /// Its time.
+    /// Its clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
-    /// Throws away the CertificateSigningRequests whose time has come, at most once in a second of the
+    /// Deletes expired CertificateSigningRequests, at most once per second of the
     /// clock.
     pub(crate) fn throw_away_old_requests(&self) {
         let now = self.0.clock.now();
@@ -123,12 +123,12 @@ impl Api {
         }
     }
 
-    /// Its audit log, where it keeps one.
+    /// Its audit log, if it keeps one.
     pub fn audit(&self) -> Option<&Audit> {
         self.0.audit.as_ref()
     }
 
-    /// Who may do what, as the objects have it now. The tables must not be locked anew while it is held.
+    /// Who may do what, according to the current objects. Do not lock the tables while holding it.
     fn policy(&self, tables: &Tables) -> MutexGuard<'_, Followed> {
         let mut followed = self.0.policy.lock().unwrap_or_else(PoisonError::into_inner);
         followed.follow(tables);
@@ -202,7 +202,7 @@ impl Api {
         self.resource(&ask)
     }
 
-    /// What is no resource: discovery, health, the version.
+    /// Non-resource paths: discovery, health, the version.
     fn path(&self, attributes: &Attributes, request: &Request<Bytes>) -> Result<Response<Body>, Status> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(not_allowed());
@@ -254,7 +254,7 @@ impl Api {
     }
 }
 
-/// An answer: there as a whole, or going on.
+/// A response: complete, or a stream.
 enum Answer {
     Whole(Response<Body>),
     Watch(watch::Watch),
@@ -268,7 +268,7 @@ fn not_allowed() -> Status {
     )
 }
 
-/// The resource that a request names, if the sandbox has it and it has the verb.
+/// The resource that a request names, if the sandbox has it and it supports the verb.
 fn find(attributes: &Attributes) -> Result<&'static Resource, Status> {
     let Attributes { api_group, api_version, resource: plural, subresource, verb, .. } = attributes;
     let lacks = |what: &str| Err(Status::no_resource(&format!("the sandbox does not have {what}")));
@@ -300,7 +300,7 @@ fn find(attributes: &Attributes) -> Result<&'static Resource, Status> {
     if !verbs.contains(&verb.as_str()) {
         return Err(not_allowed());
     }
-    // A kind in namespaces has one object by its namespace and name, a kind without by its name alone.
+    // Namespaced objects are identified by namespace and name, cluster-scoped objects only by name.
     let in_namespace = !attributes.namespace.is_empty();
     let misplaced = if resource.namespaced {
         !in_namespace && !matches!(verb.as_str(), "list" | "watch")
@@ -313,7 +313,7 @@ fn find(attributes: &Attributes) -> Result<&'static Resource, Status> {
     Ok(resource)
 }
 
-/// The object of a value's metadata, for messages: `name` where there is one.
+/// The object of a value's metadata, for messages: `name` if it is set.
 fn name_of(object: &Value) -> &str {
     crate::object::meta(object, "name")
 }

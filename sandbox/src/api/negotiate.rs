@@ -1,29 +1,29 @@
-//! In which form the client wants its answer.
+//! Content negotiation: the format in which the client wants its response.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::status::Status;
 
-/// A form of answer; all are JSON.
+/// A response format; all are JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// The objects themselves.
     Whole,
     /// Rows and columns.
     Table,
-    /// Metadata of one object.
+    /// The metadata of one object.
     Metadata,
-    /// Metadata of many.
+    /// The metadata of a list of objects.
     MetadataList,
-    /// All of discovery in one answer.
+    /// All of discovery in one response.
     Discovery,
 }
 
-/// The first form that the client accepts and that is here.
+/// The first format that the client accepts and the sandbox supports.
 ///
 /// # Errors
-/// 406 where there is none.
+/// 406 if there is none.
 pub fn form(headers: &HeaderMap) -> Result<Form, Status> {
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let accept = accept.join(",");
@@ -48,7 +48,7 @@ fn read(choice: &str) -> Option<Form> {
             ("as", value) => target = value,
             ("g", value) => group = value,
             ("v", value) => version = value,
-            // Bytes a second, quality, character set: nothing that changes the form.
+            // Bytes per second, quality, character set: nothing that changes the format.
             _ => {}
         }
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_form_that_is_here_is_taken() {
+    fn the_first_supported_format_is_chosen() {
         for (accept, expected) in [
             ("", Some(Form::Whole)),
             ("application/json, */*", Some(Form::Whole)),

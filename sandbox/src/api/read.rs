@@ -27,7 +27,7 @@ impl Ask<'_> {
         Rows::of(self.query.text("includeObject"))
     }
 
-    /// The namespace that a list, a watch or an object is in; empty for all, and for kinds without.
+    /// The namespace that a list, a watch or an object is in; empty for all, and for cluster-scoped kinds.
     pub(super) fn namespace(&self) -> &str {
         if self.resource.namespaced { &self.attributes.namespace } else { "" }
     }
@@ -41,10 +41,10 @@ impl Ask<'_> {
     }
 }
 
-/// A resource version, where one is given that is not "any".
+/// The resource version, if one is given that does not mean "any".
 ///
 /// # Errors
-/// 500 without a reason: the real server takes it for a mistake of its own.
+/// 500 without a reason: the real server reports it as an internal error.
 pub(super) fn resource_version(text: Option<&str>) -> Result<Option<u64>, Status> {
     text.map(|text| {
         text.parse().map_err(|_| {
@@ -57,7 +57,7 @@ pub(super) fn resource_version(text: Option<&str>) -> Result<Option<u64>, Status
     .transpose()
 }
 
-/// Refuses a `resourceVersionMatch` that makes no sense with the rest (`ValidateListOptions` in
+/// Refuses a `resourceVersionMatch` that contradicts the other parameters (`ValidateListOptions` in
 /// k8s.io/apimachinery pkg/apis/meta/internalversion/validation).
 fn check_match(query: &Query) -> Result<(), Status> {
     const FIELD: &str = "resourceVersionMatch";
@@ -83,7 +83,7 @@ fn check_match(query: &Query) -> Result<(), Status> {
     }
 }
 
-/// 504, as the watch cache says it.
+/// 504, as the watch cache words it.
 pub(super) fn not_yet(wanted: u64, current: u64) -> Status {
     let mut status = Status::timeout(&format!("Too large resource version: {wanted}, current: {current}"), 1);
     status.details = Some(json!({
@@ -93,7 +93,7 @@ pub(super) fn not_yet(wanted: u64, current: u64) -> Status {
     status
 }
 
-/// Where a list goes on: the revision of its first page and the last object of this one.
+/// Where a list continues: the revision of its first page and the last object of this one.
 struct Token {
     revision: u64,
     last: Key,
@@ -111,7 +111,7 @@ impl Token {
         let parse = || {
             let token: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
             let (namespace, name) = token["start"].as_str()?.strip_suffix('\0')?.split_once('/')?;
-            // -1 is the token that is given with a 410: to go on with what is there now.
+            // -1 is the token that comes with a 410: continue with the current objects.
             let revision = token["rv"].as_i64().and_then(|revision| u64::try_from(revision.max(0)).ok())?;
             Some(Self { revision, last: (namespace.to_owned(), name.to_owned()) })
         };
@@ -145,7 +145,7 @@ impl Api {
         Ok(self.show(ask, StatusCode::OK, &object))
     }
 
-    /// One object as an answer.
+    /// One object as a response.
     pub(super) fn show(&self, ask: &Ask<'_>, code: StatusCode, object: &Value) -> Response<Body> {
         match ask.form {
             Form::Table | Form::Metadata => {
@@ -232,7 +232,7 @@ impl Api {
             }
             last = Some(key.clone());
         }
-        // As with the real one, what is left need not be selected: the last page can be empty.
+        // As on the real server, the remaining objects may not match: the last page can be empty.
         let more = limit.is_some() && rest.next().is_some();
         let next = last.filter(|_| more).map(|last| Token { revision, last }.write());
         let remaining = (more && selector.is_everything()).then(|| 1 + rest.count() as u64);
@@ -244,13 +244,13 @@ impl Api {
 }
 
 fn keep(tables: &mut Tables, resource: &Resource, revision: u64, current: u64, now: jiff::Timestamp) {
-    // A later page's revision is kept already.
+    // The revision of a later page is already kept.
     if revision == current {
         tables.keep_for_paging(resource.kind, now);
     }
 }
 
-/// 410, with a token to go on with what is there now (`handleExpiredContinue` in etcd3/store.go).
+/// 410, with a token to continue with the current objects (`handleExpiredContinue` in etcd3/store.go).
 fn too_old(token: Option<Token>) -> Status {
     let Some(token) = token else {
         return Status::expired("The resourceVersion for the provided list is too old.");

@@ -1,4 +1,4 @@
-//! Answers, written as JSON.
+//! Responses, written as JSON.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, WARNING};
 use http::{HeaderValue, Response, StatusCode};
@@ -15,7 +15,7 @@ use super::negotiate::Form;
 
 /// Any JSON.
 pub fn json(code: StatusCode, value: &impl Serialize) -> Response<Body> {
-    // Values of ours have texts as keys, and writing into memory does not fail.
+    // These values have string keys, and writing to memory cannot fail.
     let bytes = serde_json::to_vec(value).unwrap_or_default();
     let mut response = Response::new(whole(bytes));
     *response.status_mut() = code;
@@ -25,7 +25,7 @@ pub fn json(code: StatusCode, value: &impl Serialize) -> Response<Body> {
     response
 }
 
-/// Discovery of everything at once, under the content type that clients know it by.
+/// Aggregated discovery, under its own content type.
 pub fn discovery(document: &Value) -> Response<Body> {
     let mut response = json(StatusCode::OK, document);
     let form = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -34,7 +34,7 @@ pub fn discovery(document: &Value) -> Response<Body> {
     response
 }
 
-/// Adds what the client is to be warned of.
+/// Adds the warnings for the client.
 pub fn warn(response: &mut Response<Body>, warnings: &[String]) {
     for warning in warnings {
         let text: String = warning.chars().filter(|c| !c.is_control()).collect();
@@ -48,11 +48,11 @@ pub fn warn(response: &mut Response<Body>, warnings: &[String]) {
 /// How tables show their objects (the query's `includeObject`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// With the metadata of each.
+    /// With each object's metadata.
     Metadata,
     /// Only the cells.
     Bare,
-    /// With the whole of each.
+    /// With each whole object.
     Whole,
 }
 
@@ -67,7 +67,7 @@ impl Rows {
     }
 }
 
-/// One object in the form that is wanted.
+/// One object in the requested format.
 pub fn object(form: Form, resource: &Resource, object: &Value, rows: Rows, now: Timestamp) -> Value {
     match form {
         Form::Table => table(
@@ -110,7 +110,7 @@ pub fn table<'a>(
     })
 }
 
-/// The metadata of an object alone.
+/// Only the metadata of an object.
 pub fn partial(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
@@ -121,7 +121,7 @@ pub struct List<'a> {
     pub resource: &'a Resource,
     /// The list's own metadata.
     pub metadata: Map<String, Value>,
-    /// What is in it.
+    /// The objects.
     pub items: &'a [Object],
 }
 
@@ -148,7 +148,7 @@ impl Serialize for Items<'_> {
     }
 }
 
-/// An object in a list, which says once for all what kind they are.
+/// An object in a list, which names the kind once for all its objects.
 struct Item<'a>(&'a Value);
 
 impl Serialize for Item<'_> {

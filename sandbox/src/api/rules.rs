@@ -1,4 +1,4 @@
-//! What each kind asks of an object before it is kept, and of who writes it.
+//! What each kind requires of an object before it is stored, and of the user who writes it.
 
 use std::ops::Deref;
 
@@ -20,14 +20,14 @@ use crate::validate::typed;
 
 use super::{Api, Ask, body};
 
-/// The policy that the RBAC objects make, and up to which revision it follows them.
+/// The policy that the RBAC objects define, and the revision up to which it includes them.
 #[derive(Default)]
 pub struct Followed {
     policy: Policy,
     revision: u64,
 }
 
-/// The kinds that a policy is made of.
+/// The kinds that define a policy.
 const GRANTING: [Kind; 4] = [Kind::ClusterRole, Kind::Role, Kind::ClusterRoleBinding, Kind::RoleBinding];
 
 impl Deref for Followed {
@@ -39,7 +39,7 @@ impl Deref for Followed {
 }
 
 impl Followed {
-    /// Catches up with what changed.
+    /// Applies the changes since that revision.
     pub fn follow(&mut self, tables: &Tables) {
         if GRANTING.iter().all(|kind| tables.changed(*kind) <= self.revision) {
             return;
@@ -102,10 +102,10 @@ fn forget(policy: &mut Policy, kind: Kind, object: &Value) {
     }
 }
 
-/// Gives the aggregated ClusterRoles the rules that they should have now.
+/// Updates the rules of the aggregated ClusterRoles.
 pub fn aggregate(tables: &mut Tables) {
-    // Each round can fill one role more, from one that the last round filled; more rounds than roles
-    // mean that two feed each other for ever.
+    // Each round can fill another role from one that the last round filled; more rounds than roles
+    // mean that two roles feed each other forever.
     for _ in 0..tables.objects(Kind::ClusterRole).len() {
         let roles: Vec<ClusterRole> =
             tables.objects(Kind::ClusterRole).values().map(|object| typed(object)).collect();
@@ -122,13 +122,13 @@ pub fn aggregate(tables: &mut Tables) {
     }
 }
 
-/// Who a request is made for, where its headers ask for another user than the sender
+/// The user that a request impersonates, if its headers name one
 /// (k8s.io/apiserver pkg/endpoints/filters/impersonation).
 ///
 /// # Errors
-/// The sender may not, or headers that name no user.
+/// The sender may not impersonate, or the headers name no valid user.
 pub fn impersonated(policy: &Policy, user: &User, headers: &HeaderMap) -> Result<Option<User>, Status> {
-    // A name is whatever bytes were sent, as far as they are text. One that is none is refused: left
+    // A name is the bytes that were sent, if they are text. Other bytes are refused: if they were left
     // out, the request would be made with the sender's own rights.
     let text = |value: &http::HeaderValue| {
         let text = std::str::from_utf8(value.as_bytes());
@@ -200,10 +200,10 @@ pub fn impersonated(policy: &Policy, user: &User, headers: &HeaderMap) -> Result
     Ok(Some(User { name, uid: uid.unwrap_or_default(), groups, extra }))
 }
 
-/// A kind in namespaces needs one that is there (the admission plugin NamespaceLifecycle).
+/// A namespaced object needs an existing namespace (the admission plugin NamespaceLifecycle).
 ///
 /// # Errors
-/// There is no such namespace.
+/// The namespace does not exist.
 pub fn check_namespace(tables: &Tables, ask: &Ask<'_>) -> Result<(), Status> {
     let namespace = ask.namespace();
     if namespace.is_empty() || tables.get(Kind::Namespace, "", namespace).is_some() {
@@ -212,17 +212,17 @@ pub fn check_namespace(tables: &Tables, ask: &Ask<'_>) -> Result<(), Status> {
     Err(Status::not_found("namespaces", "", namespace))
 }
 
-/// An update that makes what is not there needs the right to create.
+/// An update that creates a missing object needs the right to create.
 ///
 /// # Errors
-/// The user has it not.
+/// The user does not have it.
 pub fn may_create(policy: &Policy, ask: &Ask<'_>) -> Result<(), Status> {
     let wish = Attributes { verb: "create".to_owned(), ..ask.attributes.clone() };
     policy.allows(ask.user, &wish).map_err(|denied| Policy::forbidden(ask.user, &wish, &denied))?;
     Ok(())
 }
 
-/// Some namespaces a cluster cannot be without.
+/// Some namespaces cannot be deleted.
 ///
 /// # Errors
 /// It is one of them.
@@ -233,7 +233,7 @@ pub fn may_delete(kind: Kind, name: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// What follows from a write, before anyone else reads.
+/// The consequences of a write, before anyone else reads.
 pub fn written(tables: &mut Tables, kind: Kind) {
     if kind == Kind::ClusterRole {
         aggregate(tables);
@@ -251,7 +251,7 @@ pub fn empty_namespace(tables: &mut Tables, namespace: &str) {
     }
 }
 
-/// The objects that every cluster has from the beginning.
+/// The objects that every cluster has from the start.
 pub fn beginning(now: Timestamp) -> Store {
     let store = Store::default();
     let mut tables = store.lock();
@@ -264,10 +264,10 @@ pub fn beginning(now: Timestamp) -> Store {
 }
 
 impl Api {
-    /// Writes an object past every check but its type.
+    /// Writes an object, bypassing every check except its type.
     ///
     /// # Errors
-    /// No kind that is kept, or an object that is none of its kind.
+    /// The kind is not stored here, or the object is not of this kind.
     pub fn put(&self, object: Value) -> Result<Value, Status> {
         let group =
             object["apiVersion"].as_str().unwrap_or_default().rsplit_once('/').map_or("", |(group, _)| group);

@@ -1,4 +1,4 @@
-//! Watches: every change after a revision, as it happens, until the client or the time ends it.
+//! Watches: every change after a revision, as it happens, until the client or the timeout ends it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -25,20 +25,20 @@ use super::read::resource_version;
 use super::respond::{self, Rows};
 use super::{Api, Ask};
 
-/// How many changes are read at once, so that nobody else waits long.
+/// How many changes are read in one batch, so that nobody else waits long.
 const BATCH: usize = 256;
 /// How many events wait for a client that reads slowly.
 const WAITING: usize = 64;
-/// How often a watch that asked for it hears how far it is.
+/// How often bookmarks are sent to a watch that asked for them.
 const BOOKMARKS: Duration = Duration::from_secs(60);
-/// The shortest time that a watch without `timeoutSeconds` lasts; the longest is twice that
+/// The minimum duration of a watch without `timeoutSeconds`; the maximum is twice that
 /// (`--min-request-timeout`).
 const LASTING: u64 = 1800;
 
-/// The longest time that a client may ask for, a day: a moment past the end of the clock is none.
+/// The longest time that a client may ask for, a day: a deadline beyond the range of the clock would panic.
 const LONGEST: u64 = 86_400;
 
-/// A watch that may begin.
+/// A watch that passed its checks.
 pub struct Watch {
     resource: &'static Resource,
     namespace: String,
@@ -46,9 +46,9 @@ pub struct Watch {
     form: Form,
     rows: Rows,
     bookmarks: bool,
-    /// What is there already, to be told first.
+    /// The existing objects, to be sent first.
     first: Vec<Object>,
-    /// Whether the end of what was there is to be marked.
+    /// Whether the end of the existing objects is to be marked.
     mark_first: bool,
     from: u64,
     lasting: Duration,
@@ -86,8 +86,8 @@ impl Api {
             let all = within(tables.objects(ask.resource.kind), ask.namespace(), None);
             all.filter(|(_, object)| selector.matches(object)).map(|(_, object)| object.clone()).collect()
         } else {
-            // One from too long ago ends in an event, as with the real one: kube's watcher lists again
-            // after that, and not after a refusal.
+            // A revision that is too old is answered by an event, as on the real server: kube's watcher lists again
+            // after that, but not after an error response.
             Vec::new()
         };
         Ok(Watch {
@@ -114,7 +114,7 @@ fn expired(wanted: u64, oldest: u64) -> Status {
     Status::expired(format!("too old resource version: {wanted} ({oldest})"))
 }
 
-/// Events on their way to a client.
+/// Events to be sent to a client.
 struct Stream(mpsc::Receiver<Bytes>);
 
 impl hyper::body::Body for Stream {
@@ -130,7 +130,7 @@ impl hyper::body::Body for Stream {
 }
 
 impl Watch {
-    /// Begins.
+    /// Starts the watch.
     pub(super) fn into_response(self, api: Api, entry: Entry) -> Response<Body> {
         let (sender, receiver) = mpsc::channel(WAITING);
         if let Some(audit) = api.audit() {
@@ -145,7 +145,7 @@ impl Watch {
         response
     }
 
-    /// To the end of the time, or until the client is gone.
+    /// Runs until the timeout, or until the client disconnects.
     async fn run(mut self, api: &Api, sender: &mpsc::Sender<Bytes>) {
         let end = Instant::now() + self.lasting;
         let mut teller = Teller { api, sender, headed: false };
@@ -187,7 +187,7 @@ impl Watch {
                 () = sender.closed() => return,
                 () = sleep_until(next_bookmark.min(end)) => {
                     if self.bookmarks {
-                        // Everything up to here was told, whatever else has changed meanwhile.
+                        // Everything up to here was sent, whatever else has changed meanwhile.
                         let reached = self.reached(api);
                         if teller.bookmark(&self, reached, false).await.is_err() {
                             return;
@@ -202,7 +202,7 @@ impl Watch {
         }
     }
 
-    /// A revision that nothing of this kind changed before, and that was told.
+    /// A bookmark: every change of this kind up to this revision has been sent.
     fn reached(&self, api: &Api) -> u64 {
         let tables = api.store().lock();
         match tables.changes_after(self.resource.kind, self.from, 1) {
@@ -211,7 +211,7 @@ impl Watch {
         }
     }
 
-    /// What a change is to someone who sees only a part.
+    /// What a change looks like to a watch that selects only some objects.
     fn seen(&self, change: &Change) -> Option<(&'static str, Object)> {
         let mine = |object: &Object| {
             let namespace = crate::object::meta(object, "namespace");
@@ -221,20 +221,20 @@ impl Watch {
         match (before, &change.after) {
             (None, Some(after)) if mine(after) => Some(("ADDED", after.clone())),
             (Some(_), Some(after)) if mine(after) => Some(("MODIFIED", after.clone())),
-            // As it was when it was last seen, at the revision of the change.
+            // The object as it was last seen, at the revision of the change.
             (Some(before), _) => Some(("DELETED", at(before, change.revision))),
             (None, _) => None,
         }
     }
 }
 
-/// The client is gone, or so slow that it counts as gone.
+/// The client has disconnected, or is so slow that it counts as disconnected.
 struct Gone;
 
 struct Teller<'a> {
     api: &'a Api,
     sender: &'a mpsc::Sender<Bytes>,
-    /// Whether a table's columns were told already.
+    /// Whether a table's columns were sent already.
     headed: bool,
 }
 
@@ -281,7 +281,7 @@ impl Teller<'_> {
     }
 
     async fn send(&mut self, kind: &str, object: &Value) -> Result<(), Gone> {
-        // Nothing here can fail to be JSON.
+        // Nothing here can fail to serialize.
         let mut event = serde_json::to_vec(&Event { kind, object }).unwrap_or_default();
         event.push(b'\n');
         let patience = Instant::now() + BOOKMARKS;

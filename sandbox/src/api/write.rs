@@ -1,6 +1,6 @@
 //! Create, update, patch and delete.
 //!
-//! Each happens as a whole while nobody else can write: what was checked is what is kept.
+//! Each runs under the write lock: the object that was checked is the object that is stored.
 
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -20,13 +20,13 @@ use super::body::{self, Unknown};
 use super::rules;
 use super::{Api, Ask, name_of, respond};
 
-/// How often another name is generated where one is taken (`maxNameGenerationCreateAttempts`).
+/// How many names are tried if the generated one is taken (`maxNameGenerationCreateAttempts`).
 const NAMES: usize = 8;
 
 const MODIFIED: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
 
-/// What an object becomes, and whether it is only tried.
+/// What an object becomes, and whether this is a dry run.
 struct Wanted {
     object: Value,
     warnings: Vec<String>,
@@ -34,7 +34,7 @@ struct Wanted {
 }
 
 impl Ask<'_> {
-    /// Whether nothing is to be kept (`dryRun=All`).
+    /// Whether nothing is to be stored (`dryRun=All`).
     fn trial(&self) -> Result<bool, Status> {
         let mut values = self.query.all("dryRun").peekable();
         let trial = values.peek().is_some();
@@ -53,7 +53,7 @@ impl Ask<'_> {
         Status::conflict(self.resource.plural, self.resource.group, &self.attributes.name, why)
     }
 
-    /// The object belongs where the URL says.
+    /// The object belongs in the place that the URL names.
     fn fit_namespace(&self, object: &mut Value) -> Result<(), Status> {
         let expected = self.namespace();
         let there = meta(object, "namespace");
@@ -105,7 +105,7 @@ impl Api {
         Ok(self.told(ask, added.map(|kept| (StatusCode::CREATED, kept)), &warnings))
     }
 
-    /// A new object, whether it comes by a create or by an update of what is not there.
+    /// A new object, from a create or from an update of an object that does not exist.
     fn add(
         &self,
         ask: &Ask<'_>,
@@ -150,7 +150,7 @@ impl Api {
         Write { kind: resource.kind, user, request: attributes, policy, now: self.clock().now() }
     }
 
-    /// Answers a question, which is an object that is made and not kept.
+    /// Answers a review, which is an object that is created and not stored.
     pub(super) fn review(&self, ask: &Ask<'_>) -> Result<Response<Body>, Status> {
         let Wanted { mut object, warnings, .. } = ask.read()?;
         ask.fit_namespace(&mut object)?;
@@ -202,7 +202,7 @@ impl Api {
         let patched = patch::apply(form, ask.resource.kind, &current, ask.body)?;
         let text = patched.to_string();
         if text.len() > BODY_LIMIT {
-            // A patch can make much of little.
+            // A small patch can make a large object.
             return Err(Status::too_large(BODY_LIMIT));
         }
         let read = body::typed(ask.resource, patched, unknown).map_err(|status| {
@@ -219,7 +219,7 @@ impl Api {
         Ok(self.told(ask, replaced.map(|kept| (StatusCode::OK, kept)), &read.warnings))
     }
 
-    /// The answer to a write: what is kept, or why nothing is. The warnings come with either.
+    /// The response to a write: the stored object, or why nothing was stored. Warnings come with both.
     fn told(
         &self,
         ask: &Ask<'_>,
@@ -234,7 +234,7 @@ impl Api {
         response
     }
 
-    /// Another state of an object that is there.
+    /// A new state of an existing object.
     fn replace(
         &self,
         ask: &Ask<'_>,
@@ -288,7 +288,7 @@ impl Api {
         let options = Deletion::of(ask)?;
         let tables = &mut self.store().lock();
         let removed = self.remove(ask, tables, &ask.key(), &options)?;
-        // Pods and namespaces are shown as they were; for others the name says enough.
+        // Pods and namespaces are returned as they were; for other kinds the name is enough.
         if matches!(ask.resource.kind, Kind::Pod | Kind::Namespace) || removed.waits {
             return Ok(self.show(ask, StatusCode::OK, &removed.object));
         }
@@ -357,7 +357,7 @@ impl Api {
             return Ok(Removed { object, waits: true });
         }
         if kind == Kind::Pod {
-            // The one kind of these that is deleted with grace, which is none here.
+            // The only kind here that is deleted with a grace period, which is zero here.
             mark_deleted(&mut object, &self.clock().stamp());
         }
         if !options.trial {
@@ -368,7 +368,7 @@ impl Api {
     }
 }
 
-/// Whether an update makes what is not there (`AllowCreateOnUpdate`).
+/// Whether an update creates a missing object (`AllowCreateOnUpdate`).
 fn creates(ask: &Ask<'_>) -> bool {
     use Kind::{ClusterRole, ClusterRoleBinding, Lease, Role, RoleBinding};
     matches!(ask.resource.kind, ClusterRole | ClusterRoleBinding | Lease | Role | RoleBinding)
@@ -385,7 +385,7 @@ fn uid_failed(ask: &Ask<'_>, wanted: &str, there: &str) -> String {
     )
 }
 
-/// What no update changes, whatever it says.
+/// The fields that no update changes.
 fn keep_system_fields(object: &mut Value, current: &Value) {
     let Value::Object(metadata) = &mut object["metadata"] else { return };
     let before = &current["metadata"];
@@ -410,7 +410,7 @@ fn mark_deleted(object: &mut Value, now: &str) {
     object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
 }
 
-/// An object that was removed, or waits for its finalizers.
+/// An object that was removed, or is waiting for its finalizers.
 struct Removed {
     object: Value,
     waits: bool,
@@ -471,7 +471,7 @@ impl Deletion {
         Ok(Self { trial, ..this })
     }
 
-    /// Only the object that is meant (`BeforeDelete`, which names the kind where others name the
+    /// Deletes only the intended object (`BeforeDelete`, which names the kind where others name the
     /// resource).
     fn check(&self, resource: &Resource, object: &Value) -> Result<(), Status> {
         let conflict =

@@ -13,7 +13,7 @@ fn read(der: &[u8]) -> X509Certificate<'_> {
 }
 
 #[test]
-fn an_authority_signs_what_chains_to_it() {
+fn an_authority_issues_certificates_that_chain_to_it() {
     let authority = Authority::new("client CA", now()).expect("made");
     let root = read(authority.certificate());
     assert!(root.is_ca() && root.subject().to_string() == "CN=client CA");
@@ -54,7 +54,7 @@ fn the_serving_certificate_is_for_loopback_and_the_clients_for_clients() {
 }
 
 #[test]
-fn pem_is_what_other_programs_read() {
+fn pem_is_readable_by_other_programs() {
     let authority = Authority::new("CA", now()).expect("made");
     let text = authority.certificate_pem();
     assert!(text.lines().all(|line| line.len() <= 64), "{text}");

@@ -16,7 +16,7 @@ fn time(text: &str) -> Timestamp {
 const NONE: [&str; 0] = [];
 
 #[test]
-fn the_server_writes_down_who_asks() {
+fn the_server_records_the_requester() {
     let mut csr = with_conditions(
         csr(json!({"username": "root", "uid": "0", "groups": ["system:masters"]})),
         &["Approved"],
@@ -67,7 +67,7 @@ fn a_new_request_is_checked() {
     );
 }
 
-/// A change to `old`, as the API takes it: prepared and checked.
+/// A change to `old`, as the API processes it: prepared and checked.
 fn change(
     part: Part,
     old: &CertificateSigningRequest,
@@ -86,7 +86,7 @@ fn add(type_: &str) -> impl FnOnce(&mut CertificateSigningRequest) {
 }
 
 #[test]
-fn each_part_changes_only_what_is_its_own() {
+fn each_subresource_changes_only_its_own_part() {
     let old = with_conditions(csr(json!({})), &["Approved"]);
     let edit = |csr: &mut CertificateSigningRequest| {
         csr.spec.signer_name = "example.com/other".into();
@@ -121,7 +121,7 @@ fn conditions_are_dated_by_the_server_and_keep_their_date() {
     let [condition] = conditions(&new) else { panic!("one condition") };
     assert_eq!((&condition.last_update_time, &condition.last_transition_time), (&noon, &noon));
 
-    // Approved again, by someone who sends no times: it is updated now, and has been true since noon.
+    // Approved again, by someone who sends no times: its update time is now, its transition time stays noon.
     let mut again = new.clone();
     let reapproved = again.status.iter_mut().flat_map(|status| &mut status.conditions).flatten();
     for condition in reapproved {
@@ -134,7 +134,7 @@ fn conditions_are_dated_by_the_server_and_keep_their_date() {
 }
 
 #[test]
-fn what_was_decided_stays_decided() {
+fn a_decision_is_final() {
     let (open, approved) = (csr(json!({})), with_conditions(csr(json!({})), &["Approved"]));
     let remove = |csr: &mut CertificateSigningRequest| csr.status = None;
     let cannot_remove =
@@ -164,7 +164,7 @@ fn what_was_decided_stays_decided() {
 }
 
 #[test]
-fn the_approval_is_not_changed_by_way_of_the_status() {
+fn the_status_subresource_does_not_change_the_approval() {
     let approved = with_conditions(csr(json!({})), &["Approved"]);
     let (new, errors) = change(Part::Status, &approved, |csr| {
         csr.status.as_mut().expect("there").conditions.as_mut().expect("there")[0].message =
@@ -175,7 +175,7 @@ fn the_approval_is_not_changed_by_way_of_the_status() {
 }
 
 #[test]
-fn a_certificate_is_set_once_and_is_one() {
+fn a_certificate_is_valid_and_set_only_once() {
     let root = Authority::new("CA", time("2026-11-01T00:00:00Z")).expect("made");
     let certificate = pem("CERTIFICATE", root.certificate());
     let approved = with_conditions(csr(json!({})), &["Approved"]);
@@ -202,7 +202,7 @@ fn a_certificate_is_set_once_and_is_one() {
 }
 
 #[test]
-fn nobody_gets_a_certificate_that_rbac_has_no_say_over() {
+fn no_certificate_that_bypasses_rbac_is_issued() {
     let asking = |groups: &[&str], spec: serde_json::Value| {
         let (_, pem) = request(&Subject::new("alice", groups), false);
         restrict_subject(&csr_of(&pem, spec)).map_err(|status| (status.code, status.message))
@@ -221,7 +221,7 @@ fn nobody_gets_a_certificate_that_rbac_has_no_say_over() {
 }
 
 #[test]
-fn approving_takes_a_right_on_the_signer_and_signing_another() {
+fn approving_and_signing_take_separate_rights_on_the_signer() {
     let policy = |verb: &str, signer: &str| {
         let role = json!({"metadata": {"name": "r"}, "rules": [
             {"verbs": [verb], "apiGroups": [GROUP], "resources": ["signers"], "resourceNames": [signer]},

@@ -1,4 +1,4 @@
-//! An answer that breaks off in the middle.
+//! A response that is cut off in the middle.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use http_body::Frame;
 
 use crate::backend::{Abort, Body};
 
-/// Passes so many frames on, and then breaks the connection.
+/// Forwards this many frames, then breaks the connection.
 pub(super) struct Cut {
     whole: Body,
     left: usize,

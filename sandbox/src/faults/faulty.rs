@@ -1,4 +1,4 @@
-//! A backend with faults in front.
+//! A backend with faults in front of it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::request::{Attributes, Query};
 use crate::status::Status;
 use crate::user::User;
 
-/// A backend whose calls are broken as [`Faults`] says.
+/// A backend whose calls fail as [`Faults`] says.
 #[derive(Debug)]
 pub struct Faulty<B> {
     inner: B,
@@ -23,7 +23,7 @@ pub struct Faulty<B> {
 }
 
 impl<B> Faulty<B> {
-    /// `inner`, with faults in front.
+    /// Puts faults in front of `inner`.
     pub fn new(inner: B, faults: Faults) -> Self {
         Self { inner, faults }
     }
@@ -79,7 +79,7 @@ impl<B: Backend> Backend for Faulty<B> {
             },
             Fault::Hold(reached) => {
                 let _answer = self.pass(user, request).await?;
-                // Nobody may listen any more; the answer is kept back all the same.
+                // The listener may be gone; the response is withheld either way.
                 let _ = reached.send(());
                 never().await
             }
@@ -88,7 +88,7 @@ impl<B: Backend> Backend for Faulty<B> {
 }
 
 impl<B: Backend> Faulty<B> {
-    /// The call as it would be without faults, remembered where that was asked for.
+    /// Executes the call without faults, and remembers the response if that is enabled.
     async fn pass(&self, user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
         let remembers = lock(&self.faults.memory).is_some();
         if !remembers {
@@ -126,7 +126,7 @@ impl<B: Backend> Faulty<B> {
     }
 }
 
-/// What a request is about. One that cannot be read is counted under its path; the backend refuses it.
+/// What a request is about. A malformed one is counted under its path; the backend refuses it.
 fn attributes(request: &Request<Bytes>) -> Attributes {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     Attributes::of(request.method(), path, &Query::parse(query))
@@ -153,7 +153,7 @@ fn refused(code: u16) -> Status {
     Status::new(code, reason, message)
 }
 
-/// How a watch is told that what it wants to go on from is gone: 200, and one event.
+/// How a watch learns that its start revision has expired: 200, and one event.
 fn expired_event() -> Response<Body> {
     let event = json!({"type": "ERROR", "object": expired().to_value()});
     let mut answer = Response::new(whole(event.to_string() + "\n"));
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::faults::On;
 
-    /// Does nothing but count, and answers with how often it was asked.
+    /// Only counts calls, and responds with the count.
     #[derive(Clone, Default)]
     struct Counter(Arc<AtomicUsize>);
 
@@ -196,7 +196,7 @@ mod tests {
         request
     }
 
-    /// What became of a call: the code, or how the connection ended; and whether it was done.
+    /// The outcome of a call: the code, or how the connection ended; and whether it was executed.
     async fn struck(fault: Fault, method: Method, uri: &str) -> (String, bool) {
         let (counter, faults) = (Counter::default(), Faults::default());
         faults.set([(On::Call(1), fault)]);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_are_struck_by_number_from_one_on_and_by_kind() {
+    async fn faults_select_calls_by_number_range_or_kind() {
         let binding = format!("{BINDINGS}/a");
         let calls = [
             (Method::GET, BINDINGS, "list"),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stale_answer_is_the_one_from_before_the_last_write() {
+    async fn a_stale_read_returns_the_state_before_the_last_write() {
         let faults = Faults::default();
         faults.remember();
         let faulty = Faulty::new(Counter::default(), faults.clone());

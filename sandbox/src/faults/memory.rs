@@ -1,27 +1,27 @@
-//! What reads were answered with, for stale answers.
+//! The responses to earlier reads, for stale responses.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::HeaderMap;
 
-/// How many different reads are kept; a test asks far fewer.
+/// How many different reads are kept; a test makes far fewer.
 const MOST: usize = 1000;
 
-/// An answer to a read.
+/// The response to a read.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// How many writes had been before it.
+    /// How many writes preceded it.
     writes: u64,
 }
 
-/// The last answers to each read, and how many writes there have been.
+/// The last responses to each read, and the number of writes so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
     writes: u64,
-    /// By path and query; of each the last before the newest write, and the newest.
+    /// By path and query: the last before the newest write, and the newest.
     answers: HashMap<String, (Option<Answer>, Answer)>,
 }
 
@@ -45,7 +45,7 @@ impl Memory {
         }
     }
 
-    /// The last answer from before the newest write.
+    /// The last response from before the newest write.
     pub(super) fn stale(&self, what: &str) -> Option<Answer> {
         let (older, newest) = self.answers.get(what)?;
         let stale = if newest.writes < self.writes { Some(newest) } else { older.as_ref() };
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stale_is_what_was_read_before_the_last_write() {
+    fn a_stale_response_is_from_before_the_last_write() {
         let mut memory = Memory::default();
         let read = |memory: &mut Memory, body: &'static str| {
             memory.read("/x", HeaderMap::new(), Bytes::from_static(body.as_bytes()));

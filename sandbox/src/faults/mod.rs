@@ -1,8 +1,8 @@
-//! Faults on purpose: what can go wrong between a client and an API server.
+//! Deliberate faults: what can go wrong between a client and an API server.
 //!
-//! [`Faults`] says which calls are broken and in which way, and keeps a list of the calls that came;
+//! [`Faults`] says which calls fail and how, and records the calls that were made;
 //! [`Faulty`] puts it in front of any [`Backend`](crate::backend::Backend), the sandbox itself or a
-//! [proxy](crate::proxy) to a real API server. Each fault is either before or after the change took
+//! [proxy](crate::proxy) to a real API server. Each fault comes either before or after the change took
 //! effect, because that is what a client cannot know.
 
 mod cut;
@@ -20,77 +20,77 @@ use crate::request::Attributes;
 /// What goes wrong with a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// It is not done, and answered with this HTTP status: 500, 503, 504.
+    /// It is not executed; the response has this HTTP status: 500, 503, 504.
     Refused(u16),
-    /// It is done, and answered with this HTTP status all the same: 500, 504.
+    /// It is executed, but the response has this HTTP status: 500, 504.
     DoneButRefused(u16),
-    /// It is not done: 429 with `Retry-After`, in whole seconds.
+    /// It is not executed: 429 with `Retry-After`, in whole seconds.
     TooManyRequests {
-        /// What the client is asked to wait.
+        /// How long the client is asked to wait.
         retry_after: u32,
     },
-    /// It is not done: 409, as if someone else had been faster.
+    /// It is not executed: 409, as if someone else had been faster.
     Conflict,
-    /// It is not done and never answered.
+    /// It is not executed and never answered.
     Timeout,
-    /// It is done and never answered.
+    /// It is executed and never answered.
     DoneButTimeout,
-    /// It is not done, and the connection breaks.
+    /// It is not executed, and the connection breaks.
     Reset,
-    /// It is done, and the connection breaks instead of an answer.
+    /// It is executed, and the connection breaks instead of a response.
     DoneButReset,
-    /// It is done, after this time.
+    /// It is executed, after this delay.
     Slow(Duration),
-    /// A watch breaks off in the middle of its answer, after so many chunks of it.
+    /// A watch is cut off in the middle of its response, after this many chunks.
     CutWatch {
         /// How many chunks come through.
         after: usize,
     },
-    /// What the client wants to go on from is too old: 410 `Expired`, for a watch as its first event.
+    /// The revision that the client wants to continue from is too old: 410 `Expired`, for a watch as its first event.
     Expired,
-    /// A read is answered with what the same read was answered with before the last write; without
-    /// such an answer it is done as usual, and [`Call::struck`] stays false.
+    /// A read gets the response that the same read got before the last write; without
+    /// such a response it is executed as usual, and [`Call::struck`] stays false.
     Stale,
-    /// It is done; then whoever listens is told, and the answer is kept back for ever: the moment to
+    /// It is executed; then listeners are notified, and the response is withheld forever: the moment to
     /// kill the client.
     Hold(Sender<()>),
 }
 
-/// Which calls are struck.
+/// Which calls a fault applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum On {
-    /// The call of this number, from 1, since the rules were set.
+    /// The call with this number, counted from 1 since the rules were set.
     Call(usize),
-    /// That one and all after it.
+    /// The call with this number and all after it.
     From(usize),
     /// The first call with this verb on this resource; `resource/subresource` for a subresource.
     First {
-        /// As in a rule of RBAC.
+        /// As in an RBAC rule.
         verb: &'static str,
         /// The plural.
         resource: &'static str,
     },
     /// Every call with this verb on this resource; `resource/subresource` for a subresource.
     Kind {
-        /// As in a rule of RBAC: get, list, watch, create, update, patch, delete.
+        /// As in an RBAC rule: get, list, watch, create, update, patch, delete.
         verb: &'static str,
         /// The plural.
         resource: &'static str,
     },
 }
 
-/// One call that came.
+/// One call that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// From 1, since the rules were set.
+    /// Counted from 1 since the rules were set.
     pub number: usize,
-    /// As in a rule of RBAC.
+    /// As in an RBAC rule.
     pub verb: String,
-    /// The plural, with the subresource behind a slash; the path where it is no resource.
+    /// The plural, with the subresource behind a slash; the path of a non-resource request.
     pub resource: String,
-    /// The object; empty where none is named.
+    /// The object's name; empty if the request names none.
     pub name: String,
-    /// Whether a fault struck it.
+    /// Whether a fault was applied to it.
     pub struck: bool,
 }
 
@@ -100,7 +100,7 @@ struct State {
     calls: Vec<Call>,
 }
 
-/// Which calls are broken, and the list of those that came. Clones share it.
+/// Which calls fail, and the list of calls that were made. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     state: Arc<Mutex<State>>,
@@ -108,34 +108,34 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Breaks these calls in these ways from now on; where several fit, the first does. Counting starts
+    /// Makes these calls fail in these ways from now on; of several matching rules the first wins. Counting starts
     /// over, and the list of calls is empty again.
     pub fn set(&self, rules: impl IntoIterator<Item = (On, Fault)>) {
         *lock(&self.state) = State { rules: rules.into_iter().collect(), calls: Vec::new() };
     }
 
-    /// Breaks nothing from now on, and empties the list of calls.
+    /// Injects no more faults, and clears the list of calls.
     pub fn clear(&self) {
         self.set([]);
     }
 
-    /// The calls since the rules were set, in the order in which they came.
+    /// The calls since the rules were set, in order of arrival.
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.state).calls.clone()
     }
 
-    /// Keeps the answers to reads from now on, so that there is something stale to answer with.
+    /// Remembers the responses to reads from now on, so that stale ones are available.
     pub fn remember(&self) {
         lock(&self.memory).get_or_insert_default();
     }
 
-    /// Begins with the answers that another one keeps, as if they had been given here.
+    /// Starts with the responses that another instance remembers, as if they had been given here.
     pub fn remember_as(&self, other: &Self) {
         let theirs = lock(&other.memory).clone();
         *lock(&self.memory) = theirs;
     }
 
-    /// Takes a call down, and says what goes wrong with it.
+    /// Records a call, and returns the fault that applies to it.
     fn strike(&self, attributes: &Attributes) -> (usize, Option<Fault>) {
         let mut state = lock(&self.state);
         let number = state.calls.len() + 1;
@@ -161,7 +161,7 @@ impl Faults {
         (number, fault)
     }
 
-    /// A fault that had nothing to work with.
+    /// A fault that had no effect.
     fn missed(&self, number: usize) {
         if let Some(call) = lock(&self.state).calls.get_mut(number - 1) {
             call.struck = false;

@@ -3,13 +3,13 @@ use crate::authority::{Authority, pem};
 use crate::testing::{csr, with_certificate, with_conditions};
 use serde_json::json;
 
-/// Whether a request of midnight is due at this time of the same or the next day.
+/// Whether a request created at midnight is due at this time of the same or the next day.
 fn due(csr: &CertificateSigningRequest, now: &str) -> bool {
     is_due(csr, now.parse().expect("a time"))
 }
 
 #[test]
-fn a_request_is_thrown_away_when_its_time_is_over() {
+fn a_request_is_deleted_when_it_is_due() {
     let pending = csr(json!({}));
     let valid = Authority::new("CA", "2026-11-01T00:00:00Z".parse().expect("a time")).expect("made");
     let issued = |csr| with_certificate(csr, &pem("CERTIFICATE", valid.certificate()));
@@ -32,7 +32,7 @@ fn a_request_is_thrown_away_when_its_time_is_over() {
 }
 
 #[test]
-fn what_was_issued_is_thrown_away_with_its_certificate() {
+fn an_issued_request_is_deleted_when_its_certificate_expires() {
     let ten_years_ago = "2016-11-01T00:00:00Z".parse().expect("a time");
     let expired = Authority::new("CA", ten_years_ago).expect("made");
     let expired = pem("CERTIFICATE", expired.certificate());

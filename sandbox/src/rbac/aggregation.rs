@@ -1,4 +1,4 @@
-//! Aggregated ClusterRoles: their rules are those of the roles that bear the labels they select.
+//! Aggregated ClusterRoles: their rules are those of the roles whose labels they select.
 //!
 //! pkg/controller/clusterroleaggregation. The real cluster's controller does this a moment after the
 //! write; here it is part of it.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-/// The rules that the aggregated roles among these should have and have not, by name. Apply it until
+/// The rules that the aggregated roles among these should have but lack, by name. Apply it until
 /// it returns nothing: an aggregated role can itself be selected by another (edit's rules are in admin).
 pub fn changes(roles: &[ClusterRole]) -> BTreeMap<String, Vec<PolicyRule>> {
     let name = |role: &ClusterRole| role.metadata.name.clone().unwrap_or_default();
@@ -38,7 +38,7 @@ pub fn changes(roles: &[ClusterRole]) -> BTreeMap<String, Vec<PolicyRule>> {
     changes
 }
 
-/// Whether the labels fit the selector; one without requirements fits all
+/// Whether the labels match the selector; one without requirements matches all
 /// (apimachinery/pkg/apis/meta/v1/helpers.go, LabelSelectorAsSelector).
 fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     let equal = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
@@ -51,7 +51,7 @@ fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
                 "NotIn" => !value.is_some_and(among),
                 "Exists" => value.is_some(),
                 "DoesNotExist" => value.is_none(),
-                // Refused when the role was written.
+                // Already refused when the role was written.
                 _ => false,
             }
         })

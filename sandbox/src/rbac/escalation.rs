@@ -1,6 +1,6 @@
-//! Nobody grants what they do not have: the check on every write of a role or binding.
+//! Users can only grant what they have: the check on every write of a role or binding.
 //!
-//! Whoever has `escalate` on a role may put anything into it, and whoever has `bind` on one may bind
+//! A user with `escalate` on a role may put anything into it, and a user with `bind` on one may bind
 //! it. pkg/registry/rbac/escalation_check.go, */policybased/storage.go and validation/rule.go.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, RoleRef};
@@ -13,10 +13,10 @@ use crate::user::User;
 
 impl Policy {
     /// Whether the user may write a Role with these rules. `request` is the request that writes it;
-    /// `name` is the object's own name, which a create has not in its URL.
+    /// `name` is the object's own name, which the URL of a create does not contain.
     ///
     /// # Errors
-    /// Forbidden, with what the user does not hold.
+    /// Forbidden, with the rules that the user does not have.
     pub fn may_write_role(
         &self,
         user: &User,
@@ -31,11 +31,11 @@ impl Policy {
             .map_err(|why| Status::forbidden(&request.resource, GROUP, name, &why))
     }
 
-    /// Whether the user may write a ClusterRole: `new`, over `old` where there is one. Whoever may
-    /// aggregate gets whatever comes to bear such labels, and so must hold everything.
+    /// Whether the user may write a ClusterRole: `new`, replacing `old` if it exists. Users who may
+    /// aggregate get every role that will have such labels, so they must have all permissions.
     ///
     /// # Errors
-    /// Forbidden, with what the user does not hold.
+    /// Forbidden, with the rules that the user does not have.
     pub fn may_write_cluster_role(
         &self,
         user: &User,
@@ -62,11 +62,11 @@ impl Policy {
         })
     }
 
-    /// Whether the user may bind this role by the binding called `name`; for all of the cluster, or in
+    /// Whether the user may bind this role by the binding called `name`; cluster-wide, or in
     /// the namespace of the request.
     ///
     /// # Errors
-    /// Forbidden, with what the user does not hold; not found, where there is no such role and the
+    /// Forbidden, with the rules that the user does not have; not found, if the role does not exist and the
     /// user may not bind it in advance.
     pub fn may_bind(
         &self,
@@ -141,7 +141,7 @@ impl Policy {
     }
 }
 
-/// `*` on everything: what cluster-admin holds.
+/// `*` on everything: the rules of cluster-admin.
 fn full_authority() -> [PolicyRule; 2] {
     let all = || vec!["*".to_owned()];
     [

@@ -1,4 +1,4 @@
-//! Role-based access control, as the real authorizer has it: who may do what, and why not.
+//! Role-based access control, like the real authorizer's: who may do what, and why not.
 //!
 //! Pure functions of a snapshot of the RBAC objects. Nothing is denied by a rule, only allowed.
 //! plugin/pkg/auth/authorizer/rbac and pkg/registry/rbac/validation in kubernetes/kubernetes.
@@ -23,11 +23,11 @@ use crate::user::User;
 /// The group of the RBAC kinds.
 pub const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Members may do everything, whatever RBAC says (plugin: k8s.io/apiserver authorizerfactory,
+/// Members may do everything, regardless of RBAC (plugin: k8s.io/apiserver authorizerfactory,
 /// NewPrivilegedGroups).
 pub const PRIVILEGED: &str = "system:masters";
 
-/// Who may do what: the RBAC objects of a cluster. It follows each change of one of them, because a
+/// Who may do what: the RBAC objects of a cluster. It is updated with each change, because a
 /// cluster can have thousands of subjects.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
@@ -37,18 +37,18 @@ pub struct Policy {
     by_subject: HashMap<Who, BTreeSet<Place>>,
 }
 
-/// The namespace of a binding, and its name; one without namespace is for all of the cluster. Those
-/// come first: allowed by both, a request is said to be allowed by them.
+/// The namespace of a binding, and its name; one without a namespace is cluster-wide. Those
+/// come first: if both allow a request, they are named as the reason.
 type Place = (Option<String>, String);
 
-/// What a binding of either kind says.
+/// The content of a binding of either kind.
 #[derive(Debug, Clone)]
 struct Binding {
     role: RoleRef,
     subjects: Vec<Who>,
 }
 
-/// A binding that names a user, and the subject by which it does.
+/// A binding that names a user, and the subject that matches.
 #[derive(Clone, Copy)]
 struct Found<'a> {
     place: &'a Place,
@@ -71,7 +71,7 @@ pub struct Allowed(pub String);
 pub struct Denied(pub String);
 
 impl Policy {
-    /// The policy that these objects make.
+    /// Creates the policy that these objects define.
     pub fn new(
         cluster_roles: impl IntoIterator<Item = ClusterRole>,
         roles: impl IntoIterator<Item = Role>,
@@ -98,27 +98,27 @@ impl Policy {
         policy
     }
 
-    /// Learns a ClusterRole's rules.
+    /// Sets a ClusterRole's rules.
     pub(crate) fn set_cluster_role(&mut self, name: &str, rules: Option<Vec<PolicyRule>>) {
         self.cluster_roles.insert(name.to_owned(), rules.unwrap_or_default());
     }
 
-    /// Forgets a ClusterRole.
+    /// Removes a ClusterRole.
     pub(crate) fn remove_cluster_role(&mut self, name: &str) {
         self.cluster_roles.remove(name);
     }
 
-    /// Learns a Role's rules.
+    /// Sets a Role's rules.
     pub(crate) fn set_role(&mut self, namespace: &str, name: &str, rules: Option<Vec<PolicyRule>>) {
         self.roles.insert((namespace.to_owned(), name.to_owned()), rules.unwrap_or_default());
     }
 
-    /// Forgets a Role.
+    /// Removes a Role.
     pub(crate) fn remove_role(&mut self, namespace: &str, name: &str) {
         self.roles.remove(&(namespace.to_owned(), name.to_owned()));
     }
 
-    /// Learns what the binding at a place says now; `None` where it is gone.
+    /// Sets the binding with this key; `None` removes it.
     pub(crate) fn set_binding(&mut self, place: Place, binding: Option<(RoleRef, Option<Vec<Subject>>)>) {
         for who in self.bindings.remove(&place).map(|before| before.subjects).unwrap_or_default() {
             if let Some(places) = self.by_subject.get_mut(&who) {
@@ -175,7 +175,7 @@ impl Policy {
         } else {
             format!("User {who} cannot {verb} path {}", go::quote(&request.path))
         };
-        // So that no browser takes it for HTML.
+        // So that no browser interprets it as HTML.
         why = why.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         if !denied.0.is_empty() {
             why = format!("{why}: {}", denied.0);
@@ -183,8 +183,8 @@ impl Policy {
         Status::forbidden(&request.resource, &request.api_group, &request.name, &why)
     }
 
-    /// The rules that apply to the user in a namespace, those for all of the cluster among them; and
-    /// the roles that are bound and do not exist.
+    /// The rules that apply to the user in a namespace, including cluster-wide ones; and
+    /// the roles that are bound but do not exist.
     fn rules_for(&self, user: &User, namespace: &str) -> (Vec<PolicyRule>, Vec<RoleRef>) {
         let (mut rules, mut missing) = (Vec::new(), Vec::new());
         for found in self.bindings_of(user, namespace) {
@@ -196,7 +196,7 @@ impl Policy {
         (rules, missing)
     }
 
-    /// The rules that apply to the user in a namespace, and what could not be found, in the words of
+    /// The rules that apply to the user in a namespace, and what could not be found, in the wording of
     /// the authorizer: the answer to a SelfSubjectRulesReview.
     pub(crate) fn rules(&self, user: &User, namespace: &str) -> (Vec<PolicyRule>, String) {
         let (rules, missing) = self.rules_for(user, namespace);
@@ -205,7 +205,7 @@ impl Policy {
         (rules, unresolved)
     }
 
-    /// The bindings that name the user or a group of theirs, each once, with the subject that does.
+    /// The bindings that name the user or one of their groups, each once, with the matching subject.
     fn bindings_of(&self, user: &User, namespace: &str) -> Vec<Found<'_>> {
         let groups = user.groups.iter().map(|group| Who::Group(group.clone()));
         let mut found = BTreeMap::new();
@@ -237,7 +237,7 @@ fn is_privileged(user: &User) -> bool {
     user.groups.iter().any(|group| group == PRIVILEGED)
 }
 
-/// That roles are bound and do not exist. The authorizer and the storage name their kind differently.
+/// The message that bound roles do not exist. The authorizer and the storage name the kind differently.
 fn not_found(roles: &[RoleRef], noun: &dyn Fn(&str) -> String) -> String {
     let mut said: Vec<String> = Vec::new();
     for role in roles {
@@ -252,7 +252,7 @@ fn not_found(roles: &[RoleRef], noun: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-/// The user or group that a subject of a binding is.
+/// The user or group that a binding's subject denotes.
 fn who(subject: Subject, namespace: Option<&str>) -> Option<Who> {
     match subject.kind.as_str() {
         "User" => Some(Who::User(subject.name)),

@@ -34,7 +34,7 @@ fn has_or_all(list: &[String], wanted: &str) -> bool {
     list.iter().any(|one| one == ALL || one == wanted)
 }
 
-/// `pods`, `pods/log`, `*/scale` or `*`. A rule on `pods` says nothing of `pods/log`.
+/// `pods`, `pods/log`, `*/scale` or `*`. A rule on `pods` does not cover `pods/log`.
 fn resource_matches(rule: &str, request: &Attributes) -> bool {
     let (resource, subresource) = (&request.resource, &request.subresource);
     rule == ALL
@@ -50,12 +50,12 @@ fn path_matches(rule: &str, path: &str) -> bool {
     rule == path || (rule.ends_with('*') && path.starts_with(rule.trim_end_matches('*')))
 }
 
-/// What of the `wanted` rules is not in the `held` ones, in pieces of one verb, resource and name.
+/// The part of the `wanted` rules that `held` does not cover, split by verb, resource and name.
 pub(crate) fn not_covered(held: &[PolicyRule], wanted: &[PolicyRule]) -> Vec<PolicyRule> {
     wanted.iter().flat_map(pieces).filter(|piece| !held.iter().any(|rule| covers(rule, piece))).collect()
 }
 
-/// Rules that together say the same, each with one verb, one resource and at most one name.
+/// Equivalent rules, each with one verb, one resource and at most one name.
 fn pieces(rule: &PolicyRule) -> Vec<PolicyRule> {
     let mut pieces = Vec::new();
     let names: Vec<Option<Vec<String>>> = match list(&rule.resource_names) {
@@ -113,7 +113,7 @@ fn covers(held: &PolicyRule, piece: &PolicyRule) -> bool {
         }
 }
 
-/// One line for each rule, those that differ only in their verbs made one, sorted
+/// One line for each rule, sorted; rules that differ only in their verbs are merged
 /// (pkg/registry/rbac/validation/policy_compact.go).
 pub(crate) fn describe(rules: Vec<PolicyRule>) -> Vec<String> {
     let mut described: Vec<String> = Vec::new();

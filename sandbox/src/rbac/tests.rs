@@ -12,7 +12,7 @@ fn user(name: &str, groups: &[&str]) -> User {
     }
 }
 
-/// `get /healthz`, or `get pods.apps/log shop/name`: the verb, the resource with what it has, the place.
+/// `get /healthz`, or `get pods.apps/log shop/name`: verb, resource with group and subresource, place.
 fn request(verb: &str, what: &str, place: &str) -> Attributes {
     if what.starts_with('/') {
         return Attributes { verb: verb.into(), path: what.into(), ..Attributes::default() };
@@ -56,7 +56,7 @@ fn role(kind: &str, place: &str, rules: Value) -> Value {
         "metadata": {"name": name, "namespace": namespace}, "rules": rules})
 }
 
-/// `view -> Group ops` in no namespace or one.
+/// `view -> Group ops` with or without a namespace.
 fn binding(namespace: &str, kind: &str, role: &str, subjects: Value) -> Value {
     let own = if namespace.is_empty() { "ClusterRoleBinding" } else { "RoleBinding" };
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": own,
@@ -69,7 +69,7 @@ fn group(name: &str) -> Value {
 }
 
 #[test]
-fn a_rule_allows_what_it_names_and_nothing_near_it() {
+fn a_rule_allows_exactly_what_it_names() {
     let pods = json!({"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods", "pods/log"]});
     let scale = json!({"verbs": ["update"], "apiGroups": ["*"], "resources": ["*/scale"]});
     let one =
@@ -229,7 +229,7 @@ fn rules_that_cover_others() {
     );
 }
 
-/// alice holds `view` everywhere and may write bindings; what she grants is what is asked here.
+/// alice has `view` everywhere and may write bindings; the tests check what she may grant.
 fn granting(more: Vec<Value>) -> Policy {
     let mut all = vec![
         role("ClusterRole", "view", json!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}])),
@@ -251,7 +251,7 @@ fn role_ref(kind: &str, name: &str) -> RoleRef {
 }
 
 #[test]
-fn nobody_binds_more_than_they_hold() {
+fn users_cannot_bind_more_than_they_have() {
     let alice = user("alice", &["dev", "system:authenticated"]);
     let create = request("create", "clusterrolebindings.rbac.authorization.k8s.io", "");
     let policy = granting(Vec::new());
@@ -278,7 +278,7 @@ fn nobody_binds_more_than_they_hold() {
 }
 
 #[test]
-fn bind_lets_a_role_be_bound_unheard_of_and_only_where_it_is_given() {
+fn bind_allows_binding_a_missing_role_only_where_it_is_granted() {
     let may_bind_edit = json!([{"verbs": ["bind"], "apiGroups": [GROUP], "resources": ["clusterroles"],
         "resourceNames": ["edit", "gone"]}]);
     let policy = granting(vec![
@@ -301,7 +301,7 @@ fn bind_lets_a_role_be_bound_unheard_of_and_only_where_it_is_given() {
 }
 
 #[test]
-fn a_role_is_written_by_who_holds_its_rules_or_may_escalate() {
+fn writing_a_role_takes_its_rules_or_escalate() {
     let escalate = json!([{"verbs": ["escalate"], "apiGroups": [GROUP], "resources": ["clusterroles"],
         "resourceNames": ["special"]}]);
     let policy = granting(vec![
@@ -339,7 +339,7 @@ fn a_role_is_written_by_who_holds_its_rules_or_may_escalate() {
 }
 
 #[test]
-fn aggregated_roles_take_the_rules_of_those_they_select() {
+fn aggregated_roles_have_the_rules_of_the_roles_they_select() {
     let rules = |verb: &str| json!([{"verbs": [verb], "apiGroups": [""], "resources": ["pods"]}]);
     let labelled = |name: &str, label: &str, verb: &str| json!({"metadata": {"name": name, "labels": {(label): "true"}}, "rules": rules(verb)});
     let selecting = |name: &str, selectors: Value| {

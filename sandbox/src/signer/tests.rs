@@ -20,7 +20,7 @@ fn approved(spec: Value) -> CertificateSigningRequest {
     with_conditions(csr(spec), &["Approved"])
 }
 
-/// The DER of what was signed.
+/// The DER of the certificate that was signed.
 fn signed(csr: &CertificateSigningRequest, options: &SignerOptions) -> Vec<u8> {
     let status = decide(csr, options, &authority(), now()).expect("decided").expect("changed");
     let certificate = status.certificate.unwrap_or_else(|| panic!("not signed: {:?}", status.conditions));
@@ -45,7 +45,7 @@ fn failure(csr: &CertificateSigningRequest, options: &SignerOptions) -> (String,
 }
 
 #[test]
-fn a_certificate_holds_what_was_asked_for_and_nothing_else() {
+fn a_certificate_contains_only_what_was_requested() {
     let (key, pem) = request(&Subject::new("alice", &["ops", "certctl:alice:1", "dev"]), true);
     let asked = json!({"usages": ["key encipherment", "client auth", "digital signature"]});
     let der = signed(&with_conditions(csr_of(&pem, asked), &["Approved"]), &SignerOptions::default());
@@ -117,7 +117,7 @@ fn usages_that_are_not_for_clients_fail() {
 }
 
 #[test]
-fn only_what_is_approved_and_open_is_looked_at() {
+fn only_approved_open_requests_are_processed() {
     let options = SignerOptions::default();
     let decide = |csr: &CertificateSigningRequest| super::decide(csr, &options, &authority(), now());
     for csr in [

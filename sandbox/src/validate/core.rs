@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use super::{metadata, names};
 use crate::status::FieldError;
 
-/// What all values of a config map may have together.
+/// The maximum total size of a config map's values.
 const CONFIG_LIMIT: usize = 1024 * 1024;
 
 /// Every namespace is labelled with its name, so that selectors can name it.
 pub(crate) fn label_namespace(namespace: &mut Value) {
     let name = namespace["metadata"]["name"].clone();
-    // One without is refused for that.
+    // A missing name is reported elsewhere.
     if name.as_str().is_some_and(|name| !name.is_empty()) {
         namespace["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
     }
 }
 
-/// A new namespace is there at once, until its end has come.
+/// A new namespace is active at once, until it is deleted.
 pub(crate) fn prepare_namespace(namespace: &mut Value) {
     namespace["status"] = json!({"phase": "Active"});
     if namespace["spec"].is_null() {
@@ -38,7 +38,7 @@ pub(crate) fn namespace(namespace: &Namespace) -> Vec<FieldError> {
     metadata::validate(&namespace.metadata, false, names::dns_label)
 }
 
-/// The phase follows from whether the namespace is being deleted, and cannot be chosen.
+/// The phase depends only on whether the namespace is being deleted.
 pub(crate) fn namespace_status(namespace: &Namespace) -> Vec<FieldError> {
     let phase = namespace.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
     let (expected, why) = match namespace.metadata.deletion_timestamp {
@@ -107,7 +107,7 @@ pub(crate) fn lease(lease: &Lease) -> Vec<FieldError> {
     errors
 }
 
-/// What a pod has where nothing is said (pkg/apis/core/v1/defaults.go). It waits for a node that
+/// The defaults of a pod (pkg/apis/core/v1/defaults.go). It waits for a node that
 /// never comes.
 pub(crate) fn default_pod(pod: &mut Value) {
     if !pod["spec"].is_object() {
@@ -149,7 +149,7 @@ pub(crate) fn default_pod(pod: &mut Value) {
             );
         }
     }
-    // What is set to null would be kept as null.
+    // Fields that are set to null would be kept as null.
     if let Some(spec) = pod["spec"].as_object_mut() {
         spec.retain(|_, value| !value.is_null());
     }
@@ -184,7 +184,7 @@ pub(crate) fn pod(pod: &Pod) -> Vec<FieldError> {
     errors
 }
 
-/// Hardly anything of a pod changes once it is there; the sandbox lets its images change.
+/// Most fields of a pod are immutable; the sandbox lets its images change.
 pub(crate) fn pod_update(new: &Pod, old: &Pod) -> Vec<FieldError> {
     let but_images = |pod: &Pod| {
         let mut spec = pod.spec.clone().unwrap_or_default();

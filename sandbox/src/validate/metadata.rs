@@ -11,11 +11,11 @@ use crate::status::FieldError;
 
 const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
-/// What is wrong with the metadata of an object whose kind is in namespaces, or is not.
+/// Validates the metadata of an object, namespaced or not.
 pub(crate) fn validate(metadata: &ObjectMeta, namespaced: bool, rule: NameRule) -> Vec<FieldError> {
     let mut errors = validate_names(metadata, namespaced, rule);
     if errors.is_empty() {
-        // What goes for all kinds is only told where the kind's own rule has nothing to say.
+        // The general rule is only reported if the kind's own rule finds nothing.
         errors = validate_names(metadata, namespaced, names::path_segment);
     }
     errors.extend(labels("metadata.labels", metadata.labels.as_ref()));
@@ -27,8 +27,8 @@ pub(crate) fn validate(metadata: &ObjectMeta, namespaced: bool, rule: NameRule) 
     errors
 }
 
-/// What is wrong with a change of the metadata, beside what [`validate`] says of it. Names, times and
-/// the like cannot be changed and are not looked at.
+/// Validates a change of the metadata, in addition to [`validate`]. Names, times and
+/// the like cannot be changed and are not checked.
 pub(crate) fn validate_update(new: &ObjectMeta, old: &ObjectMeta) -> Vec<FieldError> {
     if old.deletion_timestamp.is_none() {
         return Vec::new();
@@ -75,7 +75,7 @@ fn validate_names(metadata: &ObjectMeta, namespaced: bool, rule: NameRule) -> Ve
     errors
 }
 
-/// What is wrong with labels, or with those that a selector wants.
+/// Validates labels, or the labels that a selector requires.
 pub(crate) fn labels(field: &str, labels: Option<&BTreeMap<String, String>>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (key, value) in labels.into_iter().flatten() {
@@ -127,7 +127,7 @@ fn finalizers(finalizers: &[String]) -> Vec<FieldError> {
     errors
 }
 
-/// What is wrong with a selector of labels (apimachinery/pkg/apis/meta/v1/validation).
+/// Validates a label selector (apimachinery/pkg/apis/meta/v1/validation).
 pub(crate) fn selector(path: &str, selector: &LabelSelector) -> Vec<FieldError> {
     let mut errors = labels(&format!("{path}.matchLabels"), selector.match_labels.as_ref());
     for (place, wanted) in selector.match_expressions.iter().flatten().enumerate() {

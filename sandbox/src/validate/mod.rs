@@ -1,6 +1,6 @@
-//! What objects must look like, and what never changes again.
+//! The validation of objects, and their immutable fields.
 //!
-//! For each kind: what it has where nothing is said, what the server fills in or takes back, and what
+//! For each kind: its defaults, what the server fills in or reverts, and what
 //! is wrong with the rest. Pure functions of an object, the one before it, and who writes when.
 
 mod core;
@@ -26,7 +26,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// Sets what was left out.
+/// Sets defaults.
 pub(crate) fn set_defaults(kind: Kind, object: &mut Value) {
     match kind {
         Kind::RoleBinding | Kind::ClusterRoleBinding => rbac::default_binding(object),
@@ -35,7 +35,7 @@ pub(crate) fn set_defaults(kind: Kind, object: &mut Value) {
     }
 }
 
-/// Fills in what the server knows of a new object, and says what is wrong with the rest.
+/// Fills in the server's fields of a new object, and validates the rest.
 pub(crate) fn create(kind: Kind, object: &mut Value, writer: Writer<'_>) -> Vec<FieldError> {
     match kind {
         Kind::Namespace => {
@@ -59,7 +59,7 @@ pub(crate) fn create(kind: Kind, object: &mut Value, writer: Writer<'_>) -> Vec<
     }
 }
 
-/// Takes back what this part of an object may not change, and says what is wrong with the rest. The
+/// Reverts what this part of an object may not change, and validates the rest. The
 /// names and times of both are the same.
 pub(crate) fn update(
     kind: Kind,
@@ -110,7 +110,7 @@ pub(crate) fn update(
     errors
 }
 
-/// The kinds of which the server fills nothing in.
+/// The kinds for which the server fills in nothing.
 fn plain(kind: Kind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     match kind {
         Kind::ConfigMap => core::config_map(&typed(object), old.map(typed).as_ref()),
@@ -123,7 +123,7 @@ fn plain(kind: Kind, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     }
 }
 
-/// The part of a CertificateSigningRequest that a subresource is.
+/// The part of a CertificateSigningRequest that a subresource covers.
 pub(crate) fn csr_part(subresource: &str) -> Part {
     match subresource {
         "approval" => Part::Approval,
@@ -132,7 +132,7 @@ pub(crate) fn csr_part(subresource: &str) -> Part {
     }
 }
 
-/// An object as its type; all were read through it when they came in.
+/// An object as its type; all were decoded as it when they were received.
 pub(crate) fn typed<T: DeserializeOwned>(object: &Value) -> T {
     T::deserialize(object).expect("an object was read as its type when it came in")
 }

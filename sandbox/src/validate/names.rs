@@ -1,4 +1,4 @@
-//! What names may be. apimachinery/pkg/api/validate/content, pkg/apis/core/validation/names.go.
+//! The rules for names. apimachinery/pkg/api/validate/content, pkg/apis/core/validation/names.go.
 
 use crate::go;
 use crate::status::FieldError;
@@ -7,10 +7,10 @@ const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN_LIMIT: usize = 253;
 const LABEL_LIMIT: usize = 63;
 
-/// A kind of name: what is wrong with one, as messages.
+/// A rule for names: returns messages about what is wrong with one.
 pub(crate) type NameRule = fn(&str) -> Vec<String>;
 
-/// Any name can be the last part of a URL's path, but for a few.
+/// Any string that can be a URL path segment, with a few exceptions.
 pub(crate) fn path_segment(name: &str) -> Vec<String> {
     match name {
         "." | ".." => vec![format!("may not be '{name}'")],
@@ -68,9 +68,9 @@ fn subdomain_with(name: &str, unit: &str) -> Vec<String> {
     wrong
 }
 
-/// The rule for a prefix to which something is added: it may end in a dash.
+/// The rule for a name prefix: it may end in a dash.
 pub(crate) fn of_prefix(rule: NameRule, prefix: &str) -> Vec<String> {
-    // What stands for the dash takes the character before it as well, in the real server too
+    // The character that replaces the dash also replaces the one before it, as in the real server
     // (apimachinery/pkg/api/validation/generic.go, maskTrailingDash).
     match prefix.strip_suffix('-').filter(|rest| !rest.is_empty()) {
         Some(rest) => {
@@ -95,7 +95,7 @@ fn is_label_part(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(inner) && ends(text)
 }
 
-/// The key of a label or annotation: a name, with a domain before it or without.
+/// The key of a label or annotation: a name, with an optional domain prefix.
 pub(crate) fn label_key(key: &str) -> Vec<String> {
     let explained = |start: &str| {
         format!(
@@ -147,7 +147,7 @@ pub(crate) fn label_value(value: &str) -> Vec<String> {
     wrong
 }
 
-/// A key in a config map: a file's name, and none that leads elsewhere.
+/// A key in a config map: a plain file name.
 pub(crate) fn config_key(key: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if key.len() > SUBDOMAIN_LIMIT {
@@ -183,7 +183,7 @@ pub(crate) fn signer_name(field: &str, name: &str) -> Vec<FieldError> {
     if domain.len() > SUBDOMAIN_LIMIT {
         errors.push(FieldError::too_long(field, SUBDOMAIN_LIMIT));
     }
-    // Only the first label that is wrong is told.
+    // Only the first invalid label is reported.
     let labels = |part: &str, rule: NameRule| -> Vec<FieldError> {
         let found = part.split('.').map(|label| (label, rule(label))).find(|(_, wrong)| !wrong.is_empty());
         let (label, wrong) = found.unwrap_or_default();

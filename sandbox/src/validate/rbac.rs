@@ -9,7 +9,7 @@ use super::{metadata, names};
 use crate::rbac::GROUP;
 use crate::status::FieldError;
 
-/// The API group of a role or subject need not be written.
+/// The API group of a role or subject is optional.
 pub(crate) fn default_binding(binding: &mut Value) {
     let default = |place: &mut Value| {
         if place.is_object() && place["apiGroup"].as_str().unwrap_or_default().is_empty() {
@@ -125,7 +125,7 @@ fn role_ref(role: &RoleRef, old: Option<&RoleRef>, kinds: &[&str]) -> Vec<FieldE
         );
     }
     if old.is_some_and(|old| old != role) {
-        // Shown as the type that the server uses inside, whose fields have no JSON names.
+        // Shown as the server's internal type, whose fields have no JSON names.
         let value = json!({"APIGroup": group, "Kind": role.kind, "Name": role.name});
         errors.push(FieldError::invalid("roleRef", &value, "field is immutable"));
     }

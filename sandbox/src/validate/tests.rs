@@ -10,7 +10,7 @@ fn alice() -> User {
     User { name: "alice".to_owned(), groups: Vec::new(), ..User::anonymous() }
 }
 
-/// The object as it comes out of the API's reading, in the namespace `shop` where it is in one.
+/// The object as the API decodes it, in the namespace `shop` if its kind is namespaced.
 fn object(kind: Kind, fields: Value) -> Value {
     let resource = kind.resource();
     let mut object = json!({"metadata": {"name": "x", "creationTimestamp": "2026-11-01T00:00:00Z"}});
@@ -61,7 +61,7 @@ fn bound(subjects: Value) -> Value {
 }
 
 #[test]
-fn the_group_of_roles_and_people_need_not_be_written() {
+fn the_group_of_roles_and_subjects_is_optional() {
     let subjects = json!([
         {"kind": "User", "name": "a"}, {"kind": "Group", "name": "b"}, {"kind": "ServiceAccount", "name": "c"},
     ]);
@@ -78,7 +78,7 @@ fn the_group_of_roles_and_people_need_not_be_written() {
 }
 
 #[test]
-fn a_binding_names_a_role_and_who_has_it() {
+fn a_binding_names_a_role_and_subjects() {
     let unsupported = |field: &str, value: &str, supported: &str| {
         vec![format!("{field}: Unsupported value: {value:?}: supported values: {supported}")]
     };
@@ -140,7 +140,7 @@ fn a_binding_names_a_role_and_who_has_it() {
 }
 
 #[test]
-fn what_a_binding_binds_never_changes() {
+fn the_role_of_a_binding_is_immutable() {
     let to = |name: &str| json!({"roleRef": {"kind": "ClusterRole", "name": name, "apiGroup": GROUP}});
     for kind in [Kind::RoleBinding, Kind::ClusterRoleBinding] {
         assert_eq!(changed(kind, "", to("view"), to("view")).1, NONE);
@@ -269,7 +269,7 @@ fn a_namespace_is_active_and_labelled_with_its_name() {
 }
 
 #[test]
-fn a_config_map_that_is_immutable_stays_so() {
+fn an_immutable_config_map_stays_immutable() {
     let map = |value: &str, immutable: Value| json!({"data": {"key": value}, "immutable": immutable});
     assert_eq!(changed(Kind::ConfigMap, "", map("a", json!(null)), map("b", json!(true))).1, NONE);
     let why = "Forbidden: field is immutable when `immutable` is set";
@@ -314,7 +314,7 @@ fn a_lease_lasts_and_a_pod_has_containers() {
 }
 
 #[test]
-fn a_pod_waits_for_ever_and_hardly_changes() {
+fn a_pod_stays_pending_and_is_mostly_immutable() {
     let (pod, errors) = created(
         Kind::Pod,
         json!({"spec": {"containers": [{"name": "a", "image": "r:5000/i"}, {"name": "b", "image": "i:1"}]},
@@ -343,7 +343,7 @@ fn a_pod_waits_for_ever_and_hardly_changes() {
 }
 
 #[test]
-fn a_signing_request_belongs_to_who_makes_it() {
+fn a_signing_request_belongs_to_its_requester() {
     let csr = serde_json::to_value(crate::testing::csr(json!({"username": "root"}))).expect("JSON");
     let (csr, errors) = created(Kind::CertificateSigningRequest, csr);
     assert_eq!(errors, NONE);

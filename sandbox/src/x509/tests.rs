@@ -3,7 +3,7 @@ use rcgen::KeyPair;
 use super::*;
 use crate::testing::{request, request_with};
 
-/// One attribute of a name in a set of its own.
+/// One attribute of a name, in its own set.
 fn attribute(oid: &[u8], tag: u8, text: &[u8]) -> Vec<u8> {
     let pair = der::sequence(&[&der::value(der::OID, &[oid]), &der::value(tag, &[text])]);
     der::value(der::SET, &[&pair])
@@ -20,7 +20,7 @@ fn subject_of(attributes: &[Vec<u8>]) -> Result<Subject, String> {
 }
 
 #[test]
-fn names_are_read_as_go_reads_them() {
+fn names_are_parsed_as_go_parses_them() {
     let subject = subject_of(&[
         attribute(CN, der::UTF8_STRING, b"first"),
         attribute(O, der::UTF8_STRING, b"ops"),
@@ -79,7 +79,7 @@ fn a_request_is_one_block_signed_with_its_own_key() {
 }
 
 #[test]
-fn bytes_of_any_kind_do_not_panic() {
+fn arbitrary_bytes_do_not_panic() {
     let (_, pem) = request(&Subject::new("alice", &["ops"]), true);
     let (_, block) = parse_x509_pem(pem.as_bytes()).expect("PEM");
     for place in 0..block.contents.len() {
