@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::apply::{self, Records, Settings, Target};
@@ -40,15 +41,22 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
             .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
     }
     let expected = Expected::new(args)?;
-    let source = source::roster(global)?;
-    source.refuse_forgotten_clusters()?;
     let host = Host::detect();
     let mut repo = Repo::discover(&global.roster)?;
     repo.commit_as(args.author.clone(), host.author)?;
     for path in repo.heal()? {
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
     }
-    refuse_dirty(&source, &repo)?;
+    let head = repo.head()?;
+    refuse_dirty(&repo, &BTreeSet::new())?;
+    // Only now: before the recovery the working tree may hold an older roster than the commit.
+    let objects = Rc::new(Repo::discover(&global.roster)?);
+    let source = source::committed_roster(global, Rc::clone(&objects), head.clone())?;
+    let beside = files_beside(&source);
+    if !beside.is_empty() {
+        refuse_dirty(&repo, &beside)?;
+    }
+    source.refuse_forgotten_clusters()?;
     repo.preflight_commit()?;
     if !args.no_push {
         report.push = Some(repo.preflight_push(args.push_branch.as_deref(), host.branch.as_deref())?);
@@ -58,8 +66,8 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     let locks = Locks::new(&source, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
     watch_signals(interrupter);
-    let run = Run { global, source: &source, args, expected, terminal, interrupt };
-    let result = run.apply(repo, &locks, report).await;
+    let run = Run { global, source: &source, objects, args, expected, terminal, interrupt };
+    let result = run.apply(repo, head, &locks, report).await;
     report.interrupted |= run.interrupt.is_set();
     locks.release().await;
     result
@@ -68,6 +76,8 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
 struct Run<'a> {
     global: &'a Global,
     source: &'a Source,
+    /// The repository once more, to read commits from while the other writes.
+    objects: Rc<Repo>,
     args: &'a ApplyArgs,
     expected: Option<Expected>,
     terminal: &'a Terminal,
@@ -75,8 +85,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn apply(&self, repo: Repo, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
-        let Some(mut planned) = self.plan(&repo, locks, report).await? else { return Ok(()) };
+    async fn apply(&self, repo: Repo, head: CommitId, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
+        let Some(mut planned) = self.plan(&repo, head, locks, report).await? else { return Ok(()) };
         report.errors.append(&mut planned.errors);
         if planned.runs.is_empty() {
             return Ok(());
@@ -107,11 +117,16 @@ impl Run<'_> {
     }
 
     /// The plan, from the newest records; `None` where a signal came first.
-    async fn plan(&self, repo: &Repo, locks: &Locks<'_>, report: &Report) -> Result<Option<Planned<Target>>> {
+    async fn plan(
+        &self,
+        repo: &Repo,
+        mut commit: CommitId,
+        locks: &Locks<'_>,
+        report: &Report,
+    ) -> Result<Option<Planned<Target>>> {
         let files = files_beside(self.source);
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let mut commit = repo.head()?;
-        let Some(mut planned) = self.plan_at(&commit, locks).await else { return Ok(None) };
+        let Some(mut planned) = self.plan_at(self.source, &commit, locks).await else { return Ok(None) };
         // Another apply may have pushed records while this one started or waited for the lock.
         while let Some(newer) = repo.refuse_stale(&commit, report.push.as_ref(), &files)? {
             let Some(target) = &report.push else { break };
@@ -121,16 +136,23 @@ impl Run<'_> {
                 commit.short(),
                 target.at_home()
             ));
-            self.source.refuse_forgotten_clusters()?;
-            let Some(again) = self.plan_at(&commit, &OnlyRead).await else { return Ok(None) };
+            // The roster and the files that it names are the same in both commits; the records are not.
+            let newer = source::committed_roster(self.global, Rc::clone(&self.objects), commit.clone())?;
+            newer.refuse_forgotten_clusters()?;
+            let Some(again) = self.plan_at(&newer, &commit, &OnlyRead).await else { return Ok(None) };
             planned = again;
         }
         Ok(Some(planned))
     }
 
-    async fn plan_at(&self, commit: &CommitId, before: &impl Before) -> Option<Planned<Target>> {
+    async fn plan_at(
+        &self,
+        source: &Source,
+        commit: &CommitId,
+        before: &impl Before,
+    ) -> Option<Planned<Target>> {
         let commit = Some(commit.to_string());
-        let planned = clusters::make(self.source, self.global, commit, clock::now(), before, self.terminal);
+        let planned = clusters::make(source, self.global, commit, clock::now(), before, self.terminal);
         tokio::select! {
             planned = planned => Some(planned),
             () = self.interrupt.wait() => None,
@@ -170,9 +192,8 @@ fn files_beside(source: &Source) -> BTreeSet<String> {
 }
 
 /// What is not committed is not what was reviewed.
-fn refuse_dirty(source: &Source, repo: &Repo) -> Result<()> {
-    let files = files_beside(source);
-    let dirty = repo.dirty(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
+fn refuse_dirty(repo: &Repo, also: &BTreeSet<String>) -> Result<()> {
+    let dirty = repo.dirty(&also.iter().map(String::as_str).collect::<Vec<_>>())?;
     if dirty.is_empty() {
         return Ok(());
     }

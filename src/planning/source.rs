@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
-use crate::repo::{CommitId, Repo};
+use crate::repo::{CommitId, Repo, Snapshot};
 use crate::roster::{self, Cluster, Roster};
 use crate::seal;
 
@@ -37,7 +37,7 @@ pub enum Files {
     /// The folder itself.
     Folder(PathBuf),
     /// That folder as a commit holds it.
-    Commit(Rc<Repo>, CommitId),
+    Commit(Snapshot),
 }
 
 impl Files {
@@ -50,8 +50,8 @@ impl Files {
     pub fn read(&self, file: &str, limit: u64) -> io::Result<Vec<u8>> {
         match self {
             Self::Folder(folder) => read_beside(folder, Path::new(file), limit),
-            Self::Commit(repo, commit) => repo
-                .read_at(commit, file, limit)
+            Self::Commit(snapshot) => snapshot
+                .read(file, limit)
                 .map_err(io::Error::other)?
                 .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)),
         }
@@ -65,7 +65,7 @@ impl Files {
         let unreadable =
             |cause| Error::new(format!("{folder} could not be read; nothing was done")).caused_by(cause);
         let path = match self {
-            Self::Commit(repo, commit) => return repo.list_at(commit, folder),
+            Self::Commit(snapshot) => return snapshot.list(folder),
             Self::Folder(root) => {
                 let mut path = root.clone();
                 for part in Path::new(folder) {
@@ -91,40 +91,50 @@ impl Files {
     }
 }
 
+/// The roster in its folder, committed or not.
+///
 /// # Errors
 /// The roster cannot be read, or is not valid.
 pub fn roster(global: &Global) -> Result<Source> {
     let file = global.roster.display().to_string();
-    let bytes = read_roster(global).map_err(|cause| {
-        Error::new(format!("{file} could not be read; nothing was done"))
-            .caused_by(cause)
-            .hint("run certctl in the folder of the roster, or name it with `--roster FILE`")
-    })?;
-    let text = roster::text(&file, &bytes)?.to_owned();
-    let roster = roster::parse(&file, &text, &seal::parse_recipient)?;
-    for name in &global.clusters {
-        if !roster.clusters.contains_key(name) {
-            let known: Vec<&str> = roster.clusters.keys().map(ClusterName::as_str).collect();
-            return Err(Error::usage(format!("--cluster {name}: {file} has no such cluster"))
-                .hint(format!("it has {}", known.join(", "))));
-        }
-    }
+    let bytes = read_roster(global).map_err(|cause| unreadable(&file).caused_by(cause))?;
     let folder = folder_of(&global.roster);
-    Ok(Source { file, files: Files::Folder(folder.clone()), folder, text, roster })
+    let source = Source::parse(file, folder.clone(), Files::Folder(folder), &bytes)?;
+    source.refuse_unknown_clusters(global)?;
+    Ok(source)
 }
 
-/// The same roster as a commit holds it; `None` where it does not.
+/// The roster as a commit holds it, for a command that works from what is committed: neither it nor a
+/// file beside it is read from the working tree.
+///
+/// # Errors
+/// The commit does not hold it, or it is not valid.
+pub fn committed_roster(global: &Global, repo: Rc<Repo>, commit: CommitId) -> Result<Source> {
+    let file = global.roster.display().to_string();
+    let missing = unreadable(&file).caused_by(format!("commit {} does not hold it", commit.short()));
+    let source = at(file, folder_of(&global.roster), repo, commit)?.ok_or(missing)?;
+    source.refuse_unknown_clusters(global)?;
+    Ok(source)
+}
+
+/// The same roster as another commit holds it; `None` where it does not.
 ///
 /// # Errors
 /// It cannot be read, or is not valid.
 pub fn roster_at(source: &Source, repo: Rc<Repo>, commit: CommitId) -> Result<Option<Source>> {
-    let name = Path::new(&source.file).file_name().unwrap_or_default().to_string_lossy();
-    let Some(bytes) = repo.read_at(&commit, &name, roster::SIZE_LIMIT as u64)? else { return Ok(None) };
-    let file = format!("{} in {}", source.file, commit.short());
-    let text = roster::text(&file, &bytes)?.to_owned();
-    let roster = roster::parse(&file, &text, &seal::parse_recipient)?;
-    let files = Files::Commit(repo, commit);
-    Ok(Some(Source { file, folder: source.folder.clone(), text, roster, files }))
+    at(format!("{} in {}", source.file, commit.short()), source.folder.clone(), repo, commit)
+}
+
+fn at(file: String, folder: PathBuf, repo: Rc<Repo>, commit: CommitId) -> Result<Option<Source>> {
+    let name = repo.roster().to_owned();
+    let snapshot = Snapshot::new(repo, commit);
+    let Some(bytes) = snapshot.read(&name, roster::SIZE_LIMIT as u64)? else { return Ok(None) };
+    Source::parse(file, folder, Files::Commit(snapshot), &bytes).map(Some)
+}
+
+fn unreadable(file: &str) -> Error {
+    Error::new(format!("{file} could not be read; nothing was done"))
+        .hint("run certctl in the folder of the roster, or name it with `--roster FILE`")
 }
 
 fn read_roster(global: &Global) -> io::Result<Vec<u8>> {
@@ -160,6 +170,22 @@ pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
 }
 
 impl Source {
+    fn parse(file: String, folder: PathBuf, files: Files, bytes: &[u8]) -> Result<Self> {
+        let text = roster::text(&file, bytes)?.to_owned();
+        let roster = roster::parse(&file, &text, &seal::parse_recipient)?;
+        Ok(Self { file, folder, text, roster, files })
+    }
+
+    fn refuse_unknown_clusters(&self, global: &Global) -> Result<()> {
+        let known = &self.roster.clusters;
+        let Some(name) = global.clusters.iter().find(|name| !known.contains_key(*name)) else {
+            return Ok(());
+        };
+        let known: Vec<&str> = known.keys().map(ClusterName::as_str).collect();
+        Err(Error::usage(format!("--cluster {name}: {} has no such cluster", self.file))
+            .hint(format!("it has {}", known.join(", "))))
+    }
+
     /// The clusters that the command is about.
     pub fn clusters<'a>(
         &'a self,

@@ -18,6 +18,7 @@ mod propose;
 mod push;
 mod remote;
 mod revision;
+mod snapshot;
 mod stale;
 mod status;
 mod unlock;
@@ -30,7 +31,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
+use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree, TreeEntry};
 
 use crate::error::{Error, Result};
 
@@ -40,6 +41,7 @@ pub use place::Place;
 pub use propose::{Proposal, Standing};
 pub use push::Pushed;
 pub use remote::PushTarget;
+pub use snapshot::Snapshot;
 pub use stale::Newer;
 
 /// The folder of the records, beside the roster.
@@ -191,6 +193,11 @@ impl Repo {
         &self.roster_dir
     }
 
+    /// The name of the roster's file, in its folder.
+    pub fn roster(&self) -> &str {
+        &self.roster
+    }
+
     /// The root of the working tree, absolute.
     pub fn workdir(&self) -> &Path {
         &self.workdir
@@ -280,7 +287,7 @@ impl Repo {
 /// How our entries in the reflog begin.
 const REFLOG: &str = "certctl: ";
 
-/// A file in a tree.
+/// A file in a tree, or a folder where folders are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     id: Oid,
@@ -288,6 +295,17 @@ struct Entry {
 }
 
 impl Entry {
+    fn of(found: &TreeEntry<'_>) -> Self {
+        let mode = match found.filemode() {
+            0o040000 => FileMode::Tree,
+            0o100755 => FileMode::BlobExecutable,
+            0o120000 => FileMode::Link,
+            0o160000 => FileMode::Commit,
+            _ => FileMode::Blob,
+        };
+        Self { id: found.id(), mode }
+    }
+
     fn is_regular(self) -> bool {
         matches!(self.mode, FileMode::Blob | FileMode::BlobExecutable | FileMode::BlobGroupWritable)
     }
@@ -297,15 +315,7 @@ impl Entry {
 fn entry(tree: &Tree<'_>, path: &str) -> Result<Option<Entry>> {
     match tree.get_path(Path::new(path)) {
         Ok(found) if found.kind() == Some(ObjectType::Tree) => Ok(None),
-        Ok(found) => Ok(Some(Entry {
-            id: found.id(),
-            mode: match found.filemode() {
-                0o100755 => FileMode::BlobExecutable,
-                0o120000 => FileMode::Link,
-                0o160000 => FileMode::Commit,
-                _ => FileMode::Blob,
-            },
-        })),
+        Ok(found) => Ok(Some(Entry::of(&found))),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(internal("look up", path, error)),
     }

@@ -1,8 +1,8 @@
-//! The files of another commit, from git's objects: neither the working tree nor the index is touched.
+//! The commits before HEAD: where a branch began, and which of them differ in what plans are made of.
 
-use git2::{ErrorCode, ObjectType, Oid};
+use git2::{ErrorCode, Oid};
 
-use super::{CommitId, Repo, entry, head_of, internal};
+use super::{CommitId, Repo, head_of, internal};
 use crate::error::{Error, Result};
 
 impl Repo {
@@ -60,48 +60,8 @@ impl Repo {
         };
         Ok(format!("{} {}", id(format!("{}{}", self.prefix, self.roster)), id(self.records())))
     }
-
-    /// The content of a file in a commit; `None` where it has no such file.
-    ///
-    /// # Errors
-    /// It is no regular file, is longer than `limit` bytes, or cannot be read.
-    pub fn read_at(&self, commit: &CommitId, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let tree = self.tree_of(oid(commit)?)?;
-        let Some(entry) = entry(&tree, &self.inside(path)?)? else { return Ok(None) };
-        let place = || format!("{path} in {}", commit.short());
-        if !entry.is_regular() {
-            return Err(Error::new(format!("{} is not a regular file", place())));
-        }
-        let read = |error| internal("read", &place(), error);
-        let odb = self.git.odb().map_err(read)?;
-        let (length, _) = odb.read_header(entry.id).map_err(read)?;
-        if length as u64 > limit {
-            return Err(Error::new(format!("{} is longer than {limit} bytes", place())));
-        }
-        let blob = self.git.find_blob(entry.id).map_err(read)?;
-        Ok(Some(blob.content().to_vec()))
-    }
-
-    /// The names of what lies in a folder of a commit; `None` where it has no such folder.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn list_at(&self, commit: &CommitId, folder: &str) -> Result<Option<Vec<String>>> {
-        let tree = self.tree_of(oid(commit)?)?;
-        let read = |error| internal("read", folder, error);
-        let found = match tree.get_path(self.inside(folder)?.as_ref()) {
-            Ok(found) if found.kind() == Some(ObjectType::Tree) => found,
-            Ok(_) => return Ok(None),
-            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
-            Err(error) => return Err(read(error)),
-        };
-        let folder = self.git.find_tree(found.id()).map_err(read)?;
-        Ok(Some(
-            folder.iter().map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned()).collect(),
-        ))
-    }
 }
 
-fn oid(commit: &CommitId) -> Result<Oid> {
+pub(super) fn oid(commit: &CommitId) -> Result<Oid> {
     Oid::from_str(commit.as_str()).map_err(|error| internal("read commit", commit.as_str(), error))
 }

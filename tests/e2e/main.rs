@@ -9,6 +9,7 @@ mod bad_input;
 mod calls;
 mod cluster;
 mod commit_back;
+mod committed;
 mod faults;
 #[path = "../action/host.rs"]
 #[allow(dead_code, reason = "what only the scripts' own tests use")]
@@ -77,6 +78,10 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         of_two_merges_at_once_the_later_apply_does_both,
         ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it,
         the_json_says_whose_credential_failed_and_why,
+    ]
+    committed: [
+        a_run_killed_before_its_files_were_written_lets_nobody_back_in,
+        a_file_that_git_was_told_not_to_look_at_is_not_applied,
     ]
     faults: [
         a_call_that_breaks_on_the_way_is_made_up_for,

@@ -1,5 +1,9 @@
 //! Commits of records, and what a run may read.
 
+use std::rc::Rc;
+
+use certctl::repo::Snapshot;
+
 use crate::place::*;
 
 stories! {
@@ -40,8 +44,8 @@ stories! {
         assert!(clone.git("reflog -1").contains("certctl: certctl: issue alice"));
         assert!(repo.is_ours(&committed.id).unwrap());
         assert!(!repo.is_ours(&parent).unwrap());
-        assert_eq!(repo.read_at(&committed.id, ALICE, 10).unwrap().unwrap(), b"alice\n");
-        assert_eq!(repo.read_at(&parent, ALICE, 10).unwrap(), None);
+        assert_eq!(clone.git(&format!("show {}:{ALICE}", committed.id)), "alice\n");
+        assert_eq!(clone.git(&format!("ls-tree -r --name-only {parent}")).matches(ALICE).count(), 0);
         let left = clone.git("ls-files --others --exclude-standard");
         assert_eq!(left, "untracked\n");
         assert!(!fs::read_dir(clone.0.join(".git")).unwrap().flatten()
@@ -93,7 +97,10 @@ stories! {
         assert_eq!(repo.dirty(&[]).unwrap(), [ALICE]);
         assert_eq!(repo.dirty(&["../../shared.crt"]).unwrap(), ["../../shared.crt", ALICE]);
         assert!(refused(repo.dirty(&["../../../outside"])).contains("not a path inside the repository"));
-        assert_eq!(repo.read_at(&repo.head().unwrap(), ALICE, 10).unwrap().unwrap(), b"alice\n");
+        let head = repo.head().unwrap();
+        let there = Snapshot::new(Rc::new(repo), head);
+        assert_eq!(there.read(ALICE, 10).unwrap().unwrap(), b"alice\n");
+        assert_eq!(there.read("../../README", 99).unwrap().unwrap(), b"read me\n");
     }
 
     fn only_paths_below_access_are_committed(place: &Place) {

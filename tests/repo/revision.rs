@@ -1,6 +1,9 @@
 //! What other commits hold: read from git's objects, with the working tree left alone.
 
 use std::os::unix::fs::symlink;
+use std::rc::Rc;
+
+use certctl::repo::Snapshot;
 
 use crate::place::*;
 
@@ -23,19 +26,36 @@ stories! {
         assert_eq!(repo.branch_point("main").unwrap(), began, "what main did since is not the branch's");
         assert_eq!(repo.branch_point("HEAD~1").unwrap().as_str(), clone.git("rev-parse HEAD~1").trim());
         let tip = repo.branch_point("branch").unwrap();
-        let mut names = repo.list_at(&tip, "access/prod").unwrap().unwrap();
-        names.sort();
-        assert_eq!(names, ["alice.yaml", "link.yaml"]);
-        assert_eq!(repo.list_at(&began, "access").unwrap(), None);
-        assert_eq!(repo.read_at(&tip, ALICE, 6).unwrap().unwrap(), b"alice\n");
-        assert!(refused(repo.read_at(&tip, ALICE, 5)).contains("is longer than 5 bytes"));
-        assert!(refused(repo.read_at(&tip, "access/prod/link.yaml", 99)).contains("not a regular file"));
-        assert!(refused(repo.read_at(&tip, "../outside", 99)).contains("not a path inside"));
         assert!(refused(repo.branch_point("nowhere")).contains("`nowhere` is no commit"));
+        let repo = Rc::new(repo);
+        let there = Snapshot::new(Rc::clone(&repo), tip);
+        assert_eq!(there.list("access/prod").unwrap().unwrap(), ["alice.yaml", "link.yaml"]);
+        assert_eq!(Snapshot::new(repo, began).list("access").unwrap(), None);
+        assert_eq!(there.read(ALICE, 6).unwrap().unwrap(), b"alice\n");
+        assert_eq!(there.read("access/prod/nobody.yaml", 6).unwrap(), None);
+        assert!(refused(there.read(ALICE, 5)).contains("is longer than 5 bytes"));
+        for no_file in ["access/prod/link.yaml", "access/prod"] {
+            assert!(refused(there.read(no_file, 99)).contains("not a regular file"));
+        }
+        assert!(refused(there.read("../outside", 99)).contains("not a path inside"));
         assert_eq!(clone.status(), before);
         clone.git("checkout -q --orphan apart");
         clone.commit_all("apart");
         assert!(refused(clone.open().branch_point("main")).contains("no commit in common"));
+    }
+
+    fn a_folder_that_a_commit_made_a_link_is_not_taken_for_empty(place: &Place) {
+        let clone = place.alone();
+        symlink("elsewhere", clone.0.join("access")).unwrap();
+        clone.commit_all("link");
+        let repo = clone.open();
+        let head = repo.head().unwrap();
+        let there = Snapshot::new(Rc::new(repo), head);
+        let refusals =
+            [refused(there.list("access")), refused(there.list("access/prod")), refused(there.read(ALICE, 9))];
+        for refusal in refusals {
+            assert!(refusal.contains("access in ") && refusal.contains("is not a folder"), "{refusal}");
+        }
     }
 
     fn a_shallow_clone_says_how_to_get_the_rest(place: &Place) {
