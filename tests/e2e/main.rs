@@ -45,7 +45,12 @@ fn main() -> ExitCode {
             Test::new(&format!("{kind}::{name}"), Need::ControlPlane, move || test(cluster::shared(kind)))
         })
     });
-    certctl_testing::run(on_clusters.chain(certctl_testing::tests!(
+    // The sandbox has no admission policies.
+    let denial =
+        Test::new("only_on_kubernetes::signing::a_denial_names_its_reason", Need::ControlPlane, || {
+            signing::a_denial_names_its_reason(cluster::shared(Kind::Kubernetes));
+        });
+    certctl_testing::run(on_clusters.chain([denial]).chain(certctl_testing::tests!(
         Need::ControlPlane,
         [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
     )))
@@ -131,6 +136,5 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         a_certificate_for_someone_else_is_thrown_away,
         a_request_that_someone_deletes_is_missed,
         a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation,
-        a_denial_names_its_reason,
     ]
 };
