@@ -141,7 +141,7 @@ fn unusable_identities_are_refused_by_name_and_never_repeated() {
         (folder.path().to_owned(), "could not be read"),
         (file("empty", "# nothing\n"), "holds no identity"),
         (file("public", recipient.as_str()), "public:1: this is a public key"),
-        (file("broken", &format!("{secret}\nSECRETSECRET\n")), "broken:5: this line is no identity"),
+        (file("broken", "# mine\nSECRETSECRET\n"), "broken:2: this line is no identity"),
         (
             file("plugin", "AGE-PLUGIN-YUBIKEY-1SECRETSECRET"),
             "plugin:1: this identity of an age plugin was cut off",

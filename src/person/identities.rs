@@ -31,6 +31,9 @@ pub fn load(given: &[PathBuf], terminal: &Terminal) -> Result<Identities> {
         .hint("make one with `certctl keygen`, or name the file of your age or SSH private key: `-i FILE`"));
     }
     let (identities, errors) = Identities::load_with(&files, Arc::new(Tty));
+    for error in identities.unusable() {
+        terminal.detail(&format!("Not used: {error}"));
+    }
     if !named.is_empty() || errors.len() == files.len() {
         return Error::all(errors).map_or(Ok(identities), Err);
     }

@@ -45,6 +45,8 @@ pub struct Identities {
     /// What was in them, once someone was asked, and why the others stayed locked.
     unlocked: OnceLock<Box<(Identities, Vec<String>)>>,
     recipients: BTreeSet<Recipient>,
+    /// Lines that could not be used, of files in which others could.
+    unusable: Vec<Error>,
     asker: Asker,
 }
 
@@ -129,6 +131,11 @@ impl Identities {
         &self.recipients
     }
 
+    /// Lines that could not be used, of files in which others could. They stop nothing.
+    pub fn unusable(&self) -> &[Error] {
+        &self.unusable
+    }
+
     /// Asks for the passphrases of age identity files, once; returns the public side of what is in
     /// them, and why others stayed locked.
     pub fn unlock(&self) -> (&BTreeSet<Recipient>, &[String]) {
@@ -180,6 +187,7 @@ impl Identities {
                     });
                 errors.extend(opened.err());
             }
+            errors.extend(identities.unusable.iter().map(|error| error.message().to_owned()));
             Box::new((identities, errors))
         })
     }
@@ -254,6 +262,8 @@ impl Identities {
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Error::new(format!("{name}: the file is no identity: it is not text")))?;
+        // Windows editors begin a text file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let start = text.trim_start();
         if start.starts_with("-----BEGIN ") { self.add_ssh(path, start) } else { self.add_age(path, text) }
     }
@@ -270,37 +280,45 @@ impl Identities {
         Ok(())
     }
 
+    /// Takes the lines that can be used. The others are an error only where there is none.
     fn add_age(&mut self, path: &Path, text: &str) -> Result<()> {
-        let name = path.display();
         let before = self.ready.len() + self.plugins.len();
+        let mut unusable = Vec::new();
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
+            if !line.is_empty() && !line.starts_with('#') {
+                unusable.extend(self.add_line(path, number, line).err());
             }
-            if let Ok(identity) = line.parse::<age::plugin::Identity>() {
-                self.plugins.push((path.to_owned(), identity));
-                continue;
+        }
+        if self.ready.len() + self.plugins.len() > before {
+            self.unusable.append(&mut unusable);
+            return Ok(());
+        }
+        Err(Error::all(unusable).unwrap_or_else(|| {
+            Error::new(format!("{}: the file holds no identity", path.display()))
+                .hint("make one with `certctl keygen`")
+        }))
+    }
+
+    fn add_line(&mut self, path: &Path, number: usize, line: &str) -> Result<()> {
+        if let Ok(identity) = line.parse::<age::plugin::Identity>() {
+            self.plugins.push((path.to_owned(), identity));
+            return Ok(());
+        }
+        let key: age::x25519::Identity = line.parse().map_err(|_| {
+            let refused = |what: &str| Error::new(format!("{}:{number}: {what}", path.display()));
+            if line.starts_with("AGE-PLUGIN-") {
+                refused("this identity of an age plugin was cut off or changed")
+            } else if line.starts_with("AGE-SECRET-KEY-PQ-") {
+                refused("this is a post-quantum identity, which age 0.12 does not know")
+            } else if line.starts_with("age1") || line.starts_with("ssh-") {
+                refused("this is a public key; an identity is the secret one")
+                    .hint("name the file that `certctl keygen` or `ssh-keygen` made, without `.pub`")
+            } else {
+                refused("this line is no identity (`AGE-SECRET-KEY-1...`)")
             }
-            let key: age::x25519::Identity = line.parse().map_err(|_| {
-                let refused = |what: &str| Error::new(format!("{name}:{number}: {what}"));
-                if line.starts_with("AGE-PLUGIN-") {
-                    refused("this identity of an age plugin was cut off or changed")
-                } else if line.starts_with("AGE-SECRET-KEY-PQ-") {
-                    refused("this is a post-quantum identity, which age 0.12 does not know")
-                } else if line.starts_with("age1") || line.starts_with("ssh-") {
-                    refused("this is a public key; an identity is the secret one")
-                        .hint("name the file that `certctl keygen` or `ssh-keygen` made, without `.pub`")
-                } else {
-                    refused("this line is no identity (`AGE-SECRET-KEY-1...`)")
-                }
-            })?;
-            self.remember(path, &key.to_public().to_string())?;
-            self.ready.push(Box::new(key));
-        }
-        if self.ready.len() + self.plugins.len() == before {
-            return Err(Error::new(format!("{name}: the file holds no identity"))
-                .hint("make one with `certctl keygen`"));
-        }
+        })?;
+        self.remember(path, &key.to_public().to_string())?;
+        self.ready.push(Box::new(key));
         Ok(())
     }
 

@@ -197,3 +197,23 @@ fn a_plugins_identity_asks_through_us_and_says_when_the_plugin_is_missing() {
     let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode("1234");
     assert!(include_str!("age-plugin-stub").contains(&encoded));
 }
+
+#[test]
+fn one_unusable_line_of_an_identity_file_stops_nothing() {
+    let world = World::new();
+    let alice = world.identity("home/.config/certctl/identity.txt");
+    world.roster(&[("alice", &format!("recipients: [{alice}]"))]);
+    let (issued, _) = world.issue("alice", &[&alice]);
+    let file = "home/.config/certctl/identity.txt";
+    let good = world.read(file);
+    // As a Windows editor saves it, with a post-quantum key before the good one.
+    world.write(file, &format!("\u{feff}AGE-SECRET-KEY-PQ-1SECRETSECRET\n{good}"));
+    assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
+    let named = world.path(file).display().to_string();
+    assert_eq!(world.certctl(&["decrypt", "-i", &named]).expect(0).stderr, "");
+    let said =
+        world.certctl(&["-v", "decrypt"]).expect(0).says("identity.txt:1: this is a post-quantum identity");
+    assert!(!said.stderr.contains("SECRETSECRET"), "{}", said.stderr);
+    world.write(file, &format!("\u{feff}{good}"));
+    assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
+}
