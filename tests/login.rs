@@ -326,6 +326,31 @@ fn what_cannot_be_changed_safely_stays_as_it_is() {
 }
 
 #[test]
+fn nothing_is_written_through_a_link_that_a_pull_request_could_plant() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    let victim = world.path("home/victim");
+    fs::create_dir(&victim).expect("a folder");
+    symlink(&victim, world.path("repo/out")).expect("a link");
+    symlink(victim.join("new"), world.path("repo/config")).expect("a link");
+    for args in [
+        &["decrypt", "alice", "--cluster", "prod", "--force", "-o", "out/prod"][..],
+        &["login", "--kubeconfig", "config"],
+        &["login", "--kubeconfig", "out/config"],
+        &["plan", "--offline", "--save", "markdown=out/plan"],
+        &["plan", "--offline", "--save", "markdown=config"],
+    ] {
+        world.certctl(args).expect(1).says("is a symbolic link").says("nothing was written");
+    }
+    fs::rename(world.path("repo/users.yaml"), victim.join("users.yaml")).expect("moved");
+    symlink(victim.join("users.yaml"), world.path("repo/users.yaml")).expect("a link");
+    let before = fs::read(victim.join("users.yaml")).expect("a roster");
+    world.certctl(&["rotate", "alice"]).expect(1).says("users.yaml is a symbolic link");
+    assert_eq!(fs::read(victim.join("users.yaml")).expect("a roster"), before);
+    assert_eq!(fs::read_dir(&victim).expect("a folder").count(), 1);
+}
+
+#[test]
 fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
     let world = World::new();
     world.write("users:\n- {name: a, user: {token: sup3rs3cret]\n");

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::Result;
 use crate::exit_code::DONE;
+use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs;
 use crate::person::private_file;
@@ -32,6 +33,7 @@ pub fn run(global: &Global, args: &DecryptArgs, terminal: &Terminal) -> Result<u
     match &args.output {
         None => terminal.print(&own.plaintext)?,
         Some(path) => {
+            checkout_file::refuse_planted(&global.roster, path)?;
             private_file::write(path, &own.plaintext, args.force).map_err(|error| {
                 if args.force { error } else { error.hint("`--force` replaces a file that is there") }
             })?;

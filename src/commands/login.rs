@@ -14,6 +14,7 @@ use crate::exit_code::DONE;
 use crate::kubeconfig::file::{self, Files, Lock};
 use crate::kubeconfig::merge::{Document, Entry, MADE};
 use crate::model::{ClusterName, RosterName};
+use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
 use crate::pki::pem::push_base64;
@@ -47,6 +48,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
 
     let files = Files::find(global.kubeconfig.as_deref())?;
     let target = target(&files, &entries)?;
+    checkout_file::refuse_planted(&global.roster, &target)?;
     let _lock = Lock::take(&target)?;
     let mut current = entries.first().map(|entry| entry.context.as_str());
     for path in files.read.iter().filter(|path| **path != target) {
@@ -117,6 +119,7 @@ pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result
         if !holds(&parse(&path, &text)?, &ours) {
             continue;
         }
+        checkout_file::refuse_planted(&global.roster, &path)?;
         let _lock = Lock::take(&path)?;
         let text = file::read(&path)?.unwrap_or_default();
         let document = parse(&path, &text)?;

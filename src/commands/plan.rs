@@ -6,6 +6,7 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{CHANGES, DONE};
+use crate::person::checkout_file;
 use crate::plan::digest::{self, Digested};
 use crate::plan::{self, Plan};
 use crate::planning::branch_base;
@@ -36,6 +37,7 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     }
     for (format, file) in &args.save {
         let Some(text) = text(*format, Style::default()) else { continue };
+        checkout_file::refuse_planted(&global.roster, file)?;
         std::fs::write(file, text).map_err(|cause| {
             Error::new(format!("the plan could not be written to {}", file.display())).caused_by(cause)
         })?;

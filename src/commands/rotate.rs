@@ -7,6 +7,7 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::UserName;
+use crate::person::checkout_file;
 use crate::planning::source;
 use crate::render::count;
 use crate::roster::{self, edit};
@@ -85,6 +86,7 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
 
 /// Whole or not at all: a new file beside the old one, then renamed onto it.
 fn write(global: &Global, text: &str) -> Result<()> {
+    checkout_file::refuse_planted(&global.roster, &global.roster)?;
     let path = std::fs::canonicalize(&global.roster).unwrap_or_else(|_| global.roster.clone());
     let folder = path.parent().unwrap_or(std::path::Path::new("."));
     let replace = || -> std::io::Result<()> {
