@@ -79,9 +79,14 @@ impl World {
 
     /// A new credential of alice, as apply would record it; returns its id.
     fn issue(&self, cluster: &str, state: State) -> String {
+        self.issue_at(cluster, state, &format!("https://{cluster}.example.com"), None)
+    }
+
+    /// As [`Self::issue`], for a cluster at this address and with this CA.
+    fn issue_at(&self, cluster: &str, state: State, server: &str, authority: Option<&[u8]>) -> String {
         let (user, cluster) = ("alice".parse().expect("a name"), cluster.parse().expect("a name"));
         let key = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
-        let authority = Issuer::new(CertificateParams::default(), KeyPair::generate().expect("a key"));
+        let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().expect("a key"));
         let pem = key.to_pem();
         let pair = KeyPair::from_pem(std::str::from_utf8(&pem).expect("PEM")).expect("a key");
         let id = CredentialId::of_public_key(&key.public_key_der());
@@ -96,14 +101,13 @@ impl World {
         params.not_before = time::OffsetDateTime::from_unix_timestamp(0).expect("a time");
         params.not_after = time::OffsetDateTime::from_unix_timestamp(until.as_second()).expect("a time");
         params.serial_number = Some(7.into());
-        let issued = params.signed_by(&pair, &authority).expect("a certificate").pem();
+        let issued = params.signed_by(&pair, &issuer).expect("a certificate").pem();
         let certificate = Certificate::from_pem(issued.as_bytes()).expect("it parses");
-        let server = format!("https://{cluster}.example.com");
         let kubeconfig = Kubeconfig {
             cluster: &cluster,
             user: &group.user,
-            server: &server,
-            certificate_authority: None,
+            server,
+            certificate_authority: authority,
             certificate: certificate.pem(),
             private_key: Some(&key),
         };
@@ -126,8 +130,8 @@ impl World {
                 key: KeySource::Made(KeyType::EcdsaP256),
                 in_certificate_groups: Vec::new(),
                 recipients: [Recipient::accepted_by_age(self.recipient.clone())].into(),
-                server,
-                certificate_authority_sha256: None,
+                server: server.into(),
+                certificate_authority_sha256: authority.map(|bundle| hex(&sha256(bundle))),
                 sealed_sha256: hex(&sha256(&sealed)),
                 roster_commit: "0".repeat(40),
                 certificate: certificate.pem().into(),
@@ -436,6 +440,87 @@ fn the_plugin_does_not_believe_the_repository() {
     assert!(!world.config().exists());
     fs::write(&file, "x").expect("written");
     credential(&world).expect(1).says("is no sealed kubeconfig");
+}
+
+#[test]
+fn an_entry_that_is_there_is_led_to_another_cluster_only_with_force() {
+    let world = World::new();
+    world.certctl(&["login"]).expect(0);
+    let before = world.read();
+    // As a branch would have it: the records say so too, since login believes those.
+    world.issue_at("prod", State::Active, "https://evil.example.com", Some(b"another CA"));
+    let text = fs::read_to_string(world.path("repo/users.yaml")).expect("a roster");
+    fs::write(world.path("repo/users.yaml"), text.replace(", server: 'https://prod.example.com'", ""))
+        .expect("a roster");
+    world
+        .certctl(&["login"])
+        .expect(1)
+        .says("context `prod` would lead to another cluster; nothing was changed")
+        .says("server was `https://prod.example.com` and would be `https://evil.example.com`")
+        .says("certificate-authority-data was none and would be SHA-256 ");
+    assert_eq!(world.read(), before);
+    world.certctl(&["login", "--cluster", "dev"]).expect(0);
+    world.certctl(&["login", "--force"]).expect(0);
+    assert!(world.read().contains("https://evil.example.com"), "{}", world.read());
+    world.certctl(&["login"]).expect(0);
+    // Another CA of the same server, and none at all.
+    world.issue_at("prod", State::Active, "https://evil.example.com", Some(b"a third CA"));
+    world.certctl(&["login"]).expect(1).says("certificate-authority-data was SHA-256");
+    world.issue_at("prod", State::Active, "https://evil.example.com", None);
+    world.certctl(&["login"]).expect(1).says("and would be none");
+}
+
+/// The plugin as kubectl starts it, with what kubectl says of the cluster.
+#[test]
+fn the_plugin_gives_no_credential_for_another_cluster_than_the_repository_says() {
+    let world = World::new();
+    let told = |cluster: serde_json::Value| {
+        let mut command = world.command(&["credential", "--cluster", "prod", "alice"]);
+        command.env("KUBERNETES_EXEC_INFO", serde_json::json!({"spec": {"cluster": cluster}}).to_string());
+        World::ran(command)
+    };
+    let server = "https://prod.example.com";
+    told(serde_json::json!({"server": server})).expect(0);
+    told(serde_json::json!({"server": server, "proxy-url": "http://proxy:3128"})).expect(0);
+    for (cluster, what) in [
+        (serde_json::json!({"server": "https://evil.example.com"}), "leads to `https://evil.example.com`"),
+        (serde_json::json!({}), "leads to ``"),
+        (serde_json::json!({"server": server, "insecure-skip-tls-verify": true}), "skips the verification"),
+        (
+            serde_json::json!({"server": server, "certificate-authority-data": "Zm9v"}),
+            "another certificate authority",
+        ),
+    ] {
+        let ran = told(cluster).expect(1).says(what).says("kubectl gets no credential");
+        assert_eq!(ran.stdout, "");
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn kubectl_itself_hears_that_the_repository_names_another_cluster() {
+    let world = World::new();
+    world.certctl(&["login"]).expect(0);
+    let kubectl = || {
+        let output = Command::new("kubectl")
+            .args(["--context", "prod", "get", "pods", "--request-timeout=2s"])
+            .env("KUBECONFIG", world.config())
+            .env("HOME", world.path("home"))
+            .env("CERTCTL_NOW", NOW)
+            .stdin(Stdio::null())
+            .output();
+        String::from_utf8(output.expect("kubectl starts").stderr).expect("UTF-8")
+    };
+    // The server does not exist: with a credential, kubectl goes on and does not reach it.
+    world.write(&world.read().replace("https://prod.example.com", "https://prod.invalid"));
+    let said = kubectl();
+    assert!(said.contains("leads to `https://prod.invalid`, the repository to"), "{said}");
+    world.issue_at("prod", State::Active, "https://prod.invalid", None);
+    let roster = fs::read_to_string(world.path("repo/users.yaml")).expect("a roster");
+    fs::write(world.path("repo/users.yaml"), roster.replace("prod.example.com", "prod.invalid"))
+        .expect("a roster");
+    let said = kubectl();
+    assert!(!said.contains("the repository") && said.contains("prod.invalid"), "{said}");
 }
 
 #[test]

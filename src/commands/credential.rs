@@ -3,7 +3,10 @@
 //! It runs at each call of kubectl: no runtime, no network, no one else's records. What cannot work
 //! any more is told in one sentence, because kubectl would only say `Unauthorized` or `Forbidden`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::cli::{CredentialArgs, Global};
@@ -13,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::{ClusterName, UserName};
 use crate::person::identities;
-use crate::person::own_kubeconfigs;
+use crate::person::own_kubeconfigs::{self, Own};
 use crate::planning::source::{self, Source};
 use crate::record::State;
 
@@ -38,6 +41,9 @@ pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Resul
     if args.user.is_none() {
         still(&source, cluster, &own.user, now)?;
     }
+    if let Some(info) = std::env::var_os("KUBERNETES_EXEC_INFO") {
+        same_cluster(&own, info.as_encoded_bytes())?;
+    }
     let key = own.kubeconfig.private_key.as_ref().ok_or_else(|| {
         Error::new(format!(
             "{cluster}: the repository holds no private key of `{}`, who keeps it; nothing was printed",
@@ -48,6 +54,42 @@ pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Resul
     let certificate = own.kubeconfig.certificate.pem().as_bytes();
     terminal.print(&exec_credential(certificate, &key, own.credential.not_after))?;
     Ok(DONE)
+}
+
+/// Refuses where kubectl is about to connect to another cluster than the repository says. kubectl
+/// tells it where the entry says `provideClusterInfo`, as those of `login` do.
+fn same_cluster(own: &Own, info: &[u8]) -> Result<()> {
+    let cluster = &own.cluster;
+    let refused = |what: String| {
+        Err(Error::new(format!(
+            "{cluster}: {what}, so kubectl gets no credential; go back to the branch that you logged in from, or run `certctl login`, which shows what has changed"
+        )))
+    };
+    let Ok(info) = serde_json::from_slice::<Value>(info) else {
+        return refused("what kubectl says of the cluster is no JSON".into());
+    };
+    let told = &info["spec"]["cluster"];
+    if told.is_null() {
+        return Ok(());
+    }
+    let server = told["server"].as_str().unwrap_or_default();
+    if server.trim_end_matches('/') != own.kubeconfig.server.trim_end_matches('/') {
+        return refused(format!(
+            "the kubeconfig leads to `{server}`, the repository to `{}`",
+            own.kubeconfig.server
+        ));
+    }
+    if told["insecure-skip-tls-verify"] == true {
+        return refused("the kubeconfig skips the verification of the server".into());
+    }
+    let authority = STANDARD.decode(told["certificate-authority-data"].as_str().unwrap_or_default());
+    if authority.ok().as_deref() != Some(own.kubeconfig.certificate_authority.as_deref().unwrap_or_default())
+    {
+        return refused(
+            "the kubeconfig trusts another certificate authority than the repository says".into(),
+        );
+    }
+    Ok(())
 }
 
 /// Why the person has no access any more, as far as the repository knows.

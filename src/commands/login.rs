@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -13,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::kubeconfig::file::{self, Files, Lock};
 use crate::kubeconfig::merge::{Document, Entry, MADE};
-use crate::model::{ClusterName, RosterName};
+use crate::model::{ClusterName, RosterName, hex, sha256};
 use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
@@ -66,6 +68,9 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     };
     let document = parse(&target, &text)?;
     not_taken(&target, &document, &entries, &source.roster.name, Some(args.force))?;
+    if !args.force {
+        not_moved(&target, &document, &entries)?;
+    }
     let current = current.filter(|_| document.current_context().is_empty());
     let edited = Zeroizing::new(document.with(&entries, current).map_err(|why| unsafely(&target, why))?);
     if old.as_ref() != Some(&edited) {
@@ -213,7 +218,7 @@ fn plugin(global: &Global, args: &LoginArgs, own: &Own) -> Result<serde_json::Va
         "command": this_program()?,
         "installHint": "install certctl, or run `certctl login` again where it is installed",
         "interactiveMode": "IfAvailable",
-        "provideClusterInfo": false,
+        "provideClusterInfo": true,
     }}))
 }
 
@@ -277,6 +282,47 @@ fn target(files: &Files, entries: &[Entry]) -> Result<PathBuf> {
         }
     }
     Ok(files.write.clone())
+}
+
+/// Entries that are there already lead where they did: a branch that is checked out by chance, or by
+/// somebody else's wish, must not send kubectl elsewhere.
+fn not_moved(path: &Path, document: &Document<'_>, entries: &[Entry]) -> Result<()> {
+    let moved = entries.iter().filter_map(|entry| {
+        if !document.names("clusters").contains(&entry.name) {
+            return None;
+        }
+        let changed = |field: &str, shown: &dyn Fn(Option<&str>) -> String| {
+            let old = document.field_of("clusters", &entry.name, field);
+            let new = entry.cluster.get(field).and_then(serde_json::Value::as_str);
+            (old != new).then(|| format!("{field} was {} and would be {}", shown(old), shown(new)))
+        };
+        let server =
+            changed("server", &|server| server.map_or("none".to_owned(), |server| format!("`{server}`")));
+        let authority = changed("certificate-authority-data", &fingerprint);
+        let changes: Vec<String> = server.into_iter().chain(authority).collect();
+        (!changes.is_empty()).then(|| {
+            Error::new(format!(
+                "{}: context `{}` would lead to another cluster; nothing was changed",
+                path.display(),
+                entry.context
+            ))
+            .caused_by(changes.join("; "))
+        })
+    });
+    Error::all(moved).map_or(Ok(()), |error| {
+        Err(error
+            .hint("check out the branch that the roster is applied from: `git status` shows where you are")
+            .hint("if an administrator confirms the new cluster: `certctl login --force`"))
+    })
+}
+
+/// A CA bundle as one line that two people can compare.
+fn fingerprint(base64: Option<&str>) -> String {
+    let Some(text) = base64 else { return "none".to_owned() };
+    match STANDARD.decode(text.split_ascii_whitespace().collect::<String>()) {
+        Ok(bundle) => format!("SHA-256 {}", hex(&sha256(&bundle))),
+        Err(_) => "no base64".to_owned(),
+    }
 }
 
 /// Contexts of these names that others made. `force` takes them over, in the file that is changed.
