@@ -24,6 +24,9 @@ pub const LABEL_ROSTER: &str = "certctl.dev/roster";
 /// The label that says which run made a CertificateSigningRequest: what that run's watch selects.
 pub const LABEL_RUN: &str = "certctl.dev/run";
 
+/// How the names of all entries begin that `certctl login` writes into a kubeconfig.
+pub const LOGIN_PREFIX: &str = "certctl:";
+
 /// Prefixes that Kubernetes or certctl keep for themselves.
 const RESERVED: [&str; 3] = ["system:", "certctl:", "kubeadm:cluster-admins"];
 

@@ -296,21 +296,60 @@ fn the_file_of_kubeconfig_lists_is_the_one_that_kubectl_writes() {
 #[test]
 fn a_context_of_someone_else_is_not_taken_over_without_force() {
     let world = World::new();
+    let users = "- {name: alice, recipients: [RECIPIENT]}\n";
+    let context_of_prod = |name: &str| {
+        let file = world.path("repo/users.yaml");
+        let text = fs::read_to_string(&file).expect("a roster");
+        fs::write(file, text.replace("{name: prod,", &format!("{{name: prod, context: {name},")))
+            .expect("a roster");
+    };
+    world.roster("acme", users);
+    context_of_prod("prod-admin");
     let theirs = "contexts:\n- name: prod\n  context: {cluster: x, user: y}\ncurrent-context: prod\n";
     world.write(theirs);
     world
         .certctl(&["login"])
         .expect(1)
         .says("context `prod` that certctl did not write")
-        .says("rename-context prod");
+        .says("rename-context prod")
+        .says("login --force");
     assert_eq!(world.read(), theirs);
     world.certctl(&["login", "--cluster", "dev"]).expect(0);
     world.certctl(&["login", "--force"]).expect(0);
     assert!(!world.read().contains("cluster: x"), "{}", world.read());
     // Another roster's cluster of the same name is someone else's too.
-    world.roster("other", "- {name: alice, recipients: [RECIPIENT]}\n");
-    world.certctl(&["login"]).expect(1).says("certctl did not write");
+    world.roster("other", users);
+    world
+        .certctl(&["login"])
+        .expect(1)
+        .says("that `certctl login` wrote for roster `acme`")
+        .says("rename-context dev acme-dev");
     world.certctl(&["logout"]).expect(0).says("Nothing to do");
+}
+
+#[test]
+fn the_context_that_plan_and_apply_use_is_never_taken_over() {
+    let world = World::new();
+    let theirs = "contexts:\n- name: dev\n  context: {cluster: x, user: y}\n";
+    world.write(theirs);
+    for args in [&["login"][..], &["login", "--force"]] {
+        let ran = world
+            .certctl(args)
+            .expect(1)
+            .says("that `certctl plan` and `apply` use")
+            .says("kubectl config rename-context dev dev-admin")
+            .says("context: dev-admin");
+        assert!(!ran.stderr.contains("--force"), "{}", ran.stderr);
+        assert_eq!(world.read(), theirs);
+    }
+    // And what login wrote is not what plan uses.
+    world.write("");
+    world.certctl(&["login"]).expect(0);
+    fs::remove_dir_all(world.path("repo/access")).expect("removed");
+    world
+        .certctl(&["plan", "--cluster", "dev"])
+        .expect(1)
+        .says("context `dev` is what `certctl login` wrote");
 }
 
 #[test]

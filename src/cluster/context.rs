@@ -14,6 +14,7 @@ use kube::config::{AuthInfo, Cluster, Kubeconfig, KubeconfigError};
 use super::certificates;
 use super::proxy::{self, ProxyVariables};
 use crate::error::{Error, Result};
+use crate::model::LOGIN_PREFIX;
 
 /// How many contexts an error lists.
 const LISTED: usize = 10;
@@ -38,7 +39,10 @@ impl Context {
     /// No kubeconfig, one that cannot be read, no such context, and as [`Context::of`].
     pub(super) fn find(kubeconfig: Option<&Path>, name: &str) -> Result<Self> {
         match read(kubeconfig) {
-            Ok(kubeconfig) => Self::of(kubeconfig, name),
+            Ok(kubeconfig) => {
+                not_of_login(&kubeconfig, name)?;
+                Self::of(kubeconfig, name)
+            }
             Err(Unread::Missing(_)) if name == IN_CLUSTER => Self::of_this_pod(),
             Err(Unread::Missing(error)) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
                 Err(error.hint(format!(
@@ -198,6 +202,20 @@ fn unreadable(path: &Path, error: &KubeconfigError) -> Error {
         .hint("fix it, or name another with `--kubeconfig FILE`")
 }
 
+/// Refuses a person's own access, which would be used as if it were an administrator's.
+fn not_of_login(kubeconfig: &Kubeconfig, context: &str) -> Result<()> {
+    let named = kubeconfig.contexts.iter().find(|named| named.name == context);
+    let user = named.and_then(|named| named.context.as_ref()?.user.as_deref()).unwrap_or_default();
+    if !user.starts_with(LOGIN_PREFIX) {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "context `{context}` is what `certctl login` wrote: a person's own access, not an administrator's; nothing was changed"
+    ))
+    .hint("name the administrator's context in the roster, with `context:` of that cluster: `kubectl config get-contexts` lists them")
+    .hint("or name the administrator's kubeconfig: `--kubeconfig FILE`"))
+}
+
 /// The cluster that a context names.
 fn cluster_of(kubeconfig: &Kubeconfig, context: &str) -> Result<Cluster> {
     let named = kubeconfig.contexts.iter().find(|named| named.name == context);
@@ -297,6 +315,21 @@ contexts:
         assert!(error.message().contains("c18, c19 and 5 more"), "{error}");
         let error = cluster_of(&kubeconfig(KUBECONFIG), "broken").expect_err("no such cluster");
         assert!(error.message().contains("`two`"), "{error}");
+    }
+
+    #[test]
+    fn what_login_wrote_is_no_administrators_way_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        let text = "clusters: [{name: one, cluster: {server: 'https://one'}}]\n\
+                    users: [{name: 'certctl:acme:prod', user: {}}]\n\
+                    contexts:\n- {name: prod, context: {cluster: one, user: 'certctl:acme:prod'}}\n\
+                    - {name: prod-admin, context: {cluster: one, user: certctl}}\n";
+        std::fs::write(&path, text).expect("written");
+        let refused = Context::find(Some(&path), "prod").err().expect("refused").render(false);
+        assert!(refused.contains("context `prod` is what `certctl login` wrote"), "{refused}");
+        assert!(!refused.contains("--force"), "{refused}");
+        assert!(Context::find(Some(&path), "prod-admin").is_ok());
     }
 
     #[test]

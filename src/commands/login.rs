@@ -15,20 +15,18 @@ use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::kubeconfig::file::{self, Files, Lock};
 use crate::kubeconfig::merge::{Document, Entry, MADE};
-use crate::model::{ClusterName, RosterName, hex, sha256};
+use crate::model::{ClusterName, LOGIN_PREFIX, RosterName, hex, sha256};
 use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
 use crate::pki::pem::push_base64;
 use crate::planning::source;
 use crate::render::count;
-
-/// How the names of all entries begin that login writes.
-const PREFIX: &str = "certctl:";
+use crate::roster::Roster;
 
 /// The name of the cluster entry and the user entry of one cluster.
 pub fn entry_name(roster: &RosterName, cluster: &ClusterName) -> String {
-    format!("{PREFIX}{roster}:{cluster}")
+    format!("{LOGIN_PREFIX}{roster}:{cluster}")
 }
 
 pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u8> {
@@ -59,7 +57,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
         if !document.current_context().is_empty() {
             current = None;
         }
-        not_taken(path, &document, &entries, &source.roster.name, None)?;
+        not_taken(path, &document, &entries, &source.roster, None)?;
     }
     let old = file::read(&target)?;
     let text = match &old {
@@ -67,7 +65,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
         None => Zeroizing::new(format!("{MADE}\n")),
     };
     let document = parse(&target, &text)?;
-    not_taken(&target, &document, &entries, &source.roster.name, Some(args.force))?;
+    not_taken(&target, &document, &entries, &source.roster, Some(args.force))?;
     if !args.force {
         not_moved(&target, &document, &entries)?;
     }
@@ -113,7 +111,8 @@ pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result
     let names: Option<Vec<String>> = roster.as_ref().filter(|_| !global.clusters.is_empty()).map(|source| {
         global.clusters.iter().map(|cluster| entry_name(&source.roster.name, cluster)).collect()
     });
-    let prefix = roster.map_or(PREFIX.to_owned(), |source| format!("{PREFIX}{}:", source.roster.name));
+    let prefix =
+        roster.map_or(LOGIN_PREFIX.to_owned(), |source| format!("{LOGIN_PREFIX}{}:", source.roster.name));
     let ours = |name: &str| match &names {
         Some(names) => names.iter().any(|ours| ours == name),
         None => name.starts_with(&prefix),
@@ -325,25 +324,46 @@ fn fingerprint(base64: Option<&str>) -> String {
     }
 }
 
-/// Contexts of these names that others made. `force` takes them over, in the file that is changed.
+/// Contexts of these names that others made. `force` takes them over, in the file that is changed,
+/// but never one that plan and apply use: that is the administrator's way in.
 fn not_taken(
     path: &Path,
     document: &Document<'_>,
     entries: &[Entry],
-    roster: &RosterName,
+    roster: &Roster,
     force: Option<bool>,
 ) -> Result<()> {
-    let prefix = format!("{PREFIX}{roster}:");
-    let theirs = document.contexts().into_iter().find(|context| {
+    let prefix = format!("{LOGIN_PREFIX}{}:", roster.name);
+    let theirs = document.contexts().into_iter().filter(|context| {
         let named = entries.iter().any(|entry| entry.context == context.name);
         named && !(context.cluster.starts_with(&prefix) && context.user.starts_with(&prefix))
     });
-    let Some(context) = theirs.filter(|_| force != Some(true)) else { return Ok(()) };
-    let name = &context.name;
-    let error = Error::new(format!(
-        "{} has a context `{name}` that certctl did not write; nothing was changed",
-        path.display()
-    ))
-    .hint(format!("keep it under another name: `kubectl config rename-context {name} NAME`"));
-    Err(if force.is_some() { error.hint("or replace it: `certctl login --force`") } else { error })
+    for context in theirs {
+        let name = &context.name;
+        let place = path.display();
+        let other = context.user.strip_prefix(LOGIN_PREFIX).and_then(|rest| rest.split_once(':'));
+        let administrators =
+            other.is_none() && roster.clusters.values().any(|cluster| cluster.context == *name);
+        if force == Some(true) && !administrators {
+            continue;
+        }
+        let error = match other {
+            Some((other, _)) => Error::new(format!(
+                "{place} has a context `{name}` that `certctl login` wrote for roster `{other}`; nothing was changed"
+            ))
+            .hint(format!("keep it under another name: `kubectl config rename-context {name} {other}-{name}`")),
+            None if administrators => Error::new(format!(
+                "{place} has a context `{name}` that certctl did not write, and that `certctl plan` and `apply` use; nothing was changed"
+            ))
+            .hint(format!("keep it under another name: `kubectl config rename-context {name} {name}-admin`"))
+            .hint(format!("where you run `certctl plan`, name it in the roster too: `context: {name}-admin`")),
+            None => Error::new(format!(
+                "{place} has a context `{name}` that certctl did not write; nothing was changed"
+            ))
+            .hint(format!("keep it under another name: `kubectl config rename-context {name} NAME`")),
+        };
+        let replaceable = force.is_some() && !administrators;
+        return Err(if replaceable { error.hint("or replace it: `certctl login --force`") } else { error });
+    }
+    Ok(())
 }
