@@ -393,7 +393,7 @@ pub struct LoginArgs {
     /// For programs that cannot run credential plugins. Log in again after each renewal.
     #[arg(long)]
     pub embed: bool,
-    /// Replace contexts of the same name that certctl did not write
+    /// Replace contexts that certctl did not write, and accept another server or CA
     #[arg(long)]
     pub force: bool,
     /// An age identity file or an OpenSSH private key, remembered for kubectl; may be repeated

@@ -509,6 +509,28 @@ fn an_entry_that_is_there_is_led_to_another_cluster_only_with_force() {
     world.certctl(&["login"]).expect(1).says("and would be none");
 }
 
+#[test]
+fn what_people_add_to_our_entries_stays() {
+    let world = World::new();
+    world.certctl(&["login"]).expect(0);
+    let set = |args: &[&str]| {
+        let mut kubectl = Command::new("kubectl");
+        kubectl.args(["config"]).args(args).env("KUBECONFIG", world.config());
+        assert!(kubectl.output().expect("kubectl starts").status.success(), "{args:?}");
+    };
+    set(&["set-cluster", "certctl:acme:prod", "--proxy-url=http://proxy:3128", "--tls-server-name=inside"]);
+    set(&["set-context", "prod", "--namespace=shop"]);
+    let added = ["proxy-url: http://proxy:3128", "tls-server-name: inside", "namespace: shop"];
+    world.certctl(&["login", "--embed"]).expect(0);
+    let text = world.read().replace('"', "");
+    for line in added {
+        assert_eq!(text.matches(line).count(), 1, "{line}: {text}");
+    }
+    world.certctl(&["logout"]).expect(0);
+    let text = world.read();
+    assert!(!text.contains("proxy") && !text.contains("namespace"), "{text}");
+}
+
 /// The plugin as kubectl starts it, with what kubectl says of the cluster.
 #[test]
 fn the_plugin_gives_no_credential_for_another_cluster_than_the_repository_says() {

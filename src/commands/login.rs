@@ -34,7 +34,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     let identities = identities::load(&args.identity, terminal)?;
     let opened = own_kubeconfigs::open_all(&source, global, args.user.as_ref(), &identities)?;
     one_of_each(&opened)?;
-    let entries: Vec<Entry> = opened
+    let mut entries: Vec<Entry> = opened
         .iter()
         .map(|own| {
             Ok(Entry {
@@ -50,7 +50,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     let target = target(&files, &entries)?;
     checkout_file::refuse_planted(&global.roster, &target)?;
     let _lock = Lock::take(&target)?;
-    let mut current = entries.first().map(|entry| entry.context.as_str());
+    let mut current = entries.first().map(|entry| entry.context.clone());
     for path in files.read.iter().filter(|path| **path != target) {
         let Some(text) = file::read(path)? else { continue };
         let document = parse(path, &text)?;
@@ -66,11 +66,13 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     };
     let document = parse(&target, &text)?;
     not_taken(&target, &document, &entries, &source.roster, Some(args.force))?;
+    keep_theirs(&document, &mut entries);
     if !args.force {
         not_moved(&target, &document, &entries)?;
     }
     let current = current.filter(|_| document.current_context().is_empty());
-    let edited = Zeroizing::new(document.with(&entries, current).map_err(|why| unsafely(&target, why))?);
+    let edited =
+        Zeroizing::new(document.with(&entries, current.as_deref()).map_err(|why| unsafely(&target, why))?);
     if old.as_ref() != Some(&edited) {
         file::write(&target, &edited)?;
     }
@@ -281,6 +283,17 @@ fn target(files: &Files, entries: &[Entry]) -> Result<PathBuf> {
         }
     }
     Ok(files.write.clone())
+}
+
+/// People's own way to the same server stays in our entries.
+fn keep_theirs(document: &Document<'_>, entries: &mut [Entry]) {
+    for entry in entries {
+        for field in ["proxy-url", "tls-server-name"] {
+            if let Some(value) = document.field_of("clusters", &entry.name, field) {
+                entry.cluster[field] = json!(value);
+            }
+        }
+    }
 }
 
 /// Entries that are there already lead where they did: a branch that is checked out by chance, or by

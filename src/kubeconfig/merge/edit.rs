@@ -252,7 +252,17 @@ impl<'d, 't> Edit<'d, 't> {
         if lines.len() == 2 && self.wanted.len() == 2 {
             self.wanted.clear();
             self.changes.extend(lines.into_iter().map(|line| (line, String::new())));
+            let starts = line_starts(document.text);
+            let commented = starts.filter(|(_, line)| line.starts_with(WAS));
+            self.changes.extend(commented.map(|(at, _)| (at..at + WAS.len(), String::new())));
         }
+    }
+
+    /// Makes comments of the lines of a file that says nothing, such as `{}` or `---`.
+    pub(super) fn comment_out(&mut self) {
+        let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let lines = line_starts(self.document.text).filter(|(_, line)| says(line));
+        self.changes.extend(lines.map(|(at, _)| (at..at, WAS.to_owned())));
     }
 
     /// The white space before the dash of a block item, which must stand on the line of its first field.
@@ -297,7 +307,7 @@ impl<'d, 't> Edit<'d, 't> {
                 out.pop();
             }
         }
-        let read = tree(&out).map_err(|_| unsafely())?.filter(|root| !root.is_null());
+        let read = tree(&out).map_err(|_| unsafely())?.filter(|root| !root.says_nothing());
         let same = match (&read, &self.document.root) {
             (None, _) => self.wanted.is_empty(),
             (Some(read), old) => {
@@ -308,8 +318,17 @@ impl<'d, 't> Edit<'d, 't> {
                 read.same(&wanted)
             }
         };
-        if same { Ok(out) } else { Err(unsafely()) }
+        if same { Ok(format!("{}{out}", self.document.mark)) } else { Err(unsafely()) }
     }
+}
+
+/// Every line, with where it begins.
+fn line_starts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split_inclusive('\n').scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line))
+    })
 }
 
 /// A value as the item of a block list, each line ended.

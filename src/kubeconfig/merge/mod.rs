@@ -25,6 +25,8 @@ pub const MADE: &str = "# Made by `certctl login`; `certctl logout` takes it awa
 const ADDED: &str = "# added by certctl login";
 /// Before the line that ours stands in for.
 const WAS: &str = "# before certctl login: ";
+/// A byte order mark.
+const MARK: &str = "\u{feff}";
 /// The three lists, and the field of their items.
 const LISTS: [(&str, &str); 3] = [("clusters", "cluster"), ("contexts", "context"), ("users", "user")];
 
@@ -53,6 +55,8 @@ pub struct Context {
 
 /// A kubeconfig, and where everything stands in it. It may hold secrets, so it has no Debug.
 pub struct Document<'t> {
+    /// A byte order mark, which editors on Windows write and kubectl skips.
+    mark: &'static str,
     text: &'t str,
     root: Option<Node>,
 }
@@ -66,7 +70,8 @@ impl<'t> Document<'t> {
         if text.len() > LARGEST {
             return Err(Error::new("it is larger than 8 MiB"));
         }
-        let root = tree(text)?.filter(|root| !root.is_null());
+        let (mark, text) = text.strip_prefix(MARK).map_or(("", text), |rest| (MARK, rest));
+        let root = tree(text)?.filter(|root| !root.says_nothing());
         if let Some(root) = &root {
             let Kind::Mapping { pairs, .. } = &root.kind else {
                 return Err(Error::new("it is no mapping"));
@@ -84,7 +89,7 @@ impl<'t> Document<'t> {
                 }
             }
         }
-        Ok(Self { text, root })
+        Ok(Self { mark, text, root })
     }
 
     /// Every context, in the file's order.
@@ -156,6 +161,9 @@ impl<'t> Document<'t> {
             if let (Some(current), "contexts") = (current, list) {
                 edit.put_current(current);
             }
+        }
+        if self.root.is_none() {
+            edit.comment_out();
         }
         edit.finish()
     }
@@ -279,7 +287,15 @@ mod tests {
             full.replace('\n', "\r\n"),
             format!("{full}\n"),
             format!("---\n{full}\n...\n"),
+            format!("\u{feff}{full}"),
+            "\u{feff}kind: Config\r\n".to_owned(),
             String::new(),
+            "{}".to_owned(),
+            "{}\n".to_owned(),
+            "--- {}\n".to_owned(),
+            "---\n".to_owned(),
+            "---\r\n# none\r\nnull\r\n...\r\n".to_owned(),
+            "null\n".to_owned(),
             "# nothing\n".to_owned(),
             "# nothing".to_owned(),
             "apiVersion: v1\nkind: Config".to_owned(),
@@ -316,8 +332,6 @@ mod tests {
             "clusters: 3\n",
             "x: &a []\nclusters: *a\n",
             "clusters:\n-\n  name: a\n",
-            "--- {}\n",
-            "\u{feff}kind: Config\n",
         ] {
             let refused =
                 Document::parse(text).and_then(|document| document.with(&[entry("prod", "https://p")], None));

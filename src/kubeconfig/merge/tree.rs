@@ -47,6 +47,11 @@ impl Node {
         matches!(&self.kind, Kind::Scalar(text) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
+    /// Whether a file of this alone says nothing: `null` or `{}`.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.is_null() || matches!(&self.kind, Kind::Mapping { pairs, .. } if pairs.is_empty())
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Node> {
         match &self.kind {
             Kind::Mapping { pairs, .. } => {
