@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # One comment on a pull request, kept up to date. Sourced by action/github.
 #
-# It is found by its first line, and only among the comments that this token's own user wrote: GraphQL says so of each
-# (viewerDidAuthor), also to GITHUB_TOKEN, whose user no other call names. Anyone can copy a marker; nobody can sign as
+# It is found by its first line, and only among the comments that this token's own user wrote: GraphQL says so for each
+# (viewerDidAuthor), also to GITHUB_TOKEN, whose user no other call names. Anyone can copy a marker; nobody can write as
 # us.
 
-# graphql QUERY VARIABLES: asks, and prints `.data`. VARIABLES is a file of JSON.
+# graphql QUERY VARIABLES: sends the query, and prints `.data`. VARIABLES is a file of JSON.
 graphql() {
   local answer="${folder:?}/answer.json" status=''
   if ! [[ ${token:-} =~ ^[A-Za-z0-9_.=-]+$ ]]; then
@@ -18,7 +18,7 @@ graphql() {
       --data-binary @- -- "$GITHUB_GRAPHQL_URL") || status=${status:-000}
   if [ "$status" != 200 ] || ! jq --exit-status '(.errors | length) == 0 and (.data | type) == "object"' -- "$answer" >/dev/null 2>&1; then
     printf 'GitHub answered %s:\n' "$status" >&2
-    # Its words could hold anything that is in the comment.
+    # Its message could contain anything that is in the comment.
     if [ -s "$answer" ]; then show <(jq --raw-output '[.errors[]?.message, .message // empty] | join("; ") | .[0:2000]' -- "$answer" 2>/dev/null) >&2; fi
     fail "the comment could not be written; what the pull request shows may be out of date" \
       "the job needs \`permissions: pull-requests: write\`, and a fork's pull request has no such token"
@@ -26,7 +26,7 @@ graphql() {
   jq .data -- "$answer"
 }
 
-# comment NUMBER MARKER FILE NEW: the comment says what is in FILE. Where there is none yet, NEW says whether to begin.
+# comment NUMBER MARKER FILE NEW: sets the comment to FILE. If there is none yet, NEW says whether to create it.
 comment() {
   local number=$1 marker=$2 file=$3 new=$4 after=null page id=''
   # shellcheck disable=SC2016 # GraphQL's own variables
@@ -64,7 +64,7 @@ comment() {
 }
 
 # The open pull requests that are at the commit of the run which this workflow_run is about, one number on each line. The
-# event leaves them out for forks, and what a fork's artifact says about itself is not believed.
+# event omits them for forks, and what a fork's artifact says about itself is not trusted.
 pull_requests_of_run() {
   # shellcheck disable=SC2016
   local find='query($owner: String!, $name: String!, $branch: String!) {

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What the scripts for GitHub and for GitLab share. Sourced, never run.
+# Shared by the scripts for GitHub and GitLab. Sourced, never run.
 #
 # Text from a plan, a roster or a fork only ever passes through files and through jq's own arguments: the shell never
 # evaluates it, and no template is expanded with it.
 
-# How long a comment may be, in characters. GitHub takes 65,536.
+# The maximum length of a comment, in characters. GitHub accepts 65,536.
 comment_limit=65536
 
 # An error as certctl itself writes them: the fact, then one hint each.
@@ -15,7 +15,7 @@ fail() {
   exit 1
 }
 
-# without_secrets ARGUMENT...: starts the script again without the variables in `secrets`, and hands it their values in a
+# without_secrets ARGUMENT...: restarts the script without the variables in `secrets`, and passes it their values in a
 # file that has no name. `unset` would leave them in /proc/PID/environ, which every program of the same user can read.
 # shellcheck disable=SC2154 # `secrets` is set by the script that sources this
 without_secrets() {
@@ -27,7 +27,7 @@ without_secrets() {
   exec env "${unset[@]}" "CERTCTL_SECRETS=$CERTCTL_SECRETS" "${BASH:-bash}" -- "$0" "$@"
 }
 
-# secret NAME VARIABLE: the value that VARIABLE had when the script was started, as NAME, in this shell alone.
+# secret NAME VARIABLE: the value that VARIABLE had when the script was started, as NAME, only in this shell.
 secret() {
   local -n into=$1
   local line
@@ -40,7 +40,7 @@ secret() {
 }
 declare -A values=()
 
-# flag NAME VALUE: whether an input that is true or false is true.
+# flag NAME VALUE: whether a boolean input is true.
 flag() {
   case $2 in
   true) return 0 ;;
@@ -49,7 +49,7 @@ flag() {
   esac
 }
 
-# lines NAME TEXT: the lines of a text as the array NAME, empty ones left out.
+# lines NAME TEXT: the lines of a text as the array NAME, without empty ones.
 lines() {
   local -n into=$1
   local line
@@ -59,15 +59,15 @@ lines() {
   done <<<"${2//$'\r'/}"
 }
 
-# The first line of our comment, by which it is found again: one for each roster.
+# The first line of our comment, which identifies it: one for each roster.
 marker() {
   printf '<!-- certctl plan of %s -->' "${1//[^A-Za-z0-9._\/-]/_}"
 }
 
 # quoted FILE LIMIT: its text as a block of code, whatever is in it. Four spaces in front of each line cannot be ended
-# from inside, as a fence can. Characters that steer a terminal or hide text are taken out, and with them the carriage
-# return, which would begin a line of its own. Of a long text the beginning and the end are shown, and between them how
-# much is not.
+# from inside, as a fence can. Characters that control a terminal or hide text are removed, also the carriage
+# return, which would start a new line. Of a long text the beginning and the end are shown, and between them how
+# much is omitted.
 quoted() {
   local size
   size=$(wc -c <"$1")
@@ -87,8 +87,8 @@ quoted() {
       end'
 }
 
-# harmless FILE: its text, in which GitHub's runner finds no command but the annotation of an error. certctl says nothing
-# else; what git or a credential plugin says beside it comes from outside.
+# harmless FILE: its text, in which GitHub's runner finds no command except error annotations. certctl prints nothing
+# else; the output of git or a credential plugin is untrusted.
 harmless() {
   LC_ALL=C sed --unbuffered -e 's/\r/\n/g' -- "$1" | LC_ALL=C sed --unbuffered -E -e 's/##\[/#\\u{23}[/g' \
     -e '/^::error( [^:]*)?::/b' -e 's/^([^[:graph:]]*):(:)/\1:\\u{3a}/'
@@ -102,7 +102,7 @@ plan() {
   certctl plan --detailed-exitcode --save "json=$folder/plan.json" --save "markdown=$folder/plan.md" "$@" \
     >"$folder/plan.txt" 2>"$folder/said.txt" || code=$?
   harmless "$folder/said.txt" >&2
-  # Without what is meant for GitHub's runner alone.
+  # Without the lines that are only for GitHub's runner.
   sed '/^::/d' -- "$folder/said.txt" >"$folder/errors.txt"
   return "$code"
 }
@@ -115,13 +115,13 @@ apply() {
   filter=$!
   certctl apply --auto-approve --format json "$@" >"$folder/apply.json" 2>&"$said" || code=$?
   exec {said}>&-
-  # Not before the last word of it stands in the log.
+  # Only after all of it is in the log.
   wait "$filter" || true
   return "$code"
 }
 
 # counts FILE: digest and counts of a plan, or of an apply, as JSON, `name=value` line by line. Only hex, numbers and
-# words of our own can come out.
+# fixed words can come out.
 counts() {
   jq --raw-output '
     def number: if type == "number" then floor else 0 end;
@@ -135,8 +135,9 @@ counts() {
   ' --arg digest "$(jq --raw-output '.digest // ""' -- "$1")" -- "$1"
 }
 
-# tells FOLDER CODE: whether a plan, or why there is none, tells a reviewer anything. An edit of the roster or of a record
-# that changes nothing on a cluster yet may be the dangerous one; without a base, nothing says what is edited.
+# tells FOLDER CODE: whether a plan, or the reason why there is none, matters to a reviewer. An edit of the
+# roster or of a record that changes nothing on a cluster yet may be the dangerous one; without a base, the edits are
+# unknown.
 tells() {
   if [ "$2" != 0 ]; then return; fi
   jq --exit-status '.summary.warnings as $warnings
@@ -144,7 +145,7 @@ tells() {
 }
 
 # plan_body FOLDER COMMIT BASE RUN: the comment about a plan, without its marker. BASE is the branch that it would be merged
-# into. Where some of it failed, plan.md says so; where there is no plan at all, the old one must not stay.
+# into. If some of it failed, plan.md says so; if there is no plan at all, the old one must not stay.
 plan_body() {
   if [ -s "$1/plan.md" ]; then
     cat -- "$1/plan.md"
@@ -155,7 +156,7 @@ plan_body() {
   printf '\nPlanned for %s into `%s`. [The run](%s)\n' "${2:0:10}" "${3//[^A-Za-z0-9._\/-]/_}" "$4"
 }
 
-# cut_body FILE RUN: a comment that is too long becomes one that says so, and where it is in full.
+# cut_body FILE RUN: replaces a comment that is too long by one that says so and links to the full text.
 cut_body() {
   if [ "$(jq --raw-input --slurp length -- "$1")" -gt $((comment_limit - 100)) ]; then
     printf '### certctl: this plan is too long for a comment\n\nIt is in [the run](%s).\n' "$2" >"$1"

@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 /// How far the clock was set from the system's.
 static OFFSET: OnceLock<SignedDuration> = OnceLock::new();
 
-/// Sets the clock from `CERTCTL_NOW` (RFC 3339), from where it goes on at the usual pace.
+/// Sets the clock from `CERTCTL_NOW` (RFC 3339), and continues from there at normal speed.
 ///
 /// # Errors
-/// The variable holds no time.
+/// The variable is not a valid time.
 pub fn set() -> Result<()> {
     let Some(text) = std::env::var_os("CERTCTL_NOW").filter(|text| !text.is_empty()) else {
         return Ok(());

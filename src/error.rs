@@ -73,7 +73,7 @@ impl Error {
         self
     }
 
-    /// Says where it happened: `place: message`, for this error and those reported with it.
+    /// Adds where it happened: `place: message`, for this error and those reported with it.
     #[must_use]
     pub fn within(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message);
@@ -91,7 +91,7 @@ impl Error {
         self
     }
 
-    /// The file and the line that it is about, where it is about one.
+    /// The file and the line that it is about, if any.
     pub fn place(&self) -> Option<(&str, Position)> {
         self.place.as_ref().map(|place| (place.0.as_str(), place.1))
     }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_cannot_steer_the_terminal() {
+    fn hostile_text_cannot_control_the_terminal() {
         assert_eq!(visible("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
         assert_eq!(visible_line("a\nPlan: nothing"), "a\\u{a}Plan: nothing");
         let forged = Error::new("a\nError: b").hint("c\nError: d").render(false);

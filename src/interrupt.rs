@@ -1,4 +1,4 @@
-//! The wish to stop: set once, by the first signal; whoever waits for something else hears of it.
+//! The interrupt flag: set once, by the first signal; all waiting tasks are notified.
 
 use tokio::sync::watch;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Interrupt(watch::Receiver<bool>);
 
-/// Where it is made.
+/// The side that sets it.
 #[derive(Debug)]
 pub struct Interrupter(watch::Sender<bool>);
 
@@ -22,7 +22,7 @@ impl Interrupt {
         *self.0.borrow()
     }
 
-    /// Returns when it is set; never where nobody can set it any more.
+    /// Returns when it is set; never if it can no longer be set.
     pub async fn wait(&self) {
         if self.0.clone().wait_for(|set| *set).await.is_err() {
             std::future::pending::<()>().await;

@@ -1,8 +1,8 @@
-//! What a cluster remembers of a roster's credentials, whatever the repository says later.
+//! What a cluster remembers about a roster's credentials, whatever the repository says later.
 //!
-//! Records live in git, and whoever can push to git can put an old record back. So the ids of
+//! Records are kept in git, and anyone who can push to git can restore an old record. So the ids of
 //! credentials that were revoked and have not expired are kept in the cluster as well, in one object
-//! that only the apply identity may write: an id in there is never bound again. It also holds the ids
+//! that only the apply identity may write: an id in it is never bound again. It also contains the ids
 //! that were issued, the people who were removed by a commit that is not merged yet, and the id that
 //! ties a roster's name to its repository.
 //!
@@ -39,7 +39,7 @@ pub struct Ledger {
     pub removed: BTreeMap<UserName, Removal>,
 }
 
-/// Why someone is kept out although the roster may still name them.
+/// Why a user is kept out although the roster may still name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removal {
     /// Since when.
@@ -64,7 +64,7 @@ pub enum LedgerError {
     NewerFormat(String),
     /// It lacks a key.
     Missing(&'static str),
-    /// A line is not of the form that its key asks for.
+    /// A line does not have the form that its key requires.
     Line {
         /// The key of `data`.
         key: &'static str,
@@ -158,13 +158,13 @@ impl Ledger {
         self.issued.retain(|_, not_after| *not_after > now);
     }
 
-    /// Whether it can be written: past [`CAPACITY`], revocations go on and nothing is issued.
+    /// Whether it can be written: past [`CAPACITY`], revocations continue and nothing is issued.
     pub fn fits(&self) -> bool {
         self.to_data().iter().map(|(key, text)| key.len() + text.len()).sum::<usize>() <= CAPACITY
     }
 }
 
-/// What stands for a commit where `revoke` removed someone.
+/// Used instead of a commit when `revoke` removed someone.
 const COMMAND: &str = "-";
 
 fn lines<K: Ord, V>(

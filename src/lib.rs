@@ -1,6 +1,6 @@
 //! certctl: a declarative reconciler for people's access to Kubernetes.
 //!
-//! A map for a reader who has five minutes. Words first: [`model`] holds the types that everything
+//! A map for a reader who has five minutes. Vocabulary first: [`model`] has the types that everything
 //! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers, [`ledger`] what
 //! the cluster does.
 //!
@@ -11,8 +11,8 @@
 //! certificates, [`kubeconfig`] the file that people get. [`apply`] joins a plan with the edges, in
 //! the order that is safe.
 //!
-//! Around them: [`planning`] takes files and clusters to a plan, `report` says what an apply has done,
-//! `person` is the side of whoever uses a kubeconfig, `console` the terminal, `ci` the host that runs
+//! Around them: [`planning`] turns files and clusters into a plan, `report` says what an apply has done,
+//! `person` is the side of the user of a kubeconfig, `console` the terminal, `ci` the host that runs
 //! certctl. [`commands`] has one thin file for each command of [`cli`]. [`init`] is the text that a new
 //! repository begins with, `demo` what a newcomer plays with.
 

@@ -1,4 +1,4 @@
-//! The words of the domain, parsed once and valid for ever.
+//! The vocabulary of the domain, parsed once and valid from then on.
 //!
 //! Every value from outside (roster, records, cluster, command line) becomes one of these types
 //! before anything is decided on it. They refuse what Kubernetes, a file system or a reader could
@@ -18,10 +18,10 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`LABEL_MANAGED_BY`], and the field manager of every write.
 pub const MANAGED_BY: &str = "certctl";
 
-/// The label that says which roster an object was made from.
+/// The label that says which roster an object was created for.
 pub const LABEL_ROSTER: &str = "certctl.dev/roster";
 
-/// The label that says which run made a CertificateSigningRequest: what that run's watch selects.
+/// The label that says which run created a CertificateSigningRequest: that run's watch selects it.
 pub const LABEL_RUN: &str = "certctl.dev/run";
 
 /// How the names of all entries begin that `certctl login` writes into a kubeconfig.
@@ -135,7 +135,7 @@ checked_text!(
     check_name
 );
 checked_text!(
-    /// The roster's own name: the owner that every object made from it is labelled with. It is part
+    /// The roster's own name: the owner label of every object that is created for it. It is part
     /// of the names of CertificateSigningRequests and of the Lease, and a label's value, so it holds
     /// only what Kubernetes takes in all three: no `.`, `_` or `@`.
     RosterName,
@@ -171,7 +171,7 @@ checked_text!(
     /// The name of a Role or ClusterRole: a path segment, as Kubernetes validates RBAC names.
     RoleName,
     |text| {
-        // A Role's binding is told from a ClusterRole's by this prefix in the binding's own name.
+        // This prefix in a binding's name distinguishes a Role's binding from a ClusterRole's.
         if text.starts_with("role=") {
             return Err(Invalid("begins with `role=`, which certctl uses in the names of its bindings".into()));
         }
@@ -267,7 +267,7 @@ impl CredentialId {
     }
 }
 
-/// The group that belongs to one certificate alone: `certctl:<user>:<credential id>`.
+/// The group that belongs to only one certificate: `certctl:<user>:<credential id>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CredentialGroup {
     /// Whose certificate it is.
@@ -298,7 +298,7 @@ impl FromStr for CredentialGroup {
     }
 }
 
-/// The kind of key that is made for a person.
+/// The kind of key that is generated for a user.
 #[derive(
     Debug,
     Clone,
@@ -325,7 +325,7 @@ pub enum KeyType {
     /// Ed25519.
     #[serde(rename = "ed25519")]
     Ed25519,
-    /// RSA with 4096 bits; takes a second or more to make.
+    /// RSA with 4096 bits; takes a second or more to generate.
     #[serde(rename = "rsa-4096")]
     Rsa4096,
 }
@@ -351,7 +351,7 @@ pub enum KeySource<B> {
 }
 
 impl<B> KeySource<B> {
-    /// The kind of key that certctl makes; `None` where its owner brings one.
+    /// The kind of key that certctl generates; `None` if its owner brings one.
     pub fn made(&self) -> Option<KeyType> {
         match self {
             Self::Made(key) => Some(*key),
@@ -361,7 +361,7 @@ impl<B> KeySource<B> {
 }
 
 /// An age public key that a kubeconfig is sealed to, in its one normal form: no comment, single
-/// spaces. Only `seal` makes one from other text, because only age can say that it is a key. What is read
+/// spaces. Only `seal` creates one from other text, because only age can tell whether it is a key. What is read
 /// back from a record was accepted when it was sealed to; nothing is ever sealed to it again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -532,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn a_roster_name_fits_labels_and_object_names() {
+    fn a_roster_name_is_valid_in_labels_and_object_names() {
         assert!("acme-1".parse::<RosterName>().is_ok());
         for bad in ["a.b", "a_b", "a@b", "Acme", ""] {
             assert!(bad.parse::<RosterName>().is_err(), "{bad}");
@@ -540,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn an_author_is_a_name_and_a_mail() {
+    fn an_author_is_a_name_and_an_email_address() {
         let author: Author = " Ada  Lovelace <ada@example.com>".parse().expect("an author");
         assert_eq!((author.name(), author.email()), ("Ada  Lovelace", "ada@example.com"));
         let bot = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>";

@@ -1,12 +1,12 @@
 //! What the repository remembers of each credential: public data only.
 //!
 //! One file a person and cluster, `access/<cluster>/<user>.yaml`. A record is read as untrusted
-//! input: bounded, typed, and refused with its place when it says what certctl never writes.
+//! input: bounded, typed, and refused with its place when it contains what certctl never writes.
 //!
 //! The last line of each file is the SHA-256 of all lines before it. What a record says of a
 //! certificate is checked against the certificate; its other fields (`state`, `recipients`,
 //! `sealedSHA256`, ...) contradict nothing when they are edited, so the checksum finds that. It is
-//! no signature: it stops a hand edit, a bad merge and a script, not someone who computes it anew or
+//! no signature: it stops a hand edit, a bad merge and a script, not someone who recomputes it or
 //! puts an older file of ours back. Those are for the review of what goes into the repository.
 
 use std::collections::BTreeSet;
@@ -72,7 +72,7 @@ pub struct Credential {
     pub not_after: Timestamp,
     /// The roster's `generation` when it was issued.
     pub generation: u32,
-    /// Whether the roster protects its owner: someone who is gone from the roster cannot be looked up there.
+    /// Whether the roster protects its owner: a user who was removed from the roster cannot be looked up there.
     pub protected: bool,
     /// Where the key comes from; of one that its owner brought, SHA-256 of the roster's PKCS#10 file (DER).
     pub key: KeySource<String>,
@@ -274,7 +274,7 @@ pub const LARGEST: usize = 256 * 1024;
 /// Reads a record or pin.
 ///
 /// # Errors
-/// It is too large, is no YAML, holds what certctl never writes, or is not what its checksum is of;
+/// It is too large, is not YAML, contains what certctl never writes, or does not match its checksum;
 /// `file` and the place are named.
 pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     if text.len() > LARGEST {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_whichever_way_its_lines_end() {
+    fn records_are_read_with_either_line_ending() {
         let text = to_yaml(&pin()).expect("YAML");
         assert_eq!(read(&text).expect("ours"), pin());
         assert_eq!(read(&text.replace('\n', "\r\n")).expect("ours"), pin());
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_byte_a_missing_checksum_and_a_second_one_are_found() {
+    fn a_changed_byte_a_missing_and_a_second_checksum_are_detected() {
         let text = to_yaml(&pin()).expect("YAML");
         let last = text.lines().next_back().expect("a line").to_owned();
         for wrong in [

@@ -1,4 +1,4 @@
-//! The fuzz targets without a fuzzer: every file of `fuzz/corpus/`, and what chance makes of it, through
+//! The fuzz targets without a fuzzer: every file of `fuzz/corpus/`, and random mutations of it, through
 //! the very same functions.
 
 #[path = "../fuzz/src/lib.rs"]
@@ -12,18 +12,18 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
-/// One thing done to a file.
+/// One mutation of a file.
 #[derive(Debug, Clone)]
 enum Change {
-    /// A byte becomes another.
+    /// A byte is replaced.
     Byte(Index, u8),
-    /// Bytes are gone.
+    /// Bytes are removed.
     Cut(Index, Index),
-    /// Bytes are there once more, elsewhere.
+    /// Bytes are duplicated elsewhere.
     Copy(Index, Index, Index),
-    /// A line is there once more, elsewhere.
+    /// A line is duplicated elsewhere.
     Line(Index, Index),
-    /// Something that means something stands there.
+    /// A meaningful token is inserted.
     Word(Index, &'static str),
 }
 
@@ -118,8 +118,8 @@ impl Change {
     }
 }
 
-/// Replays the files of one target, and variants of each. Some must be taken and some refused, or else
-/// what the target promises of either was not asked.
+/// Replays the files of one target, and variants of each. Some must be accepted and some refused, or else
+/// the target's promise about one of them was not tested.
 fn replay(target: &str, read: fn(&[u8]) -> bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files: Vec<_> =

@@ -1,9 +1,9 @@
-//! The rules of `users.yaml`, one file a rule, through the reader and the JSON Schema.
+//! The rules of `users.yaml`, one file per rule, through the reader and the JSON Schema.
 //!
 //! `tests/roster/valid/*.yaml` pass both. `tests/roster/invalid/<rule>.yaml` is refused by the
 //! reader with exactly the errors in `<rule>.txt`; its first line says what the schema makes of it:
 //! `refuses`, `cannot tell` (the rule is beyond a schema), or `not reached` (it is no YAML that a
-//! schema is asked about). `UPDATE_EXPECTED=1 cargo test --test roster` writes the .txt files anew.
+//! schema is asked about). `UPDATE_EXPECTED=1 cargo test --test roster` rewrites the .txt files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn rosters(name: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Stands in for age, which the reader does not know.
+/// Replaces age, which the reader does not know.
 fn recipient(text: &str) -> Result<Recipient, Invalid> {
     if text.starts_with("age1") || text.starts_with("ssh-") {
         Ok(Recipient::accepted_by_age(text.to_owned()))
@@ -56,7 +56,7 @@ fn value(text: &str) -> Value {
 }
 
 #[test]
-fn what_is_valid_passes_the_reader_and_the_schema() {
+fn valid_rosters_pass_the_reader_and_the_schema() {
     let schema = schema();
     for (rule, text) in rosters("valid") {
         if let Err(errors) = parse(&text) {
@@ -77,7 +77,7 @@ fn what_is_valid_passes_the_reader_and_the_schema() {
 }
 
 #[test]
-fn an_excerpt_says_of_its_person_what_the_whole_says() {
+fn an_excerpt_agrees_with_the_whole_roster_about_its_person() {
     let mut all = rosters("valid");
     all.push(("example".to_owned(), include_str!("../examples/users.yaml").to_owned()));
     let mut excerpts = 0;
@@ -96,7 +96,7 @@ fn an_excerpt_says_of_its_person_what_the_whole_says() {
 }
 
 #[test]
-fn what_is_invalid_is_refused_with_every_error_in_its_place() {
+fn invalid_rosters_are_refused_with_every_error_in_its_place() {
     let schema = schema();
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();
     let mut wrong = Vec::new();
@@ -137,7 +137,7 @@ fn the_example_is_valid_and_shows_every_field() {
 }
 
 #[test]
-fn a_roster_says_what_was_written_and_the_defaults() {
+fn a_roster_has_its_fields_and_the_defaults() {
     let (_, text) =
         rosters("valid").into_iter().find(|(rule, _)| rule == "every-field").expect("it is there");
     let full = parse(&text).expect("valid");
@@ -207,7 +207,7 @@ fn line_ends_and_a_byte_order_mark_change_nothing() {
 }
 
 #[test]
-fn a_file_that_is_no_text_is_refused_with_its_place() {
+fn a_file_that_is_not_text_is_refused_with_its_place() {
     let error = roster::text("users.yaml", b"kind: Roster\nmetadata: {name: \xff}\n").expect_err("not UTF-8");
     assert_eq!(error.message(), "users.yaml:2:18: not UTF-8 text");
     let large = vec![b' '; roster::SIZE_LIMIT + 1];
@@ -217,7 +217,7 @@ fn a_file_that_is_no_text_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_long_recipient_is_not_even_tried() {
+fn a_long_recipient_is_not_parsed() {
     let roster = |length: usize| {
         let key = "x".repeat(length - "ssh-rsa ".len());
         parse(&format!(

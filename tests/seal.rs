@@ -1,4 +1,4 @@
-//! Sealing and opening, against age's own library, with ssh keys that `ssh-keygen` makes. The reference
+//! Sealing and decrypting, against age's own library, with ssh keys that `ssh-keygen` generates. The reference
 //! `age` has its test in the e2e suite.
 
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ fn refusal(paths: &[PathBuf]) -> String {
 }
 
 #[test]
-fn every_recipient_alone_opens_it_and_no_one_else() {
+fn each_recipient_can_decrypt_it_and_nobody_else_can() {
     let folder = tempfile::tempdir().expect("a folder");
     let identities = every_identity(folder.path());
     let recipients: BTreeSet<Recipient> = identities.iter().map(|(_, recipient)| recipient.clone()).collect();
@@ -93,7 +93,7 @@ fn sizes_are_bounded() {
 }
 
 #[test]
-fn hostile_files_are_refused_and_not_taken_for_someone_elses() {
+fn hostile_files_are_refused_and_not_mistaken_for_other_peoples() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, recipient) = age_identity(folder.path(), "age.txt");
     let identity = load(&path);
@@ -184,7 +184,7 @@ impl Prompt for Knows {
 }
 
 #[test]
-fn a_passphrase_is_asked_for_once_and_only_where_nothing_else_opens_the_file() {
+fn a_passphrase_is_prompted_for_once_and_only_if_nothing_else_decrypts_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let (plain, everyone) = age_identity(folder.path(), "age.txt");
     let (_, nobody) = age_identity(folder.path(), "other.txt");

@@ -1,7 +1,7 @@
-//! What the CI host says of the run, in its environment: the branch, and who commits.
+//! What the CI host's environment says about the run: the branch, and the committer.
 //!
-//! Nothing here is believed: that the commit is on the branch is asked of the remote. Hosts that are
-//! not known leave HEAD on the branch, or are told with `--push-branch`.
+//! Nothing here is trusted: the remote is asked whether the commit is on the branch. Unknown hosts
+//! leave HEAD on the branch, or the user names it with `--push-branch`.
 
 use crate::model::Author;
 
@@ -10,7 +10,7 @@ use crate::model::Author;
 pub struct Host {
     /// The branch that the run is for; `None` for pull requests and tags.
     pub branch: Option<String>,
-    /// Who commits there where git knows nobody.
+    /// The committer if git has none configured.
     pub author: Option<Author>,
 }
 
@@ -25,7 +25,7 @@ impl Host {
 
     fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let full = |name: &str| variable(name)?.strip_prefix("refs/heads/").map(str::to_owned);
-        // Gitea and Forgejo say the same as GitHub does, under another address.
+        // Gitea and Forgejo set the same variables as GitHub, with another address.
         if variable("GITHUB_ACTIONS").is_some() {
             let github = variable("GITHUB_SERVER_URL").is_some_and(|url| url == "https://github.com");
             return Self {
@@ -34,7 +34,7 @@ impl Host {
             };
         }
         if variable("GITLAB_CI").is_some() {
-            // Not CI_COMMIT_REF_NAME, which is there for merge requests and tags too.
+            // Not CI_COMMIT_REF_NAME, which is also set for merge requests and tags.
             let user = || Some((variable("GITLAB_USER_NAME")?, variable("GITLAB_USER_EMAIL")?));
             return Self {
                 branch: variable("CI_COMMIT_BRANCH").filter(|branch| !branch.is_empty()),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_for_a_branch_says_which_and_one_for_a_pull_request_says_none() {
+    fn a_run_has_a_branch_and_one_for_a_pull_request_has_none() {
         let github = [("GITHUB_ACTIONS", "true"), ("GITHUB_SERVER_URL", "https://github.com")];
         let with = |more: &[(&'static str, &'static str)]| host(&[&github[..], more].concat());
         assert_eq!(with(&[("GITHUB_REF", "refs/heads/release/1")]).0.as_deref(), Some("release/1"));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn who_commits_is_the_bot_or_whoever_started_it_and_never_made_up() {
+    fn the_committer_is_the_bot_or_the_user_who_started_the_run() {
         let github = ("GITHUB_ACTIONS", "true");
         let bot = host(&[github, ("GITHUB_SERVER_URL", "https://github.com")]).1;
         assert_eq!(bot.as_deref(), Some(GITHUB_BOT));

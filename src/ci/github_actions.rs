@@ -63,7 +63,7 @@ impl Actions {
     }
 }
 
-/// Adds to the step summary what `render` makes of the room that is left; does nothing elsewhere.
+/// Adds to the step summary what `render` returns for the space that is left; does nothing elsewhere.
 ///
 /// # Errors
 /// There is one, and it cannot be written, or it is full.

@@ -16,11 +16,11 @@ pub enum Answer {
         /// How many.
         items: usize,
     },
-    /// A refusal, in the server's words.
+    /// A refusal, with the server's message.
     Refused {
         /// The HTTP code, e.g. 403.
         code: u16,
-        /// Its words.
+        /// The server's message.
         message: String,
     },
 }

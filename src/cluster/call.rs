@@ -81,7 +81,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// The whole of an answer, and the turn to parse it where it is large.
+    /// The whole response body, and the permit to parse it if it is large.
     async fn whole(&self, mut body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Failure> {
         let mut bytes = Vec::new();
         let mut turn = None;

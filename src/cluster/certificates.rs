@@ -1,6 +1,6 @@
-//! The certificates of a kubeconfig, looked at before a handshake fails because of them.
+//! The certificates of a kubeconfig, checked before a handshake fails because of them.
 //!
-//! What the TLS library would refuse with a word of its own is refused here with what to do.
+//! What the TLS library would refuse with a terse message is refused here with a fix.
 
 use base64::Engine as _;
 use kube::config::AuthInfo;
@@ -14,7 +14,7 @@ use crate::pki::pem;
 /// The certificates of a CA bundle, DER.
 ///
 /// # Errors
-/// It is no PEM, or holds nothing but certificates of servers, which can have issued no other.
+/// It is not PEM, or contains only server certificates, which cannot have issued others.
 pub(super) fn authorities(bundle: &[u8], context: &str) -> Result<Vec<Vec<u8>>> {
     let text = String::from_utf8_lossy(bundle);
     let blocks = pem::decode(&text).map_err(|error| {
@@ -29,7 +29,7 @@ pub(super) fn authorities(bundle: &[u8], context: &str) -> Result<Vec<Vec<u8>>> 
     let leaves: Vec<String> = certificates.iter().filter_map(|der| leaf_of_another(der)).collect();
     if !leaves.is_empty() && leaves.len() == certificates.len() {
         return Err(Error::new(format!(
-            "{context}: the certificate-authority of the kubeconfig is no CA, but a server's own certificate; nothing was changed"
+            "{context}: the certificate-authority of the kubeconfig is not a CA, but a server's own certificate; nothing was changed"
         ))
         .caused_by(leaves.join(", "))
         .hint(
@@ -46,13 +46,13 @@ fn leaf_of_another(der: &[u8]) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let ca = certificate.basic_constraints().ok()?.is_some_and(|constraints| constraints.value.ca);
     let self_issued = certificate.subject().as_raw() == certificate.issuer().as_raw();
-    // Version 1 does not say who may issue.
+    // Version 1 certificates do not say whether they may issue others.
     let leaf = !ca && !self_issued && certificate.version() != X509Version::V1;
     leaf.then(|| format!("`{}` was issued by `{}`", certificate.subject(), certificate.issuer()))
 }
 
-/// Looks at the client certificate of the user that a context names, where it can be read: what cannot is
-/// told by the connection.
+/// Checks the client certificate of a context's user, if it can be read: other problems are
+/// reported by the connection.
 ///
 /// # Errors
 /// It is of X.509 version 1.
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_own_certificate_is_told_from_a_ca() {
+    fn a_server_certificate_is_distinguished_from_a_ca() {
         let key = || KeyPair::generate().expect("a key");
         let (ca_key, server_key) = (key(), key());
         let ca = named("kubernetes", true).self_signed(&ca_key).expect("signed");
@@ -103,7 +103,7 @@ mod tests {
         let self_signed = named("alone.example.com", false).self_signed(&server_key).expect("signed");
 
         let error = authorities(server.pem().as_bytes(), "prod").expect_err("no CA").render(false);
-        assert!(error.contains("is no CA, but a server's own certificate"), "{error}");
+        assert!(error.contains("is not a CA, but a server's own certificate"), "{error}");
         assert!(error.contains("`CN=prod.example.com` was issued by `CN=kubernetes`"), "{error}");
         for good in [ca.pem(), self_signed.pem(), format!("{}{}", server.pem(), ca.pem())] {
             authorities(good.as_bytes(), "prod").expect("a CA is among them");
@@ -126,7 +126,7 @@ mod tests {
         assert!(error.message().contains("X.509 version 1"), "{error}");
     }
 
-    /// The certificate without `[0] version` and `[3] extensions`, as `openssl x509 -req` makes it.
+    /// The certificate without `[0] version` and `[3] extensions`, as `openssl x509 -req` writes it.
     fn version_1(der: &[u8]) -> String {
         let (_, parsed) = X509Certificate::from_der(der).expect("a certificate");
         let value = |tag: u8, content: &[u8]| {

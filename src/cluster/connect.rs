@@ -1,4 +1,4 @@
-//! One context of a kubeconfig, as something that calls can be made through.
+//! One context of a kubeconfig, as a client that can make calls.
 //!
 //! What the context means is read in `context`; here it becomes a client, and its credential plugin is run.
 
@@ -22,7 +22,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How much of a credential plugin's complaint an error quotes, in characters.
 const QUOTED: usize = 500;
 
-/// A cluster that can be asked, as the user that a context names.
+/// A client for a cluster, authenticated as a context's user.
 #[derive(Clone)]
 pub struct Connection {
     client: Client,
@@ -88,7 +88,7 @@ impl Connection {
         &self.context
     }
 
-    /// Where the API server is, as the kubeconfig says it.
+    /// The API server's URL, as in the kubeconfig.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -99,7 +99,7 @@ impl Connection {
         self.certificate_authority.as_deref()
     }
 
-    /// Whether the kubeconfig says `insecure-skip-tls-verify`.
+    /// Whether the kubeconfig sets `insecure-skip-tls-verify`.
     pub fn insecure(&self) -> bool {
         self.insecure
     }
@@ -135,8 +135,8 @@ fn unbuildable(context: &str, plugin: Option<&str>, error: &kube::Error) -> Erro
             "install that program, which `users[].user.exec.command` of the kubeconfig names".to_owned(),
         ),
         kube::Error::Auth(AuthError::AuthExecParse(_)) => (
-            "the credential plugin's answer is no ExecCredential",
-            // The parser quotes what it read, and that may hold a token.
+            "the credential plugin's answer is not an ExecCredential",
+            // The parser quotes its input, which may contain a token.
             String::new(),
             "check `users[].user.exec` of the kubeconfig".to_owned(),
         ),

@@ -2,7 +2,7 @@
 //!
 //! It reads what kubectl reads: `--kubeconfig`, else the files of `KUBECONFIG` merged, else
 //! `~/.kube/config`; and without any of these, for the context `in-cluster`, the service account of the
-//! pod. It refuses to fall back on another context than the one it was told: which cluster is changed is
+//! pod. It refuses to fall back to a context other than the one it was given: which cluster is changed is
 //! never a guess.
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::model::LOGIN_PREFIX;
 /// How many contexts an error lists.
 const LISTED: usize = 10;
 
-/// The context that means the pod's own service account, where there is no kubeconfig at all.
+/// The context that means the pod's own service account, if there is no kubeconfig.
 const IN_CLUSTER: &str = "in-cluster";
 
 /// What a context leads to.
@@ -82,10 +82,10 @@ impl Context {
             unusable(name, cause, "check `proxy-url` of that context's cluster, and HTTPS_PROXY")
         };
         config.proxy_url = match cluster.proxy_url.filter(|address| !address.is_empty()) {
-            // What the kubeconfig names is used for every server, this machine among them.
-            Some(address) => {
-                Some(proxy::parse(&address).ok_or_else(|| refused("`proxy-url` is no address of a proxy"))?)
-            }
+            // The kubeconfig's proxy is used for every server, including this machine.
+            Some(address) => Some(
+                proxy::parse(&address).ok_or_else(|| refused("`proxy-url` is not the address of a proxy"))?,
+            ),
             None => ProxyVariables::from_environment()
                 .proxy_of(&config.cluster_url)
                 .map_err(|cause| refused(&cause))?,
@@ -190,7 +190,7 @@ impl From<Error> for Unread {
 
 fn unreadable(path: &Path, error: &KubeconfigError) -> Error {
     let cause = match error {
-        // The parser's own message quotes the lines around, and a kubeconfig's lines hold secrets.
+        // The parser's own message quotes the surrounding lines, and a kubeconfig contains secrets.
         KubeconfigError::Parse(error) => error.location().map_or_else(
             || "it is no YAML that a kubeconfig could be".to_owned(),
             |at| format!("line {}, column {}: not what a kubeconfig holds there", at.line(), at.column()),
@@ -303,7 +303,7 @@ contexts:
     }
 
     #[test]
-    fn a_context_that_is_not_there_is_told_with_those_that_are() {
+    fn a_missing_context_is_reported_with_the_existing_ones() {
         let error = cluster_of(&kubeconfig(KUBECONFIG), "staging").expect_err("no such context");
         assert_eq!(
             error.message(),

@@ -1,4 +1,4 @@
-//! The API's JSON as the plain data that plans are made from. Pure.
+//! Converts the API's JSON to the plain data that plans are computed from. Pure.
 //!
 //! Only the fields that are named here are kept: `managedFields` and annotations are dropped while
 //! an answer is parsed, so that a list of thousands of objects costs what is used of it.

@@ -1,4 +1,4 @@
-//! What went wrong in a call, told apart by what a caller or a reader can do about it.
+//! Errors of a call, distinguished by what the caller or the reader can do about them.
 //!
 //! [`Failure`] is for deciding: may the call be repeated, may it have taken effect. Its
 //! `Failure::explain` is for reading: the place, the fact, what was left undone, a hint.
@@ -25,7 +25,7 @@ pub(super) enum Failure {
     Api {
         /// What it said; `code` is always the code of the HTTP answer.
         status: Box<Status>,
-        /// How long it asked to wait.
+        /// How long the server asked to wait.
         retry_after: Option<Duration>,
     },
     /// There was no connection, so nothing was sent.
@@ -39,7 +39,7 @@ pub(super) enum Failure {
     Lost(String),
     /// The request could not be made on this side, e.g. a credential plugin failed.
     Ours(String),
-    /// An answer that is not what was asked for.
+    /// A response that is not what was requested.
     Garbled(String),
     /// An answer, or all of a list, of more bytes than are taken.
     TooLarge(String),
@@ -91,7 +91,7 @@ impl Failure {
         }
     }
 
-    /// What the API server said, where it did.
+    /// The API server's message, if there is one.
     pub(super) fn api_message(&self) -> Option<&str> {
         match self {
             Self::Api { status, .. } => Some(&status.message),
@@ -144,7 +144,7 @@ impl Explanation {
     }
 }
 
-/// A TLS handshake that cannot end well however often it is tried, recognised by rustls's words.
+/// A TLS handshake that fails however often it is retried, recognised by rustls's message.
 enum Handshake {
     UnknownIssuer,
     OtherName,
@@ -192,11 +192,11 @@ fn unconnected(context: &str, server: &str, cause: String) -> Explanation {
             );
         }
         Some(Handshake::UnknownIssuer) => format!(
-            "it was not signed by the certificate-authority of context `{context}`: fetch the kubeconfig anew, \
+            "it was not signed by the certificate-authority of context `{context}`: fetch the kubeconfig again, \
              or make sure that nothing between here and the cluster answers in its place"
         ),
         Some(Handshake::OtherName) => format!(
-            "use a name or address that the certificate holds as `server` of context `{context}`, \
+            "use a name or address that the certificate contains as `server` of context `{context}`, \
              or set `tls-server-name` in the kubeconfig"
         ),
         Some(Handshake::NotValidNow) => {
@@ -266,12 +266,12 @@ fn api(
         409 => Explanation::new(
             format!("{call}: it was changed meanwhile by someone else"),
             message,
-            "run it again: the plan is made anew from what is there now",
+            "run it again: the plan is computed again from the current state",
         ),
         410 => Explanation::new(
             format!("to {call} took longer than the API server keeps what a list began with"),
             message,
-            "run it again; where it stays, the API server or the way to it is very slow",
+            "run it again; if the error persists, the API server or the way to it is very slow",
         ),
         429 => Explanation::new(
             match retry_after {
@@ -284,7 +284,7 @@ fn api(
             message,
             "run it again later",
         ),
-        // The words of Go's net/http.
+        // The message of Go's net/http.
         400 if message.contains("HTTP request to an HTTPS server") => Explanation::new(
             format!("{server} must be asked with TLS"),
             message,
@@ -298,7 +298,7 @@ fn api(
         code @ 500.. => Explanation::new(
             format!("the API server failed to {call} (HTTP {code})"),
             message,
-            "run it again; where it stays, the API server's own log says why",
+            "run it again; if the error persists, the API server's own log says why",
         ),
         code => Explanation {
             fact: format!("the API server refused to {call} (HTTP {code})"),
@@ -331,13 +331,13 @@ fn granting(context: &str, call: &Call, message: &str) -> String {
     if message.contains("is attempting to grant RBAC permissions not currently held") {
         // pkg/registry/rbac/rolebinding/policybased/storage.go: `bind` on the role, or all of it.
         return format!(
-            "a binding may be written only by who holds `bind` on its role, or every right in it: \
+            "a binding may be written only by a user who has `bind` on its role, or every right in it: \
              `kubectl create clusterrole certctl-bind --verb=bind --resource=clusterroles.rbac.authorization.k8s.io,roles.rbac.authorization.k8s.io --resource-name=ROLE` \
              and `kubectl create clusterrolebinding certctl-bind --clusterrole=certctl-bind --user={user}`"
         );
     }
     if !message.is_empty() && !message.contains(" cannot ") {
-        return "this is no missing RBAC right, but an admission plugin or policy of the cluster: ask whoever set it".to_owned();
+        return "this is not a missing RBAC right, but an admission plugin or policy of the cluster: ask its owner".to_owned();
     }
     let name = format!("certctl-{}-{}", call.verb, call.resource.plural().replace('/', "-"));
     // A watch begins with a list, and is of no use without.
@@ -349,7 +349,7 @@ fn granting(context: &str, call: &Call, message: &str) -> String {
     )
 }
 
-/// The user of the API server's `User "x" cannot ...`, where it is safe to be pasted into a shell.
+/// The user of the API server's `User "x" cannot ...`, if it is safe to paste into a shell.
 fn refused_user(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("User \"").or_else(|| message.split_once("user \""))?;
     let (user, _) = rest.split_once('"')?;
@@ -362,7 +362,7 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
 }
 
-/// The text of the innermost cause: the layers above only say which layer they are.
+/// The text of the innermost cause: the outer layers only name themselves.
 pub(super) fn root(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_escalation_asks_for_bind() {
+    fn a_refused_escalation_suggests_bind() {
         let text = said(api(
             403,
             "user \"ci\" (groups=[]) is attempting to grant RBAC permissions not currently held:\n{}",
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_ever_granted_to_the_anonymous() {
+    fn no_grant_to_the_anonymous_user_is_suggested() {
         let text = said(api(
             403,
             "namespaces is forbidden: User \"system:anonymous\" cannot list resource \"namespaces\"",
@@ -419,19 +419,19 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut() {
+    fn a_long_message_is_truncated() {
         assert_eq!(shortened("a\nb"), "a\nb");
         assert_eq!(shortened("a\nb\nc\nd\ne"), "a\nb\nc\n... and 2 lines more");
     }
 
     #[test]
-    fn a_refusal_that_is_not_rbac_asks_for_no_right() {
+    fn a_refusal_other_than_rbac_suggests_no_grant() {
         let text = said(api(403, "admission webhook \"policy.example\" denied the request"));
         assert!(text.contains("admission plugin") && !text.contains("clusterrole"), "{text}");
     }
 
     #[test]
-    fn a_user_that_could_steer_a_shell_is_not_quoted() {
+    fn a_user_name_unsafe_for_a_shell_is_not_quoted() {
         assert_eq!(
             refused_user("User \"system:serviceaccount:a:b\" cannot"),
             Some("system:serviceaccount:a:b")
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_words_of_its_own() {
+    fn each_failure_has_its_own_message() {
         for (failure, expected) in [
             (api(401, "Unauthorized"), "does not accept certctl's own credentials"),
             (api(429, "Too many requests"), "overloaded"),
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_certificates_are_told_apart() {
+    fn refused_certificates_are_distinguished() {
         for (cause, expected) in [
             ("Connection refused (os error 111)", "cannot be reached"),
             ("invalid peer certificate: UnknownIssuer", "not signed by the certificate-authority"),

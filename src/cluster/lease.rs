@@ -23,11 +23,11 @@ use super::write::WritePermit;
 use crate::error::{Error, Result};
 use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RosterName};
 
-/// How long a holder may be silent before it counts as dead.
+/// How long a holder may go without renewing before its lock expires.
 const DURATION: Duration = Duration::from_secs(15);
-/// How often a living holder is heard.
+/// How often a holder renews the lock.
 const RENEWAL: Duration = Duration::from_secs(5);
-/// How often someone who waits looks.
+/// How often a waiting run polls the lock.
 const LOOK: Duration = Duration::from_millis(500);
 
 const NAMESPACE: &str = "kube-system";
@@ -71,8 +71,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits up to `patience` for the lock. `holder` says to others who has it; `waiting` is told
-    /// once who has it now.
+    /// Waits up to `patience` for the lock. `holder` is shown to others; `waiting` is called
+    /// once with the current holder.
     ///
     /// # Errors
     /// Someone else keeps it, named with the age of their last sign of life; or the Lease cannot be
@@ -134,7 +134,7 @@ impl Lock {
         let renewing = tokio::spawn(async move {
             while tokio::time::timeout(RENEWAL, &mut stopped).await.is_err() {
                 lease.spec.renew_time = Some(micro_time());
-                // Where it fails, the next try may not; and losing it harms nobody.
+                // If it fails, the next attempt may succeed; and losing the lock is harmless.
                 if let Ok(Some(renewed)) = home.put(&lease).await {
                     lease = renewed;
                 }
@@ -177,7 +177,7 @@ impl Home {
         self.answer(self.send(request).await, "get", 404)
     }
 
-    /// `None` where someone else was faster.
+    /// `None` if someone else was faster.
     async fn take(
         &self,
         current: Option<&Lease>,
@@ -210,7 +210,7 @@ impl Home {
         self.answer(self.send(request).await, "create", 409)
     }
 
-    /// Against the version that was read; `None` where someone else was faster.
+    /// Against the version that was read; `None` if someone else was faster.
     async fn put(&self, lease: &Lease) -> Result<Option<Lease>> {
         let body = serde_json::to_vec(lease).unwrap_or_default();
         let request = self.builder().replace(&segment(&self.name), &PostParams::default(), body);
@@ -234,7 +234,7 @@ impl Home {
     }
 }
 
-/// Who holds it, and when they were last heard.
+/// The holder, and when it last renewed.
 fn said(lease: &Lease) -> String {
     let holder = lease.spec.holder_identity.as_deref().unwrap_or("someone");
     match lease.spec.renew_time.as_ref().and_then(|text| text.parse::<Timestamp>().ok()) {

@@ -34,7 +34,7 @@ pub(super) fn listing_time(call: Duration) -> Duration {
     call.saturating_mul(20)
 }
 
-/// What may still be kept of the lists of one cluster.
+/// The remaining size budget for the lists of one cluster.
 #[derive(Debug, Default)]
 pub(super) struct Budget(AtomicUsize);
 

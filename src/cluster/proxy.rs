@@ -1,7 +1,7 @@
-//! Which proxy a server is asked through, by kubectl's rules (golang.org/x/net/http/httpproxy).
+//! Which proxy is used for a server, by kubectl's rules (golang.org/x/net/http/httpproxy).
 //!
 //! `HTTPS_PROXY`, or `HTTP_PROXY` for a server without TLS, unless `NO_PROXY` names the server; each
-//! also in lower case. This machine itself is never asked through a proxy that the environment names.
+//! also in lower case. A proxy from the environment is never used for this machine itself.
 //! kube's own reading is not used: it compares `NO_PROXY` with the address of the proxy.
 
 use std::net::IpAddr;
@@ -33,10 +33,10 @@ impl ProxyVariables {
         }
     }
 
-    /// The proxy to ask `server` through; `None` asks it directly.
+    /// The proxy for `server`; `None` connects directly.
     ///
     /// # Errors
-    /// The variable's value is no address; it is not repeated, since it may hold a password.
+    /// The variable's value is not an address; it is not repeated, since it may contain a password.
     pub(super) fn proxy_of(&self, server: &Uri) -> Result<Option<Uri>, String> {
         let tls = server.scheme_str() != Some("http");
         let (name, proxy) = if tls { ("HTTPS_PROXY", &self.https) } else { ("HTTP_PROXY", &self.http) };
@@ -44,7 +44,7 @@ impl ProxyVariables {
         if proxy.is_empty() || server.host().is_none_or(|host| is_direct(host, port, &self.exceptions)) {
             return Ok(None);
         }
-        parse(proxy).map(Some).ok_or_else(|| format!("{name} holds no address of a proxy"))
+        parse(proxy).map(Some).ok_or_else(|| format!("{name} is not the address of a proxy"))
     }
 }
 
@@ -92,7 +92,7 @@ fn names(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     }
 }
 
-/// `host:port` or `[address]:port`; an IPv6 address alone has no port.
+/// `host:port` or `[address]:port`; a bare IPv6 address has no port.
 fn split_port(entry: &str) -> (&str, Option<&str>) {
     match entry.rsplit_once(':') {
         Some((name, port)) if name.starts_with('[') && name.ends_with(']') => {
@@ -107,7 +107,7 @@ fn is_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// Whether a network in CIDR notation holds an address of the same family.
+/// Whether a network in CIDR notation contains an address of the same family.
 fn contains(network: &str, bits: &str, address: IpAddr) -> bool {
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
         return false;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excepted_is_the_server_and_not_the_proxy() {
+    fn no_proxy_matches_the_server_and_not_the_proxy() {
         let variables = [("HTTPS_PROXY", "http://10.1.1.1:3128"), ("NO_PROXY", "10.0.0.0/8,")];
         let proxy = through(&variables, "https://prod.example.com:6443");
         assert_eq!(proxy.as_deref(), Some("http://10.1.1.1:3128/"));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_that_fits_the_server_counts() {
+    fn the_variable_for_the_servers_scheme_is_used() {
         let variables = [("https_proxy", "secure:1"), ("HTTPS_PROXY", ""), ("http_proxy", "http://plain:2")];
         assert_eq!(through(&variables, "https://prod").as_deref(), Some("http://secure:1/"));
         assert_eq!(through(&variables, "http://prod").as_deref(), Some("http://plain:2/"));
@@ -207,9 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_repeated() {
+    fn an_invalid_address_is_not_repeated() {
         let variables = ProxyVariables::read(|_| Some("http://user:s3cret@ not a host".to_owned()));
         let error = variables.proxy_of(&"https://prod".parse().expect("a URL")).expect_err("no address");
-        assert_eq!(error, "HTTPS_PROXY holds no address of a proxy");
+        assert_eq!(error, "HTTPS_PROXY is not the address of a proxy");
     }
 }

@@ -21,7 +21,7 @@ use super::retry::Repeat;
 use crate::error::{Error, Result};
 use crate::plan::observed::{Binding, ClusterState};
 
-/// How many objects a page holds: what kubectl and client-go ask for.
+/// How many objects a page contains: the default of kubectl and client-go.
 const PAGE: u32 = 500;
 
 /// How often one list may start over because its continue token expired (after 5 minutes, the
@@ -36,7 +36,7 @@ const METADATA_ONLY: HeaderValue = HeaderValue::from_static(
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
 );
 
-/// Reads the whole state that a plan is made from: six lists, side by side, in pages of 500.
+/// Reads the whole state that a plan is computed from: six lists, concurrently, in pages of 500.
 ///
 /// # Errors
 /// Any list that could not be read to its end; a cluster without kube-system.
@@ -85,7 +85,7 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     })
 }
 
-/// The cluster's identity alone, before anything else is read or written there. A list, because that
+/// Only the cluster's identity, before anything else is read or written there. A list, because that
 /// is the verb which reading the state needs anyway.
 ///
 /// # Errors
@@ -111,7 +111,7 @@ pub async fn uid(connection: &Connection) -> Result<String> {
     identity(connection, &namespaces)
 }
 
-/// The UID of the namespace that stands for the cluster.
+/// The UID of the namespace that identifies the cluster.
 fn identity(connection: &Connection, namespaces: &[(String, String)]) -> Result<String> {
     let found = namespaces.iter().find(|(name, uid)| name == IDENTITY && !uid.is_empty());
     found.map(|(_, uid)| uid.clone()).ok_or_else(|| {
@@ -128,7 +128,7 @@ fn identity(connection: &Connection, namespaces: &[(String, String)]) -> Result<
 /// The user that the API server takes this connection for (SelfSubjectReview, Kubernetes 1.28).
 ///
 /// # Errors
-/// The review could not be made, or names no one.
+/// The review failed, or names no user.
 pub async fn whoami(connection: &Connection) -> Result<String> {
     #[derive(Deserialize)]
     struct Review {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn every_missing_right_is_told_and_everything_else_once() {
+    fn every_missing_right_is_reported_and_everything_else_once() {
         let refused = |user: &str| Failure::Api {
             status: Box::new(
                 Status::failure(&format!("User \"{user}\" cannot list resource"), "").with_code(403),

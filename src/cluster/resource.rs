@@ -12,14 +12,14 @@ pub(super) enum Resource {
     ClusterRoleBindings,
     RoleBindings,
     SigningRequests,
-    /// The approval of a CertificateSigningRequest, a subresource with a right of its own.
+    /// The approval of a CertificateSigningRequest, a subresource with its own permission.
     SigningApproval,
     SelfSubjectReviews,
     Leases,
 }
 
 impl Resource {
-    /// The plural, as it stands in a rule of a role.
+    /// The plural, as in the rules of a role.
     pub(super) fn plural(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
@@ -73,7 +73,7 @@ impl Resource {
     }
 }
 
-/// A name as one segment of a URL's path. RBAC names may hold `?` and `#`, which would otherwise
+/// A name as one segment of a URL's path. RBAC names may contain `?` and `#`, which would otherwise
 /// end the path (`ValidatePathSegmentName` in k8s.io/apimachinery refuses only `/`, `%`, `.`, `..`).
 pub(super) fn segment(name: &str) -> String {
     use fmt::Write as _;
@@ -99,7 +99,7 @@ pub(super) enum Place {
     Namespace(String),
 }
 
-/// One call, in the words of an error.
+/// One call, as errors describe it.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     /// The verb of RBAC: get, list, watch, create, update, patch, delete.
@@ -107,7 +107,7 @@ pub(super) struct Call {
     pub(super) resource: Resource,
     pub(super) place: Place,
     pub(super) name: Option<String>,
-    /// What was left undone where it fails, e.g. `nothing was changed`.
+    /// What was not done if it fails, e.g. `nothing was changed`.
     pub(super) otherwise: &'static str,
 }
 

@@ -11,8 +11,8 @@ use super::error::Failure;
 /// How often a call is tried, the first time included.
 const TRIES: u32 = 5;
 
-/// How often it is tried where no connection came about: a server that restarts is back within a
-/// second, and an address that is wrong should be told at once.
+/// How often a failed connection is retried: a server that restarts is back within a
+/// second, and a wrong address should be reported at once.
 const TRIES_UNCONNECTED: u32 = 3;
 
 /// No try begins later than this after the first one began.
@@ -42,7 +42,7 @@ pub(super) fn delay(
 ) -> Option<Duration> {
     let most = match failure {
         Failure::Unconnected { transient: true, .. } => TRIES_UNCONNECTED,
-        // Too many requests: turned away before it was looked at.
+        // Too many requests: rejected before it was processed.
         Failure::Api { status, .. } if status.code == 429 => TRIES,
         Failure::Api { status, .. } if matches!(status.code, 500 | 502 | 503 | 504) => match repeat {
             Repeat::Harmless => TRIES,
@@ -71,7 +71,7 @@ pub(super) fn delay(
     (elapsed + delay <= BUDGET).then_some(delay)
 }
 
-/// The delay after so many tries, without what a server asked for: between half and all of 0.25 s,
+/// The delay after this many attempts, unless the server asked for one: between half and all of 0.25 s,
 /// 0.75 s, 2.25 s, 4 s ...
 pub(super) fn backoff(tries: u32, jitter: f64) -> Duration {
     let factor = 3_u32.saturating_pow(tries.saturating_sub(1).min(8));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_pass_is_tried_again_and_what_cannot_is_not() {
+    fn transient_errors_are_retried_and_others_are_not() {
         for code in [429, 500, 502, 503, 504] {
             assert!(delay(&api(code, None), Repeat::Harmless, 1, START, 0.0).is_some(), "{code}");
         }
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unreachable_cluster_is_told_soon() {
+    fn an_unreachable_cluster_is_reported_soon() {
         assert!(delay(&unconnected(true), Repeat::Harmless, 2, START, 1.0).is_some());
         assert!(delay(&unconnected(true), Repeat::Harmless, 3, START, 0.0).is_none());
         assert!(delay(&unconnected(false), Repeat::Harmless, 1, START, 0.0).is_none());
     }
 
     #[test]
-    fn the_server_says_how_long_within_the_budget() {
+    fn the_servers_delay_is_respected_within_the_budget() {
         let wait = delay(&api(429, Some(7)), Repeat::Harmless, 1, START, 0.0);
         assert_eq!(wait, Some(Duration::from_secs(7)));
         assert!(delay(&api(429, Some(3600)), Repeat::Harmless, 1, START, 0.0).is_none());

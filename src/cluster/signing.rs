@@ -1,8 +1,8 @@
 //! Has a certificate signed: creates a CertificateSigningRequest, approves it, waits for its end.
 //!
-//! Two writes a person and a share of one watch. Anyone who may create such objects can plant one,
-//! so the name is random, and it refuses to approve anything but the object that holds, byte for
-//! byte, the request that this process made, for the signer that was asked, made by this very user.
+//! Two writes per person and a share of one watch. Anyone who may create such objects can plant one,
+//! so the name is random, and it refuses to approve anything but the object that contains, byte for
+//! byte, the request that this process created, for the requested signer, created by this very user.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub struct Signer {
     watch: Watch,
 }
 
-/// What is asked for one person.
+/// The request for one person.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// Whose certificate it is; for messages only.
@@ -66,7 +66,7 @@ pub struct Ask<'a> {
 }
 
 impl Signer {
-    /// Begins the run's one watch. `requester` is who this connection is, as [`super::whoami`] says;
+    /// Starts the run's only watch. `requester` is the user of this connection, from [`super::whoami`];
     /// `run` a label value that no other run uses.
     ///
     /// # Errors
@@ -129,11 +129,11 @@ impl Signer {
             self.await_end(&wanted, &uid, &mut follow, ask.timeout).await
         };
         let ended = tokio::select! {
-            // A certificate that is there is taken.
+            // An issued certificate is used.
             biased;
             ended = signed => ended,
             () = ask.interrupt.wait() => {
-                // What is signed already and was not heard of yet is not thrown away.
+                // A certificate that is already signed but not yet seen is not discarded.
                 self.look(&wanted, &uid).await.unwrap_or(Err(SigningEnd::Interrupted))
             }
         };
@@ -168,7 +168,7 @@ impl Signer {
         })
     }
 
-    /// Creates the request, and where the answer was lost looks whether it is there.
+    /// Creates the request; if the response was lost, checks whether it exists.
     async fn create(&self, wanted: &Wanted) -> Result<CertificateSigningRequest, SigningEnd> {
         let call = request_call("create", Resource::SigningRequests, &wanted.name, "nothing was issued");
         let refused = |failure: Failure| SigningEnd::NotCreated(failure.explain(&self.connection, &call));
@@ -181,7 +181,7 @@ impl Signer {
                 Ok(object) => return wanted.check(object, None),
                 Err(failure) => failure,
             };
-            // A name that nobody can guess is taken only by an earlier try of ours.
+            // An unguessable name can only be taken by our own earlier attempt.
             if !failure.may_have_taken_effect() && failure.code() != Some(409) {
                 return Err(refused(failure));
             }
@@ -328,7 +328,7 @@ impl Signer {
         }
     }
 
-    /// Reads the request itself. `None` where it has not ended, or cannot be read.
+    /// Reads the request itself. `None` if it has not ended, or cannot be read.
     async fn look(&self, wanted: &Wanted, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
         match self.get(&wanted.name).await {
             Ok(Some(object)) => wanted.end_of(object, uid),
@@ -358,7 +358,7 @@ impl Signer {
     }
 }
 
-/// What was sent, and must be what is there.
+/// What was sent, and must be what the cluster has.
 #[derive(Debug)]
 struct Wanted {
     name: String,
@@ -370,7 +370,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Passes an object on only if it is the request that this process made, and, where its UID is
+    /// Passes an object on only if it is the request that this process created, and, if its UID is
     /// known already, the same object still.
     fn check(
         &self,
@@ -386,7 +386,7 @@ impl Wanted {
         } else if object.metadata.name.as_deref() != Some(&self.name) {
             "it has another name"
         } else if spec.request.0 != self.request {
-            "its request holds other bytes"
+            "its request contains other bytes"
         } else if spec.signer_name != self.signer {
             "it asks another signer"
         } else if spec.username.as_deref() != Some(&self.requester) {
@@ -399,7 +399,7 @@ impl Wanted {
         Err(SigningEnd::Foreign(foreign))
     }
 
-    /// How a request ended; `None` while it has not.
+    /// How a request ended; `None` while it is pending.
     fn end_of(&self, object: CertificateSigningRequest, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
         let object = match self.check(object, Some(uid)) {
             Ok(object) => object,
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_random_and_fit() {
+    fn names_are_random_and_short_enough() {
         let roster: RosterName = "acme".parse().expect("a name");
         let (a, b) = (random_name(&roster).expect("random"), random_name(&roster).expect("random"));
         assert_ne!(a, b);

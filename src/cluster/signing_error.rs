@@ -1,4 +1,4 @@
-//! The ways in which a CertificateSigningRequest can end without a certificate, each with its words.
+//! The ways in which a CertificateSigningRequest can end without a certificate, each with its message.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,9 +22,9 @@ pub struct SigningError {
 /// The end of a CertificateSigningRequest.
 #[derive(Debug)]
 pub enum SigningEnd {
-    /// It was refused, or nobody can tell whether it was made.
+    /// It was refused, or it is unknown whether it was created.
     NotCreated(Error),
-    /// What the cluster holds under our random name is not what was sent, so it was not approved.
+    /// The object with our random name is not what was sent, so it was not approved.
     Foreign(&'static str),
     /// Its approval is not allowed.
     ApprovalRefused {
@@ -43,13 +43,13 @@ pub enum SigningEnd {
     NeverSigned(Duration),
     /// Someone deleted it.
     Vanished,
-    /// Whoever runs us wants to stop.
+    /// The run was interrupted.
     Interrupted,
     /// It cannot be watched.
     Unwatched(Error),
 }
 
-/// What a condition says.
+/// The content of a condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reason {
     /// `reason`, one word.
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_has_words_of_its_own() {
+    fn every_outcome_has_its_own_message() {
         for (end, fact, hint) in [
             (SigningEnd::Denied(reason("No", "not you")), "was denied (No: not you)", "who or which policy"),
             (SigningEnd::Denied(reason("", "")), "no reason given", "who or which policy"),

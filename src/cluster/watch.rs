@@ -1,8 +1,8 @@
-//! One watch over the CertificateSigningRequests of one run, shared by everyone who waits for one.
+//! One watch over the CertificateSigningRequests of one run, shared by all tasks that wait for one.
 //!
 //! It keeps the last state of each request that is followed, not a stream of events, so that a
 //! watch that was cut off, expired (410) or missed something loses nothing: kube's watcher lists
-//! again, and what is not in that list any more is gone. It refuses to keep waiting where the API
+//! again, and what is no longer in that list is deleted. It refuses to keep waiting where the API
 //! server does not allow the watch.
 
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,7 @@ use super::retry;
 use crate::error::Result;
 use crate::model::LABEL_RUN;
 
-/// After so many seconds the server ends the watch and it is resumed where it was; 5 seconds later
+/// After this many seconds the server ends the watch and it is resumed where it was; 5 seconds later
 /// at the latest a connection that died silently is noticed.
 const RENEWED_AFTER: u32 = 60;
 
@@ -83,7 +83,7 @@ impl Follow {
     /// Waits until something newer was seen.
     pub(super) async fn changed(&mut self) {
         if self.receiver.changed().await.is_err() {
-            // Only if the sender is gone, which this value keeps alive: wait for the deadline.
+            // Only if the sender was dropped, which this value prevents: wait for the deadline.
             std::future::pending::<()>().await;
         }
     }
@@ -143,7 +143,7 @@ impl Followed {
         }
     }
 
-    /// Marks as gone what was seen and is not in a later list. What was never seen may have been
+    /// Marks as deleted what was seen but is not in a later list. What was never seen may have been
     /// created after that list.
     fn keep_only(&self, listed: &HashSet<String>) {
         for (name, sender) in &self.by_name {
@@ -185,7 +185,7 @@ async fn follow_all(
                 if matches!(event, Event::InitDone)
                     && let Some(ready) = ready.take()
                 {
-                    // Whoever waited may have been dropped meanwhile.
+                    // The waiting task may have been dropped meanwhile.
                     let _ = ready.send(Ok(()));
                 }
                 if progress {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_list_tells_what_is_gone_and_spares_what_was_never_seen() {
+    fn a_new_list_marks_deleted_requests_and_skips_unseen_ones() {
         let (followed, receivers) = following(&["kept", "deleted", "not-made-yet"]);
         let mut listed = HashSet::new();
         for event in [
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_others_are_passed_over() {
+    fn requests_of_others_are_ignored() {
         let (followed, receivers) = following(&["ours"]);
         let mut listed = HashSet::new();
         take_in(&followed, &mut listed, &Event::Apply(object("theirs")));
@@ -299,7 +299,7 @@ mod tests {
         assert!(refusal(&watcher::Error::NoResourceVersion).is_none());
     }
 
-    /// Answers one list, and then a watch with a line that never ends; says how much of it was taken.
+    /// Answers one list, and then a watch with a line that never ends; returns how much of it was read.
     fn endless_line(listener: &std::net::TcpListener) -> usize {
         use std::io::{BufRead as _, BufReader, Write as _};
         loop {
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_without_end_is_given_up() {
+    async fn an_endless_line_is_abandoned() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let kubeconfig = format!(
             "clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]\n\

@@ -1,7 +1,7 @@
 //! Writes bindings, and deletes leftover CertificateSigningRequests; nothing else.
 //!
 //! It refuses to change a binding that does not carry this roster's labels, and every change is
-//! made against the UID and resourceVersion that the plan was made from, so that a change by
+//! made against the UID and resourceVersion that the plan was computed from, so that a change by
 //! someone else in between is a conflict and not overwritten. It decides nothing: on a conflict, or
 //! where the answer was lost, the caller reads again and compares again.
 
@@ -23,12 +23,12 @@ use crate::plan::write::WriteError;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Leave to change a cluster. Only `apply` makes one, so that a plan cannot write, by type.
+/// Permission to change a cluster. Only `apply` creates one, so that by type a plan cannot write.
 #[derive(Debug)]
 pub struct WritePermit(());
 
 impl WritePermit {
-    /// For `apply` alone, once the plan was shown and agreed to.
+    /// Only for `apply`, after the plan was shown and approved.
     pub(crate) fn new() -> Self {
         Self(())
     }
@@ -50,8 +50,8 @@ impl Writer {
     /// Makes a binding that is not there yet.
     ///
     /// # Errors
-    /// [`WriteError::Conflict`] where there is one of that name, [`WriteError::NotFound`] where its
-    /// namespace is gone, and the others as they say.
+    /// [`WriteError::Conflict`] if one with that name exists, [`WriteError::NotFound`] if its
+    /// namespace does not exist, and the other variants as documented there.
     pub async fn create_binding(
         &self,
         at: &BindingAt,
@@ -75,7 +75,7 @@ impl Writer {
     /// added stay.
     ///
     /// # Errors
-    /// [`WriteError::Conflict`] where it changed since `planned` was read.
+    /// [`WriteError::Conflict`] if it changed since `planned` was read.
     pub async fn set_subjects(
         &self,
         planned: &Binding,
@@ -83,7 +83,7 @@ impl Writer {
     ) -> Result<Binding, WriteError> {
         let call = binding_call("patch", &planned.at, "it was left as it is");
         self.check_ours(planned)?;
-        // A merge patch that holds a resourceVersion is applied only to that version
+        // A merge patch that contains a resourceVersion is applied only to that version
         // (k8s.io/apiserver pkg/endpoints/handlers/patch.go), so repeating it can only conflict.
         let patch = json!({
             "metadata": {
@@ -99,10 +99,10 @@ impl Writer {
         self.send::<BindingObject>(&call, request).await.map(Binding::from)
     }
 
-    /// Deletes one of our bindings. One that is gone already is success.
+    /// Deletes one of our bindings. If it is already gone, that is success.
     ///
     /// # Errors
-    /// [`WriteError::Conflict`] where it changed since `planned` was read.
+    /// [`WriteError::Conflict`] if it changed since `planned` was read.
     pub async fn delete_binding(&self, planned: &Binding) -> Result<(), WriteError> {
         let call = binding_call("delete", &planned.at, "it was left as it is");
         self.check_ours(planned)?;
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Deletes a CertificateSigningRequest that an earlier run of this roster left behind, if it is
-    /// still the same object. One that is gone already is success.
+    /// still the same object. If it is already gone, that is success.
     ///
     /// # Errors
     /// [`WriteError::Failed`] where the name is not one that this roster's runs give.
@@ -135,7 +135,7 @@ impl Writer {
         self.delete(&call, request).await
     }
 
-    /// Reads one binding again, e.g. after a conflict. `None` where it is not there.
+    /// Reads one binding again, e.g. after a conflict. `None` if it does not exist.
     ///
     /// # Errors
     /// It could not be read.
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delete_names_the_object_that_is_meant() {
+    fn a_delete_names_the_intended_object() {
         let params = serde_json::to_value(only_if("u", Some("7"))).expect("JSON");
         assert_eq!(params["preconditions"], json!({"uid": "u", "resourceVersion": "7"}));
         let params = serde_json::to_value(only_if("u", None)).expect("JSON");

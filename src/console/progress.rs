@@ -1,5 +1,5 @@
 //! How far an apply is: bars on a terminal, elsewhere a line for each phase and how long it took. A
-//! phase that takes minutes says so now and then, because hosts end jobs that are silent.
+//! phase that takes minutes prints a line now and then, because CI hosts end silent jobs.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

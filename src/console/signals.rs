@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub enum Heard {
     /// Somebody wants it to stop.
     Stop,
-    /// The terminal is gone. The kernel, the shell and whoever ends a session may all say so, beside a
+    /// The terminal was closed. The kernel, the shell and a session manager may all send it, besides a
     /// `Stop`: it is no second wish.
     Hangup,
 }

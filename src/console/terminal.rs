@@ -22,7 +22,7 @@ pub struct Terminal {
     actions: Option<Actions>,
 }
 
-/// What was asked for on the command line goes before what the environment asks for.
+/// The command line takes precedence over the environment.
 fn coloured(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
     match choice {
         ColorChoice::Always => true,
@@ -63,7 +63,7 @@ impl Terminal {
         self.print(self.harmless(text).as_bytes())
     }
 
-    /// Prints data, byte for byte. A reader that has gone away (`| head`) is no failure.
+    /// Prints data, byte for byte. A closed pipe (`| head`) is not an error.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -131,7 +131,7 @@ impl Terminal {
     pub async fn ask(&self, question: &str, interrupt: &Interrupt) -> bool {
         let _ = write!(io::stderr(), "{} ", self.harmless(question));
         let (sender, answer) = tokio::sync::oneshot::channel();
-        // A thread that nobody waits for: reading a terminal cannot be called off.
+        // A detached thread: reading a terminal cannot be cancelled.
         std::thread::spawn(move || {
             let mut answer = String::new();
             let yes = io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes";
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_colours_a_terminal_unless_no_color_is_set_and_flags_go_first() {
+    fn auto_colours_a_terminal_unless_no_color_is_set_and_flags_take_precedence() {
         assert!(coloured(ColorChoice::Auto, true, false));
         assert!(!coloured(ColorChoice::Auto, true, true));
         assert!(!coloured(ColorChoice::Auto, false, false));

@@ -1,4 +1,4 @@
-//! The cluster in memory of `certctl sandbox` and `certctl demo`, with something in it to be allowed or denied.
+//! The in-memory cluster of `certctl sandbox` and `certctl demo`, with some objects to allow or deny access to.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub fn start(context: &str, port: Option<u16>) -> Result<Sandbox> {
 }
 
 /// # Errors
-/// It is there already, or cannot be written.
+/// It already exists, or cannot be written.
 pub fn write_kubeconfig(sandbox: &Sandbox, path: &Path) -> Result<()> {
     private_file::write(path, sandbox.kubeconfig().as_bytes(), false)
 }

@@ -1,4 +1,4 @@
-//! What a newcomer plays with: a cluster in memory, and the stage of the story that `certctl demo` tells.
+//! For newcomers: an in-memory cluster, and the setting of the story that `certctl demo` tells.
 
 pub mod cluster;
 pub mod request;

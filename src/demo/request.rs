@@ -1,4 +1,4 @@
-//! What people ask the cluster for: with kubectl where there is one, else by certctl itself.
+//! Requests to the cluster: with kubectl if it is installed, else by certctl itself.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,11 +15,11 @@ pub struct Request {
     pub namespace: &'static str,
 }
 
-/// How long the cluster in memory may take.
+/// The timeout for the in-memory cluster.
 const LIMIT: Duration = Duration::from_secs(10);
 
 impl Request {
-    /// The words of kubectl's command line.
+    /// The arguments for kubectl.
     pub fn kubectl(self, kubeconfig: &str) -> Vec<&str> {
         vec!["--kubeconfig", kubeconfig, "get", self.resource, "-n", self.namespace]
     }

@@ -2,10 +2,10 @@
 
 use crate::error::Result;
 
-/// The roster with one recipient for each of its people, which `recipient` makes.
+/// The roster with one recipient for each of its users, created by `recipient`.
 ///
 /// # Errors
-/// What `recipient` says.
+/// The error of `recipient`.
 pub fn with_recipients(text: &str, mut recipient: impl FnMut(&str) -> Result<String>) -> Result<String> {
     let mut roster = String::new();
     let mut entries = Entries::default();
@@ -18,9 +18,9 @@ pub fn with_recipients(text: &str, mut recipient: impl FnMut(&str) -> Result<Str
             Some(recipient) if line.starts_with("  recipients:") => {
                 roster += &format!("  recipients: [{recipient}]\n");
             }
-            // The example's own keys, which nobody holds.
+            // The example's own keys, whose private halves nobody has.
             Some(_) if line.starts_with("  - age1") || line.starts_with("  - ssh-") => {}
-            // It takes seconds to make, and the story shall not.
+            // Generating it takes seconds, and the story should not.
             Some(_) if line.starts_with("  key: rsa") => {}
             _ => {
                 roster += line;

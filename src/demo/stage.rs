@@ -1,4 +1,4 @@
-//! Where the story plays: a folder with a repository, people's keys and a cluster in memory, and the
+//! The setting of the story: a folder with a repository, users' keys and an in-memory cluster, and the
 //! commands that are shown and run there.
 
 use std::ffi::OsStr;
@@ -48,7 +48,7 @@ impl Stage {
     /// Makes folder, keys, repository and cluster.
     ///
     /// # Errors
-    /// One of them could not be made.
+    /// One of them could not be created.
     pub fn set(global: &Global, style: Style) -> Result<Self> {
         let failed = |what: &str| {
             let what = format!("{what}; the story was not told");
@@ -92,7 +92,7 @@ impl Stage {
             &["init", "--quiet", "--template=", "--initial-branch=main", "access-repo"],
         )?;
         let repository = self.repository();
-        // Nobody's own signing key or hooks have a part in this.
+        // The user's own signing key and hooks must not be used here.
         for (key, value) in [
             ("user.name", "Ada Admin"),
             ("user.email", "admin@example.com"),
@@ -155,7 +155,7 @@ impl Stage {
         if self.ends(program, args)? { Ok(()) } else { Err(astray(program, args, "it failed")) }
     }
 
-    /// Shows a command, runs it, and tells whether it succeeded.
+    /// Shows a command, runs it, and returns whether it succeeded.
     fn ends(&self, program: &str, args: &[&str]) -> Result<bool> {
         self.note(&shown(program, args))?;
         let status = self.command(program, &self.repository(), args).status();
@@ -167,7 +167,7 @@ impl Stage {
         self.asks(kubeconfig, request, true)
     }
 
-    /// Someone's request is refused, because they may not make it.
+    /// A request that is refused, because the user may not make it.
     pub fn is_forbidden(&self, kubeconfig: &str, request: Request) -> Result<()> {
         self.asks(kubeconfig, request, false)
     }
@@ -187,7 +187,7 @@ impl Stage {
         Err(astray("GET", &[&request.path()], instead))
     }
 
-    /// Whether it may; `None` where it failed for another reason.
+    /// Whether it is allowed; `None` if it failed for another reason.
     fn asks_with_kubectl(&self, args: &[&str]) -> Result<Option<bool>> {
         self.note(&shown("kubectl", args))?;
         let mut kubectl = self.command("kubectl", &self.repository(), args);
@@ -201,7 +201,7 @@ impl Stage {
         Ok(said.contains("(Forbidden)").then_some(false))
     }
 
-    /// Whether it may; `None` where it failed for another reason.
+    /// Whether it is allowed; `None` if it failed for another reason.
     fn asks_itself(&self, kubeconfig: &str, request: Request) -> Result<Option<bool>> {
         let path = self.repository().join(kubeconfig);
         let answer = tokio::runtime::Handle::current().block_on(request.ask(&path, CONTEXT))?;
@@ -224,7 +224,7 @@ impl Stage {
         fs::write(&path, roster::without(&text, name)).map_err(failed)
     }
 
-    /// How to go on.
+    /// How to continue.
     pub fn hand_over(&self) -> Result<()> {
         let folder = self.certctl.parent().unwrap_or(Path::new("")).display().to_string();
         print(&format!(
@@ -287,7 +287,7 @@ fn has_kubectl() -> bool {
 
 fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    // A reader that has gone away is no reason to stop in the middle of an apply.
+    // A closed pipe is no reason to stop in the middle of an apply.
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::new("standard output could not be written").caused_by(error))

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// Whether PEM is a bundle of certificates.
 ///
 /// # Errors
-/// It is none, or holds something else, a private key called out among them.
+/// It is not one, or contains something else; a private key is named as such.
 pub fn check_authority(bytes: &[u8]) -> Result<()> {
     let wrong = |what: String| Error::new(what).hint("it must be PEM, with one or more CA certificates");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong("is no PEM".to_owned()))?;

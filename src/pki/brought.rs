@@ -6,7 +6,7 @@ use super::{KeyAlgorithm, KeyDescription, parse_request};
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, CredentialId, GroupName, UserName, hex, sha256};
 
-/// A request that holds nothing but what the roster allows.
+/// A request that contains only what the roster allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BroughtRequest {
     /// The digest of its public key.
@@ -21,7 +21,7 @@ pub struct BroughtRequest {
 /// the certificate, a strong key, a valid signature, and nothing else.
 ///
 /// # Errors
-/// What is wrong, and how to make a right one.
+/// What is wrong, and how to create a correct one.
 pub fn check_brought_request(
     bytes: &[u8],
     user: &UserName,

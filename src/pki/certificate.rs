@@ -1,4 +1,4 @@
-//! Certificates as the cluster returns them and as records hold them: read, and compared with what
+//! Certificates as the cluster returns them and as records contain them: parsed, and compared with what
 //! was asked for.
 //!
 //! Refuses a chain that is too long or too large, a CA in the leaf's place, several CNs, and any
@@ -28,7 +28,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 pub struct Certificate {
     /// DER SubjectPublicKeyInfo.
     pub public_key_der: Vec<u8>,
-    /// The credential that the public key makes it.
+    /// The credential, derived from the public key.
     pub credential_id: CredentialId,
     /// Serial number, lower-case hex, two digits a byte, without leading zero bytes.
     pub serial: String,
@@ -38,13 +38,13 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// Valid until.
     pub not_after: Timestamp,
-    /// CN, where there is one: Kubernetes' user name.
+    /// CN, if there is one: Kubernetes' user name.
     pub common_name: Option<String>,
     /// Every O in the certificate's order, which is the signer's: Go sorts them.
     pub organizations: Vec<String>,
-    /// Whether its extended key usage holds `clientAuth`.
+    /// Whether its extended key usage contains `clientAuth`.
     pub has_client_auth: bool,
-    /// The issuer's CN, where there is one.
+    /// The issuer's CN, if there is one.
     pub issuer_common_name: Option<String>,
     pem: String,
 }
@@ -53,7 +53,7 @@ impl Certificate {
     /// Reads a PEM chain, leaf first. Text around the blocks is dropped.
     ///
     /// # Errors
-    /// Where it is larger than [`SIZE_LIMIT`], longer than 10 certificates, holds other blocks,
+    /// If it is larger than [`SIZE_LIMIT`], longer than 10 certificates, contains other blocks,
     /// cannot be read as X.509, or the leaf is no leaf or has a subject that certctl never asks for.
     pub fn from_pem(bytes: &[u8]) -> Result<Self> {
         let unreadable = |why: &str| Error::new(format!("the certificate cannot be read: {why}"));
@@ -128,7 +128,7 @@ impl Certificate {
 }
 
 /// Checks an issued certificate: this public key, exactly this CN and these O's, `clientAuth`,
-/// valid now, and, where there is a limit, not valid for longer.
+/// valid now, and, if there is a limit, not valid for longer.
 ///
 /// Clocks may differ by 5 minutes: notBefore may be that far ahead, and notAfter that far past
 /// `not_after_limit`, since the signer counts from the moment it signs, on its own clock.
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_says_what_the_record_needs() {
+    fn a_leaf_contains_what_the_record_needs() {
         let key = key();
         let subject = subject_of(&key, &["dev", "ops"]);
         let issued = Issue::to(&key, &subject);

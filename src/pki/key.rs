@@ -1,4 +1,4 @@
-//! Private keys: made, exported as PKCS#8, wiped. And what can be said of a public key.
+//! Private keys: generated, exported as PKCS#8, wiped. And the properties of public keys.
 //!
 //! [`PrivateKey`] has no Debug, Display, Clone or Serialize, so that no log, error or plan can
 //! hold one.
@@ -21,7 +21,7 @@ const ED25519_V1: [u8; 16] =
 /// Where the seed is in the v1 and v2 forms that aws-lc writes: the headers have the same length.
 const ED25519_SEED: std::ops::Range<usize> = 16..48;
 
-/// A private key, in memory once and wiped when dropped.
+/// A private key: one copy in memory, wiped when dropped.
 pub struct PrivateKey {
     pair: KeyPair,
     kind: KeyType,
@@ -54,7 +54,7 @@ impl PrivateKey {
     /// Reads what [`Self::to_pem`] writes: one PKCS#8 block of one of the [`KeyType`]s.
     ///
     /// # Errors
-    /// Where it is anything else. The error repeats nothing of it.
+    /// If it is anything else. The error repeats nothing of it.
     pub fn from_pem(text: &[u8]) -> Result<Self> {
         let refused = |why: &str| Error::new(format!("the private key cannot be used: {why}"));
         if text.len() > SIZE_LIMIT {
@@ -127,7 +127,7 @@ impl PrivateKey {
 pub struct KeyDescription {
     /// The algorithm.
     pub algorithm: KeyAlgorithm,
-    /// The size of the modulus or of the curve's field, in bits; 0 where it is not known.
+    /// The size of the modulus or of the curve's field, in bits; 0 if unknown.
     pub bits: usize,
 }
 

@@ -1,7 +1,7 @@
-//! Keys, certificate signing requests and certificates: made, read and compared; nothing is sent.
+//! Keys, certificate signing requests and certificates: created, parsed and compared; nothing is sent.
 //!
-//! Private keys are born here, live in memory once and are wiped. Requests and certificates are
-//! read as untrusted bytes: bounded in size, never a panic, and refused where they hold what
+//! Private keys are generated here, exist once in memory and are wiped. Requests and certificates are
+//! read as untrusted bytes: bounded in size, never a panic, and refused if they contain what
 //! certctl does not ask for.
 
 mod authority;

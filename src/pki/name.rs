@@ -8,12 +8,12 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::model::hex;
 
-/// What a name holds, in its own order.
+/// The attributes of a name, in its own order.
 #[derive(Default)]
 pub(super) struct Names {
     /// Every CN.
     pub(super) common_names: Vec<String>,
-    /// Every O; one relative name may hold several, as Go writes them.
+    /// Every O; one relative name may contain several, as Go writes them.
     pub(super) organizations: Vec<String>,
     /// The rest as `OU=text`, or `CN=#hex` where the bytes are no text.
     pub(super) others: Vec<String>,

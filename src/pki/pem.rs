@@ -1,7 +1,7 @@
 //! PEM (RFC 7468), written into buffers that never move, and read strictly.
 //!
 //! Refuses headers inside a block, labels that do not match, and anything but base64 in between.
-//! Text outside the blocks is ignored, as Kubernetes does (`status.certificate` may hold it).
+//! Text outside the blocks is ignored, as in Kubernetes (`status.certificate` may contain it).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +50,7 @@ pub(crate) fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     debug_assert_eq!(written, Ok(out.len() - start), "the slice has the encoded size");
 }
 
-/// Reads base64 into a buffer that is wiped and does not move. `None` where it is none.
+/// Decodes base64 into a buffer that is wiped and does not move. `None` if it is not base64.
 pub(crate) fn from_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut out = Zeroizing::new(vec![0; text.len().div_ceil(4) * 3]);
     let length = STANDARD.decode_slice(text, &mut out).ok()?;
@@ -61,7 +61,7 @@ pub(crate) fn from_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 /// All blocks of a text, in order.
 ///
 /// # Errors
-/// Where a block is cut off, or holds something other than base64. The content is not repeated.
+/// If a block is cut off, or contains something other than base64. The content is not repeated.
 pub(crate) fn decode(text: &str) -> Result<Vec<Block<'_>>> {
     let mut blocks = Vec::new();
     let mut lines = text.lines().map(str::trim_end);

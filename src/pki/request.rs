@@ -1,7 +1,7 @@
 //! Certificate signing requests (PKCS#10): written with exactly one subject, and read from anyone.
 //!
-//! A request of ours holds CN, O and a public key, no attribute and no extension. [`parse_request`]
-//! says what any request holds and refuses only what cannot be read; judging it is the caller's.
+//! A request of ours contains CN, O and a public key, no attribute and no extension. [`parse_request`]
+//! returns what any request contains and refuses only what cannot be parsed; the caller judges it.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ pub fn signing_request(key: &PrivateKey, subject: &Subject) -> Result<String> {
     Ok(request_pem(&request))
 }
 
-/// AlgorithmIdentifier of the signatures that [`PrivateKey`] makes: ecdsa-with-SHA256 and SHA384
+/// AlgorithmIdentifier of the signatures that [`PrivateKey`] creates: ecdsa-with-SHA256 and SHA384
 /// (RFC 5758), Ed25519 (RFC 8410), sha256WithRSAEncryption with NULL (RFC 4055).
 fn signature_algorithm(kind: KeyType) -> &'static [u8] {
     match kind {
@@ -118,7 +118,7 @@ fn request_pem(der: &[u8]) -> String {
     String::from_utf8_lossy(&pem::encode("CERTIFICATE REQUEST", der)).into_owned()
 }
 
-/// What a request holds. Everything in it was written by whoever made the request.
+/// The content of a request. All of it is untrusted: its author wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestSummary {
     /// The CN that Kubernetes would take: the last one. Earlier ones are in `other_attributes`.
@@ -152,7 +152,7 @@ impl RequestSummary {
     }
 }
 
-/// Whom the request of a CertificateSigningRequest asks for, and for which key.
+/// The user and the key that a CertificateSigningRequest asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedSubject {
     /// The CN that Kubernetes would take: the last one.
@@ -183,7 +183,7 @@ pub fn requested_subject(pem: &[u8]) -> Option<RequestedSubject> {
 /// Reads a request from anyone: one PEM block, or DER.
 ///
 /// # Errors
-/// Where it is larger than [`SIZE_LIMIT`], or cannot be read as PKCS#10. A private key in its
+/// If it is larger than [`SIZE_LIMIT`], or cannot be parsed as PKCS#10. A private key in its
 /// place is called out, and not repeated.
 pub fn parse_request(bytes: &[u8]) -> Result<RequestSummary> {
     let unreadable = |why: &str| {
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_holds_the_subject_and_nothing_else() {
+    fn a_request_contains_only_the_subject() {
         for kind in [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096] {
             let (key, subject, request) = own_request(kind);
             verify_request(request.as_bytes(), &key.public_key_der(), &subject).expect("our own");
@@ -396,7 +396,7 @@ mod tests {
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         parameters.distinguished_name = rcgen::DistinguishedName::new();
         parameters.distinguished_name.push(rcgen::DnType::CommonName, "alice");
-        // challengePassword, which openssl asks for.
+        // challengePassword, which openssl prompts for.
         let password =
             rcgen::Attribute { oid: &[1, 2, 840, 113_549, 1, 9, 7], values: b"\x31\x04\x0c\x02pw".to_vec() };
         let request = parameters.serialize_request_with_attributes(&signer, vec![password]).expect("signed");
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused_and_a_secret_is_called_one() {
+    fn invalid_requests_are_refused_and_a_secret_is_named_as_such() {
         let (key, _, request) = own_request(KeyType::EcdsaP256);
         let secret = String::from_utf8(key.to_pem().to_vec()).expect("ASCII");
         let mut longer = parse_request(request.as_bytes()).expect("readable").der;

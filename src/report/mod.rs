@@ -1,4 +1,4 @@
-//! What an apply has done, as it says it: a line for each person, then what failed, then the sum in
+//! The report of an apply: a line for each person, then the failures, then the total in
 //! one sentence; and the same as JSON. It holds no secret: none of the types it is made of can.
 
 pub mod document;
@@ -71,7 +71,7 @@ impl Report {
             people::print(plan, outcome, proposes, terminal);
         }
         self.all_errors().for_each(|error| terminal.error(error));
-        // Wrong usage says all there is to say.
+        // A usage error is complete as it is.
         if self.code() != USAGE {
             terminal.say(&sentence::styled(&self, terminal.talk_style()));
         }
@@ -115,7 +115,7 @@ impl Report {
         recorded || outcome.clusters.iter().any(|c| !c.issued.is_empty() || !c.bindings.is_empty())
     }
 
-    /// Whether an earlier proposal holds something up.
+    /// Whether an earlier proposal blocks something.
     fn waits(&self) -> bool {
         self.outcome.as_ref().is_some_and(|outcome| matches!(outcome.published, Ok(Published::Waits(_))))
     }

@@ -5,7 +5,7 @@ use crate::apply::{ClusterOutcome, Published};
 use crate::plan::{ClusterChanges, Verb};
 use crate::render::{Style, colour, count};
 
-/// As a person reads it on a terminal: an end that wants a look stands out.
+/// For a terminal: a result that needs attention is highlighted.
 pub fn styled(report: &Report, style: Style) -> String {
     let text = sentence(report);
     match report.ending() {

@@ -1,8 +1,8 @@
 //! Changing one value of the roster's text, and nothing else: comments, order and formatting stay,
 //! byte for byte.
 //!
-//! An edit is tried as a person would make it, and then the result is read again: it is taken only
-//! where the roster says exactly what it should now.
+//! The text is edited as a person would, and then the result is read again: it is accepted only
+//! if the roster says exactly what it should now.
 
 use super::{Roster, User};
 use crate::model::{Position, UserName};

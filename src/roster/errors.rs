@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_finds_its_name_and_another_word_does_not() {
+    fn a_typo_gets_a_suggestion_and_another_word_does_not() {
         let known = ["recipients", "groups", "grants", "name"];
         let nearest = |name| nearest(name, known.into_iter());
         assert_eq!(nearest("recipient"), Some("recipients"));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_of_slips_costs_no_more_than_so_many_comparisons() {
+    fn many_typos_cost_a_bounded_number_of_comparisons() {
         let known: Vec<String> = (0..CANDIDATES).map(|n| format!("group-{n}")).collect();
         let mut errors = Errors::of("users.yaml");
         for line in 1..=LIMIT as u64 {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_errors_than_a_person_reads() {
+    fn the_number_of_reported_errors_is_bounded() {
         let mut errors = Errors::of("users.yaml");
         for line in 1..=LIMIT as u64 + 2 {
             errors.add(Position { line, column: 1 }, "wrong");

@@ -1,8 +1,8 @@
-//! The part of a roster's text that is about one person, for who cannot wait for all of it.
+//! The part of a roster's text that is about one person, for callers that cannot wait for all of it.
 //!
 //! A credential plugin runs at each call of kubectl, and reading 10,000 people takes longer than
 //! kubectl itself. The lines of other people are left out of a list that is laid out as most are;
-//! the rest is read as ever, and each line keeps its number.
+//! the rest is read as usual, and each line keeps its number.
 
 /// The text without the other entries of `users:`; `None` where they are not a plain block list.
 pub fn about(text: &str, user: &str) -> Option<String> {

@@ -14,7 +14,7 @@ pub(super) struct Defaults {
     pub(super) key: KeyType,
 }
 
-/// The items of an optional list; `None` where it is there and no list.
+/// The items of an optional list; `None` if it is present but not a list.
 pub(super) fn list_or_empty<'n, 't>(
     fields: &Fields<'n, 't>,
     field: &str,
@@ -26,7 +26,7 @@ pub(super) fn list_or_empty<'n, 't>(
     }
 }
 
-/// A field that is false unless it says true.
+/// A boolean field that defaults to false.
 pub(super) fn flag(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors<'_>) -> bool {
     fields.get(field).and_then(|node| reader::boolean(node, &fields.label(field), errors)).unwrap_or_default()
 }

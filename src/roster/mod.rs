@@ -70,7 +70,7 @@ pub enum MaxRevocations {
     Count(u32),
 }
 
-/// People who hold the same grants.
+/// Users who have the same grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Whether members' certificates also carry `O=<group>`.
@@ -109,13 +109,13 @@ pub struct User {
     pub until: Option<Timestamp>,
     /// Raised to reissue and cut off the old credential at once; from 1.
     pub generation: u32,
-    /// Where the roster says so; `None` where it is left to the default.
+    /// The place in the roster; `None` for a default.
     pub generation_position: Option<Position>,
-    /// The kind of key to make.
+    /// The kind of key to generate.
     pub key: KeyType,
-    /// How long a certificate is asked to be valid.
+    /// The requested validity of a certificate.
     pub validity: SignedDuration,
-    /// Bring your own key: a PKCS#10 file instead of a key made here.
+    /// Bring your own key: a PKCS#10 file instead of a key generated here.
     pub csr: Option<RepoPath>,
     /// Never revoked without `--acknowledge`.
     pub protected: bool,

@@ -21,7 +21,7 @@ pub(super) fn own_name<'n, T: FromStr<Err = Invalid>>(
     seen.is_new(text, node.position, kind, errors).then_some(name)
 }
 
-/// Where a thing is named, or else where it begins.
+/// The place of an item's name, or else of its start.
 pub(super) fn name_position(fields: &Fields<'_, '_>) -> Position {
     fields.get("name").map_or(fields.position, |node| node.position)
 }

@@ -1,7 +1,7 @@
 //! Reads fields out of the YAML tree by what they must be: mapping, list, text, number, boolean.
 //!
 //! It reports everything that has the wrong shape, each with its place and the name of the thing
-//! it belongs to, and goes on with the rest.
+//! it belongs to, and continues with the rest.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::errors::{Errors, quoted};
 use super::yaml::{Entry, Node, Value};
 use crate::model::{Invalid, Position};
 
-/// The fields that a mapping of one kind may have. A test holds them against the JSON Schema.
+/// The fields that a mapping of one kind may have. A test compares them with the JSON Schema.
 #[derive(Debug)]
 pub(super) struct Shape {
     /// Fields that it must have.
@@ -32,7 +32,7 @@ pub(super) struct Fields<'n, 't> {
 }
 
 impl<'n, 't> Fields<'n, 't> {
-    /// The value of a field, if it is there.
+    /// The value of a field, if present.
     pub(super) fn get(&self, field: &str) -> Option<&'n Node<'t>> {
         let entry = self.entries.iter().find(|entry| entry.key == field)?;
         Some(&entry.value)
@@ -226,7 +226,7 @@ pub(super) fn wrong_type(node: &Node<'_>, what: &str, wanted: &str, errors: &mut
     errors.add(node.position, format!("{what} must be {wanted}, not {found}"));
 }
 
-/// What text without quotes stands for in the core schema of YAML 1.2 (section 10.3.2).
+/// What unquoted text means in the core schema of YAML 1.2 (section 10.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Nothing,

@@ -13,9 +13,9 @@ use super::yaml::Value;
 use super::{User, grants};
 use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient};
 
-/// The highest generation: nobody reissues a million times by hand, but a slip of the keyboard does.
+/// The highest generation: nobody reissues a million times by hand, but a typo does.
 const GENERATION_LIMIT: u32 = 1_000_000;
-/// The longest recipient that is looked at: an RSA key of 16384 bits and its comment fit twice.
+/// The longest recipient that is parsed: twice an RSA key of 16384 bits with its comment.
 const RECIPIENT_LIMIT: usize = 8192;
 
 /// Text as age reads recipients, to a [`Recipient`].

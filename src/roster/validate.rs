@@ -1,7 +1,7 @@
 //! The YAML tree to a [`Roster`], or everything that is wrong with it.
 //!
 //! Each part is read even where another is broken, so that one run shows every error. What was
-//! refused once is not reported again where it is referred to.
+//! refused once is not reported again at its references.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,11 +19,11 @@ use crate::error::Error;
 use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
 use crate::record::API_VERSION;
 
-/// The validity of a certificate where the roster says nothing: 30 days.
+/// The default validity of a certificate: 30 days.
 const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How much one apply may revoke where the roster says nothing.
+/// How much one apply may revoke by default.
 const DEFAULT_MAX_REVOCATIONS: MaxRevocations = MaxRevocations::Percent(25);
-/// Who signs where the roster says nothing.
+/// The default signer.
 const DEFAULT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// The most credentials (users times their clusters) that one roster may ask for. It bounds
 /// memory, and at 20 signatures a second it is seven hours of signing.
@@ -165,7 +165,7 @@ fn clusters(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<ClusterName,
         let (Some(name), Some(cluster)) = (name, cluster) else {
             continue;
         };
-        // Two names for one cluster would each take away the bindings that the other makes.
+        // Two names for one cluster would each delete the bindings that the other creates.
         if let Some((other, position)) = contexts.get(&cluster.context) {
             let fact = format!(
                 "cluster `{name}` has the same context {} as cluster `{other}` at {}",

@@ -18,7 +18,7 @@ const LONGEST_VALIDITY: SignedDuration = SignedDuration::from_hours(3650 * 24);
 pub(super) fn until(text: &str) -> Result<Timestamp, Invalid> {
     let not_in_calendar = || Invalid("is not in the calendar".into());
     if text.starts_with("9999-") {
-        // The day after it is beyond what certificates and clocks can hold.
+        // The day after it is beyond the range of certificates and clocks.
         return Err(Invalid("is too far away: the last year is 9998".into()));
     }
     if has_shape(text, "0000-00-00") {
@@ -62,7 +62,7 @@ fn has_shape(text: &str, shape: &str) -> bool {
         })
 }
 
-/// How long a certificate is asked to be valid: `10m`, `12h`, `30d`, `52w`, or a sum, `1d12h`.
+/// The requested validity of a certificate: `10m`, `12h`, `30d`, `52w`, or a sum, `1d12h`.
 /// A day is 24 hours.
 pub(super) fn validity(text: &str) -> Result<SignedDuration, Invalid> {
     let seconds = seconds_of(text)
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_lasts_through_its_day_in_utc() {
+    fn a_date_includes_its_whole_day_in_utc() {
         let ends = |text| until(text).expect("valid").to_string();
         assert_eq!(ends("2027-03-31"), "2027-04-01T00:00:00Z");
         assert_eq!(ends("2028-02-28"), "2028-02-29T00:00:00Z");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_tools_would_read_differently_is_no_time() {
+    fn an_ambiguous_time_is_refused() {
         for bad in [
             "",
             "tomorrow",
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_host_port_and_path_alone() {
+    fn a_server_is_only_host_port_and_path() {
         for good in [
             "https://prod.example.com:6443",
             "https://10.0.0.1",

@@ -41,7 +41,7 @@ pub(super) enum Value<'t> {
     Mapping(Vec<Entry<'t>>),
     /// In the file's order.
     List(Vec<Node<'t>>),
-    /// Text without quotes, which may stand for a number, a boolean or nothing.
+    /// Unquoted text, which may mean a number, a boolean or null.
     Plain(Cow<'t, str>),
     /// Text that is text: quoted, or a block.
     Quoted(Cow<'t, str>),
@@ -63,7 +63,7 @@ pub(super) struct Entry<'t> {
 /// The text of a file that was read whole, if it is small enough and UTF-8.
 ///
 /// # Errors
-/// Where it is larger than [`SIZE_LIMIT`] or not UTF-8.
+/// If it is larger than [`SIZE_LIMIT`] or not UTF-8.
 pub fn text<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Error> {
     if bytes.len() > SIZE_LIMIT {
         return Err(Error::new(format!(
@@ -88,7 +88,7 @@ fn end_of(text: &str) -> Position {
     }
 }
 
-/// The tree of the file's one document, without what was refused; `None` where there is none.
+/// The tree of the file's one document, without what was refused; `None` if there is none.
 pub(super) fn parse<'t>(text: &'t str, errors: &mut Errors<'_>) -> Option<Node<'t>> {
     if text.len() > SIZE_LIMIT {
         errors.add(Position { line: 1, column: 1 }, format!("larger than {} MiB", SIZE_LIMIT / 1024 / 1024));
@@ -164,7 +164,7 @@ fn deceptive_character(text: &str) -> Option<(Position, char)> {
     Some((end_of(&text[..at]), c))
 }
 
-/// Reading cannot go on.
+/// Reading cannot continue.
 struct Stop;
 
 /// A mapping or list that is not complete yet.

@@ -1,4 +1,4 @@
-//! What somebody with rights in the cluster tries so that a revocation does not take effect.
+//! What an attacker with rights in the cluster tries to keep a revocation from taking effect.
 
 use crate::cluster::Cluster;
 use crate::world::World;

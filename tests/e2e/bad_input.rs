@@ -1,4 +1,4 @@
-//! Whatever is wrong around it: a clear error, a hint, exit 1, nothing half done.
+//! Whatever is wrong in the environment: a clear error, a hint, exit 1, nothing half done.
 
 use std::time::{Duration, Instant};
 
@@ -206,7 +206,7 @@ rules:
         "--clusterrole=rights-plan",
         "--user=certctl-rights",
     ]);
-    // The authorizer learns of a binding by watching, a little later.
+    // The authorizer learns about a binding from its watch, a little later.
     let deadline = Instant::now() + Duration::from_secs(60);
     while world.kubectl(&world.kubeconfig, &["auth", "can-i", "list", "rolebindings", "-A"]).code != 0 {
         assert!(Instant::now() < deadline, "the binding does not hold after 60 s");

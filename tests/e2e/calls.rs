@@ -1,4 +1,4 @@
-//! What it costs the API server, counted in its audit log.
+//! The number of calls to the API server, from its audit log.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub fn a_person_costs_two_writes_and_a_share_of_one_watch(plane: &'static Cluste
     assert_eq!(counts["create certificatesigningrequests"], 12, "{counts:?}");
     assert_eq!(counts["update certificatesigningrequests/approval"], 12, "{counts:?}");
     assert_eq!(counts["watch certificatesigningrequests"], 1, "{counts:?}");
-    // The one binding is written once for all who join it.
+    // The only binding is written once for all new subjects.
     assert_eq!(counts["create clusterrolebindings"], 1, "{counts:?}");
     assert!(!counts.contains_key("get certificatesigningrequests"), "nobody polls: {counts:?}");
 }

@@ -11,7 +11,7 @@ use certctl_sandbox::signer::SignerOptions;
 use certctl_testing::{ControlPlane, Kubectl, Output, TemporaryFolder};
 use serde_json::Value;
 
-/// What a cluster is made of.
+/// What a cluster consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// etcd, kube-apiserver and kube-controller-manager.
@@ -20,21 +20,21 @@ pub enum Kind {
     Sandbox,
 }
 
-/// How a cluster differs from the usual.
+/// How a cluster differs from the default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Approves and never signs, as EKS.
+    /// Approves and never signs, like EKS.
     pub unsigning: bool,
 }
 
-/// A cluster that a test may use together with others.
+/// A cluster that tests may share.
 #[expect(clippy::large_enum_variant, reason = "a test run holds two or three of them")]
 pub enum Cluster {
     Kubernetes(ControlPlane),
     Sandbox(InMemory),
 }
 
-/// A sandbox with what kubectl needs beside it.
+/// A sandbox with what kubectl needs.
 pub struct InMemory {
     sandbox: Sandbox,
     binaries: PathBuf,
@@ -63,7 +63,7 @@ pub fn shared(kind: Kind) -> &'static Cluster {
 }
 
 impl Cluster {
-    /// One of its own.
+    /// A cluster that is not shared.
     fn start(kind: Kind, options: Options) -> Self {
         let binaries = certctl_testing::binaries().expect("needed");
         match kind {
@@ -111,7 +111,7 @@ impl Cluster {
         }
     }
 
-    /// Ends it; nobody listens there any more.
+    /// Stops it; nothing listens there any more.
     pub fn stop(self) {}
 
     /// The version that the API server reports.
@@ -177,7 +177,7 @@ impl Cluster {
         }
     }
 
-    /// A client certificate that the cluster believes, PEM: what its signer would give, or should not.
+    /// A client certificate that the cluster trusts, PEM: what its signer would issue, or should not.
     pub fn sign_client(&self, public_key: &[u8], user: &str, groups: &[&str]) -> String {
         match self {
             Self::Kubernetes(plane) => plane.sign_client(public_key, user, groups),
@@ -187,7 +187,7 @@ impl Cluster {
         }
     }
 
-    /// The end of the audit log.
+    /// The current end of the audit log.
     pub fn audit_position(&self) -> u64 {
         match self {
             Self::Kubernetes(plane) => plane.audit_position(),
@@ -195,7 +195,7 @@ impl Cluster {
         }
     }
 
-    /// What was asked since.
+    /// The requests since then.
     pub fn audit_events_since(&self, position: u64) -> Vec<Value> {
         match self {
             Self::Kubernetes(plane) => plane.audit_events_since(position),
@@ -203,7 +203,7 @@ impl Cluster {
         }
     }
 
-    /// What the cluster has written down of the requests, as bytes.
+    /// The cluster's audit log of the requests, as bytes.
     pub fn audit_log(&self) -> Vec<u8> {
         match self {
             Self::Kubernetes(plane) => fs::read(audit_log(plane.dir())).unwrap_or_default(),

@@ -1,5 +1,5 @@
 //! The records come back into the repository, or nothing is bound: branches that move, that are
-//! protected, clones as CI leaves them; and what apply says of it to machines.
+//! protected, clones as CI leaves them; and the JSON that apply reports.
 
 use std::fs;
 
@@ -93,7 +93,7 @@ fn requests(world: &World) -> usize {
     world.calls(0).iter().filter(|event| created(event)).count()
 }
 
-/// Nobody may push to main but the colleague who merges.
+/// Only the colleague who merges may push to main.
 fn protect(world: &World) {
     executable(
         &world.path("origin.git/hooks/update"),
@@ -108,7 +108,7 @@ pub fn a_protected_branch_gets_its_records_through_a_pull_request(plane: &'stati
     world.unset("MERGE");
     protect(&world);
 
-    // The runner is thrown away: what it issued never gets any rights.
+    // The runner is discarded: what it issued never gets any rights.
     checkout(&world, "first");
     let (ran, document) = apply(&world, "first", &[]);
     ran.expect(1)

@@ -1,4 +1,4 @@
-//! Calls broken on the way to the cluster: the fault suite's proof on a real kube-apiserver, in a few
+//! Faults between certctl and the cluster: the fault suite on a real kube-apiserver, in a few
 //! places. tests/faults has all of them, on the sandbox.
 
 use std::fs;
@@ -28,7 +28,7 @@ fn proxy(world: &World) -> Proxy {
     Proxy::start(upstream.expect("a way there"), "test").expect("the proxy starts")
 }
 
-/// Someone comes and someone goes, so that an apply has something of everything to do.
+/// One user joins and one leaves, so that an apply does some of everything.
 fn roster(world: &World, turn: usize) -> String {
     let name = world.name;
     let user = |number: usize| {

@@ -26,7 +26,7 @@ fn member(world: &World, name: &str, rest: &str) -> String {
     format!("- {{name: {name}, recipients: [\"{recipient}\"], groups: [{team}-team]{rest}}}\n")
 }
 
-/// Now and so many minutes, as `CERTCTL_NOW` takes it.
+/// Now plus this many minutes, in the format of `CERTCTL_NOW`.
 fn in_minutes(minutes: i64) -> String {
     (Timestamp::now() + SignedDuration::from_mins(minutes)).to_string()
 }
@@ -38,7 +38,7 @@ fn bound(world: &World) -> String {
     world.plane.kubectl_ok(&["get", "clusterrolebindings,rolebindings", "-A", "-l", &label, "-o", path])
 }
 
-/// How many credentials of each state a record holds.
+/// How many credentials of each state a record contains.
 fn states(world: &World, user: &str) -> (usize, usize, usize) {
     let record = world.read(&format!("access/prod/{user}.yaml"));
     let count = |state: &str| record.matches(&format!("state: {state}")).count();
@@ -60,7 +60,7 @@ pub fn a_leaked_key_is_cut_off_at_once_and_nobody_else_notices(plane: &'static C
     let before = (bobs(&world), world.read("users.yaml"));
 
     world.certctl(&["rotate", "alice"]).expect(0);
-    // Only alice's line is another one.
+    // Only alice's line has changed.
     let edited = world.read("users.yaml");
     let differ = edited.lines().zip(before.1.lines()).filter(|(new, old)| new != old).count();
     assert!(differ == 1 && edited.lines().count() == before.1.lines().count(), "{edited}");
@@ -166,7 +166,7 @@ pub fn nine_of_twelve_deleted_by_mistake_are_refused(plane: &'static Cluster) {
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
-/// Starts certctl and does not wait for it; what it says on standard error is piped.
+/// Starts certctl and does not wait for it; its standard error is piped.
 fn start(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("certctl starts")
 }
@@ -189,7 +189,7 @@ pub fn two_applies_at_once_end_as_if_one_came_after_the_other(plane: &'static Cl
     second.current_dir(world.path("clone"));
     let second = end(start(second));
     let first = end(first);
-    // Whoever came second found newer records than it had read, and gave up before it changed anything;
+    // The second run found newer records than it had read, and gave up before it changed anything;
     // or it came so late that they were there for it to see.
     let (won, lost) = if first.code == 0 { (&first, &second) } else { (&second, &first) };
     assert_eq!(won.code, 0, "{}", won.stderr);
@@ -207,7 +207,7 @@ pub fn two_applies_at_once_end_as_if_one_came_after_the_other(plane: &'static Cl
     }
     world.can(&world.open("prod", "u0"), &LIST, true);
 
-    // A clone that nobody has brought up to date cuts nobody off either.
+    // An outdated clone does not revoke anybody either.
     world.roster(&roster(&world, "", &(users + &member(&world, "late", ""))));
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     let mut stale = world.certctl_command(None, &apply);
@@ -404,7 +404,7 @@ pub fn what_was_changed_behind_our_back_is_named(plane: &'static Cluster) {
     world.roster(&roster(&world, "", &(member(&world, "alice", "") + &member(&world, "bob", ""))));
     world.certctl(&["apply", "--auto-approve"]).expect(0);
 
-    // bob's file in the place of alice's
+    // bob's file in place of alice's
     world.write("access/prod/alice.kubeconfig.age", &world.read("access/prod/bob.kubeconfig.age"));
     world.commit("innocent");
     let planned = world.certctl(&["plan"]).expect(0).says("[sealed-changed]");
@@ -522,7 +522,7 @@ fn personal_line(roster: &str, name: &str) -> String {
     format!("{line}\n")
 }
 
-/// A request for a key of one's own, made as a person would make it.
+/// A request for the user's own key, created as a user would.
 fn own_request(world: &World, key: &rcgen::KeyPair, subject: &str, file: &str) {
     let key_file = world.path("own.key");
     fs::write(&key_file, key.serialize_pem()).expect("written");
@@ -562,7 +562,7 @@ pub fn a_key_of_ones_own_never_leaves_its_owner(plane: &'static Cluster) {
     world.roster(&text);
     world.certctl(&["plan"]).expect(1).says("csrs/erin.csr").says("could not be read");
 
-    // Each refusal says how to make a right one.
+    // Each refusal says how to create a correct one.
     own_request(&world, &key, "/O=developers/CN=zoe", file);
     let refused = world.certctl(&["plan"]).expect(1).says("its CN is `zoe`, not `erin`");
     let subject = hinted_subject(&refused);
@@ -633,7 +633,7 @@ pub fn a_key_of_ones_own_never_leaves_its_owner(plane: &'static Cluster) {
     let due = in_minutes(60 * 24 * 21);
     world.certctl_at(Some(&due), &["plan", "--detailed-exitcode"]).expect(2).says("renew   erin");
 
-    // Cut off, the key is of no use any more.
+    // Once revoked, the key is useless.
     world.certctl(&["rotate", "erin"]).expect(1).says("brings their own key");
     world.roster(&text.replace("csr: csrs/erin.csr", "generation: 2, csr: csrs/erin.csr"));
     world
@@ -679,7 +679,7 @@ fn joined(first: &str, second: &str) -> String {
     both.to_string()
 }
 
-/// Looks until it is so.
+/// Polls until it is true.
 fn until(what: &str, so: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while !so() {
@@ -751,7 +751,7 @@ pub fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up(p
     running.wait().expect("it ends");
     assert!(!world.exists("access/prod/cleo.yaml"));
     for plane in [plane, stage] {
-        // Else the next one waits until it counts as dead.
+        // Else the next one waits until the lock expires.
         plane.kubectl_ok(&["delete", "lease", "certctl-stopped", "-n", "kube-system"]);
     }
     let planned = world.certctl(&["plan", "--kubeconfig", kubeconfig]).expect(0);
@@ -771,7 +771,7 @@ pub fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up(p
 pub fn a_second_signal_ends_at_once(plane: &'static Cluster) {
     let world = World::new(plane, "signals");
     world.roster(&roster(&world, "", &member(&world, "alice", "")));
-    // The push hangs for as long as this file is there.
+    // The push hangs as long as this file exists.
     let (hold, begun) = (world.path("hold"), world.path("begun"));
     fs::write(&hold, "").expect("written");
     let hook = world.path("origin.git/hooks/pre-receive");
@@ -786,7 +786,7 @@ pub fn a_second_signal_ends_at_once(plane: &'static Cluster) {
         said.any(|line| line.expect("UTF-8").starts_with("Interrupted:")),
         "the first one lets it finish"
     );
-    // Whoever ends a session says both: that is one wish.
+    // A session manager sends both: that is one request to stop.
     signal(&running, "HUP");
     assert!(
         said.any(|line| line.expect("UTF-8").starts_with("Interrupted:")),

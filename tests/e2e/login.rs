@@ -51,7 +51,7 @@ pub fn from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal(
     assert_ne!(world.person_credential(), before);
     kubectl(&world).expect(0);
 
-    // A rotation: cut off at once, and well again once it is pulled.
+    // A rotation: revoked at once, and working again once it is pulled.
     world.certctl(&["rotate", "alice"]).expect(0);
     world.commit("rotate alice");
     world.certctl(&["apply", "--auto-approve"]).expect(0);

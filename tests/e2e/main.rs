@@ -1,8 +1,8 @@
 //! The e2e suite: real kubectl, git and age, and every test on both clusters: a real kube-apiserver and
-//! the sandbox. What keeps the sandbox honest is that nothing here knows which one it talks to.
+//! the sandbox. The sandbox stays faithful because no test knows which one it talks to.
 //!
-//! It runs where `CERTCTL_CONTROL_PLANE` names the folder that `tests/control-plane/build` prints;
-//! elsewhere each test is reported as ignored.
+//! It runs if `CERTCTL_CONTROL_PLANE` names the folder that `tests/control-plane/build` prints;
+//! otherwise each test is reported as ignored.
 
 mod attacks;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! The main job: roster in, working kubeconfigs out, and all of it taken away again.
+//! The main job: roster in, working kubeconfigs out, and all of it revoked again.
 
 use crate::cluster::Cluster;
 use crate::world::World;
@@ -110,7 +110,7 @@ pub fn three_people_get_exactly_what_the_roster_says_and_lose_it_again(plane: &'
     world.can(&c, &["create", "configmaps", "-n", "main-shop"], false);
     world.kubectl(&a, &["get", "pods", "-n", "main-shop"]).expect(0);
 
-    // decrypt prints the same; another's identity opens nothing of theirs
+    // decrypt prints the same; another user's identity decrypts none of it
     let key = world.identity_file("alice");
     let key = key.to_str().expect("UTF-8");
     let printed = std::process::Command::new(env!("CARGO_BIN_EXE_certctl"))

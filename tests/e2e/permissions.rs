@@ -32,7 +32,7 @@ pub fn what_is_documented_is_enough_to_plan_and_to_apply(plane: &'static Cluster
             &format!("--clusterrole={role}"),
             "--user=certctl-permissions",
         ]);
-        // Another cache than the one that was written to answers the authorizer's question.
+        // The authorizer reads from a cache, which may lag behind the write.
         let asked = match role {
             "certctl-plan" => ["list", "certificatesigningrequests"],
             _ => ["create", "leases"],

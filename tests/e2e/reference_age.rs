@@ -1,4 +1,4 @@
-//! The reference `age` opens what certctl seals, and certctl what it seals: a key of age's own, and ssh
+//! The reference `age` decrypts what certctl seals, and certctl what it seals: a key of age's own, and ssh
 //! keys.
 
 use std::collections::BTreeSet;

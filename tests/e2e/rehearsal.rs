@@ -13,10 +13,10 @@ use crate::world::{Ran, World};
 /// How often each race is run.
 const RACES: usize = 10;
 
-/// What lies between two merges of a busy morning.
+/// The pause between two merges on a busy morning.
 const APART: Duration = Duration::from_millis(100);
 
-/// A roster with these people, all of one team that may view.
+/// A roster with these users, all in one team that may view.
 fn roster(world: &World, people: &[String]) -> String {
     let name = world.name;
     let user = |person: &String| {
@@ -30,7 +30,7 @@ fn roster(world: &World, people: &[String]) -> String {
     )
 }
 
-/// An apply in a clone as CI leaves it, that is not waited for.
+/// An apply in a clone as CI leaves it, running in the background.
 fn start_apply(world: &World, clone: &str) -> Child {
     let mut command = world.certctl_command(None, &["apply", "--auto-approve", "--lock-timeout", "2m"]);
     command.current_dir(world.path(clone)).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -30,7 +30,7 @@ fn roster(world: &World, users: &[&str]) -> String {
     text
 }
 
-/// An approved request as it lies in the cluster.
+/// An approved request as it is in the cluster.
 struct Approved {
     name: String,
     asks: RequestSummary,
@@ -72,7 +72,7 @@ impl Waiting {
         Self(Some(command.spawn().expect("certctl starts")))
     }
 
-    /// Its requests, once so many are approved.
+    /// Its requests, once this many are approved.
     fn approved(&mut self, world: &World, count: usize) -> Vec<Approved> {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -221,7 +221,7 @@ pub fn a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation(plane: &
     has_nothing(&world, "ivan");
     world.can(&jane, &["list", "pods"], false);
     has_nothing_but_a_revoked_record(&world, "jane");
-    // What was not signed does not wait for a signer that comes to life.
+    // Unsigned requests do not stay for a signer that starts later.
     let pending = plane.kubectl_ok(&["get", "csr", "-l", "certctl.dev/roster=never", "-o", "json"]);
     let pending: Value = serde_json::from_str(&pending).expect("JSON");
     let unsigned = |item: &&Value| item["status"]["certificate"].is_null();
@@ -266,7 +266,7 @@ metadata: {name: denied}
 spec: {policyName: denied}
 ",
     );
-    // A policy takes a moment to hold: until it does, a trial approval that is kept nowhere is none.
+    // A policy takes a moment to take effect: until then, a dry-run approval is not denied.
     let key = rcgen::KeyPair::generate().expect("a key");
     let params = rcgen::CertificateParams::default();
     let request = params.serialize_request(&key).expect("a request").pem().expect("PEM");

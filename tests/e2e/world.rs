@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 /// How often somebody else's push may come before a merge: each of two applies pushes once or twice.
 const MERGE_TRIES: u32 = 5;
 
-/// What a command said and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
@@ -48,12 +48,12 @@ pub struct World {
     pub kubeconfig: PathBuf,
     said: RefCell<Vec<u8>>,
     secrets: RefCell<Vec<Vec<u8>>>,
-    /// What every command's environment holds besides, or does not hold.
+    /// Additions to and removals from every command's environment.
     variables: RefCell<BTreeMap<String, Option<String>>>,
 }
 
 impl World {
-    /// A world whose certctl is a cluster administrator with a name of its own.
+    /// A world whose certctl is a cluster administrator with its own name.
     pub fn new(plane: &'static Cluster, name: &'static str) -> Self {
         let kubeconfig = plane.client_kubeconfig(&format!("certctl-{name}"), &["system:masters"]);
         Self::with_kubeconfig(plane, name, kubeconfig)
@@ -100,12 +100,12 @@ impl World {
         command
     }
 
-    /// From now on every command's environment holds this.
+    /// Sets a variable for every command from now on.
     pub fn set(&self, name: &str, value: &str) {
         self.variables.borrow_mut().insert(name.to_owned(), Some(value.to_owned()));
     }
 
-    /// From now on no command's environment holds it.
+    /// Removes a variable for every command from now on.
     pub fn unset(&self, name: &str) {
         self.variables.borrow_mut().insert(name.to_owned(), None);
     }
@@ -130,7 +130,7 @@ impl World {
     /// out, or with `detached` the commit alone.
     pub fn checkout(&self, name: &str, branch: &str, detached: bool) {
         let folder = format!("../{name}");
-        // A path would be cloned whole, whatever the depth.
+        // A path would be cloned completely, regardless of depth.
         let origin = format!("file://{}", self.path("origin.git").display());
         let git = |args: &[&str]| self.git(&[&["-C", &folder], args].concat());
         let (ours, theirs) = (format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}"));
@@ -245,14 +245,14 @@ impl World {
         self.path("keys").join(name)
     }
 
-    /// A script of the action that applies, in a checkout as CI makes it, by nobody in particular.
+    /// A script of the action that applies, in a checkout as CI makes it, without a user name.
     pub fn ci(&self, folder: &str, words: &[&str], variables: &[(&str, &str)]) -> Ran {
         let origin = format!("file://{}", self.path("origin.git").display());
         self.git_in(self.dir.path(), &["clone", "-q", "--depth", "1", &origin, folder]);
         self.ci_in(folder, words, variables)
     }
 
-    /// action/github in a clone that is there, with what GitHub's runner sets besides these; its outputs
+    /// action/github in an existing clone, with what GitHub's runner sets besides these; its outputs
     /// are in `runner/output`.
     pub fn github(&self, folder: &str, variables: &[(&str, &str)]) -> Ran {
         let text = |file: &str| self.path(file).display().to_string();
@@ -316,7 +316,7 @@ impl World {
         group.expect("a credential group").to_owned()
     }
 
-    /// What the reference age makes of a sealed kubeconfig, as a file outside the repository.
+    /// A sealed kubeconfig, decrypted by the reference age to a file outside the repository.
     pub fn open(&self, cluster: &str, user: &str) -> PathBuf {
         self.open_as(cluster, user, user)
     }
@@ -342,7 +342,7 @@ impl World {
             let data = data.trim().trim_matches('"');
             let pem = base64::engine::general_purpose::STANDARD.decode(data).expect("base64");
             let mut secrets = self.secrets.borrow_mut();
-            // A piece from the middle, as it stands in the kubeconfig, in PEM and in DER.
+            // A piece from the middle, as in the kubeconfig, in PEM and in DER.
             secrets.push(data.as_bytes()[data.len() / 2 - 20..data.len() / 2 + 20].to_vec());
             let text = String::from_utf8(pem).expect("PEM");
             let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
@@ -360,7 +360,7 @@ impl World {
         self.run_unswept(command)
     }
 
-    /// kubectl is given keys on purpose, so what it says is not what certctl said.
+    /// kubectl is given keys on purpose, so its output is not swept.
     fn run_unswept(&self, mut command: Command) -> Ran {
         let output = command.output().expect("kubectl starts");
         Ran {
@@ -382,7 +382,7 @@ impl World {
         self.plane.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));
     }
 
-    /// What this world's certctl asked the API server, from the audit log.
+    /// The requests of this world's certctl to the API server, from the audit log.
     pub fn calls(&self, since: u64) -> Vec<serde_json::Value> {
         let me = format!("certctl-{}", self.name);
         let events = self.plane.audit_events_since(since).into_iter();
@@ -392,7 +392,7 @@ impl World {
             .collect()
     }
 
-    /// No private key anywhere: what was said, every git object, every file in the temporary folder.
+    /// No private key anywhere: all output, every git object, every file in the temporary folder.
     pub fn sweep(&self) {
         let secrets = self.secrets.borrow();
         assert!(!secrets.is_empty(), "a sweep without secrets proves nothing");

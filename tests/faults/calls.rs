@@ -1,4 +1,4 @@
-//! Every call of an apply, broken in every way that fits it, once.
+//! Every call of an apply, once with every fault that applies to it.
 
 use std::sync::mpsc;
 
@@ -30,7 +30,7 @@ pub fn every_call_of_every_apply_broken_in_every_way_converges() {
     let ranges =
         fixtures.iter().map(|fixture| format!("{} 1-{}", fixture.scenario.name, fixture.calls.len()));
     let note = format!("Calls broken, by number: {}.", ranges.collect::<Vec<_>>().join(", "));
-    // Those that wait for a lock to fall come first, and so nobody waits for the last of them alone.
+    // Those that wait for a lock to expire come first, so that the last of them does not run alone.
     runs.sort_by_key(|run| !matches!(run.kind, Kind::Kill | Kind::Outage));
     matrix::try_all(
         runs,
@@ -62,7 +62,7 @@ impl Case for Run<'_> {
         )
     }
 
-    /// A read is stale only where something was there before that it can be answered with.
+    /// A read can only be stale if an earlier response to it exists.
     fn may_not_come(&self) -> bool {
         self.kind == Kind::Stale
     }
@@ -74,7 +74,7 @@ impl Case for Run<'_> {
         faults.set([self.kind.rule(self.call, &reached)]);
         let mut apply = world.apply_command();
         if matches!(self.kind, Kind::Timeout | Kind::DoneThenTimeout) {
-            // Little patience for an answer that does not come, and enough for one that comes slowly.
+            // A short timeout for a missing response, but long enough for a slow one.
             apply.args(["--request-timeout", "3s"]);
         }
         let broken = world.start(apply).until(&waiting);

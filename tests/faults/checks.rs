@@ -1,4 +1,4 @@
-//! What must hold, whatever was broken.
+//! What must be true, whatever failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,7 +25,7 @@ pub fn recorded(world: &World) -> Vec<Record> {
     records.collect()
 }
 
-/// Who is bound, by binding: whoever certctl's names are bound by, its labels or not.
+/// Who is bound, by binding: every binding of certctl's names, with its labels or without.
 pub fn bound(world: &World) -> BTreeMap<String, BTreeSet<CredentialGroup>> {
     bindings(world, &["clusterrolebindings", "rolebindings"])
 }
@@ -59,7 +59,7 @@ fn bound_anywhere(world: &World) -> BTreeSet<CredentialGroup> {
     bound(world).into_values().flatten().collect()
 }
 
-/// Holds at every moment: what is bound is recorded where everyone sees it.
+/// True at every moment: what is bound is recorded where everyone sees it.
 pub fn nothing_unrecorded_is_bound(world: &World) -> Result<(), String> {
     let mut known = BTreeSet::new();
     for record in recorded(world) {
@@ -73,7 +73,7 @@ pub fn nothing_unrecorded_is_bound(world: &World) -> Result<(), String> {
     }
 }
 
-/// What was to be taken away is not there any more.
+/// What was to be revoked is gone.
 pub fn is_cut_off(fixture: &Fixture, world: &World) -> Result<(), String> {
     let bound = bound_anywhere(world);
     match fixture.cut_off.iter().find(|group| bound.contains(group)) {
@@ -82,7 +82,7 @@ pub fn is_cut_off(fixture: &Fixture, world: &World) -> Result<(), String> {
     }
 }
 
-/// Holds once an apply went through: exactly what the roster says, and one active credential each.
+/// True once an apply succeeded: exactly what the roster says, and one active credential each.
 pub fn as_the_roster_says(fixture: &Fixture, world: &World) -> Result<(), String> {
     nothing_unrecorded_is_bound(world)?;
     is_cut_off(fixture, world)?;
@@ -117,7 +117,7 @@ pub fn as_the_roster_says(fixture: &Fixture, world: &World) -> Result<(), String
     }
 }
 
-/// As the roster says, a plan with nothing in it, a kubeconfig that opens, a clean working tree.
+/// As the roster says, a plan with nothing in it, a kubeconfig that decrypts, a clean working tree.
 pub fn converges(fixture: &Fixture, world: &World) -> Result<(), String> {
     as_the_roster_says(fixture, world)?;
     let plan = world.plan();
@@ -152,7 +152,7 @@ const BEGINNINGS: [&[u8]; 4] = [
     b"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t",
 ];
 
-/// No key anywhere: in what was said, on the disk, in git.
+/// No key anywhere: in the output, on the disk, in git.
 pub fn no_key_is_left(world: &World, said: &str) -> Result<(), String> {
     let clean = |what: &str, bytes: &[u8]| {
         let found = BEGINNINGS.iter().any(|key| memmem::find(bytes, key).is_some());

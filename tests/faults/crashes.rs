@@ -1,8 +1,8 @@
 //! Killed at every git step and at every file step: `kill -9` before and after each run of git, and at
 //! each system call that changes a file.
 //!
-//! certctl has no crash points of its own. A `git` that comes first on the PATH kills its parent, and
-//! strace kills whoever makes the system call, be it certctl or the git that it runs.
+//! certctl has no built-in crash points. A `git` that comes first on the PATH kills its parent, and
+//! strace kills the process that makes the system call, be it certctl or the git that it runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::fixture::{Fixture, World};
 use crate::matrix::{self, Case, End};
 use crate::scenarios::SCENARIOS;
 
-/// Runs at once; here the processors are what limits.
+/// Concurrent runs; here the processors are the limit.
 const AT_ONCE: usize = 3;
 
 /// What changes a file. strace kills at the entry of a call, before it did anything: a file that was just
@@ -33,10 +33,10 @@ const CALLS: [&str; 12] = [
     "ftruncate",
 ];
 
-/// Of a call that a thread makes more often, about so many moments are tried, spread evenly.
+/// If a thread makes a call more often, about this many moments are tried, spread evenly.
 const MOST: usize = 12;
 
-/// A git that counts its runs in `steps`, and kills whoever ran it before or after the one that
+/// A git that counts its runs in `steps`, and kills its parent before or after the one that
 /// `kill` names.
 const GIT: &str = r#"echo >>"$STEPS"
 step=$(wc -l <"$STEPS")
@@ -62,7 +62,7 @@ impl Moment {
         }
     }
 
-    /// An apply that is killed then.
+    /// An apply that is killed at that moment.
     fn apply(&self, world: &World) -> Command {
         match self {
             Self::Git(when, step) => with_git(world, &format!("{when} {step}")),
@@ -167,7 +167,7 @@ impl Case for Crash<'_> {
         let said =
             |why: String| format!("{why}\nthe run that crashed ({:?}):\n{}", crashed.code, crashed.said);
         checks::nothing_unrecorded_is_bound(&world).map_err(said)?;
-        // What an administrator does who does not want to wait until the lock of a dead run falls.
+        // What an administrator does to avoid waiting until the lock of a killed run expires.
         world.sandbox.remove("coordination.k8s.io", "leases", "kube-system", "certctl-acme");
         let again = world.apply();
         if again.code != Some(0) {

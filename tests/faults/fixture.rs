@@ -1,5 +1,5 @@
-//! A team at the moment before the apply that gets broken: a repository with a bare origin, and the
-//! state of a cluster. It is made once a scenario, by the real certctl, and copied for each run.
+//! A team at the moment before the apply that fails: a repository with a bare origin, and the
+//! state of a cluster. It is created once per scenario, by the real certctl, and copied for each run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::checks;
 use crate::scenarios::{Person, Scenario};
 
-/// Everyone who ever is on a roster here.
+/// Everyone who is ever on a roster here.
 const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// The moment before.
@@ -25,15 +25,15 @@ pub struct Fixture {
     pub scenario: &'static Scenario,
     folder: TempDir,
     state: State,
-    /// What reads were answered with so far.
+    /// The responses to reads so far.
     memory: Faults,
-    /// The credentials that the apply takes away.
+    /// The credentials that the apply revokes.
     pub cut_off: Vec<CredentialGroup>,
-    /// What the apply asks where nothing is broken.
+    /// The calls of the apply without faults.
     pub calls: Vec<Call>,
 }
 
-/// A copy of it, with a cluster that can be broken.
+/// A copy of it, with a cluster that can be made to fail.
 pub struct World {
     folder: TempDir,
     pub sandbox: Sandbox,
@@ -98,7 +98,7 @@ impl Fixture {
         World { folder, sandbox, later }
     }
 
-    /// The last call of the part that takes access away; 0 where nothing is taken.
+    /// The last call of the part that revokes access; 0 if nothing is revoked.
     ///
     /// # Panics
     /// Something is taken, and not before the first request for a certificate.
@@ -143,7 +143,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// How a run of certctl ended; no code where it was killed.
+/// How a run of certctl ended; no code if it was killed.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -157,7 +157,7 @@ impl Ran {
     }
 }
 
-/// A certctl that runs. It ends with this.
+/// A running certctl, killed on drop.
 pub struct Running {
     child: Child,
     said: PathBuf,
@@ -166,7 +166,7 @@ pub struct Running {
 /// Far more than any run takes.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// How often is looked whether a process has ended.
+/// How often to check whether a process has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Running {
@@ -239,12 +239,12 @@ impl World {
         command
     }
 
-    /// An apply as CI runs it, that is to be broken.
+    /// An apply as CI runs it, for fault injection.
     pub fn apply_command(&self) -> Command {
         self.certctl(&["apply", "--auto-approve"])
     }
 
-    /// An apply as CI runs it. The lock of one that was killed falls after 15 seconds.
+    /// An apply as CI runs it. The lock of one that was killed expires after 15 seconds.
     pub fn apply(&self) -> Ran {
         self.start(self.certctl(&["apply", "--auto-approve", "--lock-timeout", "2m"])).end()
     }
@@ -253,7 +253,7 @@ impl World {
         self.start(self.certctl(&["plan", "--detailed-exitcode"])).end()
     }
 
-    /// Starts it, with both its outputs in one file.
+    /// Starts it, with both output streams in one file.
     pub fn start(&self, mut command: Command) -> Running {
         let said = tempfile::NamedTempFile::new_in(self.folder.path()).expect("a file");
         let (file, said) = said.keep().expect("a file that stays");

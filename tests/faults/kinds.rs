@@ -1,11 +1,11 @@
-//! The ways in which a call is broken.
+//! The ways in which a call fails.
 
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use certctl_sandbox::faults::{Call, Fault, On};
 
-/// One way.
+/// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Error,
@@ -86,7 +86,7 @@ impl Kind {
         }
     }
 
-    /// The rule that breaks call `number`. `reached` is told when a killed one may be killed.
+    /// The rule that makes call `number` fail. `reached` is notified when the process may be killed.
     pub fn rule(self, number: usize, reached: &Sender<()>) -> (On, Fault) {
         let fault = match self {
             Self::Error => Fault::Refused(500),

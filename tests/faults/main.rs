@@ -1,4 +1,4 @@
-//! The fault suite: every call of an apply broken in every way, and the process killed at every call,
+//! The fault suite: every call of an apply with every fault, and the process killed at every call,
 //! git step and file step. Each time the next apply must converge, and nothing may be lost, doubled, or
 //! bound without a record.
 //!

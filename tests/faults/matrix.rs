@@ -6,23 +6,23 @@ use std::thread;
 
 use crate::table::Table;
 
-/// What came of one case.
+/// The outcome of one case.
 pub enum End {
     Converged,
-    /// The moment never came, so the case says nothing: what the run said.
+    /// The moment never came, so the case proves nothing: the run's output.
     NeverCame(String),
 }
 
-/// One case: where it stands in the table, and how it is tried.
+/// One case: its place in the table, and how it is run.
 pub trait Case: Send {
     fn row(&self) -> &'static str;
     fn column(&self) -> &'static str;
     /// For the report of a failure.
     fn name(&self) -> String;
-    /// Whether its moment may not come: nobody can say before where it falls.
+    /// Whether its moment may not come: it cannot be predicted.
     fn may_not_come(&self) -> bool;
     /// # Errors
-    /// Something did not hold.
+    /// A check failed.
     fn try_it(&self) -> Result<End, String>;
 }
 
@@ -60,7 +60,7 @@ pub fn try_all<C: Case>(
                         Ok(End::Converged) => lock(table).count(case.row(), case.column(), true),
                         Err(why) => {
                             lock(table).count(case.row(), case.column(), false);
-                            // Told at once too: the whole takes minutes.
+                            // Also printed at once: the whole takes minutes.
                             eprintln!("{} did not converge", case.name());
                             lock(failures).push(format!("{}: {why}", case.name()));
                         }

@@ -1,4 +1,4 @@
-//! What fails for as long as it is asked: revocations are in effect all the same, and nothing is bound
+//! Permanent failures: revocations take effect anyway, and nothing is bound
 //! that is not recorded.
 
 use std::fs;
@@ -22,7 +22,7 @@ fn mixed() -> Fixture {
     Fixture::new(mixed)
 }
 
-/// Repaired, the next run does the rest.
+/// After the repair, the next run does the rest.
 fn is_made_up_for(fixture: &Fixture, world: &World, case: &str) {
     world.apply().succeeds();
     checks::converges(fixture, world).unwrap_or_else(|why| panic!("{case}: {why}"));
@@ -48,7 +48,7 @@ pub fn what_is_to_be_revoked_is_revoked_whatever_else_fails() {
         let world = fixture.copy();
         let case = format!("{verb} {resource}, {fault:?}");
         world.sandbox.faults().set([(On::Kind { verb, resource }, fault.clone())]);
-        // It may find another way, as it does without a watch, or fail.
+        // It may use another way, as it does without a watch, or fail.
         let broken = world.start(world.apply_command()).end();
         assert!(world.sandbox.faults().calls().iter().any(|call| call.struck), "{case}: never struck");
         let failed = |why: String| panic!("{case}: {why}\n{}", broken.said);
@@ -59,7 +59,7 @@ pub fn what_is_to_be_revoked_is_revoked_whatever_else_fails() {
     });
 }
 
-/// One binding cannot be written; what the other takes away is gone all the same.
+/// One binding cannot be written; what the other revokes is gone anyway.
 pub fn a_binding_that_cannot_be_reduced_does_not_hold_up_the_other() {
     let fixture = mixed();
     let kinds = [("clusterrolebindings", "rolebindings"), ("rolebindings", "clusterrolebindings")];
@@ -81,7 +81,7 @@ pub fn a_binding_that_cannot_be_reduced_does_not_hold_up_the_other() {
     });
 }
 
-/// A branch that takes no commits: what was issued is not bound, what was to go is gone.
+/// A branch that accepts no commits: what was issued is not bound, what was to be revoked is gone.
 pub fn a_push_that_is_declined_binds_nobody_and_cuts_off_who_is_to_go() {
     let fixture = mixed();
     let world = fixture.copy();

@@ -1,21 +1,21 @@
-//! What an apply is broken in the middle of.
+//! The applies in which faults are injected.
 
 use jiff::SignedDuration;
 
-/// A person on a roster, and what stands beside their name.
+/// A user on a roster, and the fields beside the name.
 pub type Person = (&'static str, &'static str);
 
-/// A team before and after, and how much later the apply is that gets broken.
+/// A team before and after, and how much later the failing apply runs.
 pub struct Scenario {
     pub name: &'static str,
-    /// Who is there already, with a credential; nobody: nothing was ever applied.
+    /// The users who already have a credential; empty: nothing was ever applied.
     pub before: &'static [Person],
-    /// Who is on the roster that the broken apply reads.
+    /// The users on the roster that the failing apply reads.
     pub after: &'static [Person],
     pub later: SignedDuration,
-    /// Who has a credential that the broken apply takes away.
+    /// The users whose credential the failing apply revokes.
     pub cut_off: &'static [&'static str],
-    /// Who has an older credential beside the new one in the end.
+    /// The users who have an older credential beside the new one in the end.
     pub overlapping: &'static [&'static str],
 }
 

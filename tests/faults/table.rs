@@ -1,4 +1,4 @@
-//! How often what was broken, and what came of it.
+//! How often each fault was injected, and with which outcome.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! API servers that answer without end, or with objects that somebody planted to be large: `certctl plan`
+//! API servers that answer endlessly, or with large planted objects: `certctl plan`
 //! ends by itself, within 200 MB as the kernel counts them.
 
 use std::fmt::Write as _;
@@ -87,19 +87,19 @@ fn refused(output: &Output, why: &str) {
 }
 
 #[test]
-fn a_server_that_behaves_is_read() {
+fn a_well_behaved_server_is_read() {
     let output = plan(&serve(|path, writer| whole(writer, &list(path, "", ""))));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
-fn a_list_whose_pages_never_end_is_given_up() {
+fn a_list_with_endless_pages_is_abandoned() {
     let server = serve(|path, writer| whole(writer, &list(path, "", "more")));
     refused(&plan(&server), "more than 2000 pages");
 }
 
 #[test]
-fn an_answer_without_end_is_given_up() {
+fn an_endless_response_is_abandoned() {
     let server = serve(|_, writer| {
         writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"kind\":\"")?;
         let part = vec![b'a'; 1 << 20];
@@ -109,7 +109,7 @@ fn an_answer_without_end_is_given_up() {
 }
 
 #[test]
-fn lists_that_fill_the_memory_page_by_page_are_given_up() {
+fn lists_that_fill_memory_page_by_page_are_abandoned() {
     let server = serve(|path, writer| {
         static BINDING: LazyLock<String> = LazyLock::new(|| {
             let subjects = vec![r#"{"kind":"","name":""}"#; 100_000].join(",");

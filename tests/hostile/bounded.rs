@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// What a program may take, in `ulimit`'s units: 200 MB of data, and one second of the processor's
-/// time, so that a busy machine fails nobody.
+/// What a program may use, in `ulimit`'s units: 200 MB of data, and one second of the processor's
+/// time, so that a busy machine causes no failure.
 const BOUNDS: &str = "ulimit -d 204800 && ulimit -t 1 && ulimit -c 0 && exec \"$0\" \"$@\"";
 
 /// The most that it may print: a thousand errors, each a line and a hint.
@@ -17,7 +17,7 @@ const LONGEST_OUTPUT: usize = 400_000;
 /// The longest line.
 const LONGEST_LINE: usize = 2_000;
 
-/// A repository that is not to be trusted.
+/// An untrusted repository.
 pub struct Place {
     dir: TempDir,
 }
@@ -53,7 +53,7 @@ impl Place {
         let pid = rustix::process::Pid::from_child(&child);
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || sender.send(child.wait_with_output()));
-        // A program that waits takes no time of the processor.
+        // A waiting program uses no processor time.
         let Ok(output) = receiver.recv_timeout(Duration::from_secs(60)) else {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             return Err("it waits for something".to_owned());
@@ -70,7 +70,7 @@ fn shown(said: &[u8]) -> String {
     String::from_utf8_lossy(said).chars().take(800).collect()
 }
 
-/// What was printed, where it is short, is text, would steer no terminal, and where every line is one
+/// The output, if it is short, is text, cannot control a terminal, and if every line is one
 /// of the printer's own and none that the file made up.
 fn said_in_order(stdout: &[u8], stderr: &[u8]) -> Result<String, String> {
     let fails = |why: &str| Err(format!("{why}: {}", shown(stderr)));

@@ -1,5 +1,5 @@
-//! Hostile records under `access/`. Whoever can write one can compute its checksum too, so most of
-//! these have one that fits.
+//! Hostile records under `access/`. Anyone who can write one can compute its checksum too, so most of
+//! these have one that matches.
 
 use std::fs;
 
@@ -235,7 +235,7 @@ fn each_pin_is_refused_by_name() {
 }
 
 #[test]
-fn what_lies_about_in_the_folder_is_refused_by_name() {
+fn stray_files_in_the_folder_are_refused_by_name() {
     let refused = |name: &str, wanted: &str| {
         let place = place();
         place.write(&format!("access/prod/{name}"), b"kind: Record\n");
@@ -267,7 +267,7 @@ fn what_lies_about_in_the_folder_is_refused_by_name() {
         let said = place.refused().unwrap_or_else(|why| panic!("{what}: {why}"));
         assert!(said.contains(FILE) && said.contains(wanted), "{what}:\n{said}");
     }
-    // A name that a shell would obey stands in no command that a reader might copy.
+    // A name that a shell would interpret is in no command that a reader might copy.
     let place = place();
     place.write("access/prod/$(touch x).yaml", b"kind: Record\n");
     let said = place.refused().expect("an error");

@@ -13,11 +13,11 @@ const HEAD: &str =
 const LARGE: usize = if cfg!(debug_assertions) { 128 << 10 } else { 16 << 20 };
 /// Of what there are too many.
 const MANY: usize = if cfg!(debug_assertions) { 4_000 } else { 50_000 };
-/// What is said of one full of short lines: in the largest there is more than is read at all.
+/// The error for one full of short lines: in the largest there is more than is read at all.
 const TOO_MUCH: &str =
     if cfg!(debug_assertions) { "more errors are not shown" } else { "more than 750000 values" };
 
-/// What is hostile in it, the roster, and what certctl says: `@` stands for `users.yaml:LINE:COLUMN`.
+/// What is hostile in it, the roster, and certctl's error: `@` stands for `users.yaml:LINE:COLUMN`.
 type Case = (&'static str, Vec<u8>, &'static str);
 
 fn filled(before: &str, unit: &str, after: &str) -> Vec<u8> {
@@ -531,7 +531,7 @@ fn types() -> Vec<Case> {
     ]
 }
 
-/// Whether the text holds `users.yaml:LINE:COLUMN: ` and what follows it.
+/// Whether the text contains `users.yaml:LINE:COLUMN: ` and what follows it.
 fn says(said: &str, wanted: &str) -> bool {
     let Some(wanted) = wanted.strip_prefix("@: ") else { return said.contains(wanted) };
     said.split("users.yaml:").skip(1).any(|rest| {
@@ -582,9 +582,9 @@ fn a_hundred_hostile_rosters_are_each_refused_for_their_own_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What stands where the roster should be is looked at before it is opened.
+/// The file in the roster's place is checked before it is opened.
 #[test]
-fn a_roster_that_is_no_file_is_refused() {
+fn a_roster_that_is_not_a_file_is_refused() {
     let place = Place::new();
     let roster = place.path("users.yaml");
     let cause = |what: &str, wanted: &str| {
