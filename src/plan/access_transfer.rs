@@ -1,9 +1,11 @@
 //! Who else can use a new credential: an edit that hands over someone's access must not hide behind
 //! another edit, whatever the reason for the credential is.
 
-use super::action::Issuance;
+use std::collections::BTreeSet;
+
+use super::observed::BroughtKey;
 use super::reason::Reason;
-use crate::model::KeySource;
+use crate::model::{KeySource, Recipient};
 use crate::record::Credential;
 
 /// Who can use the new credential, compared with the last one of the same person.
@@ -18,9 +20,13 @@ pub struct AccessTransfer {
 }
 
 impl AccessTransfer {
-    pub(super) fn between(last: &Credential, wanted: &Issuance) -> Self {
-        let (removed, added) = recipient_changes(wanted, last);
-        let key = matches!(&wanted.key, KeySource::Brought(brought) if brought.id != last.id);
+    pub(super) fn between(
+        last: &Credential,
+        recipients: &BTreeSet<Recipient>,
+        key: &KeySource<BroughtKey>,
+    ) -> Self {
+        let (removed, added) = recipient_changes(recipients, last);
+        let key = matches!(key, KeySource::Brought(brought) if brought.id != last.id);
         Self { removed, added, key }
     }
 
@@ -46,7 +52,7 @@ impl AccessTransfer {
 }
 
 /// How many recipients the last credential was sealed to and the next is not, and the other way round.
-pub(super) fn recipient_changes(wanted: &Issuance, last: &Credential) -> (usize, usize) {
-    let (wanted, sealed) = (&wanted.recipients, &last.recipients);
+pub(super) fn recipient_changes(wanted: &BTreeSet<Recipient>, last: &Credential) -> (usize, usize) {
+    let sealed = &last.recipients;
     (sealed.difference(wanted).count(), wanted.difference(sealed).count())
 }

@@ -250,7 +250,9 @@ impl Decision {
             return false;
         }
         let last = inputs.last(name);
-        let transfer = last.map(|last| AccessTransfer::between(last, &issuance)).unwrap_or_default();
+        let transfer = last
+            .map(|last| AccessTransfer::between(last, &issuance.recipients, &issuance.key))
+            .unwrap_or_default();
         self.actions.push(action(NewCredential { issuance, not_after, transfer }));
         true
     }
@@ -302,7 +304,7 @@ fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Times
 /// What the roster asks for that an expired credential was not. It cuts off nobody, but the clock alone
 /// would not have done it. Groups that are only gone from the certificate, the clock may have ended.
 fn edited(wanted: &Issuance, expired: &Credential) -> Option<Reason> {
-    let (removed, added) = recipient_changes(wanted, expired);
+    let (removed, added) = recipient_changes(&wanted.recipients, expired);
     let gained = |group: &GroupName| !expired.in_certificate_groups.contains(group);
     Reason::of_recipients(removed, added).or_else(|| cut_off(wanted, expired)).filter(|reason| {
         *reason != Reason::InCertificateGroupsChanged || wanted.in_certificate_groups.iter().any(gained)
@@ -332,7 +334,7 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
     if wanted.generation > active.generation {
         return Some(Reason::GenerationRaised { from: active.generation, to: wanted.generation });
     }
-    let (removed, added) = recipient_changes(wanted, active);
+    let (removed, added) = recipient_changes(&wanted.recipients, active);
     if removed > 0 {
         return Reason::of_recipients(removed, added);
     }
@@ -348,7 +350,7 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
 
 /// A difference that asks for a new credential while the old one may live on.
 fn overlap(wanted: &Issuance, active: &Credential, observed: Observed<'_>) -> Option<Reason> {
-    let (removed, added) = recipient_changes(wanted, active);
+    let (removed, added) = recipient_changes(&wanted.recipients, active);
     if let Some(reason) = Reason::of_recipients(removed, added) {
         return Some(reason);
     }
