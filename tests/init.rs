@@ -305,7 +305,7 @@ fn a_roster_in_a_folder_is_called_by_its_path_everywhere() {
     place.certctl(&args).expect(0).says("certctl plan --roster team/people.yaml");
     assert!(place.path("team/access/README.md").exists());
     assert!(place.read(".gitattributes").contains("/team/access/** "));
-    assert!(place.read(".github/CODEOWNERS").contains("/team/people.yaml @a\n"));
+    assert!(place.read(".github/CODEOWNERS").contains("\n/team/ @a\n"));
     assert!(place.read(".github/workflows/certctl-apply.yml").contains("roster: \"team/people.yaml\"\n"));
 }
 

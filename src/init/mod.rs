@@ -106,8 +106,11 @@ pub fn files(wanted: &Wanted) -> Vec<File> {
     let ci = wanted.ci.as_ref().map_or_else(Vec::new, |ci| ci::files(ci, roster));
     if !wanted.owners.is_empty() {
         let owners: Vec<&str> = wanted.owners.iter().map(|owner| owner.0.as_str()).collect();
-        let mut paths = vec![roster.to_owned()];
-        paths.extend(["access/", "csrs/", "clusters/"].map(|part| format!("{folder}{part}")));
+        // A folder of the roster's own is theirs as a whole: whatever a roster can name may lie there.
+        let mut paths: Vec<String> = match folder {
+            "" => [roster, "access/", "csrs/", "clusters/"].map(str::to_owned).to_vec(),
+            folder => vec![folder.to_owned()],
+        };
         // Any workflow could use what certctl's may, and a CODEOWNERS in a place that the host looks at first would
         // take the place of this one. So they belong to the owners even where there are none yet.
         let host = wanted.ci.as_ref().map(|ci| ci.host);
@@ -261,10 +264,7 @@ mod tests {
         let owned = files.iter().find(|file| file.path == ".github/CODEOWNERS").expect("written");
         let Content::Lines(_, lines) = &owned.content else { panic!("lines") };
         for path in [
-            "/team/users.yaml",
-            "/team/access/",
-            "/team/csrs/",
-            "/team/clusters/",
+            "/team/",
             "/.gitattributes",
             "/.github/",
             "/.github/CODEOWNERS",
