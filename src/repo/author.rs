@@ -51,7 +51,7 @@ impl Repo {
     /// Whether somebody has told git, by a setting or a variable.
     fn git_knows(&self, identity: &str) -> Result<bool> {
         let only_told = ["-c", "user.useConfigOnly=true", "var", identity];
-        Ok(git::run(&self.workdir, &only_told)?.success)
+        Ok(git::run(self, &only_told)?.success)
     }
 
     /// Whether a commit could be made as far as its author is concerned. To be asked before work
@@ -61,7 +61,7 @@ impl Repo {
     /// Nobody says by whom it would be.
     pub fn preflight_commit(&self) -> Result<()> {
         for identity in ["GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"] {
-            let answer = git::run_with(&self.workdir, &["var", identity], b"", &self.identity.variables())?;
+            let answer = git::run_with(self, &["var", identity], b"", &self.identity.variables())?;
             if !answer.success {
                 return Err(nobody().caused_by(answer.cause()));
             }

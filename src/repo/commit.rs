@@ -196,7 +196,7 @@ impl Repo {
                 ("GIT_AUTHOR_DATE", author.date),
             ]);
         }
-        let answer = git::run_with(&self.workdir, &arguments, message, &environment)?;
+        let answer = git::run_with(self, &arguments, message, &environment)?;
         if !answer.success {
             let unknown =
                 answer.stderr.contains("tell me who you are") || answer.stderr.contains("ident name");
@@ -213,7 +213,7 @@ impl Repo {
 
     /// `git commit-tree` does not read `commit.gpgSign` itself.
     fn signs(&self) -> Result<bool> {
-        let answer = git::run(&self.workdir, &["config", "--type=bool", "--get", "commit.gpgSign"])?;
+        let answer = git::run(self, &["config", "--type=bool", "--get", "commit.gpgSign"])?;
         Ok(answer.stdout.trim() == "true")
     }
 

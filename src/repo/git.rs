@@ -1,11 +1,12 @@
-//! Runs the `git` program: never through a shell, never asking, in the repository at hand.
+//! Runs the `git` program: never through a shell, never asking, and in the repository that was opened,
+//! whatever git would find by itself.
 //!
 //! What it prints reaches people only through [`said`], which takes credentials out.
 
 use std::io::{ErrorKind, Seek as _, Write as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::Repo;
 use crate::error::{Error, Result};
 
 /// Set by git for its own hooks; they would point us at another repository or index.
@@ -46,24 +47,25 @@ impl Answer {
     }
 }
 
-/// Runs git in `folder` and waits for it. A git that fails is an answer, not an error.
-pub(super) fn run(folder: &Path, arguments: &[&str]) -> Result<Answer> {
-    run_with(folder, arguments, b"", &[])
+/// Runs git in a repository and waits for it. A git that fails is an answer, not an error.
+pub(super) fn run(repo: &Repo, arguments: &[&str]) -> Result<Answer> {
+    run_with(repo, arguments, b"", &[])
 }
 
 /// As [`run`], with standard input and environment variables.
 pub(super) fn run_with(
-    folder: &Path,
+    repo: &Repo,
     arguments: &[&str],
     input: &[u8],
     environment: &[(&str, String)],
 ) -> Result<Answer> {
     let mut command = Command::new("git");
     // A bare repository that lies in a folder may have been committed there, with its configuration.
-    command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(folder).args(arguments);
+    command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(&repo.workdir).args(arguments);
     for name in OF_ANOTHER_REPOSITORY {
         command.env_remove(name);
     }
+    command.env("GIT_DIR", repo.git.path()).env("GIT_WORK_TREE", &repo.workdir);
     command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     for (name, value) in environment {
         command.env(name, value);

@@ -144,7 +144,7 @@ impl Repo {
     /// By the git program, which sees at once what a fetch has deepened.
     fn merge_base(&self, target: &PushTarget, tip: Oid, home: Oid) -> Result<Oid> {
         let (tip, home) = (tip.to_string(), home.to_string());
-        let mut answer = git::run(&self.workdir, &["merge-base", &tip, &home])?;
+        let mut answer = git::run(self, &["merge-base", &tip, &home])?;
         if !answer.success && self.git.is_shallow() {
             let deepen = [
                 "fetch",
@@ -154,7 +154,7 @@ impl Repo {
                 "--no-recurse-submodules",
                 "--no-write-fetch-head",
             ];
-            let deepened = git::run(&self.workdir, &[&deepen[..], &["--", &target.remote]].concat())?;
+            let deepened = git::run(self, &[&deepen[..], &["--", &target.remote]].concat())?;
             if !deepened.success {
                 return Err(Error::new(format!(
                     "this clone is too shallow to tell what of {target} is merged; nothing was done"
@@ -162,7 +162,7 @@ impl Repo {
                 .caused_by(deepened.cause())
                 .hint("git fetch --unshallow"));
             }
-            answer = git::run(&self.workdir, &["merge-base", &tip, &home])?;
+            answer = git::run(self, &["merge-base", &tip, &home])?;
         }
         Oid::from_str(answer.stdout.trim()).map_err(|_| {
             Error::new(format!(
@@ -226,7 +226,7 @@ impl Repo {
 
     /// The page on which a person opens the pull request.
     pub fn page(&self, target: &PushTarget) -> Option<String> {
-        let answer = git::run(&self.workdir, &["remote", "get-url", "--push", "--", &target.remote]).ok()?;
+        let answer = git::run(self, &["remote", "get-url", "--push", "--", &target.remote]).ok()?;
         let url = if answer.success { answer.stdout.trim() } else { target.remote.as_str() };
         super::page::known(url, target.branch(), target.at_home().branch())
     }

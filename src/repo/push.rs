@@ -117,7 +117,7 @@ impl Repo {
         let mut arguments = vec!["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no"];
         arguments.extend(lease.as_deref());
         arguments.extend(["--", &target.remote, &refspec]);
-        let answer = git::run(&self.workdir, &arguments)?;
+        let answer = git::run(self, &arguments)?;
         Ok(if answer.success { Outcome::Done(answer) } else { judge(answer) })
     }
 

@@ -212,7 +212,7 @@ impl Repo {
 
     /// The tip as the remote says it now, without fetching it.
     pub(super) fn remote_tip(&self, target: &PushTarget) -> Result<Option<Oid>> {
-        let answer = git::run(&self.workdir, &["ls-remote", "--", &target.remote, &target.theirs])?;
+        let answer = git::run(self, &["ls-remote", "--", &target.remote, &target.theirs])?;
         if !answer.success {
             return Err(Error::new(format!("{target} could not be read")).caused_by(answer.cause()));
         }
@@ -226,7 +226,7 @@ impl Repo {
     pub(super) fn fetch(&self, target: &PushTarget) -> Result<Option<Oid>> {
         let refspec = format!("+{}:{FETCHED}", target.theirs);
         let answer = git::run(
-            &self.workdir,
+            self,
             &[
                 "fetch",
                 "--quiet",

@@ -226,20 +226,20 @@ impl Repo {
             // The format of `git update-index --index-info`, with -z.
             lines.extend_from_slice(format!("{mode:06o} {id}\t{}\0", step.path).as_bytes());
         }
-        let mut answer = git::run_with(&self.workdir, &["update-index", "-z", "--index-info"], &lines, &[])?;
+        let mut answer = git::run_with(self, &["update-index", "-z", "--index-info"], &lines, &[])?;
         // An editor's `git status` holds the lock for a moment.
         for _ in 0..LOCK_TRIES {
             if answer.success || !answer.stderr.contains("index.lock") {
                 break;
             }
             std::thread::sleep(LOCK_PAUSE);
-            answer = git::run_with(&self.workdir, &["update-index", "-z", "--index-info"], &lines, &[])?;
+            answer = git::run_with(self, &["update-index", "-z", "--index-info"], &lines, &[])?;
         }
         if !answer.success {
             return Err(Error::new("the git index could not be updated").caused_by(answer.cause()));
         }
         // Only spares the next `git status` from reading the files again.
-        let _ = git::run(&self.workdir, &["update-index", "-q", "--refresh"])?;
+        let _ = git::run(self, &["update-index", "-q", "--refresh"])?;
         Ok(())
     }
 }

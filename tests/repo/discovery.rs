@@ -75,6 +75,21 @@ stories! {
         assert!(!mark.exists());
     }
 
+    fn the_git_program_works_in_the_repository_that_was_found(place: &Place) {
+        // By itself git would look for one from the root of the working tree up.
+        let clone = place.alone();
+        clone.put("team/users.yaml", "kind: Roster\n");
+        clone.commit_all("team");
+        fs::rename(clone.0.join(".git"), clone.0.join("team/.git")).unwrap();
+        let git_dir = clone.0.join("team/.git");
+        clone.git(&format!("--git-dir={} config core.worktree {}", git_dir.display(), clone.0.display()));
+        let repo = Repo::discover(&clone.0.join("team/users.yaml")).unwrap();
+        assert_eq!(repo.workdir(), clone.0);
+        repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
+        let show = format!("--git-dir={} show HEAD:team/{ALICE}", git_dir.display());
+        assert_eq!(clone.git(&show), "alice\n");
+    }
+
     fn an_empty_git_folder_is_passed_over(place: &Place) {
         let clone = place.alone();
         clone.put("team/users.yaml", "kind: Roster\n");
