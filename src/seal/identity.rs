@@ -293,7 +293,8 @@ impl Identities {
             self.unusable.append(&mut unusable);
             return Ok(());
         }
-        Err(Error::all(unusable).unwrap_or_else(|| {
+        // Of a file that is none of identities, the first line says enough.
+        Err(unusable.into_iter().next().unwrap_or_else(|| {
             Error::new(format!("{}: the file holds no identity", path.display()))
                 .hint("make one with `certctl keygen`")
         }))
