@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// One kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resource {
@@ -73,19 +75,30 @@ impl Resource {
     }
 }
 
+/// What a segment of a URL's path does not take as it stands.
+const NOT_OF_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
+
 /// A name as one segment of a URL's path. RBAC names may contain `?` and `#`, which would otherwise
 /// end the path (`ValidatePathSegmentName` in k8s.io/apimachinery refuses only `/`, `%`, `.`, `..`).
 pub(super) fn segment(name: &str) -> String {
-    use fmt::Write as _;
-    let mut out = String::with_capacity(name.len());
-    for &byte in name.as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(name, NOT_OF_SEGMENT).to_string()
 }
 
 /// Where a call looks.

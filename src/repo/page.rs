@@ -3,7 +3,9 @@
 //! What the remote itself prints comes first: it knows its own address. Otherwise the page follows
 //! from the remote's URL, for hosts whose pages are known; credentials in that URL go nowhere.
 
-use std::fmt::Write as _;
+use std::fmt::Display;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::git::without_credentials;
 use super::url::RemoteUrl;
@@ -78,17 +80,12 @@ fn repository(remote_url: &str) -> Option<Repository> {
     whole.then_some(Repository { site, host, path })
 }
 
-/// For a path or a query.
-fn encoded(branch: &str) -> String {
-    let mut out = String::with_capacity(branch.len());
-    for byte in branch.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+/// What a path and a query take as it stands.
+const NOT_PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+fn encoded(branch: &str) -> impl Display {
+    utf8_percent_encode(branch, NOT_PLAIN)
 }
 
 #[cfg(test)]
