@@ -162,6 +162,7 @@ pub enum Command {
     /// Creates a team, a repository and a small Kubernetes API server, and removes them afterwards: plan,
     /// apply, decrypt, a request that is allowed and one that is denied, a user leaves, a key leaks. It
     /// needs git, but no network and no cluster. It makes the requests with kubectl if that is on the PATH.
+    #[cfg(feature = "sandbox")]
     #[command(after_help = "Example: certctl demo --keep")]
     Demo(DemoArgs),
     /// Run a small in-memory Kubernetes API server to experiment with
@@ -169,6 +170,7 @@ pub enum Command {
     /// It has client certificates, RBAC and a certificate signer, for certctl and kubectl, but runs no
     /// workloads. Prints the path of an administrator's kubeconfig. Stop it with Ctrl-C; its data is
     /// discarded.
+    #[cfg(feature = "sandbox")]
     #[command(after_help = "Example: certctl sandbox --port 6443")]
     Sandbox(SandboxArgs),
     /// Print the JSON Schema of the roster, or of the JSON output of plan or apply
@@ -447,6 +449,7 @@ pub struct RotateArgs {
 }
 
 /// `demo`.
+#[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Keep the repository and the cluster until Ctrl-C, and show how to use them
@@ -455,6 +458,7 @@ pub struct DemoArgs {
 }
 
 /// `sandbox`.
+#[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
     /// The port on 127.0.0.1 [default: a free port]

@@ -23,6 +23,7 @@ pub(crate) mod clock;
 pub mod cluster;
 pub mod commands;
 pub(crate) mod console;
+#[cfg(feature = "sandbox")]
 pub(crate) mod demo;
 pub mod error;
 pub mod exit_code;

@@ -3,6 +3,7 @@
 mod apply;
 mod credential;
 mod decrypt;
+#[cfg(feature = "sandbox")]
 mod demo;
 mod init;
 mod keygen;
@@ -10,6 +11,7 @@ mod login;
 mod plan;
 mod request;
 mod rotate;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
 mod validate;
@@ -54,7 +56,9 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
+        #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args, terminal),
+        #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(global, args, terminal),
         Command::Schema { what } => schema::run(*what, terminal),
     }

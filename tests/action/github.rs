@@ -374,11 +374,11 @@ fn certctl_is_the_one_on_path_or_is_built_from_what_the_scripts_are_part_of() {
     assert_eq!(key(&path), built);
 }
 
-/// Puts a cargo on PATH that says where it runs, and builds a certctl.
+/// Puts a cargo on PATH that says where it runs and with what, and builds a certctl.
 fn a_cargo(world: &World) -> String {
     executable(
         &world.path("cargo/cargo"),
-        "pwd\nwhile [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\"\n: > \"$2/bin/certctl\"",
+        "pwd\necho \"$*\"\nwhile [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\"\n: > \"$2/bin/certctl\"",
     );
     format!("{}:{}", world.path("cargo").display(), std::env::var("PATH").unwrap_or_default())
 }
@@ -394,6 +394,13 @@ fn the_teams_cargo_config_and_toolchain_have_no_part_in_the_build() {
     assert!(ran.log.contains(source), "cargo ran elsewhere than in {source}{}", ran.log);
     assert!(!ran.log.contains(&format!("{}\n", world.path("work").display())), "{}", ran.log);
     assert!(world.path("work/relative/bin/certctl").exists());
+}
+
+#[test]
+fn the_certctl_that_ci_builds_has_no_sandbox_in_it() {
+    let world = World::new();
+    let ran = world.script(&["install", "relative"], &[("PATH", &a_cargo(&world))]).expect(0);
+    assert!(ran.log.contains(" --no-default-features "), "{}", ran.log);
 }
 
 fn workflow(name: &str) -> Value {
