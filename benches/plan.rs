@@ -103,6 +103,7 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
     let state = ClusterState {
         uid: UID.into(),
         namespaces: BTreeSet::new(),
+        terminating: BTreeSet::new(),
         cluster_roles: ["view".to_owned()].into(),
         roles: BTreeSet::new(),
         bindings,
@@ -117,7 +118,8 @@ fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenClu
     let planned = plan::plan(&source.roster, &name, repository, cluster, now).expect("it can be planned");
     let roster = source.roster.name.clone();
     let clusters = vec![(&planned).into()];
-    (planned, Plan { roster, roster_commit: None, now, clusters, base: None })
+    let (roster_file, unread) = (source.file.clone(), Vec::new());
+    (planned, Plan { roster, roster_file, roster_commit: None, now, clusters, unread, base: None })
 }
 
 struct Clock {

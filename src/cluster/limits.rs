@@ -61,6 +61,12 @@ impl Weight for String {
     }
 }
 
+impl Weight for bool {
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
 impl<A: Weight, B: Weight> Weight for (A, B) {
     fn weight(&self) -> usize {
         self.0.weight() + self.1.weight()

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::connect::Connection;
-use super::convert::{self, BindingObject, Named, Page};
+use super::convert::{self, BindingObject, Metadata, Named, Page};
 use super::error::Failure;
 use super::limits::{self, Budget, Weight};
 use super::resource::{Call, Place, Resource};
@@ -44,10 +44,10 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     let names = |object: Named| object.metadata.name;
     let budget = Budget::default();
     let (namespaces, cluster_roles, roles, cluster_role_bindings, role_bindings, requests) = futures::join!(
-        list(connection, &budget, Resource::Namespaces, |object: Named| (
-            object.metadata.name,
-            object.metadata.uid
-        )),
+        list(connection, &budget, Resource::Namespaces, |object: Named| {
+            let Metadata { name, uid, deletion_timestamp, .. } = object.metadata;
+            (name, (uid, deletion_timestamp.is_some()))
+        }),
         list(connection, &budget, Resource::ClusterRoles, names),
         list(connection, &budget, Resource::Roles, |object: Named| (
             object.metadata.namespace.unwrap_or_default(),
@@ -72,12 +72,17 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     if let Some(error) = Error::all(errors) {
         return Err(error);
     }
+    let terminating =
+        namespaces.iter().filter(|(_, (_, goes))| *goes).map(|(name, _)| name.clone()).collect();
+    let namespaces: Vec<(String, String)> =
+        namespaces.into_iter().map(|(name, (uid, _))| (name, uid)).collect();
     let uid = identity(connection, &namespaces)?;
     let mut bindings = cluster_role_bindings;
     bindings.extend(role_bindings);
     Ok(ClusterState {
         uid,
         namespaces: namespaces.into_iter().map(|(name, _)| name).collect(),
+        terminating,
         cluster_roles: cluster_roles.into_iter().collect(),
         roles: roles.into_iter().collect(),
         bindings,

@@ -92,6 +92,7 @@ impl Run<'_> {
             return Ok(());
         }
         let plan = planned.plan();
+        report.held = words::all_held(&plan);
         let digest = digest::digest(&plan);
         let (plan, digest) = &*report.plan.insert((plan, digest));
         self.approve(plan, digest, &planned.runs).await?;

@@ -51,6 +51,12 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     if let Some(error) = failed {
         return Err(error);
     }
+    // What a branch newly holds back is a mistake in it, such as a typo in a role.
+    if plan.base.is_some()
+        && let Some(error) = Error::all(words::all_held(&plan))
+    {
+        return Err(error);
+    }
     // Said now, so that a reviewer sees what apply would refuse.
     if let Some(error) = refused {
         terminal.error(&error);

@@ -5,7 +5,7 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::planning::source;
-use crate::render::count;
+use crate::render::{count, words};
 
 pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
@@ -13,8 +13,8 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     let mut records = 0;
     for (name, _) in source.clusters(global) {
         match source.known(name) {
-            Ok((repository, refused_keys)) => {
-                errors.extend(refused_keys);
+            Ok(repository) => {
+                errors.extend(words::refused_files(&source.file, name, &repository.refused_files));
                 records += repository.records.len();
             }
             Err(error) => errors.push(error),

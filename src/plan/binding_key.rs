@@ -46,7 +46,7 @@ impl BindingKey {
     }
 
     /// Where its binding is, as long as it is not split.
-    pub(super) fn whole(&self) -> BindingAt {
+    pub fn whole(&self) -> BindingAt {
         BindingAt { namespace: self.namespace.as_ref().map(ToString::to_string), name: self.base_name() }
     }
 }

@@ -6,17 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::binding_action::{BindingAction, role_in_cluster, same_role, subject_text};
-use super::binding_key::{BindingSubject, parts};
+use super::binding_key::{BindingKey, BindingSubject, parts};
 use super::change::{Change, ChangeReason};
 use super::desired_bindings::Desired;
 use super::observed::{self, Binding, BindingAt, ClusterState};
 use super::people::People;
 use crate::model::{CredentialGroup, RoleRef, RosterName, UserName};
 
-/// What has to change so that our bindings, and only ours, hold what they should.
+/// What has to change so that our bindings, and only ours, hold what they should. Nobody is added to one
+/// that is `held`; who must leave it leaves.
 pub(super) fn diff(
     roster: &RosterName,
     desired: &Desired,
+    held: &BTreeSet<BindingKey>,
     state: &ClusterState,
     people: &People,
 ) -> Vec<BindingAction> {
@@ -26,6 +28,9 @@ pub(super) fn diff(
     let mut by_base: BTreeMap<BindingAt, _> = BTreeMap::new();
     for (key, subjects) in &desired.subjects {
         by_base.insert(key.whole(), (key, subjects));
+        if held.contains(key) {
+            continue;
+        }
         let whole = key.whole();
         for (at, part) in parts(key, subjects) {
             let observed = ours.remove(&at);
@@ -36,7 +41,7 @@ pub(super) fn diff(
         }
     }
     for (at, binding) in ours {
-        // A part of what is now split otherwise, or a binding that nobody holds any more.
+        // A part of what is now split otherwise, one that is held, or a binding that nobody holds any more.
         let base = at.name.rsplit_once('~').map_or(at.name.as_str(), |(base, _)| base);
         let base = BindingAt { namespace: at.namespace.clone(), name: base.to_owned() };
         let nobody = BTreeSet::new();
@@ -46,13 +51,26 @@ pub(super) fn diff(
             Some((key, subjects)) => (base, Some(key.role.clone()), *subjects),
             None => (at.clone(), role_of(binding), &nobody),
         };
-        let part = BTreeSet::new();
+        let stays = key.is_some_and(|(key, _)| held.contains(key));
+        let part: BTreeSet<BindingSubject> = if stays {
+            credentials(binding).filter(|it| subjects.contains(it)).collect()
+        } else {
+            BTreeSet::new()
+        };
+        // What a binding that is held does not hold, no other part will either.
+        let (subjects, goes_last) = if stays { (&part, false) } else { (subjects, !subjects.is_empty()) };
         let context = (subjects, people, ended);
-        let action = BindingAction::new(at.clone(), whole, role, Some(binding), part, context);
-        actions.extend(action.map(|action| BindingAction { goes_last: !subjects.is_empty(), ..action }));
+        let action = BindingAction::new(at.clone(), whole, role, Some(binding), part.clone(), context);
+        actions.extend(action.map(|action| BindingAction { goes_last, ..action }));
     }
     actions.sort_by(|a, b| a.at.cmp(&b.at));
     actions
+}
+
+/// The credential groups that it names.
+fn credentials(binding: &Binding) -> impl Iterator<Item = BindingSubject> {
+    let groups = binding.subjects.iter().filter(|subject| subject.kind == "Group");
+    groups.filter_map(|subject| subject.name.parse().ok().map(BindingSubject::Recorded))
 }
 
 fn role_of(binding: &Binding) -> Option<RoleRef> {

@@ -13,6 +13,7 @@ use super::action::{CredentialAction, Verb};
 use super::binding_diff::BindingDiff;
 use super::changes::{ClusterChanges, Summary, Withdrawn};
 use super::cleanup::Cleanup;
+use super::held::Held;
 use super::observed::{ClusterView, Observed, Unknown};
 use super::outline::{Outline, Side};
 use super::warning::Warning;
@@ -38,6 +39,10 @@ pub struct BranchDiff {
     pub bindings: Vec<BindingDiff>,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
+    /// What is held back with the branch, and not at its base.
+    pub held: Vec<Held>,
+    /// What is held back at the base already.
+    pub held_before: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
     /// What was not looked at; empty where the cluster was read.
@@ -64,11 +69,15 @@ pub fn between(name: &ClusterName, head: Side<'_>, base: Side<'_>, now: Timestam
     let pending = Summary::of(
         &without(&ours.people.actions, &people, key),
         base.observed.state().map_or(0, |state| {
-            bindings::diff(&base.roster.name, &theirs.desired, state, &theirs.people).len()
+            bindings::diff(&base.roster.name, &theirs.desired, &theirs.held_bindings, state, &theirs.people)
+                .len()
         }),
         our_cleanups.len() - cleanups.len(),
+        0,
         ours.warnings.len() - warnings.len(),
     );
+    let (held_before, held) =
+        ours.held.iter().cloned().partition(|held| theirs.held.iter().any(|known| known.is_same(held)));
     let mut asked = takeover::find(name, head, base, &people, now);
     asked.extend(warnings);
     BranchDiff {
@@ -76,6 +85,8 @@ pub fn between(name: &ClusterName, head: Side<'_>, base: Side<'_>, now: Timestam
         people,
         bindings: branch_bindings::between(&theirs.desired, &ours.desired, &ours.people),
         cleanups,
+        held,
+        held_before,
         warnings: asked.into_iter().collect(),
         unknown: match head.observed.cluster {
             ClusterView::Seen(_) => BTreeSet::new(),
@@ -98,16 +109,30 @@ fn cleanups(side: Side<'_>, outline: &Outline, now: Timestamp) -> Vec<Cleanup> {
 
 impl From<&BranchDiff> for ClusterChanges {
     fn from(diff: &BranchDiff) -> Self {
-        let BranchDiff { name, people, bindings, cleanups, warnings, unknown, withdrawn, pending: _ } = diff;
+        let BranchDiff {
+            name,
+            people,
+            bindings,
+            cleanups,
+            held,
+            held_before,
+            warnings,
+            unknown,
+            withdrawn,
+            pending: _,
+        } = diff;
         Self {
             name: name.clone(),
             uid: None,
             people: people.clone(),
             bindings: bindings.clone(),
             cleanups: cleanups.clone(),
+            held: held.clone(),
+            held_before: held_before.clone(),
             warnings: warnings.clone(),
             next_renewal: None,
             active: 0,
+            losing: BTreeSet::new(),
             unknown: unknown.clone(),
             withdrawn: withdrawn.clone(),
         }

@@ -10,6 +10,7 @@ use super::binding_action::BindingAction;
 use super::binding_diff::BindingDiff;
 use super::cleanup::Cleanup;
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
+use super::held::Held;
 use super::observed::Unknown;
 use super::roster_changes::RosterChange;
 use super::warning::Warning;
@@ -24,10 +25,23 @@ pub struct Plan {
     pub roster_commit: Option<String>,
     /// When it was made.
     pub now: Timestamp,
+    /// The roster's file, for places in it.
+    pub roster_file: String,
     /// By name.
     pub clusters: Vec<ClusterChanges>,
+    /// The clusters that were asked for and that nothing is known of, by name.
+    pub unread: Vec<UnreadCluster>,
     /// What it is compared with: then it holds only what a branch changes.
     pub base: Option<Base>,
+}
+
+/// A cluster that could not be read, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadCluster {
+    /// The roster's name for it.
+    pub name: ClusterName,
+    /// Why.
+    pub error: String,
 }
 
 /// The revision that a branch is compared with.
@@ -58,12 +72,18 @@ pub struct ClusterChanges {
     pub bindings: Vec<BindingDiff>,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
+    /// What is held back, and why: with a base, only what the branch holds back.
+    pub held: Vec<Held>,
+    /// With a base: what is held back there already.
+    pub held_before: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
     /// When the next credential falls due for renewal, and whose.
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
     pub active: usize,
+    /// Who loses all access here, besides those whose credential is revoked by name.
+    pub losing: BTreeSet<UserName>,
     /// What was not looked at; empty where the cluster was read.
     pub unknown: BTreeSet<Unknown>,
     /// What is planned at the base, and with this branch is not any more.
@@ -80,17 +100,31 @@ pub struct Withdrawn {
 
 impl From<&ClusterPlan> for ClusterChanges {
     fn from(plan: &ClusterPlan) -> Self {
-        let ClusterPlan { name, uid, pin: _, people, bindings, cleanups, warnings, next_renewal, active } =
-            plan;
+        let ClusterPlan {
+            name,
+            uid,
+            pin: _,
+            people,
+            bindings,
+            cleanups,
+            held,
+            warnings,
+            next_renewal,
+            active,
+            losing,
+        } = plan;
         Self {
             name: name.clone(),
             uid: Some(uid.clone()),
             people: people.clone(),
             bindings: bindings.iter().map(BindingAction::diff).collect(),
             cleanups: cleanups.clone(),
+            held: held.clone(),
+            held_before: Vec::new(),
             warnings: warnings.clone(),
             next_renewal: next_renewal.clone(),
             active: *active,
+            losing: losing.clone(),
             unknown: BTreeSet::new(),
             withdrawn: Vec::new(),
         }
@@ -99,7 +133,7 @@ impl From<&ClusterPlan> for ClusterChanges {
 
 impl From<&OfflinePlan> for ClusterChanges {
     fn from(plan: &OfflinePlan) -> Self {
-        let OfflinePlan { name, pinned_uid, people, cleanups, warnings, next_renewal, active, unknown } =
+        let OfflinePlan { name, pinned_uid, people, cleanups, held, warnings, next_renewal, active, unknown } =
             plan;
         Self {
             name: name.clone(),
@@ -107,9 +141,12 @@ impl From<&OfflinePlan> for ClusterChanges {
             people: people.clone(),
             bindings: Vec::new(),
             cleanups: cleanups.clone(),
+            held: held.clone(),
+            held_before: Vec::new(),
             warnings: warnings.clone(),
             next_renewal: next_renewal.clone(),
             active: *active,
+            losing: BTreeSet::new(),
             unknown: unknown.clone(),
             withdrawn: Vec::new(),
         }
@@ -126,7 +163,8 @@ impl ClusterChanges {
     }
 
     fn summary(&self) -> Summary {
-        Summary::of(&self.people, self.bindings.len(), self.cleanups.len(), self.warnings.len())
+        let (held, warnings) = (self.held.len(), self.warnings.len());
+        Summary::of(&self.people, self.bindings.len(), self.cleanups.len(), held, warnings)
     }
 }
 
@@ -145,12 +183,20 @@ pub struct Summary {
     pub bindings: usize,
     /// Left-overs removed.
     pub cleanup: usize,
+    /// What is held back until its cause is fixed.
+    pub held: usize,
     /// Things to look at.
     pub warnings: usize,
 }
 
 impl Summary {
-    pub(super) fn of(people: &[CredentialAction], bindings: usize, cleanup: usize, warnings: usize) -> Self {
+    pub(super) fn of(
+        people: &[CredentialAction],
+        bindings: usize,
+        cleanup: usize,
+        held: usize,
+        warnings: usize,
+    ) -> Self {
         let number = |verb| people.iter().filter(|action| action.verb() == verb).count();
         Self {
             issue: number(Verb::Issue),
@@ -159,6 +205,7 @@ impl Summary {
             revoke: number(Verb::Revoke),
             bindings,
             cleanup,
+            held,
             warnings,
         }
     }
@@ -166,13 +213,14 @@ impl Summary {
 
 impl std::ops::AddAssign for Summary {
     fn add_assign(&mut self, other: Self) {
-        let Self { issue, renew, rotate, revoke, bindings, cleanup, warnings } = other;
+        let Self { issue, renew, rotate, revoke, bindings, cleanup, held, warnings } = other;
         self.issue += issue;
         self.renew += renew;
         self.rotate += rotate;
         self.revoke += revoke;
         self.bindings += bindings;
         self.cleanup += cleanup;
+        self.held += held;
         self.warnings += warnings;
     }
 }
@@ -181,6 +229,12 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.clusters.iter().all(ClusterChanges::is_empty)
+    }
+
+    /// Whether everything that was asked for was read, and nothing of it is to do or held back.
+    pub fn is_as_wished(&self) -> bool {
+        let held = self.clusters.iter().any(|cluster| !cluster.held.is_empty());
+        self.is_empty() && !held && self.unread.is_empty()
     }
 
     /// The counts over all clusters.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::action::CredentialAction;
 use super::binding_action::BindingAction;
 use super::cleanup::Cleanup;
+use super::held::Held;
 use super::observed::Unknown;
 use super::warning::Warning;
 use crate::model::{ClusterName, UserName};
@@ -33,12 +34,16 @@ pub struct ClusterPlan {
     pub bindings: Vec<BindingAction>,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
+    /// What is held back, and why.
+    pub held: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
     /// When the next credential falls due for renewal, and whose.
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
     pub active: usize,
+    /// Who loses all access here, besides those whose credential is revoked by name.
+    pub losing: BTreeSet<UserName>,
 }
 
 impl ClusterPlan {
@@ -66,6 +71,8 @@ pub struct OfflinePlan {
     pub people: Vec<CredentialAction>,
     /// What is left over in the records.
     pub cleanups: Vec<Cleanup>,
+    /// What is held back, and why.
+    pub held: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
     /// When the next credential falls due for renewal, and whose.

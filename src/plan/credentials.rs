@@ -55,6 +55,8 @@ pub(super) struct Inputs<'a> {
     pub(super) observed: Observed<'a>,
     /// `None` where the cluster was not read.
     pub(super) foreign: Option<&'a ForeignBindings<'a>>,
+    /// Who gets nothing new, because a file about them cannot be believed or their key is refused.
+    pub(super) refused: &'a BTreeSet<UserName>,
     pub(super) now: Timestamp,
 }
 
@@ -106,13 +108,16 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
     let mut decision = Decision::default();
     let live = decision.live(inputs, name);
     let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
-    if inputs.observed.repository.refused_keys.contains(name) {
-        decision.keep(name, user, &bound);
-        return decision;
-    }
     let issuance = wanted(inputs.roster, user, inputs.observed.repository.brought_keys.get(name), inputs.now);
     // The newest active one is what the person uses; else a superseded one that outlives its successor.
     let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
+    if inputs.refused.contains(name) {
+        match active.and_then(|active| Some((active, withdrawn(&issuance, active)?))) {
+            Some((active, reason)) => decision.cut_off_all(inputs, name, &bound, active, reason),
+            None => decision.keep(name, user, &bound),
+        }
+        return decision;
+    }
     match next(inputs, name, &live, active, &issuance) {
         NextStep::Keep => {
             decision.keep(name, user, &bound);
@@ -228,6 +233,21 @@ impl Decision {
         });
     }
 
+    /// A rotation of which only the first half can be done: everything goes, and nothing comes.
+    fn cut_off_all(
+        &mut self,
+        inputs: Inputs<'_>,
+        name: &UserName,
+        bound: &[&Credential],
+        active: &Credential,
+        reason: Reason,
+    ) {
+        for credential in bound.iter().filter(|credential| credential.id != active.id) {
+            self.revoke(inputs, name, credential, Reason::SuccessorCutOff);
+        }
+        self.revoke(inputs, name, active, reason);
+    }
+
     /// What stays bound, and says from now on whether its owner is protected.
     fn keep(&mut self, name: &UserName, user: &User, bound: &[&Credential]) {
         if bound.iter().any(|credential| credential.protected != user.protected) {
@@ -331,12 +351,9 @@ pub(super) fn cut_off_with(
 
 /// A difference after which the old credential must not be used any more.
 fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
-    if wanted.generation > active.generation {
-        return Some(Reason::GenerationRaised { from: active.generation, to: wanted.generation });
-    }
-    let (removed, added) = recipient_changes(&wanted.recipients, active);
-    if removed > 0 {
-        return Reason::of_recipients(removed, added);
+    let taken_back = taken_back(wanted, active);
+    if taken_back.is_some() {
+        return taken_back;
     }
     match (&wanted.key, &active.key) {
         (KeySource::Made(wanted), KeySource::Made(made)) if wanted == made => {}
@@ -346,6 +363,24 @@ fn cut_off(wanted: &Issuance, active: &Credential) -> Option<Reason> {
     }
     let recorded: BTreeSet<GroupName> = active.in_certificate_groups.iter().cloned().collect();
     (recorded != wanted.in_certificate_groups).then_some(Reason::InCertificateGroupsChanged)
+}
+
+/// What must be cut off although nothing can be issued in its place. Another key alone is no such
+/// difference: nobody said that the old one is in wrong hands.
+fn withdrawn(wanted: &Issuance, active: &Credential) -> Option<Reason> {
+    taken_back(wanted, active).or_else(|| {
+        let kept = active.in_certificate_groups.iter().all(|g| wanted.in_certificate_groups.contains(g));
+        (!kept).then_some(Reason::InCertificateGroupsChanged)
+    })
+}
+
+/// The roster raises the generation, or takes the credential out of somebody's hands.
+fn taken_back(wanted: &Issuance, active: &Credential) -> Option<Reason> {
+    if wanted.generation > active.generation {
+        return Some(Reason::GenerationRaised { from: active.generation, to: wanted.generation });
+    }
+    let (removed, added) = recipient_changes(&wanted.recipients, active);
+    if removed > 0 { Reason::of_recipients(removed, added) } else { None }
 }
 
 /// A difference that asks for a new credential while the old one may live on.

@@ -4,7 +4,7 @@
 //! cluster at a time:
 //!
 //! 1. `check`: is this the cluster that the records are about, and is everything there that the
-//!    roster names?
+//!    roster names? What is not is `held` back, and the rest goes on.
 //! 2. `people`: for each person, keep, issue, renew, rotate or revoke.
 //! 3. `bindings`: what every binding has to hold, against what it holds.
 //! 4. `warnings`: what an administrator should know but certctl will not change.
@@ -30,6 +30,8 @@ pub mod cluster_plan;
 pub mod credentials;
 mod desired_bindings;
 pub mod digest;
+pub mod held;
+mod losses;
 pub mod next_record;
 pub mod observed;
 mod outline;
@@ -47,9 +49,10 @@ pub mod write;
 pub use action::{CredentialAction, Issuance, Verb};
 pub use binding_action::BindingAction;
 pub use branch_diff::BranchDiff;
-pub use changes::{Base, ClusterChanges, Plan, Summary};
+pub use changes::{Base, ClusterChanges, Plan, Summary, UnreadCluster};
 pub use cleanup::Cleanup;
 pub use cluster_plan::{ClusterPlan, OfflinePlan};
+pub use held::Held;
 pub use observed::{BroughtKey, Observed, RepositoryState, Unknown};
 pub use outline::{Side, plan, plan_offline};
 pub use reason::Reason;

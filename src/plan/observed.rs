@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{CredentialId, UserName};
+use crate::model::{CredentialId, Position, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 use crate::record::Record;
 
@@ -40,8 +40,33 @@ pub struct RepositoryState {
     pub pinned_uid: Option<String>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
-    /// Users whose brought key was refused: what they have stays, they get nothing new.
-    pub refused_keys: BTreeSet<UserName>,
+    /// Files about one person that cannot be believed.
+    pub refused_files: Vec<RefusedFile>,
+}
+
+/// A file that cannot be believed, as whoever read it said: nothing is decided on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedFile {
+    pub kind: FileKind,
+    /// Whom it is about; `None` where its name is nobody's.
+    pub user: Option<UserName>,
+    /// Where the roster names it.
+    pub position: Option<Position>,
+    /// What is wrong with it.
+    pub message: String,
+    /// How to fix it.
+    pub hints: Vec<String>,
+}
+
+/// What a file about one person is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    /// `access/<cluster>/<user>.yaml`.
+    Record,
+    /// `access/<cluster>/<user>.kubeconfig.age`.
+    Sealed,
+    /// The `csr:` of the roster.
+    Request,
 }
 
 /// A cluster that was read.
@@ -168,6 +193,8 @@ pub struct ClusterState {
     pub uid: String,
     /// Every namespace.
     pub namespaces: BTreeSet<String>,
+    /// Those of them that are being deleted, in which nothing can be created.
+    pub terminating: BTreeSet<String>,
     /// Every ClusterRole.
     pub cluster_roles: BTreeSet<String>,
     /// Every Role, as (namespace, name).

@@ -1,11 +1,16 @@
 //! The plan of one cluster: what roster and records come to, and what that asks of the cluster.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use super::binding_key::BindingKey;
 use super::bindings;
-use super::check::{self, Fault};
+use super::check::{self, AnotherCluster};
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
 use super::desired_bindings::{self, Desired};
+use super::held::Held;
+use super::losses;
 use super::observed::{Observed, RepositoryState, SeenCluster, UnseenCluster};
 use super::people::{self, People};
 use super::requests;
@@ -27,23 +32,21 @@ pub struct Side<'a> {
 /// Plans one cluster that was read.
 ///
 /// # Errors
-/// Everything that [`check`] finds: nothing is planned on a cluster that is not the pinned one, that
-/// lacks a role or namespace which the roster grants, or that holds someone else's object under a
-/// name we need.
+/// It is not the cluster that the records are about.
 pub fn plan(
     roster: &Roster,
     name: &ClusterName,
     repository: &RepositoryState,
     cluster: &SeenCluster,
     now: Timestamp,
-) -> Result<ClusterPlan, Vec<Fault>> {
+) -> Result<ClusterPlan, AnotherCluster> {
     let pinned = repository.pinned_uid.as_deref();
-    check::identity(pinned, &cluster.state.uid).map_err(|fault| vec![fault])?;
-    found(check::keys(roster, repository, now))?;
+    check::identity(pinned, &cluster.state.uid)?;
     let observed = Observed::seen(repository, cluster);
-    let Outline { people, desired, warnings } = Outline::new(Side { roster, observed }, name, now);
-    found(check::references(roster, &cluster.state, &desired))?;
-    let bindings = bindings::diff(&roster.name, &desired, &cluster.state, &people);
+    let Outline { people, desired, held, held_bindings, warnings } =
+        Outline::new(Side { roster, observed }, name, now);
+    let bindings = bindings::diff(&roster.name, &desired, &held_bindings, &cluster.state, &people);
+    let losing = losses::of(roster, repository, &desired, &bindings);
     let mut cleanups = people.cleanups;
     cleanups.extend(requests::leftovers(roster, repository, cluster, now));
     Ok(ClusterPlan {
@@ -53,46 +56,47 @@ pub fn plan(
         people: people.actions,
         bindings,
         cleanups: cleanups.into_iter().collect(),
+        held,
         warnings,
         next_renewal: people.next_renewal,
-        active: people.active,
+        // Who has access without a record is one of those that the limit is a share of.
+        active: people.active + losing.iter().filter(|user| !repository.records.contains_key(*user)).count(),
+        losing,
     })
 }
 
 /// Plans what roster and records alone decide of a cluster that was not read.
-///
-/// # Errors
-/// A public key that is cut off, or has to be, is brought back.
 pub fn plan_offline(
     roster: &Roster,
     name: &ClusterName,
     repository: &RepositoryState,
     cluster: &UnseenCluster,
     now: Timestamp,
-) -> Result<OfflinePlan, Vec<Fault>> {
-    found(check::keys(roster, repository, now))?;
+) -> OfflinePlan {
     let observed = Observed::unseen(repository, cluster);
-    let Outline { people, desired: _, warnings } = Outline::new(Side { roster, observed }, name, now);
-    Ok(OfflinePlan {
+    let Outline { people, desired: _, held, held_bindings: _, warnings } =
+        Outline::new(Side { roster, observed }, name, now);
+    OfflinePlan {
         name: name.clone(),
         pinned_uid: repository.pinned_uid.clone(),
         people: people.actions,
         cleanups: people.cleanups.into_iter().collect(),
+        held,
         warnings,
         next_renewal: people.next_renewal,
         active: people.active,
         unknown: cluster.unknown(),
-    })
+    }
 }
 
-fn found(faults: Vec<Fault>) -> Result<(), Vec<Fault>> {
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-/// What roster and records come to on one cluster, before anyone asks whether it can be done there.
+/// What roster and records come to on one cluster, and what of it cannot be done there.
 pub(super) struct Outline {
     pub(super) people: People,
     pub(super) desired: Desired,
+    /// What is held back, in the order of the roster.
+    pub(super) held: Vec<Held>,
+    /// The bindings that nobody may be added to.
+    pub(super) held_bindings: BTreeSet<BindingKey>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -100,9 +104,15 @@ impl Outline {
     pub(super) fn new(side: Side<'_>, name: &ClusterName, now: Timestamp) -> Self {
         let Side { roster, observed } = side;
         let foreign = observed.state().map(|state| ForeignBindings::new(roster, state));
-        let people = people::plan(roster, name, observed, foreign.as_ref(), now);
+        let mut held: Vec<Held> = observed.repository.refused_files.iter().cloned().map(Held::File).collect();
+        held.extend(check::keys(roster, observed.repository, now));
+        let refused = held.iter().filter_map(Held::user).cloned().collect();
+        let people = people::plan(roster, name, observed, foreign.as_ref(), &refused, now);
         let desired = desired_bindings::desired(roster, name, &people, now);
+        let (references, held_bindings) =
+            observed.state().map(|state| check::references(roster, state, &desired)).unwrap_or_default();
+        held.extend(references);
         let warnings = warnings::find(roster, name, observed, &people, foreign.as_ref(), now);
-        Self { people, desired, warnings }
+        Self { people, desired, held, held_bindings, warnings }
     }
 }

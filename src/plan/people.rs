@@ -43,9 +43,10 @@ pub(super) fn plan(
     cluster: &ClusterName,
     observed: Observed<'_>,
     foreign: Option<&ForeignBindings<'_>>,
+    refused: &BTreeSet<UserName>,
     now: Timestamp,
 ) -> People {
-    let inputs = Inputs { roster, observed, foreign, now };
+    let inputs = Inputs { roster, observed, foreign, refused, now };
     let mut people = People::default();
     let names: BTreeSet<&UserName> = roster.users.keys().chain(observed.repository.records.keys()).collect();
     for name in names {

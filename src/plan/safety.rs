@@ -57,6 +57,7 @@ pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Resul
     // Who is gone from the roster is protected by what their record remembers of it.
     let mut recorded_as_protected = BTreeSet::new();
     for cluster in &plan.clusters {
+        revoked.extend(cluster.losing.iter().map(|user| (cluster.name.clone(), user.clone())));
         for action in &cluster.people {
             let CredentialAction::Revoke { user, reason, cut_off: _, protected } = action else { continue };
             // What the clock ended or a rotation replaced is no loss of access that someone may not have meant.

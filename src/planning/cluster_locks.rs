@@ -39,8 +39,7 @@ impl Before for Locks<'_> {
         // The lock is a write, and another cluster behind the same name gets none from us.
         if let Some(pinned) = &reached.repository.pinned_uid {
             let uid = cluster::uid(connection).await?;
-            check::identity(Some(pinned), &uid)
-                .map_err(|fault| words::fault(&self.source.file, name, &fault))?;
+            check::identity(Some(pinned), &uid).map_err(|other| words::another_cluster(name, &other))?;
         }
         let waiting = |who: &str| {
             self.terminal.say(&format!(

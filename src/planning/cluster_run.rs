@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use super::connect;
 use super::source::Source;
 use crate::apply::Target;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::ClusterName;
 use crate::plan::observed::{Observed, SeenCluster, UnseenCluster};
 use crate::plan::{self, BranchDiff, ClusterChanges, OfflinePlan, RepositoryState, Side, branch_diff};
-use crate::render::words;
 use crate::roster::Cluster;
 
 /// A cluster that was planned.
@@ -53,25 +52,13 @@ pub struct OfflineRun {
 }
 
 impl OfflineRun {
-    /// Plans it; what is wrong with keys that users brought is added to `errors`.
-    ///
     /// # Errors
-    /// Its records are not as certctl wrote them, or nothing can be planned.
-    pub fn plan(
-        source: &Source,
-        name: &ClusterName,
-        wanted: &Cluster,
-        now: Timestamp,
-        errors: &mut Vec<Error>,
-    ) -> Result<Self> {
-        let (repository, mut refused_keys) = source.known(name)?;
+    /// Its records do not say which cluster they are about, or its CA cannot be used.
+    pub fn plan(source: &Source, name: &ClusterName, wanted: &Cluster, now: Timestamp) -> Result<Self> {
+        let repository = source.known(name)?;
         let cluster = connect::unseen(source, wanted)?;
-        errors.append(&mut refused_keys);
         let plan = plan::plan_offline(&source.roster, name, &repository, &cluster, now);
-        match plan {
-            Ok(plan) => Ok(Self { plan, repository, cluster }),
-            Err(faults) => Err(words::faults(&source.file, name, &faults)),
-        }
+        Ok(Self { plan, repository, cluster })
     }
 }
 
@@ -86,7 +73,7 @@ impl ClusterRun for OfflineRun {
 
     fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff> {
         let name = self.name();
-        let (repository, _) = base.known(name)?;
+        let repository = base.known(name)?;
         let cluster = match base.roster.clusters.get(name) {
             Some(wanted) => connect::unseen(base, wanted)?,
             None => self.cluster.clone(),
@@ -105,7 +92,7 @@ impl ClusterRun for OfflineRun {
 /// The records there are not as certctl wrote them.
 pub fn seen_at(there: &Source, run: &Target) -> Result<(RepositoryState, SeenCluster)> {
     let name = &run.plan.name;
-    let (repository, _) = there.known(name)?;
+    let repository = there.known(name)?;
     let endpoint = match there.roster.clusters.get(name) {
         Some(wanted) => connect::endpoint(there, wanted, &run.connection)?.0,
         None => run.cluster.endpoint.clone(),

@@ -11,7 +11,7 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, RosterName};
 use crate::plan::observed::SeenCluster;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, UnreadCluster};
 use crate::render::words;
 use crate::roster::Cluster;
 
@@ -19,12 +19,16 @@ use crate::roster::Cluster;
 pub struct Planned<R> {
     /// Whose roster it is.
     pub roster: RosterName,
+    /// Its file.
+    pub roster_file: String,
     /// The commit that the roster was read at.
     pub roster_commit: Option<String>,
     /// When they were planned.
     pub now: Timestamp,
     /// By name.
     pub runs: Vec<R>,
+    /// The clusters of which nothing is known, by name.
+    pub unread: Vec<UnreadCluster>,
     /// What failed.
     pub errors: Vec<Error>,
 }
@@ -32,15 +36,19 @@ pub struct Planned<R> {
 impl<R: ClusterRun> Planned<R> {
     fn new(source: &Source, roster_commit: Option<String>, now: Timestamp) -> Self {
         let roster = source.roster.name.clone();
-        Self { roster, roster_commit, now, runs: Vec::new(), errors: Vec::new() }
+        let roster_file = source.file.clone();
+        let (runs, unread, errors) = (Vec::new(), Vec::new(), Vec::new());
+        Self { roster, roster_file, roster_commit, now, runs, unread, errors }
     }
 
     fn take(&mut self, name: &ClusterName, several: bool, run: Result<R>) {
-        match run {
-            Ok(run) => self.runs.push(run),
-            Err(error) if several => self.errors.push(error.within(&format!("cluster {name}"))),
-            Err(error) => self.errors.push(error),
-        }
+        let error = match run {
+            Ok(run) => return self.runs.push(run),
+            Err(error) => error,
+        };
+        let facts: Vec<&str> = error.each().map(Error::message).collect();
+        self.unread.push(UnreadCluster { name: name.clone(), error: facts.join("; ") });
+        self.errors.push(if several { error.within(&format!("cluster {name}")) } else { error });
     }
 
     /// All of it, to be shown.
@@ -49,7 +57,9 @@ impl<R: ClusterRun> Planned<R> {
             roster: self.roster.clone(),
             roster_commit: self.roster_commit.clone(),
             now: self.now,
+            roster_file: self.roster_file.clone(),
             clusters: self.runs.iter().map(R::changes).collect(),
+            unread: self.unread.clone(),
             base: None,
         }
     }
@@ -65,8 +75,7 @@ pub fn offline(
     let mut planned = Planned::new(source, roster_commit, now);
     let several = source.clusters(global).count() > 1;
     for (name, wanted) in source.clusters(global) {
-        let run = OfflineRun::plan(source, name, wanted, now, &mut planned.errors);
-        planned.take(name, several, run);
+        planned.take(name, several, OfflineRun::plan(source, name, wanted, now));
     }
     planned
 }
@@ -91,13 +100,11 @@ pub async fn make(
     .await;
     let mut planned = Planned::new(source, roster_commit, now);
     for (name, read) in read {
-        let run = read.and_then(|(mut reached, cluster)| {
-            planned.errors.append(&mut reached.refused_keys);
-            let Reached { connection, repository, endpoint: _, certificate_authority, refused_keys: _ } =
-                reached;
+        let run = read.and_then(|(reached, cluster)| {
+            let Reached { connection, repository, endpoint: _, certificate_authority } = reached;
             match plan::plan(&source.roster, name, &repository, &cluster, now) {
                 Ok(plan) => Ok(Target { plan, repository, cluster, connection, certificate_authority }),
-                Err(faults) => Err(words::faults(&source.file, name, &faults)),
+                Err(other) => Err(words::another_cluster(name, &other)),
             }
         });
         planned.take(name, several, run);

@@ -20,8 +20,6 @@ pub struct Reached {
     pub endpoint: Endpoint,
     /// The CA for kubeconfigs.
     pub certificate_authority: Option<Vec<u8>>,
-    /// What is wrong with keys that users brought: they get nothing new, everyone else does.
-    pub refused_keys: Vec<Error>,
 }
 
 impl Reached {
@@ -42,14 +40,14 @@ impl Reached {
 /// Reads what the repository knows of a cluster, and connects to it.
 ///
 /// # Errors
-/// There is no way there, or its records are not as certctl wrote them.
+/// There is no way there, or its records do not say which cluster they are about.
 pub async fn reach(
     source: &Source,
     global: &Global,
     name: &ClusterName,
     wanted: &Cluster,
 ) -> Result<Reached> {
-    let (repository, refused_keys) = source.known(name)?;
+    let repository = source.known(name)?;
     let connection =
         Connection::open(global.kubeconfig.as_deref(), &wanted.context, global.request_timeout).await?;
     let (endpoint, certificate_authority) = endpoint(source, wanted, &connection)?;
@@ -60,7 +58,7 @@ pub async fn reach(
         ))
         .hint(format!("name the server's CA with `certificateAuthority:` of cluster `{name}` in {}", source.file)));
     }
-    Ok(Reached { connection, repository, endpoint, certificate_authority, refused_keys })
+    Ok(Reached { connection, repository, endpoint, certificate_authority })
 }
 
 /// What kubeconfigs hold of a cluster, with the CA itself: as the roster says, else as certctl's own

@@ -4,34 +4,32 @@
 use super::source::{LARGEST_FILE, Source};
 use crate::clock;
 use crate::error::{Error, Result, visible_line};
-use crate::model::{ClusterName, CredentialGroup, Invalid, UserName, hex, sha256};
+use crate::model::{ClusterName, CredentialGroup, Invalid, Position, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
+use crate::plan::observed::{FileKind, RefusedFile};
 use crate::plan::{BroughtKey, RepositoryState, credentials};
 use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
-use crate::render::count;
+use crate::render::{count, words};
 use crate::roster::{self, Roster};
 
-/// The most errors about one cluster's files: a thousand are enough for anyone.
-const ERRORS_SHOWN: usize = 1_000;
-
 impl Source {
-    /// Everything that the repository knows of one cluster, with what is wrong with keys that users brought.
+    /// Everything that the repository knows of one cluster, with the keys that users brought.
     ///
     /// # Errors
-    /// Every record that is not as certctl wrote it.
-    pub fn known(&self, name: &ClusterName) -> Result<(RepositoryState, Vec<Error>)> {
+    /// It cannot tell which cluster its records are about.
+    pub fn known(&self, name: &ClusterName) -> Result<RepositoryState> {
         let mut repository = self.repository(name)?;
-        let refused_keys = self.brought_keys(name, &mut repository);
-        Ok((repository, refused_keys))
+        self.brought_keys(name, &mut repository);
+        Ok(repository)
     }
 
-    /// Everything that the repository knows of one cluster.
+    /// What the repository remembers of one cluster. A file about one person that cannot be believed holds
+    /// up that person only.
     ///
     /// # Errors
-    /// Every record that is not as certctl wrote it.
+    /// It cannot tell which cluster its records are about.
     pub fn repository(&self, name: &ClusterName) -> Result<RepositoryState> {
         let mut repository = RepositoryState::default();
-        let mut errors = Vec::new();
         // Without that folder no credential was ever issued there.
         let folder = format!("access/{name}");
         let Some(files) = self.files.list(&folder)? else { return Ok(repository) };
@@ -55,27 +53,26 @@ impl Source {
                 Ok(Some((user, Entry::Record(record)))) => drop(repository.records.insert(user, record)),
                 Ok(Some((user, Entry::Sealed(digest)))) => drop(repository.sealed.insert(user, digest)),
                 Ok(None) => {}
-                Err(error) => errors.push(error),
+                Err(error) => {
+                    let (kind, stem) = match file.strip_suffix(".kubeconfig.age") {
+                        Some(stem) => (FileKind::Sealed, stem),
+                        None => (FileKind::Record, file.trim_end_matches(".yaml")),
+                    };
+                    repository.refused_files.push(refused(kind, stem.parse().ok(), None, &error));
+                }
             }
         }
-        errors.sort_by(|a, b| a.message().cmp(b.message()));
-        let left_out = errors.len().saturating_sub(ERRORS_SHOWN);
-        if left_out > 0 {
-            errors.truncate(ERRORS_SHOWN);
-            errors.push(Error::new(format!("{folder}: {left_out} more errors are not shown")));
-        }
-        match self.pin(name) {
-            Ok(None) if !repository.records.is_empty() => errors.push(
+        repository.refused_files.sort_by(|a, b| a.message.cmp(&b.message));
+        match self.pin(name)? {
+            None if !repository.records.is_empty() => Err(
                 Error::new(format!(
                     "access/{name} holds records but no cluster.yaml, so nobody can tell which cluster they are about; nothing was done"
                 ))
                 .hint(format!("`git log -- access/{name}/cluster.yaml` shows who removed it; restore it from there"))
                 .hint(format!("to begin anew there, `git rm -r access/{name}` and commit: everyone gets new credentials")),
             ),
-            Ok(pin) => repository.pinned_uid = pin.map(|pin| pin.uid),
-            Err(error) => errors.push(error),
+            pin => Ok(RepositoryState { pinned_uid: pin.map(|pin| pin.uid), ..repository }),
         }
-        Error::all(errors).map_or(Ok(repository), Err)
     }
 
     /// One person's record on one cluster; `None` where there is none.
@@ -99,7 +96,8 @@ impl Source {
             if self.roster.clusters.contains_key(&name) {
                 continue;
             }
-            let records = self.repository(&name)?.records;
+            let RepositoryState { records, refused_files, .. } = self.repository(&name)?;
+            errors.extend(words::refused_files(&self.file, &name, &refused_files));
             let credentials = records.values().flat_map(|record| &record.credentials);
             let bound =
                 credentials.filter(|c| c.state != State::Revoked && c.not_after > clock::now()).count();
@@ -139,10 +137,9 @@ impl Source {
         Ok(Some(pin))
     }
 
-    /// Adds the keys that users of this cluster brought, and says what is wrong with the others: who
-    /// brings a wrong one gets nothing new, and holds up nobody else.
-    fn brought_keys(&self, name: &ClusterName, repository: &mut RepositoryState) -> Vec<Error> {
-        let mut errors = Vec::new();
+    /// Adds the keys that users of this cluster brought: who brings a wrong one gets nothing new, and holds
+    /// up nobody else.
+    fn brought_keys(&self, name: &ClusterName, repository: &mut RepositoryState) {
         for (user_name, user) in self.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
             let Some(path) = &user.csr else { continue };
             let brought = (self.files.read(path.as_str(), LARGEST_FILE))
@@ -154,18 +151,24 @@ impl Source {
             match brought {
                 Ok(brought) => drop(repository.brought_keys.insert(user_name.clone(), brought)),
                 Err(error) => {
-                    repository.refused_keys.insert(user_name.clone());
-                    errors.push(error.placed(&self.file, user.position));
+                    let position = Some(user.position);
+                    let file = refused(FileKind::Request, Some(user_name.clone()), position, &error);
+                    repository.refused_files.push(file);
                 }
             }
         }
-        errors
     }
 }
 
 enum Entry {
     Record(Record),
     Sealed(String),
+}
+
+/// What is wrong with a file, without the error's type: a plan holds data only.
+fn refused(kind: FileKind, user: Option<UserName>, position: Option<Position>, error: &Error) -> RefusedFile {
+    let facts: Vec<String> = [error.message().to_owned()].into_iter().chain(error.causes()).collect();
+    RefusedFile { kind, user, position, message: facts.join(": "), hints: error.hints().to_vec() }
 }
 
 fn unreadable(file: &str, cause: std::io::Error) -> Error {

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{binding, words};
+use crate::model::ClusterName;
 use crate::plan::action::{CredentialAction, CutOff, NewCredential};
 use crate::plan::digest::Digested;
-use crate::plan::{ClusterChanges, Plan, Summary};
+use crate::plan::{ClusterChanges, Held, Plan, Summary};
 
 /// The output of `certctl plan --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -62,6 +63,15 @@ pub struct ClusterDocument {
     pub name: String,
     /// The planned actions: credentials first, then bindings, then cleanups.
     pub actions: Vec<ActionDocument>,
+    /// What is held back until its cause is fixed; with `--base`, only what this branch newly holds back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldDocument>,
+    /// With `--base`: what is held back there already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_before: Vec<HeldDocument>,
+    /// Why nothing is known of this cluster, if so: it was not read, or refused. Nothing else is then listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Warnings to review.
     pub warnings: Vec<WarningDocument>,
     /// The next renewal.
@@ -137,6 +147,28 @@ pub enum ActionDocument {
     },
 }
 
+/// Something that is held back until its cause is fixed. Everything else goes on.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HeldDocument {
+    /// Stable: `missing-namespace`, `terminating-namespace`, `missing-role`, `foreign-binding-name`,
+    /// `record-unreadable`, `sealed-unreadable`, `key-refused`.
+    pub code: &'static str,
+    /// The user to whom nothing is issued, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The binding to which nobody is added, if it is one: its kind, and its name after the namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+    /// Where the roster asks for it: `users.yaml:8:19`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// For people; its wording may change at any time.
+    pub message: String,
+    /// How to fix it, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
 /// A warning to review.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WarningDocument {
@@ -171,7 +203,7 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
             edits: base.roster_changes.iter().map(words::roster_change).collect(),
             notes: base.notes.clone(),
         }),
-        clusters: plan.clusters.iter().map(cluster).collect(),
+        clusters: clusters(plan),
         summary: plan.summary(),
     }
 }
@@ -206,7 +238,42 @@ fn credential(action: &CredentialAction) -> ActionDocument {
     }
 }
 
-fn cluster(plan: &ClusterChanges) -> ClusterDocument {
+/// Those that were planned and those that were not, by name.
+fn clusters(plan: &Plan) -> Vec<ClusterDocument> {
+    let planned = plan.clusters.iter().map(|changes| cluster(&plan.roster_file, changes));
+    let unread = plan.unread.iter().map(|unread| ClusterDocument {
+        name: unread.name.to_string(),
+        actions: Vec::new(),
+        held: Vec::new(),
+        held_before: Vec::new(),
+        error: Some(unread.error.clone()),
+        warnings: Vec::new(),
+        next_renewal: None,
+        unseen: Vec::new(),
+        withdrawn: Vec::new(),
+    });
+    let mut clusters: Vec<ClusterDocument> = planned.chain(unread).collect();
+    clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    clusters
+}
+
+/// What is held back on one cluster.
+pub fn held(roster_file: &str, cluster: &ClusterName, held: &[Held]) -> Vec<HeldDocument> {
+    let document = |held: &Held| {
+        let error = words::held(roster_file, cluster, held);
+        HeldDocument {
+            code: held.code(),
+            user: held.user().map(ToString::to_string),
+            binding: held.binding().map(|binding| binding.to_string()),
+            position: held.position().map(|at| format!("{roster_file}:{at}")),
+            message: error.message().to_owned(),
+            hint: error.hints().first().cloned(),
+        }
+    };
+    held.iter().map(document).collect()
+}
+
+fn cluster(roster_file: &str, plan: &ClusterChanges) -> ClusterDocument {
     let people = plan.people.iter().map(credential);
     let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {
         action: action.verb.to_string(),
@@ -224,6 +291,9 @@ fn cluster(plan: &ClusterChanges) -> ClusterDocument {
     ClusterDocument {
         name: plan.name.to_string(),
         actions: people.chain(bindings).chain(cleanups).collect(),
+        held: held(roster_file, &plan.name, &plan.held),
+        held_before: held(roster_file, &plan.name, &plan.held_before),
+        error: None,
         warnings: words::warnings(&plan.warnings)
             .into_iter()
             .map(|(code, message)| WarningDocument { code, message })

@@ -16,10 +16,15 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
     for cluster in &plan.clusters {
         let title = style.paint(colour::HEADING, &format!("Cluster {}", cluster.name));
         let _ = writeln!(out, "{title}");
-        render_cluster(&mut out, cluster, plan.now, style);
+        render_cluster(&mut out, cluster, plan, style);
         out.push('\n');
     }
-    let _ = writeln!(out, "{}", if plan.is_empty() { nothing(plan).to_owned() } else { headline(plan) });
+    for unread in &plan.unread {
+        let title = style.paint(colour::HEADING, &format!("Cluster {}", unread.name));
+        let sign = style.paint(colour::REMOVE, "! not planned");
+        let _ = writeln!(out, "{title}\n  {sign}  {}\n", visible_line(&unread.error));
+    }
+    let _ = writeln!(out, "{}", if has_no_counts(plan) { nothing(plan) } else { headline(plan) });
     if let Some(base) = &plan.base {
         let mut lines = about(base);
         if !base.roster_changes.is_empty() {
@@ -39,8 +44,22 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
     out
 }
 
+/// Whether nothing is to do or held back where it was looked.
+pub fn has_no_counts(plan: &Plan) -> bool {
+    plan.is_empty() && plan.summary().held == 0
+}
+
 /// That there is nothing to do, as far as was looked.
-pub fn nothing(plan: &Plan) -> &'static str {
+pub fn nothing(plan: &Plan) -> String {
+    if !plan.unread.is_empty() {
+        let names = |names: Vec<&str>| names.join(", ");
+        let read = names(plan.clusters.iter().map(|cluster| cluster.name.as_str()).collect());
+        let unread = names(plan.unread.iter().map(|cluster| cluster.name.as_str()).collect());
+        return match read.is_empty() {
+            true => format!("Nothing is known of {unread}."),
+            false => format!("Nothing to do on {read}; nothing is known of {unread}."),
+        };
+    }
     match (plan.is_offline(), plan.base.is_some()) {
         (false, false) => "Nothing to do: the clusters are as the roster says.",
         (false, true) => "This branch changes nothing on the clusters.",
@@ -51,6 +70,7 @@ pub fn nothing(plan: &Plan) -> &'static str {
             "This branch changes nobody's credential and no grant, by roster and records; the clusters were not looked at."
         }
     }
+    .to_owned()
 }
 
 /// What stands above what else a branch changes.
@@ -76,6 +96,9 @@ pub fn headline(plan: &Plan) -> String {
     if withdrawn > 0 {
         parts.push(format!("{withdrawn} not planned any more"));
     }
+    parts.extend(
+        (!plan.unread.is_empty()).then(|| format!("{} not planned", count(plan.unread.len(), "cluster"))),
+    );
     format!("Plan{}: {}.", if plan.is_offline() { " (offline)" } else { "" }, parts.join(", "))
 }
 
@@ -95,13 +118,34 @@ pub fn counts(summary: &Summary) -> Vec<String> {
     if summary.cleanup > 0 {
         parts.push(format!("{} to clean up", count(summary.cleanup, "left-over")));
     }
+    if summary.held > 0 {
+        parts.push(format!("{} held back", summary.held));
+    }
     if summary.warnings > 0 {
         parts.push(count(summary.warnings, "warning"));
     }
     parts
 }
 
-fn render_cluster(out: &mut String, cluster: &ClusterChanges, now: Timestamp, style: Style) {
+fn render_cluster(out: &mut String, cluster: &ClusterChanges, plan: &Plan, style: Style) {
+    let now = plan.now;
+    for (title, held) in [("Held back", &cluster.held), ("Held back before", &cluster.held_before)] {
+        if held.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  {}", style.paint(colour::HEADING, title));
+        for held in held.iter().take(MOST_HELD) {
+            let error = words::held(&plan.roster_file, &cluster.name, held);
+            let sign = style.paint(colour::WARN, "!");
+            let _ = writeln!(out, "    {sign} {}  [{}]", visible_line(error.message()), held.code());
+            for hint in error.hints() {
+                let _ = writeln!(out, "      Hint: {}", visible_line(hint));
+            }
+        }
+        if let Some(more) = held.len().checked_sub(MOST_HELD).filter(|more| *more > 0) {
+            let _ = writeln!(out, "    and {more} more; `certctl plan --format json` has them all");
+        }
+    }
     for (code, message) in words::warnings(&cluster.warnings) {
         let sign = style.paint(colour::WARN, "! warning");
         let _ = writeln!(out, "  {sign}  {}  [{}]", visible_line(&message), code);
@@ -237,6 +281,9 @@ fn render_binding(out: &mut String, binding: &BindingDiff, style: Style) {
         let _ = writeln!(out, "              and {more} more; `certctl plan --format json` has them all");
     }
 }
+
+/// What is held back on one cluster that a terminal shows.
+const MOST_HELD: usize = 100;
 
 /// Lines of one binding's diff that a terminal shows.
 const MOST_CHANGES: usize = 50;

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::{Ending, Report, done_on, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
 use crate::error::Error;
-use crate::plan::{ClusterChanges, CredentialAction};
-use crate::render::{json, words};
+use crate::plan::{ClusterChanges, CredentialAction, UnreadCluster};
+use crate::render::json::{self, HeldDocument};
+use crate::render::words;
 
 /// What `certctl apply --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -29,7 +30,7 @@ pub struct ApplyDocument {
     /// The digest of the plan, as `certctl plan` prints it; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// By name; a cluster that could not be read is only in `errors`.
+    /// By name, also those that could not be read.
     pub clusters: Vec<ClusterReport>,
     /// What became of the records.
     pub records: RecordsReport,
@@ -50,6 +51,12 @@ pub struct ClusterReport {
     pub people: Vec<PersonReport>,
     /// The bindings that were written.
     pub bindings: Vec<BindingReport>,
+    /// What was held back until its cause is fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldDocument>,
+    /// Why nothing is known of this cluster, if so: it was not read, or refused. Nothing was done there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What failed and is nobody's in particular.
     pub errors: Vec<ErrorReport>,
 }
@@ -218,9 +225,13 @@ pub fn schema() -> String {
 fn document(report: &Report) -> ApplyDocument {
     let plan = report.plan.as_ref();
     let outcome = report.outcome.as_ref();
-    let clusters: Vec<ClusterReport> = (plan.iter().flat_map(|(plan, _)| &plan.clusters))
-        .map(|plan| cluster(plan, outcome.and_then(|outcome| Some((outcome, done_on(plan, outcome)?)))))
-        .collect();
+    let file = plan.map_or("", |(plan, _)| plan.roster_file.as_str());
+    let planned = (plan.iter().flat_map(|(plan, _)| &plan.clusters)).map(|plan| {
+        cluster(file, plan, outcome.and_then(|outcome| Some((outcome, done_on(plan, outcome)?))))
+    });
+    let unread = plan.iter().flat_map(|(plan, _)| &plan.unread).map(unread);
+    let mut clusters: Vec<ClusterReport> = planned.chain(unread).collect();
+    clusters.sort_by(|a, b| a.name.cmp(&b.name));
     let published = outcome.and_then(|outcome| outcome.published.as_ref().err());
     ApplyDocument {
         format_version: 1,
@@ -237,7 +248,22 @@ fn document(report: &Report) -> ApplyDocument {
     }
 }
 
-fn cluster(plan: &ClusterChanges, done: Option<(&Outcome, &ClusterOutcome)>) -> ClusterReport {
+fn unread(cluster: &UnreadCluster) -> ClusterReport {
+    ClusterReport {
+        name: cluster.name.to_string(),
+        people: Vec::new(),
+        bindings: Vec::new(),
+        held: Vec::new(),
+        error: Some(cluster.error.clone()),
+        errors: Vec::new(),
+    }
+}
+
+fn cluster(
+    roster_file: &str,
+    plan: &ClusterChanges,
+    done: Option<(&Outcome, &ClusterOutcome)>,
+) -> ClusterReport {
     let unowned = |failure: &&Failure| {
         failure.user.as_ref().is_none_or(|user| plan.people.iter().all(|action| action.user() != user))
     };
@@ -251,6 +277,8 @@ fn cluster(plan: &ClusterChanges, done: Option<(&Outcome, &ClusterOutcome)>) -> 
                 namespace: at.namespace.clone(),
             })
             .collect(),
+        held: json::held(roster_file, &plan.name, &plan.held),
+        error: None,
         errors: (done.iter().flat_map(|(_, done)| done.failures.iter().filter(unowned)))
             .flat_map(|failure| failure.error.each())
             .map(error)

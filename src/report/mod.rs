@@ -26,6 +26,8 @@ pub struct Report {
     pub push: Option<PushTarget>,
     /// What failed outside of what was done.
     pub errors: Vec<Error>,
+    /// What was held back, and why.
+    pub held: Vec<Error>,
     /// Whether a signal came, whatever was done by then.
     pub interrupted: bool,
     /// From the start of the program.
@@ -82,7 +84,7 @@ impl Report {
     }
 
     fn all_errors(&self) -> impl Iterator<Item = &Error> {
-        self.errors.iter().chain(self.outcome.iter().flat_map(Outcome::errors))
+        self.errors.iter().chain(&self.held).chain(self.outcome.iter().flat_map(Outcome::errors))
     }
 
     fn code(&self) -> u8 {
@@ -106,6 +108,12 @@ impl Report {
         } else {
             Ending::NothingToDo
         }
+    }
+
+    /// Whether all was done but for what is held back.
+    fn only_held(&self) -> bool {
+        self.errors.is_empty()
+            && self.outcome.as_ref().is_none_or(|outcome| outcome.errors().next().is_none())
     }
 
     /// Whether anything is other than it was, on a cluster or in the records.

@@ -35,6 +35,9 @@ pub fn sentence(report: &Report) -> String {
         parts.push(format!("{} failed earlier", report.errors.len()));
     }
     let unpublished = report.outcome.as_ref().is_some_and(|outcome| outcome.published.is_err());
+    if !report.held.is_empty() {
+        parts.push(format!("{} held back", report.held.len()));
+    }
     if ending != Ending::Done && !report.changed_something() && !unpublished {
         parts.push("nothing was changed".to_owned());
     } else {
@@ -44,6 +47,7 @@ pub fn sentence(report: &Report) -> String {
         (Some(_), Ending::PartlyFailed | Ending::Failed) if unpublished => {
             "; run `certctl apply` again once they can be"
         }
+        (Some(_), Ending::PartlyFailed) if report.only_held() => "; the rest once that is fixed",
         (Some(_), Ending::PartlyFailed | Ending::Interrupted) => "; run `certctl apply` again for the rest",
         _ => "",
     };

@@ -11,6 +11,7 @@ mod cluster;
 mod commit_back;
 mod committed;
 mod faults;
+mod held;
 #[path = "../action/host.rs"]
 #[allow(dead_code, reason = "what only the scripts' own tests use")]
 mod host;
@@ -64,7 +65,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         who_stays_keeps_their_rights_while_a_group_is_renamed,
     ]
     bad_input: [
-        what_the_cluster_lacks_stops_the_plan_with_its_line,
+        what_the_cluster_lacks_is_held_with_its_line,
         roads_that_lead_nowhere_are_named,
         a_certificate_that_one_side_does_not_trust_is_named,
         a_repository_that_cannot_be_pushed_is_refused_before_anything_is_issued,
@@ -90,6 +91,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     faults: [
         a_call_that_breaks_on_the_way_is_made_up_for,
+    ]
+    held: [
+        a_fault_of_one_grant_holds_up_no_leaver_and_no_newcomer,
     ]
     init: [
         only_recipients_and_grants_are_missing_then_ci_applies,

@@ -447,3 +447,21 @@ fn what_is_pending_is_counted_over_all_clusters() {
     sum += Summary { issue: 2, bindings: 3, ..Summary::default() };
     assert_eq!(text::counts(&sum), ["3 to issue", "3 bindings to write"]);
 }
+
+#[test]
+fn what_a_branch_newly_holds_back_is_told_apart_from_what_was_held_before() {
+    let mut base = Story::applied(TEAM);
+    base.cluster.state.cluster_roles.remove("edit");
+    let plan = branch(&base, |head| {
+        head.edit("groups:\n", "groups:\n- {name: a-new-one, grants: []}\n");
+        head.edit("clusterRole: view", "clusterRole: wiew");
+    });
+    let codes = |held: &[certctl::plan::Held]| held.iter().map(|held| held.code()).collect::<Vec<_>>();
+    assert_eq!(codes(&plan.clusters[0].held), ["missing-role"]);
+    assert_eq!(codes(&plan.clusters[0].held_before), ["missing-role"], "its line has moved");
+    let text = text::render(&plan, "sha256:0", Style::default());
+    assert!(text.contains("Held back\n    ! users.yaml:9:19: ClusterRole `wiew`"), "{text}");
+    assert!(text.contains("Held back before\n    ! users.yaml:10:38: ClusterRole `edit`"), "{text}");
+    let nothing = branch(&base, |_| {});
+    assert!(nothing.clusters[0].held.is_empty() && nothing.clusters[0].held_before.len() == 1);
+}

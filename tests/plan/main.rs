@@ -3,6 +3,7 @@
 mod branch;
 mod comment;
 mod digest;
+mod held;
 mod machine;
 mod markdown;
 mod safety;

@@ -1,4 +1,4 @@
-use crate::story::Story;
+use crate::story::{Story, subject};
 
 fn team(n: usize) -> String {
     let users: String = (0..n).map(|i| format!("- {{name: u{i}, recipients: [age1x]}}\n")).collect();
@@ -109,4 +109,29 @@ fn whoever_is_protected_stays_so_when_their_line_is_gone() {
     let refused = story.refusal(None).expect("protected");
     assert!(refused.message().contains("`root` is protected"), "{refused}");
     assert!(story.refusal(Some(1)).is_none());
+}
+
+/// No credential of theirs is revoked by name, and they lose all the same.
+#[test]
+fn whoever_loses_every_grant_or_their_record_counts_too() {
+    let users: String =
+        (0..12).map(|i| format!("- {{name: u{i}, recipients: [age1x], groups: [crowd]}}\n")).collect();
+    let crowd = "groups: [{name: crowd, grants: [{clusterRole: view}]}]\nusers:\n";
+    let applied = Story::applied(&format!("{crowd}{users}"));
+
+    let mut story = applied.clone();
+    story.edit("grants: [{clusterRole: view}]", "grants: []");
+    let refused = story.refusal(None).expect("too many");
+    assert!(refused.message().contains("12 of 12"), "{refused}");
+
+    let mut story = applied.clone();
+    story.repository.records.retain(|user, _| user.as_str() > "u4");
+    let refused = story.refusal(None).expect("too many");
+    assert!(refused.message().contains("revoke 7 of 12"), "{refused}");
+
+    // A credential that nobody ever issued is taken out and counts for nothing.
+    let mut story = applied.clone();
+    let planted = (0..20).map(|i| subject("Group", &format!("certctl:zoe{i}:00000000deadbeef")));
+    story.binding("certctl:crowd:view").subjects.extend(planted);
+    assert!(story.refusal(None).is_none());
 }

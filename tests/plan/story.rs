@@ -7,8 +7,8 @@ use std::ops::{Deref, DerefMut};
 use certctl::error::Error;
 use certctl::model::{CredentialId, Recipient, UserName};
 use certctl::plan::observed::{
-    Binding, ClusterState, Endpoint, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster, SigningRequest,
-    Subject, UnseenCluster,
+    Binding, ClusterState, Endpoint, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile,
+    SeenCluster, SigningRequest, Subject, UnseenCluster,
 };
 use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
 use certctl::record::Credential;
@@ -62,6 +62,7 @@ impl Story {
         let state = ClusterState {
             uid: "uid-prod".into(),
             namespaces: names(&["default", "kube-system", "shop", "staging"]),
+            terminating: BTreeSet::new(),
             cluster_roles: names(&["view", "edit", "admin", "cluster-admin"]),
             roles: BTreeSet::from([("shop".into(), "deployer".into())]),
             bindings: Vec::new(),
@@ -103,6 +104,18 @@ impl Story {
         self
     }
 
+    /// A file about them that cannot be believed.
+    pub fn refuses(&mut self, kind: FileKind, user: &str) -> &mut Self {
+        let user: UserName = user.parse().expect("a name");
+        if kind == FileKind::Record {
+            self.repository.records.remove(&user);
+        }
+        let message = format!("{user}'s file is broken");
+        let file = RefusedFile { kind, user: Some(user), position: None, message, hints: Vec::new() };
+        self.repository.refused_files.push(file);
+        self
+    }
+
     pub fn wait(&mut self, text: &str) -> &mut Self {
         for part in text.split(' ') {
             self.now += match part.strip_suffix('d') {
@@ -121,7 +134,7 @@ impl Story {
     pub fn try_plan(&self) -> Result<ClusterPlan, String> {
         let name = "prod".parse().expect("a name");
         plan::plan(&self.roster(), &name, &self.repository, &self.cluster, self.now)
-            .map_err(|faults| words::faults("users.yaml", &name, &faults).render(false))
+            .map_err(|other| words::another_cluster(&name, &other).render(false))
     }
 
     pub fn plan(&self) -> ClusterPlan {
@@ -132,7 +145,7 @@ impl Story {
         let Some(unseen) = &self.unseen else { return (&self.plan()).into() };
         let name = "prod".parse().expect("a name");
         let plan = plan::plan_offline(&self.roster(), &name, &self.repository, unseen, self.now);
-        (&plan.expect("it can be planned")).into()
+        (&plan).into()
     }
 
     pub fn observed(&self) -> Observed<'_> {
@@ -148,7 +161,9 @@ impl Story {
             roster: roster.name,
             roster_commit: None,
             now: self.now,
+            roster_file: "users.yaml".into(),
             clusters: vec![self.changes()],
+            unread: Vec::new(),
             base: None,
         }
     }

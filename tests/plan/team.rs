@@ -187,6 +187,16 @@ impl Team {
         all.any(|until| from < *until && *until <= to)
     }
 
+    /// Whether somebody whose key is refused may keep a credential: another key alone takes nothing away.
+    pub fn lets_keep(&self, who: &str, credential: &Credential, now: Timestamp) -> bool {
+        let Some(person) = self.people.get(who).filter(|_| self.has(who, now)) else { return false };
+        let wanted = self.in_certificate(who, now);
+        credential.state != State::Revoked
+            && credential.not_after > now
+            && credential.generation >= person.generation
+            && credential.in_certificate_groups.iter().all(|group| wanted.contains_key(group.as_str()))
+    }
+
     /// Whether a recorded credential may be bound at all, by what the roster says now.
     pub fn accepts(&self, who: &str, credential: &Credential, now: Timestamp) -> bool {
         if !self.has(who, now) || credential.state == State::Revoked || credential.not_after <= now {

@@ -50,9 +50,9 @@ pub struct PlanStatus<'a> {
 pub fn render(plan: &Plan, status: PlanStatus<'_>, limit: usize) -> String {
     let online = !plan.is_offline();
     let mut top = format!("### certctl: {}\n", title(plan, status.failed));
-    let calm = plan.is_empty() && status.failed.is_none() && status.refused.is_none();
+    let calm = plan.is_as_wished() && status.failed.is_none() && status.refused.is_none();
     if calm && online && plan.base.is_none() && plan.summary().warnings == 0 {
-        return format!("certctl: {}\n", lower(text::nothing(plan)));
+        return format!("certctl: {}\n", lower(&text::nothing(plan)));
     }
     if let Some(base) = &plan.base {
         let lines: Vec<String> = text::about(base).iter().map(|line| notes::line(line)).collect();
@@ -103,8 +103,8 @@ pub fn failure(error: &Error, limit: usize) -> String {
 
 fn title(plan: &Plan, failed: Option<&Error>) -> String {
     let mut parts: Vec<String> = failed.iter().map(|error| count(error.each().count(), "error")).collect();
-    if plan.is_empty() && failed.is_none() {
-        parts.push(lower(text::nothing(plan)).trim_end_matches('.').to_owned());
+    if text::has_no_counts(plan) && failed.is_none() {
+        parts.push(lower(&text::nothing(plan)).trim_end_matches('.').to_owned());
     } else {
         parts.extend(text::counts(&plan.summary()));
     }

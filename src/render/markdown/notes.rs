@@ -8,7 +8,7 @@ use super::value::{code, prose};
 use super::{PlanStatus, grouped, noun};
 use crate::error::Error;
 use crate::plan::access_transfer::AccessTransfer;
-use crate::plan::{Plan, Unknown, Warning, digest};
+use crate::plan::{ClusterChanges, Held, Plan, Unknown, Warning, digest};
 use crate::render::words;
 
 /// The role that may do everything, as a plan names it.
@@ -31,6 +31,9 @@ pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> Stri
         lines.extend(more(error.each().count().saturating_sub(MOST_LINES), "error", "errors"));
     }
     lines.extend(status.refused.map(error_line));
+    let held: Vec<Error> = held(plan, |cluster| &cluster.held);
+    lines.extend(held.iter().take(MOST_LINES).map(|error| format!("**Held back:** {}", error_line(error))));
+    lines.extend(more(held.len().saturating_sub(MOST_LINES), "thing held back", "things held back"));
     let actions = || plan.clusters.iter().flat_map(|cluster| &cluster.people);
     let handed_over = |what: &str, is: &dyn Fn(AccessTransfer) -> bool| {
         let whose = actions().filter(|action| is(action.transfer()));
@@ -104,8 +107,20 @@ pub(super) fn warnings(plan: &Plan) -> String {
         let on = if several { format!("on {}: ", self::code(cluster.as_str())) } else { String::new() };
         format!("{on}{} ({})", line(message), self::code(code))
     });
+    let before = held(plan, |cluster| &cluster.held_before);
     let lines = lines.chain(more(found.len().saturating_sub(MOST_LINES), "warning", "warnings"));
+    let told = before.iter().take(MOST_LINES);
+    let lines = lines.chain(told.map(|error| format!("held back before: {}", error_line(error))));
+    let lines =
+        lines.chain(more(before.len().saturating_sub(MOST_LINES), "thing held back", "things held back"));
     boxed("WARNING", lines.collect(), LARGEST_BOX)
+}
+
+/// What is held back, of the new or of what was so before.
+fn held(plan: &Plan, which: fn(&ClusterChanges) -> &Vec<Held>) -> Vec<Error> {
+    let clusters = plan.clusters.iter();
+    let all = clusters.flat_map(|cluster| which(cluster).iter().map(move |held| (&cluster.name, held)));
+    all.map(|(cluster, held)| words::held(&plan.roster_file, cluster, held)).collect()
 }
 
 /// What was not looked at: `> [!IMPORTANT]`.

@@ -1,6 +1,6 @@
 //! The words of a plan: what its codes and data say in English. No decision and no digest reads them.
 
-mod faults;
+mod held;
 mod refusal;
 mod roster_changes;
 mod warnings;
@@ -11,7 +11,7 @@ use crate::plan::changes::Withdrawn;
 use crate::plan::cleanup::Cleanup;
 use crate::plan::credentials::Leaving;
 use crate::plan::{CredentialAction, Reason, Unknown};
-pub use faults::{fault, faults};
+pub use held::{all_held, another_cluster, held, refused_files};
 pub use refusal::refusal;
 pub use roster_changes::roster_change;
 pub use warnings::{warning, warnings};

@@ -1,0 +1,150 @@
+//! What is held back: a fault touches what it touches, and everything else goes on.
+//!
+//! Nobody is added to a binding that is held, and nothing new is issued to a person who is. Whoever has
+//! to leave leaves all the same: a fault never keeps access alive. What is wrong is a code and its data;
+//! its words, and how to fix it, are in `render`.
+
+use super::binding_key::{BindingKey, Grantee};
+use super::observed::{BindingAt, FileKind, RefusedFile};
+use super::reason::Reason;
+use crate::model::{CredentialId, Namespace, Position, UserName};
+
+/// Something that is not done on a cluster until somebody has fixed its cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A namespace is granted and does not exist.
+    MissingNamespace {
+        namespace: Namespace,
+        /// To whom it is granted.
+        grantee: Grantee,
+        /// Where the roster says so.
+        at: Position,
+    },
+    /// A namespace is granted and is being deleted.
+    TerminatingNamespace {
+        namespace: Namespace,
+        /// To whom it is granted.
+        grantee: Grantee,
+        /// Where the roster says so.
+        at: Position,
+    },
+    /// A role is granted and does not exist.
+    MissingRole {
+        /// Which, where, and to whom it is granted.
+        key: BindingKey,
+        /// Where the roster says so.
+        at: Position,
+    },
+    /// An object of someone else has the name of one of our bindings.
+    ForeignBinding {
+        binding: BindingAt,
+        /// The roster whose labels it has, if any.
+        roster: Option<String>,
+        /// Where the roster grants what it would hold.
+        at: Position,
+    },
+    /// A `csr:` brings a public key back which is cut off, or has to be: the credential group is made of
+    /// the key, so with the same key the old certificate would get the same rights again.
+    KeyReused {
+        /// Who brings it.
+        user: UserName,
+        /// Where the roster says so.
+        at: Position,
+        /// What it was used for.
+        by: KeyUse,
+    },
+    /// A record, a sealed kubeconfig or a `csr:` cannot be believed.
+    File(RefusedFile),
+}
+
+/// What a brought key was used for before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyUse {
+    /// certctl made it: its private half was sealed, and lies in the history of the repository for good.
+    Made {
+        /// For whom.
+        owner: UserName,
+        /// Which credential.
+        credential: CredentialId,
+    },
+    /// For a credential that is revoked.
+    Revoked { owner: UserName, credential: CredentialId },
+    /// For somebody else's credential.
+    OfAnother { owner: UserName, credential: CredentialId },
+    /// For a credential that is to be cut off.
+    ToBeCutOff { credential: CredentialId, reason: Reason },
+}
+
+impl Held {
+    /// Stable, for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingNamespace { .. } => "missing-namespace",
+            Self::TerminatingNamespace { .. } => "terminating-namespace",
+            Self::MissingRole { .. } => "missing-role",
+            Self::ForeignBinding { .. } => "foreign-binding-name",
+            Self::KeyReused { .. } => "key-refused",
+            Self::File(file) => match file.kind {
+                FileKind::Record => "record-unreadable",
+                FileKind::Sealed => "sealed-unreadable",
+                FileKind::Request => "key-refused",
+            },
+        }
+    }
+
+    /// The person who is held back, where it is one.
+    pub fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::KeyReused { user, .. } => Some(user),
+            Self::File(file) => file.user.as_ref(),
+            Self::MissingNamespace { .. }
+            | Self::TerminatingNamespace { .. }
+            | Self::MissingRole { .. }
+            | Self::ForeignBinding { .. } => None,
+        }
+    }
+
+    /// The binding that is held back, where it is one and not all of a namespace.
+    pub fn binding(&self) -> Option<BindingAt> {
+        match self {
+            Self::MissingRole { key, .. } => Some(key.whole()),
+            Self::ForeignBinding { binding, .. } => Some(binding.clone()),
+            Self::MissingNamespace { .. }
+            | Self::TerminatingNamespace { .. }
+            | Self::KeyReused { .. }
+            | Self::File(_) => None,
+        }
+    }
+
+    /// Where the roster says what is held back.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::MissingNamespace { at, .. }
+            | Self::TerminatingNamespace { at, .. }
+            | Self::MissingRole { at, .. }
+            | Self::ForeignBinding { at, .. }
+            | Self::KeyReused { at, .. } => Some(*at),
+            Self::File(file) => file.position,
+        }
+    }
+
+    /// Whether it is the same at another revision of the roster, where lines have moved.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let unplaced = |held: &Self| {
+            let mut held = held.clone();
+            match &mut held {
+                Self::MissingNamespace { at, .. }
+                | Self::TerminatingNamespace { at, .. }
+                | Self::MissingRole { at, .. }
+                | Self::ForeignBinding { at, .. }
+                | Self::KeyReused { at, .. } => *at = Position::default(),
+                // What is wrong with a file may be told with the place of an edit.
+                Self::File(file) => {
+                    (file.position, file.message, file.hints) = (None, String::new(), Vec::new());
+                }
+            }
+            held
+        };
+        unplaced(self) == unplaced(other)
+    }
+}

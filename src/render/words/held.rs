@@ -1,0 +1,145 @@
+//! Why nothing can be planned on a cluster, and what is held back there, as errors that say how to fix it.
+
+use crate::error::Error;
+use crate::model::{ClusterName, Namespace, RoleRef};
+use crate::plan::Plan;
+use crate::plan::binding_key::Grantee;
+use crate::plan::check::AnotherCluster;
+use crate::plan::held::{Held, KeyUse};
+use crate::plan::observed::{BindingAt, RefusedFile};
+
+/// Another cluster answers under the name.
+pub fn another_cluster(cluster: &ClusterName, other: &AnotherCluster) -> Error {
+    let AnotherCluster { pinned, found } = other;
+    Error::new(format!(
+        "cluster `{cluster}` is not the one that its records are about: access/{cluster}/cluster.yaml pins {pinned}, \
+         the cluster says {found}; nothing was planned"
+    ))
+    .hint(format!(
+        "if the context leads to the wrong cluster, set `context:` of cluster `{cluster}` in the roster"
+    ))
+    .hint(format!(
+        "if the cluster was replaced for good, `git rm -r access/{cluster}` and commit: everyone gets new credentials"
+    ))
+}
+
+/// Everything that is held back, each with its cluster.
+pub fn all_held(plan: &Plan) -> Vec<Error> {
+    let held = plan.clusters.iter().flat_map(|cluster| {
+        cluster.held.iter().map(|held| self::held(&plan.roster_file, &cluster.name, held))
+    });
+    held.collect()
+}
+
+/// The most errors about one cluster's files: a thousand are enough for anyone.
+const MOST_FILES: usize = 1_000;
+
+/// The files of a cluster that cannot be believed; past some, their number.
+pub fn refused_files(roster_file: &str, cluster: &ClusterName, files: &[RefusedFile]) -> Vec<Error> {
+    let shown = files.iter().take(MOST_FILES).cloned().map(Held::File);
+    let mut errors: Vec<Error> = shown.map(|file| held(roster_file, cluster, &file)).collect();
+    if let Some(more) = files.len().checked_sub(MOST_FILES).filter(|more| *more > 0) {
+        errors.push(Error::new(format!("access/{cluster}: {more} more errors are not shown")));
+    }
+    errors
+}
+
+/// Something that is held back.
+pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
+    let error = match held {
+        Held::KeyReused { user, at: _, by } => Error::new(format!(
+            "user `{user}`'s csr brings the public key of {}; nothing is issued to {user} on cluster `{cluster}`",
+            key_use(by)
+        ))
+        .hint(format!(
+            "a certificate cannot be taken back from its key, so make a new key, e.g. \
+             `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for {user}"
+        )),
+        Held::MissingNamespace { namespace, grantee, at: _ } => {
+            in_namespace(cluster, namespace, grantee, "does not exist")
+                .hint(format!("create it with `kubectl create namespace {namespace}`, or correct the roster"))
+        }
+        Held::TerminatingNamespace { namespace, grantee, at: _ } => {
+            in_namespace(cluster, namespace, grantee, "is being deleted").hint(format!(
+                "take it out of the roster; `kubectl get namespace {namespace} -o yaml` shows what its deletion waits for"
+            ))
+        }
+        Held::MissingRole { key, at: _ } => {
+            let (role, who) = (key.role.name(), grantee(&key.grantee));
+            let (place, list) = match (&key.role, &key.namespace) {
+                (RoleRef::Role(_), Some(namespace)) => {
+                    (format!(" in namespace `{namespace}`"), format!("roles -n {namespace}"))
+                }
+                _ => (String::new(), "clusterroles".to_owned()),
+            };
+            Error::new(format!(
+                "{} `{role}`{place}, granted to {who}, does not exist on cluster `{cluster}`; nobody is added to {}",
+                key.role.kind(),
+                key.whole()
+            ))
+            .hint(format!("see `kubectl get {list}`, create `{role}`, or correct the roster"))
+        }
+        Held::ForeignBinding { binding, roster, at: _ } => {
+            let (owner, hint) = match roster {
+                Some(other) => (
+                    format!("belongs to roster `{other}`"),
+                    "two rosters on one cluster need different names for the groups and people that they grant the same role"
+                        .to_owned(),
+                ),
+                None => ("was not made by certctl".to_owned(), look_at(binding)),
+            };
+            Error::new(format!(
+                "{binding} on cluster `{cluster}` has the name of one of our bindings and {owner}; it is left as it is, and nobody is added to it"
+            ))
+            .hint(hint)
+        }
+        Held::File(file) => refused_file(file),
+    };
+    match held.position() {
+        Some(at) => error.placed(roster_file, at),
+        None => error,
+    }
+}
+
+/// A file about one person that cannot be believed.
+fn refused_file(file: &RefusedFile) -> Error {
+    let held = file.user.as_ref().map_or(String::new(), |user| format!("; nothing is issued to {user}"));
+    let error = Error::new(format!("{}{held}", file.message));
+    file.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
+}
+
+fn in_namespace(cluster: &ClusterName, namespace: &Namespace, who: &Grantee, what: &str) -> Error {
+    Error::new(format!(
+        "namespace `{namespace}`, granted to {}, {what} on cluster `{cluster}`; nobody is added to a binding there",
+        grantee(who)
+    ))
+}
+
+fn look_at(at: &BindingAt) -> String {
+    format!(
+        "look at it with `kubectl get {} {} -o yaml`{}, then delete or rename it, or put our labels back if it lost them",
+        at.kind().to_lowercase(),
+        at.name,
+        at.namespace.as_ref().map_or(String::new(), |namespace| format!(" -n {namespace}")),
+    )
+}
+
+fn grantee(grantee: &Grantee) -> String {
+    match grantee {
+        Grantee::Group(group) => format!("group `{group}`"),
+        Grantee::User(user) => format!("user `{user}`"),
+    }
+}
+
+fn key_use(by: &KeyUse) -> String {
+    match by {
+        KeyUse::Made { owner, credential } => {
+            format!("{owner}'s credential {credential}, whose key certctl made")
+        }
+        KeyUse::Revoked { owner, credential } => format!("{owner}'s revoked credential {credential}"),
+        KeyUse::OfAnother { owner, credential } => format!("{owner}'s credential {credential}"),
+        KeyUse::ToBeCutOff { credential, reason } => {
+            format!("the credential {credential} that is to be cut off ({})", super::reason(reason))
+        }
+    }
+}
