@@ -11,7 +11,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use certctl_testing::{ControlPlane, Options};
@@ -199,17 +198,11 @@ fn apply(kubeconfig: &Path, round: &str, users: usize) -> (f64, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let home = folder.path();
     let run = |folder: &Path, program: &str, arguments: &[&str]| {
-        let output = Command::new(program)
+        let mut command = certctl_testing::scrubbed(program, folder, home);
+        certctl_testing::with_author(&mut command);
+        let output = command
             .args(arguments)
-            .current_dir(folder)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home)
             .env("KUBECONFIG", kubeconfig)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .envs([("GIT_AUTHOR_NAME", "Bench"), ("GIT_AUTHOR_EMAIL", "bench@example.com")])
-            .envs([("GIT_COMMITTER_NAME", "Bench"), ("GIT_COMMITTER_EMAIL", "bench@example.com")])
-            .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|error| panic!("{program}: {error}"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

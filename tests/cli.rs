@@ -4,9 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use age::secrecy::ExposeSecret as _;
+use certctl_testing::Ran;
 use expect_test::{Expect, expect, expect_file};
 use tempfile::TempDir;
 
@@ -15,18 +16,16 @@ struct Place {
     dir: TempDir,
 }
 
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+trait Fails {
+    /// It ended with this code, said this on standard error, and printed nothing.
+    fn fails(self, code: i32, said: Expect);
 }
 
-impl Ran {
-    /// Its exit code and what it said on standard error; it printed nothing.
+impl Fails for Ran {
     #[track_caller]
     fn fails(self, code: i32, said: Expect) {
         said.assert_eq(&self.stderr);
-        assert_eq!((self.code, self.stdout.as_str()), (code, ""));
+        assert_eq!(self.expect(code).stdout, "");
     }
 }
 
@@ -67,19 +66,14 @@ impl Place {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_certctl"));
-        command
-            .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("HOME", self.path("home"))
-            .env("CERTCTL_NOW", "2026-01-01T00:00:00Z")
-            .stdin(Stdio::null());
+        let program = env!("CARGO_BIN_EXE_certctl");
+        let mut command = certctl_testing::scrubbed(program, self.dir.path(), &self.path("home"));
+        command.args(args).env("CERTCTL_NOW", "2026-01-01T00:00:00Z");
         command
     }
 
     fn run(&self, args: &[&str]) -> Ran {
-        ran(&mut self.command(args))
+        Ran::of(&mut self.command(args))
     }
 
     /// A sealed file of `user`, and the identity that opens it.
@@ -90,15 +84,6 @@ impl Place {
 
     fn identity_file(&self, name: &str, identity: &age::x25519::Identity) {
         self.write(name, identity.to_string().expose_secret().as_bytes());
-    }
-}
-
-fn ran(command: &mut Command) -> Ran {
-    let output = command.output().expect("certctl starts");
-    Ran {
-        code: output.status.code().expect("it was not killed"),
-        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
     }
 }
 
@@ -115,7 +100,7 @@ fn help_is_as_committed() {
     let place = Place::new();
     let help = |args: &[&str]| {
         let ran = place.run(args);
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
         // clap fills a blank line of an option with spaces.
         ran.stdout.lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>()
     };
@@ -156,7 +141,7 @@ fn a_command_line_that_cannot_be_meant_ends_in_64() {
         &["schema", "nothing"],
     ] {
         let ran = place.run(args);
-        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?}: {}", ran.stderr);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{args:?}: {}", ran.stderr);
         assert!(!ran.stderr.is_empty(), "{args:?}");
         assert!(!ran.stderr.contains("panicked"), "{args:?}: {}", ran.stderr);
     }
@@ -175,8 +160,8 @@ fn a_command_line_that_cannot_be_meant_ends_in_64() {
     "#]],
     );
     for now in ["tomorrow", "2026-01-01"] {
-        let ran = ran(place.command(&["validate"]).env("CERTCTL_NOW", now));
-        assert_eq!(ran.code, 64);
+        let ran = Ran::of(place.command(&["validate"]).env("CERTCTL_NOW", now));
+        assert_eq!(ran.code, Some(64));
         assert!(ran.stderr.starts_with(&format!("Error: CERTCTL_NOW is `{now}`")), "{}", ran.stderr);
     }
 }
@@ -186,7 +171,7 @@ fn the_example_is_valid() {
     let place = Place::new();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/users.yaml");
     let ran = place.run(&["validate", "--roster", example.to_str().expect("UTF-8")]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("is valid: "), "{}", ran.stderr);
 }
 
@@ -214,7 +199,7 @@ fn colour_is_for_who_asks_for_it() {
     let place = Place::new();
     let said = |args: &[&str], no_color: &str| {
         let mut command = place.command(&[&["validate", "--roster", "missing.yaml"], args].concat());
-        ran(command.env("NO_COLOR", no_color)).stderr
+        Ran::of(command.env("NO_COLOR", no_color)).stderr
     };
     let plain = said(&[], "");
     assert!(plain.starts_with("Error: "), "{plain}");
@@ -230,12 +215,12 @@ fn a_reader_that_has_gone_away_is_no_failure() {
     for args in [&["schema"][..], &["--help"], &["--version"]] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let ran = ran(place.command(args).stdout(writer));
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+        let ran = Ran::of(place.command(args).stdout(writer));
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
     }
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    assert_eq!(ran(place.command(&["validate", "--roster", "missing.yaml"]).stderr(writer)).code, 1);
+    Ran::of(place.command(&["validate", "--roster", "missing.yaml"]).stderr(writer)).expect(1);
 }
 
 #[test]
@@ -248,7 +233,7 @@ fn the_committed_schemas_are_fresh() {
         (&["schema", "apply"], "schemas/apply.schema.json"),
     ] {
         let ran = place.run(args);
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
         assert!(
             ran.stdout == committed(file),
             "{file} is stale; refresh it with `cargo run -- {} > {file}`",
@@ -262,7 +247,7 @@ fn rotate_changes_the_generation_and_no_other_byte() {
     let place = Place::new();
     let before = place.roster();
     fs::set_permissions(place.path("users.yaml"), fs::Permissions::from_mode(0o640)).expect("a mode");
-    assert_eq!(place.run(&["rotate", "alice"]).code, 0);
+    place.run(&["rotate", "alice"]).expect(0);
     assert_eq!(place.roster(), before.replace("generation: 7", "generation: 8"));
     let mode = fs::metadata(place.path("users.yaml")).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
@@ -277,13 +262,13 @@ fn rotate_changes_the_generation_and_no_other_byte() {
     );
     assert_eq!(place.roster(), before, "nobody is rotated where one cannot be");
 
-    assert_eq!(place.run(&["rotate", "--all"]).code, 0);
+    place.run(&["rotate", "--all"]).expect(0);
     let after = place.roster();
     assert!(after.contains("generation: 9}   # on holiday"), "{after}");
     let added: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
     assert_eq!(added.len(), 2, "{after}");
     assert_eq!(added[1].trim(), "generation: 2", "{after}");
-    assert_eq!(place.run(&["validate"]).code, 0);
+    place.run(&["validate"]).expect(0);
 }
 
 #[test]
@@ -340,8 +325,9 @@ fn decrypt_says_why_it_opens_nothing() {
         "#]],
     );
     // It opens, and there is no record of it: not to be trusted.
-    let ran = ran(place.command(&["decrypt", "alice", "--cluster", "prod"]).env("CERTCTL_IDENTITY", "ours"));
-    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    let ran =
+        Ran::of(place.command(&["decrypt", "alice", "--cluster", "prod"]).env("CERTCTL_IDENTITY", "ours"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
     assert!(ran.stderr.contains("is not to be trusted, and was not used"), "{}", ran.stderr);
     place.write("access/prod/alice.kubeconfig.age", b"garbage");
     place.run(&["decrypt", "alice", "-i", "ours"]).fails(1, expect![[r#"
@@ -363,12 +349,12 @@ fn one_plan_is_written_in_as_many_forms_as_are_wanted() {
         "--save",
         "markdown=a.md",
     ]);
-    assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
     let read = |file: &str| fs::read_to_string(place.path(file)).expect("written");
     assert_eq!(read("a.json"), printed.stdout);
     assert!(read("a.md").starts_with("### certctl: "), "{}", read("a.md"));
     let ran = place.run(&["plan", "--offline", "--save", "text=missing/plan.txt"]);
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, Some(1));
     assert!(
         ran.stderr.starts_with("Error: the plan could not be written to missing/plan.txt\n"),
         "{}",

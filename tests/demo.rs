@@ -21,7 +21,9 @@ fn on(machine: &Path, program: &str) -> Command {
         fs::create_dir(machine.join("tmp")).expect("a folder");
         symlink(git.expect("git is on the PATH"), bin.join("git")).expect("a link");
     }
-    let mut command = certctl_testing::scrubbed(program, machine, machine, &machine.join("tmp"));
+    let mut command = certctl_testing::scrubbed(program, machine, machine);
+    certctl_testing::with_author(&mut command);
+    command.env("TMPDIR", machine.join("tmp"));
     command.env("PATH", bin);
     command
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use certctl_testing::Ran;
 use expect_test::{Expect, expect};
 use tempfile::TempDir;
 
@@ -14,25 +15,6 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 struct Place {
     dir: TempDir,
-}
-
-struct Ran {
-    code: Option<i32>,
-    said: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{}", self.said);
-        self
-    }
-
-    #[track_caller]
-    fn says(self, text: &str) -> Self {
-        assert!(self.said.contains(text), "`{text}` was not said:\n{}", self.said);
-        self
-    }
 }
 
 impl Place {
@@ -66,22 +48,15 @@ impl Place {
     }
 
     fn scrubbed(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command
-            .args(args)
-            .current_dir(self.path(""))
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.dir.path().join("home"))
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .stdin(Stdio::null());
+        let mut command = certctl_testing::scrubbed(program, &self.path(""), &self.dir.path().join("home"));
+        command.args(args);
         command
     }
 
     fn certctl(&self, args: &[&str]) -> Ran {
-        let output = self.scrubbed(env!("CARGO_BIN_EXE_certctl"), args).output().expect("it starts");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "init prints no data");
-        Ran { code: output.status.code(), said: String::from_utf8_lossy(&output.stderr).into_owned() }
+        let ran = Ran::of(&mut self.scrubbed(env!("CARGO_BIN_EXE_certctl"), args));
+        assert_eq!(ran.stdout, "", "init prints no data");
+        ran
     }
 
     fn git(&self, args: &[&str]) -> String {
@@ -145,7 +120,7 @@ impl Place {
         }
         let code = child.wait().expect("it ends").code();
         assert!(next.is_none(), "`{next:?}` was not asked:\n{shown}");
-        Ran { code, said: shown.replace("\r\n", "\n") }
+        Ran { code, stdout: String::new(), stderr: shown.replace("\r\n", "\n") }
     }
 }
 
@@ -173,7 +148,7 @@ fn an_empty_repository_becomes_one_with_a_roster_to_fill_in() {
         Error: users.yaml:31:13: `recipients` of user `alice` has no value
           Hint: write its value, or delete the line
     "#]];
-    said.assert_eq(&place.certctl(&["validate"]).expect(1).said);
+    said.assert_eq(&place.certctl(&["validate"]).expect(1).stderr);
 
     place.fill_in();
     place.certctl(&["validate"]).expect(0).says("1 cluster, 1 group, 1 user");
@@ -275,7 +250,7 @@ fn the_host_is_known_by_the_address_of_origin_and_the_branch_by_its_head() {
     let mut args = init(&["--source"]);
     args.push(&source);
     let ran = place.certctl(&args).expect(0).says("wrote     .gitlab-ci.yml");
-    assert!(!ran.said.contains("remote add"), "{}", ran.said);
+    assert!(!ran.stderr.contains("remote add"), "{}", ran.stderr);
     let jobs = place.read(".gitlab/certctl.yml");
     for line in [
         "    CERTCTL_REPOSITORY: https://gitlab.example.com/tools/certctl.git\n",

@@ -12,6 +12,7 @@ use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipien
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{self, API_VERSION, Credential, Record, State};
 use certctl::seal;
+use certctl_testing::Ran;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use tempfile::TempDir;
 
@@ -24,27 +25,6 @@ const NOW: &str = "2039-12-20T00:00:00Z";
 struct World {
     dir: TempDir,
     recipient: String,
-}
-
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    fn says(self, text: &str) -> Self {
-        let said = format!("{}{}", self.stdout, self.stderr);
-        assert!(said.contains(text), "`{text}` was not said:\n{said}");
-        self
-    }
 }
 
 impl World {
@@ -144,29 +124,14 @@ impl World {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_certctl"));
+        let program = env!("CARGO_BIN_EXE_certctl");
+        let mut command = certctl_testing::scrubbed(program, &self.path("repo"), &self.path("home"));
+        command.env("CERTCTL_IDENTITY", self.path("key")).env("CERTCTL_NOW", NOW).args(args);
         command
-            .current_dir(self.path("repo"))
-            .env_clear()
-            .env("HOME", self.path("home"))
-            .env("CERTCTL_IDENTITY", self.path("key"))
-            .env("CERTCTL_NOW", NOW)
-            .args(args)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn ran(mut command: Command) -> Ran {
-        let output = command.output().expect("certctl starts");
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
     }
 
     fn certctl(&self, args: &[&str]) -> Ran {
-        Self::ran(self.command(args))
+        Ran::of(&mut self.command(args))
     }
 
     fn config(&self) -> PathBuf {
@@ -267,7 +232,7 @@ fn the_file_of_kubeconfig_lists_is_the_one_that_kubectl_writes() {
     let run = |args: &[&str]| {
         let mut command = world.command(args);
         command.env("KUBECONFIG", std::env::join_paths([&a, &link, &b]).expect("a list"));
-        World::ran(command)
+        Ran::of(&mut command)
     };
     run(&["login"]).expect(0);
     assert!(b.exists() && !a.exists(), "none exists: the last");
@@ -438,7 +403,7 @@ fn the_plugin_says_in_one_sentence_why_access_has_ended() {
     }
     let mut late = world.command(&["credential", "--cluster", "prod", "alice"]);
     late.env("CERTCTL_NOW", UNTIL);
-    ends(World::ran(late), "expired at 2040-01-01T00:00:00Z; run `git pull`");
+    ends(Ran::of(&mut late), "expired at 2040-01-01T00:00:00Z; run `git pull`");
     world.roster("acme", "- {name: alice, recipients: [RECIPIENT], until: 2039-12-01}\n");
     ends(credential(&world), "the access of `alice` ended at 2039-12-02T00:00:00Z");
     world.roster("acme", "- {name: alice, recipients: [RECIPIENT], clusters: [dev]}\n");
@@ -538,7 +503,7 @@ fn the_plugin_gives_no_credential_for_another_cluster_than_the_repository_says()
     let told = |cluster: serde_json::Value| {
         let mut command = world.command(&["credential", "--cluster", "prod", "alice"]);
         command.env("KUBERNETES_EXEC_INFO", serde_json::json!({"spec": {"cluster": cluster}}).to_string());
-        World::ran(command)
+        Ran::of(&mut command)
     };
     let server = "https://prod.example.com";
     told(serde_json::json!({"server": server})).expect(0);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ExitCode, Stdio};
 
 use base64::Engine as _;
 use certctl_sandbox::{Options, Sandbox};
@@ -83,12 +83,10 @@ impl World {
 
     /// A kubectl that goes on until it is dropped.
     fn watching(&self, arguments: &str) -> Watching {
-        let child = Command::new(&self.program)
+        let child = certctl_testing::scrubbed(&self.program, self.dir.path(), self.dir.path())
             .arg("--kubeconfig")
             .arg(self.path("admin"))
             .args(arguments.split_whitespace())
-            .env_clear()
-            .env("HOME", self.dir.path())
             .stdout(Stdio::piped())
             .spawn();
         Watching::new(child.expect("kubectl starts"))

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use certctl_testing::executable;
 use serde_json::Value;
@@ -142,8 +142,7 @@ impl World {
 
     pub fn git(&self, folder: &str, args: &[&str]) -> String {
         let mut git = self.scrubbed("git");
-        git.env("GIT_AUTHOR_NAME", "a").env("GIT_AUTHOR_EMAIL", "a@example.com");
-        git.env("GIT_COMMITTER_NAME", "a").env("GIT_COMMITTER_EMAIL", "a@example.com");
+        certctl_testing::with_author(&mut git);
         let output = git.args(args).current_dir(self.path(folder)).output().expect("git starts");
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
@@ -151,13 +150,8 @@ impl World {
 
     fn scrubbed(&self, program: &str) -> Command {
         let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", format!("{}:{path}", self.path("bin").display()))
-            .env("HOME", self.path("home"))
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .stdin(Stdio::null());
+        let mut command = certctl_testing::scrubbed(program, self.dir.path(), &self.path("home"));
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
         command
     }
 

@@ -213,7 +213,7 @@ rules:
     ]);
     // The authorizer learns about a binding from its watch, a little later.
     let deadline = Instant::now() + Duration::from_secs(60);
-    while world.kubectl(&world.kubeconfig, &["auth", "can-i", "list", "rolebindings", "-A"]).code != 0 {
+    while world.kubectl(&world.kubeconfig, &["auth", "can-i", "list", "rolebindings", "-A"]).code != Some(0) {
         assert!(Instant::now() < deadline, "the binding does not hold after 60 s");
     }
     world.certctl(&["plan", "--detailed-exitcode"]).expect(2);

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::cluster::Cluster;
-use crate::world::{Ran, World};
+use crate::world::World;
+use certctl_testing::Ran;
 
 /// certctl as someone with a configuration folder and programs of their own.
 fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
@@ -14,11 +15,7 @@ fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
         .env("XDG_CONFIG_HOME", world.path(&format!("{person}-config")))
         .env("PATH", format!("{}:{path}", world.path(&format!("{person}-programs")).display()));
     let output = command.output().expect("certctl starts");
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Ran::from(output)
 }
 
 pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plane: &'static Cluster) {

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::{Cluster, Options};
-use crate::world::{Ran, World};
+use crate::world::World;
+use certctl_testing::{Ran, Said};
 
 /// A roster with one group, `<name>-team`, that may view; `rest` goes before `users:`.
 fn roster(world: &World, rest: &str, users: &str) -> String {
@@ -175,7 +176,7 @@ fn end(mut child: Child) -> Ran {
     let mut stderr = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("UTF-8");
     let status = child.wait().expect("it ends");
-    Ran { code: status.code().unwrap_or(-1), stdout: String::new(), stderr }
+    Ran { code: status.code(), stdout: String::new(), stderr }
 }
 
 pub fn two_applies_at_once_end_as_if_one_came_after_the_other(plane: &'static Cluster) {
@@ -191,11 +192,11 @@ pub fn two_applies_at_once_end_as_if_one_came_after_the_other(plane: &'static Cl
     let first = end(first);
     // The second run found newer records than it had read, and gave up before it changed anything;
     // or it came so late that they were there for it to see.
-    let (won, lost) = if first.code == 0 { (&first, &second) } else { (&second, &first) };
-    assert_eq!(won.code, 0, "{}", won.stderr);
+    let (won, lost) = if first.code == Some(0) { (&first, &second) } else { (&second, &first) };
+    assert_eq!(won.code, Some(0), "{}", won.stderr);
     let refused =
         lost.stderr.contains("holds a newer access than this clone") && lost.stderr.contains("git pull");
-    assert!((lost.code == 1 && refused) || lost.code == 0, "{}", lost.stderr);
+    assert!((lost.code == Some(1) && refused) || lost.code == Some(0), "{}", lost.stderr);
 
     // The winner's bindings are as it left them.
     assert_eq!(bound(&world).lines().count(), 6);
@@ -554,7 +555,7 @@ fn own_request(world: &World, key: &rcgen::KeyPair, subject: &str, file: &str) {
 }
 
 /// The `-subj` of the command in a hint.
-fn hinted_subject(ran: &Ran) -> String {
+fn hinted_subject(ran: &Said) -> String {
     let said = format!("{}{}", ran.stdout, ran.stderr);
     let after = said.split("-subj ").nth(1).unwrap_or_else(|| panic!("no command in {said}"));
     after.split_whitespace().next().expect("a subject").to_owned()

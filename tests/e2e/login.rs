@@ -1,7 +1,8 @@
 //! The person's side: pull, log in, and real kubectl through the credential plugin.
 
 use crate::cluster::Cluster;
-use crate::world::{Ran, World};
+use crate::world::World;
+use certctl_testing::Ran;
 
 fn roster(world: &World, users: &str) -> String {
     format!(

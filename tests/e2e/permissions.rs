@@ -38,7 +38,8 @@ pub fn what_is_documented_is_enough_to_plan_and_to_apply(plane: &'static Cluster
             _ => ["create", "leases"],
         };
         for _ in 0..100 {
-            if world.kubectl(&world.kubeconfig, &["auth", "can-i", asked[0], asked[1], "-A"]).code == 0 {
+            if world.kubectl(&world.kubeconfig, &["auth", "can-i", asked[0], asked[1], "-A"]).code == Some(0)
+            {
                 return;
             }
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::host::{self, Host};
-use crate::world::{Ran, World};
+use crate::world::World;
+use certctl_testing::Ran;
 
 /// How often each race is run.
 const RACES: usize = 10;
@@ -60,11 +61,7 @@ fn pull_request_checkout(world: &World, clone: &str, branch: &str) {
 
 fn end(child: Child) -> Ran {
     let output = child.wait_with_output().expect("certctl ends");
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Ran::from(output)
 }
 
 /// Exactly these people have a credential, one each, it is recorded in the branch that everyone pulls,
@@ -175,8 +172,8 @@ pub fn two_merges_a_moment_apart_lose_nobody(plane: &'static Cluster) {
         }
         let ends: Vec<Ran> = applies.into_iter().map(end).collect();
         // The first may find that main has gone on, and leave all of it to the second.
-        assert!(ends[1].code == 0, "race {race}: {ends:?}");
-        assert!(ends[0].code == 0 || ends[0].stderr.contains("newer"), "race {race}: {ends:?}");
+        assert!(ends[1].code == Some(0), "race {race}: {ends:?}");
+        assert!(ends[0].code == Some(0) || ends[0].stderr.contains("newer"), "race {race}: {ends:?}");
         everyone_has_access(&world, &people, 2);
     }
     world.sweep();

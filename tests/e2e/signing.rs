@@ -12,7 +12,8 @@ use certctl::pki::{RequestSummary, parse_request};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::world::{Ran, World};
+use crate::world::World;
+use certctl_testing::{Ran, Said};
 
 fn roster(world: &World, users: &[&str]) -> String {
     let mut text = format!(
@@ -108,11 +109,7 @@ impl Waiting {
     fn end(&mut self) -> Ran {
         let child = self.0.take().expect("it was not waited for");
         let output = child.wait_with_output().expect("certctl ends");
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::from(output)
     }
 }
 
@@ -140,7 +137,7 @@ fn has_nothing(world: &World, user: &str) {
 
 /// Two people are issued together. `end` does something with ivan's request; then jane's is signed.
 /// Ivan gets nothing, jane everything, and the next run has only ivan left to do.
-fn ivans_ends(plane: &'static Cluster, name: &'static str, end: impl Fn(&World, &Approved)) -> Ran {
+fn ivans_ends(plane: &'static Cluster, name: &'static str, end: impl Fn(&World, &Approved)) -> Said {
     let plane = plane.unsigning();
     let world = World::new(plane, name);
     world.roster(&roster(&world, &["ivan", "jane"]));

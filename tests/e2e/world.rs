@@ -7,39 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use certctl_testing::Ran;
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
 
 /// How often somebody else's push may come before a merge: each of two applies pushes once or twice.
 const MERGE_TRIES: u32 = 5;
-
-/// The output and the exit code of a command.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    pub fn says(self, text: &str) -> Self {
-        assert!(
-            self.stdout.contains(text) || self.stderr.contains(text),
-            "`{text}` was not said\nstdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-}
 
 pub struct World {
     pub plane: &'static Cluster,
@@ -88,8 +62,9 @@ impl World {
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {
         let (home, tmp) = (self.path("home"), self.path("tmp"));
-        let mut command = certctl_testing::scrubbed(program, folder, &home, &tmp);
-        command.env("KUBECONFIG", &self.kubeconfig);
+        let mut command = certctl_testing::scrubbed(program, folder, &home);
+        certctl_testing::with_author(&mut command);
+        command.env("TMPDIR", tmp).env("KUBECONFIG", &self.kubeconfig);
         for (name, value) in self.variables.borrow().iter() {
             match value {
                 Some(value) => command.env(name, value),
@@ -111,15 +86,11 @@ impl World {
     }
 
     fn run(&self, mut command: Command) -> Ran {
-        let output = command.output().unwrap_or_else(|e| panic!("{command:?} could not be started: {e}"));
+        let ran = Ran::of(&mut command);
         let mut said = self.said.borrow_mut();
-        said.extend_from_slice(&output.stdout);
-        said.extend_from_slice(&output.stderr);
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        said.extend_from_slice(ran.stdout.as_bytes());
+        said.extend_from_slice(ran.stderr.as_bytes());
+        ran
     }
 
     pub fn certctl(&self, args: &[&str]) -> Ran {
@@ -173,7 +144,7 @@ impl World {
 
     fn git_in(&self, folder: &Path, args: &[&str]) -> String {
         let ran = self.try_git_in(folder, args);
-        assert_eq!(ran.code, 0, "git {args:?}: {}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, Some(0), "git {args:?}: {}{}", ran.stdout, ran.stderr);
         ran.stdout
     }
 
@@ -210,7 +181,7 @@ impl World {
             self.git(&["pull", "-q", "--rebase"]);
             self.try_git_in(&self.repo(), &["push", "-q"])
         });
-        assert!(tries.any(|push| push.code == 0), "main moved {MERGE_TRIES} times under the merge");
+        assert!(tries.any(|push| push.code == Some(0)), "main moved {MERGE_TRIES} times under the merge");
     }
 
     pub fn commit(&self, message: &str) {
@@ -225,7 +196,7 @@ impl World {
         if !file.exists() {
             let mut command = self.command(self.plane.bin("age-keygen"), self.dir.path());
             command.arg("-o").arg(&file);
-            assert_eq!(self.run(command).code, 0);
+            self.run(command).expect(0);
         }
         let text = fs::read_to_string(&file).expect("an identity");
         let line = text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
@@ -237,7 +208,7 @@ impl World {
         let file = self.path("keys").join(name);
         let mut command = self.command("ssh-keygen", self.dir.path());
         command.args(["-q", "-t", kind, "-N", "", "-C", "someone", "-f"]).arg(&file);
-        assert_eq!(self.run(command).code, 0);
+        self.run(command).expect(0);
         fs::read_to_string(file.with_extension("pub")).expect("a public key").trim().to_owned()
     }
 
@@ -303,7 +274,12 @@ impl World {
         };
         let mut command = self.command(path, &self.path("clone"));
         command.env_remove("KUBECONFIG").args(args);
-        if program == "kubectl" { self.run_unswept(command) } else { self.run(command) }
+        if program == "kubectl" {
+            // kubectl is given keys on purpose, so its output is not swept.
+            Ran::of(&mut command)
+        } else {
+            self.run(command)
+        }
     }
 
     /// The id of the credential that the credential plugin gives alice's kubectl.
@@ -329,7 +305,7 @@ impl World {
         command.arg("-d").arg("-i").arg(self.identity_file(identity)).arg("-o").arg(&target);
         command.arg(format!("access/{cluster}/{user}.kubeconfig.age"));
         let ran = self.run(command);
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         self.remember_key(&fs::read_to_string(&target).expect("a kubeconfig"));
         target
     }
@@ -357,17 +333,8 @@ impl World {
     pub fn kubectl(&self, kubeconfig: &Path, args: &[&str]) -> Ran {
         let mut command = self.command(self.plane.bin("kubectl"), self.dir.path());
         command.arg("--kubeconfig").arg(kubeconfig).args(args);
-        self.run_unswept(command)
-    }
-
-    /// kubectl is given keys on purpose, so its output is not swept.
-    fn run_unswept(&self, mut command: Command) -> Ran {
-        let output = command.output().expect("kubectl starts");
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        // kubectl is given keys on purpose, so its output is not swept.
+        Ran::of(&mut command)
     }
 
     #[track_caller]

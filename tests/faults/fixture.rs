@@ -210,8 +210,9 @@ impl World {
     }
 
     fn command(&self, program: &str, folder: &Path) -> Command {
-        let mut command = certctl_testing::scrubbed(program, folder, &self.path("home"), &self.path("tmp"));
-        command.env("KUBECONFIG", self.path("kubeconfig"));
+        let mut command = certctl_testing::scrubbed(program, folder, &self.path("home"));
+        certctl_testing::with_author(&mut command);
+        command.env("TMPDIR", self.path("tmp")).env("KUBECONFIG", self.path("kubeconfig"));
         command
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::LazyLock;
 use std::thread;
 
@@ -68,12 +68,8 @@ fn plan(server: &str) -> Output {
              contexts: [{{name: prod, context: {{cluster: c}}}}]\n"
         ),
     );
-    Command::new("sh")
+    certctl_testing::scrubbed("sh", folder.path(), folder.path())
         .args(["-c", BOUNDS, env!("CARGO_BIN_EXE_certctl"), "--kubeconfig", "kubeconfig", "plan"])
-        .current_dir(folder.path())
-        .env_clear()
-        .env("HOME", folder.path())
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("CERTCTL_NOW", "2026-01-01T00:00:00Z")
         .output()
         .expect("sh starts")

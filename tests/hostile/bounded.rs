@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -40,13 +40,10 @@ impl Place {
 
     /// What it says about the folder: it has failed, in order. Else what was wrong with that.
     pub fn refused(&self) -> Result<String, String> {
-        let mut command = Command::new("sh");
+        let mut command = certctl_testing::scrubbed("sh", self.dir.path(), self.dir.path());
         command
             .args(["-c", BOUNDS, env!("CARGO_BIN_EXE_certctl"), "validate"])
-            .current_dir(self.dir.path())
-            .env_clear()
             .env("CERTCTL_NOW", "2026-01-01T00:00:00Z")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let child = command.spawn().expect("sh starts");

@@ -9,7 +9,8 @@ use age_core::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 
 use super::typed::typed;
-use super::world::{World, ran};
+use super::world::World;
+use certctl_testing::Ran;
 
 #[test]
 fn keygen_prints_the_line_for_the_roster_and_decrypt_needs_no_flag() {
@@ -33,7 +34,7 @@ fn keygen_prints_the_line_for_the_roster_and_decrypt_needs_no_flag() {
     assert_eq!(world.mode("out/second"), 0o600);
     let mut command = world.command(&["keygen"]);
     command.env("XDG_CONFIG_HOME", world.path("out/config"));
-    ran(command).expect(0);
+    Ran::of(&mut command).expect(0);
     assert_eq!(world.mode("out/config/certctl/identity.txt"), 0o600);
     world
         .certctl_detached(&["keygen", "--passphrase", "-o", "../out/third"])
@@ -70,7 +71,7 @@ fn what_is_named_comes_first_and_of_what_is_found_all_is_used() {
             if flag {
                 command.args(["-i", "../out/named"]);
             }
-            ran(command)
+            Ran::of(&mut command)
         };
         for (variable, flag, used) in
             [(false, false, index > 1), (true, false, index == 1), (true, true, index == 0)]

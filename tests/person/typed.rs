@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::termios::{LocalModes, tcgetattr};
 
-use super::world::Ran;
+use certctl_testing::Ran;
 
 /// Runs a command on a terminal of its own. Each answer is typed once its question has shown and
 /// what is typed no longer does. `stderr` is everything that showed.

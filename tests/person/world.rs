@@ -12,6 +12,7 @@ use certctl::model::{CredentialGroup, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{API_VERSION, Credential, Record, State, to_yaml};
 use certctl::seal::{parse_recipient, seal};
+use certctl_testing::Ran;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
     SubjectPublicKeyInfo,
@@ -19,28 +20,6 @@ use rcgen::{
 use tempfile::TempDir;
 
 pub const SERVER: &str = "https://prod.example.com:6443";
-
-/// What a command said and how it ended.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    pub fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "`{text}` was not said:\n{}", self.stderr);
-        self
-    }
-}
 
 pub struct World {
     dir: TempDir,
@@ -211,39 +190,24 @@ impl World {
 
     /// certctl in the repository, with this home and nothing else.
     pub fn command(&self, args: &[&str]) -> Command {
-        self.in_world(Command::new(env!("CARGO_BIN_EXE_certctl")), args)
+        self.in_world(env!("CARGO_BIN_EXE_certctl"), args)
     }
 
-    fn in_world(&self, mut command: Command, args: &[&str]) -> Command {
+    fn in_world(&self, program: &str, args: &[&str]) -> Command {
         let path = std::env::var("PATH").unwrap_or_default();
-        command
-            .args(args)
-            .current_dir(self.path("repo"))
-            .env_clear()
-            .env("PATH", format!("{}:{path}", self.path("path").display()))
-            .env("HOME", self.path("home"))
-            .stdin(Stdio::null());
+        let mut command = certctl_testing::scrubbed(program, &self.path("repo"), &self.path("home"));
+        command.args(args).env("PATH", format!("{}:{path}", self.path("path").display()));
         command
     }
 
     pub fn certctl(&self, args: &[&str]) -> Ran {
-        ran(self.command(args))
+        Ran::of(&mut self.command(args))
     }
 
     /// Without a terminal, even where the tests have one.
     pub fn certctl_detached(&self, args: &[&str]) -> Ran {
-        let mut setsid = Command::new("setsid");
-        setsid.args(["--wait", env!("CARGO_BIN_EXE_certctl")]);
-        ran(self.in_world(setsid, args))
-    }
-}
-
-pub fn ran(mut command: Command) -> Ran {
-    let output = command.output().expect("it starts");
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        let setsid = self.in_world("setsid", &[&["--wait", env!("CARGO_BIN_EXE_certctl")], args].concat());
+        Ran::of(&mut { setsid })
     }
 }
 

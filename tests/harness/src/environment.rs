@@ -6,23 +6,25 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A program in a folder, with nothing of this process's environment but the PATH, with another home
-/// and folder for temporary files, and with an author for git.
-pub fn scrubbed(program: impl AsRef<OsStr>, folder: &Path, home: &Path, tmp: &Path) -> Command {
+/// A program in a folder, with another home, and with nothing of this process's environment but the PATH.
+pub fn scrubbed(program: impl AsRef<OsStr>, folder: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .current_dir(folder)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", home)
-        .env("TMPDIR", tmp)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .stdin(Stdio::null());
+    command
+}
+
+/// Lets git make commits where nobody has configured it.
+pub fn with_author(command: &mut Command) {
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "Ada Admin");
         command.env(format!("GIT_{who}_EMAIL"), "admin@example.com");
     }
-    command
 }
 
 /// A shell script that can be run, in a folder that is made.

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::Output;
+use crate::environment::scrubbed;
 
 /// Runs one kubectl, with whichever kubeconfig it is told.
 #[derive(Clone, Debug)]
@@ -50,12 +51,9 @@ impl Kubectl {
     }
 
     fn run_with(&self, kubeconfig: &Path, arguments: &[&str], stdin: Stdio) -> Output {
-        let output = Command::new(&self.program)
+        let output = scrubbed(&self.program, &self.home, &self.home)
             .args([OsStr::new("--kubeconfig"), kubeconfig.as_os_str()])
             .args(arguments)
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", &self.home)
             .stdin(stdin)
             .output()
             .expect("run kubectl");

@@ -10,6 +10,7 @@ mod folder;
 mod kubectl;
 mod pki;
 mod processes;
+mod ran;
 mod suite;
 
 use std::collections::BTreeSet;
@@ -27,11 +28,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use crate::environment::{executable, scrubbed};
+pub use crate::environment::{executable, scrubbed, with_author};
 pub use crate::folder::TemporaryFolder;
 pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;
+pub use crate::ran::{Ran, Said};
 pub use crate::suite::{Need, Test, run};
 
 const ETCD: &str = "etcd";
