@@ -21,6 +21,14 @@ pub enum Warning {
         /// Its name.
         subject: String,
     },
+    /// A finalizer on a binding of ours will keep the object, or keeps it, when it is deleted.
+    BindingFinalizer {
+        at: BindingAt,
+        /// All of them, as the object has them.
+        finalizers: Vec<String>,
+        /// Whether it is deleted already, and waits.
+        deletion_requested: bool,
+    },
     /// A binding that is not ours names a credential group.
     ForeignBindingOfCredential {
         at: BindingAt,
@@ -136,6 +144,7 @@ impl Warning {
     pub fn code(&self) -> &'static str {
         match self {
             Self::AccessRemains { .. } => "access-remains",
+            Self::BindingFinalizer { .. } => "binding-finalizer",
             Self::ForeignBindingOfCredential { .. } | Self::ForeignBindingOfUser { .. } => "foreign-binding",
             Self::ForeignRequest { .. } | Self::MislabelledRequest { .. } => "foreign-csr",
             Self::InCertificate { .. } => "in-certificate",

@@ -35,6 +35,7 @@ pub(super) fn find(
     sealed_files(roster, name, observed.repository, people, now, &mut warn);
     if let (ClusterView::Seen(cluster), Some(foreign)) = (observed.cluster, foreign) {
         residual_access(observed.repository, people, foreign, now, &mut warn);
+        finalizers(roster, cluster, &mut warn);
         foreign_bindings(roster, observed.repository, cluster, &mut warn);
         foreign_requests(roster, observed.repository, cluster, &mut warn);
     }
@@ -146,6 +147,19 @@ fn sealed_files(
             Some(found) if *found == active.sealed_sha256 => {}
             Some(_) => warn(Warning::SealedChanged { user: user.clone(), file }),
             None => warn(Warning::SealedMissing { user: user.clone(), file }),
+        }
+    }
+}
+
+/// Who may write a binding can keep the object from going. It keeps no right: it is emptied first.
+fn finalizers(roster: &Roster, cluster: &SeenCluster, warn: &mut impl FnMut(Warning)) {
+    for binding in cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name)) {
+        if !binding.finalizers.is_empty() {
+            warn(Warning::BindingFinalizer {
+                at: binding.at.clone(),
+                finalizers: binding.finalizers.clone(),
+                deletion_requested: binding.deletion_requested,
+            });
         }
     }
 }

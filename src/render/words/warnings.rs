@@ -1,5 +1,6 @@
 //! What an administrator should know, in words.
 
+use crate::error::visible_line;
 use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
 
 /// Each with its code, in the order in which they are shown.
@@ -15,6 +16,14 @@ pub fn warning(warning: &Warning) -> String {
         Warning::AccessRemains { user, credential, not_after, through, kind, subject } => format!(
             "{user}'s credential {credential} keeps access until {not_after} through {through}, which names {kind} `{subject}`"
         ),
+        Warning::BindingFinalizer { at, finalizers, deletion_requested } => {
+            let finalizers = visible_line(&finalizers.join(", "));
+            let state = match deletion_requested {
+                true => "is deleted, and waits for it",
+                false => "will stay when it is deleted, without any subject",
+            };
+            format!("{at} has finalizer {finalizers}, which certctl did not add: the object {state}")
+        }
         Warning::ForeignBindingOfCredential { at, group } => {
             format!("{at} is not ours and names {group}; revoking will not touch it")
         }
