@@ -475,6 +475,7 @@ fn an_entry_that_is_there_is_led_to_another_cluster_only_with_force() {
 }
 
 #[test]
+#[ignore = "needs kubectl on the PATH"]
 fn what_people_add_to_our_entries_stays() {
     let world = World::new();
     world.certctl(&["login"]).expect(0);
@@ -524,6 +525,7 @@ fn the_plugin_gives_no_credential_for_another_cluster_than_the_repository_says()
 }
 
 #[test]
+#[ignore = "needs kubectl on the PATH"]
 fn kubectl_itself_hears_that_the_repository_names_another_cluster() {
     let world = World::new();
     world.certctl(&["login"]).expect(0);
