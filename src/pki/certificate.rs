@@ -13,7 +13,7 @@ use x509_parser::time::ASN1Time;
 use super::name::Names;
 use super::request::Subject;
 use super::{SIZE_LIMIT, pem};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_line};
 use crate::model::{CredentialId, hex, sha256};
 
 /// The longest chain that is read.
@@ -92,7 +92,8 @@ impl Certificate {
         }
         let Names { mut common_names, organizations, others } = Names::read(leaf.subject());
         if common_names.len() > 1 {
-            return Err(refused(format!("it has several common names: {}", common_names.join(", "))));
+            let names = visible_line(&common_names.join(", "));
+            return Err(refused(format!("it has several common names: {names}")));
         }
         if !others.is_empty() {
             return Err(refused(format!("its subject holds more than CN and O: {}", others.join(", "))));

@@ -6,6 +6,7 @@
 use x509_parser::asn1_rs::{Oid, Tag};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use crate::error::visible_line;
 use crate::model::hex;
 
 /// The attributes of a name, in its own order.
@@ -15,7 +16,7 @@ pub(super) struct Names {
     pub(super) common_names: Vec<String>,
     /// Every O; one relative name may contain several, as Go writes them.
     pub(super) organizations: Vec<String>,
-    /// The rest as `OU=text`, or `CN=#hex` where the bytes are no text.
+    /// The rest as `OU=text`, or `CN=#hex` where the bytes are no text: to be shown, each on one line.
     pub(super) others: Vec<String>,
 }
 
@@ -27,7 +28,7 @@ impl Names {
             match (short.as_str(), text(attribute)) {
                 ("CN", Some(text)) => names.common_names.push(text),
                 ("O", Some(text)) => names.organizations.push(text),
-                (_, Some(text)) => names.others.push(format!("{short}={text}")),
+                (_, Some(text)) => names.others.push(format!("{short}={}", visible_line(&text))),
                 (_, None) => names.others.push(format!("{short}=#{}", hex(attribute.as_slice()))),
             }
         }

@@ -13,7 +13,7 @@ use super::der::{self, value};
 use super::key::{KeyDescription, PrivateKey};
 use super::name::Names;
 use super::{SIZE_LIMIT, pem};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_line};
 use crate::model::{CredentialGroup, CredentialId, GroupName, KeyType, UserName};
 
 /// id-at-commonName and id-at-organizationName, as DER content.
@@ -66,7 +66,7 @@ impl Subject {
         Some(format!(
             "expected `{}`, found `{}`",
             list(&[self.user.as_str()], &self.organizations, &[]),
-            list(common_names, organizations, others),
+            visible_line(&list(common_names, organizations, others)),
         ))
     }
 }
@@ -217,7 +217,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<RequestSummary> {
     let info = &request.certification_request_info;
     let mut names = Names::read(&info.subject);
     let common_name = names.common_names.pop();
-    let ignored = names.common_names.iter().map(|name| format!("CN={name}"));
+    let ignored = names.common_names.iter().map(|name| format!("CN={}", visible_line(name)));
     let other_attributes = ignored.chain(names.others).collect();
     let extensions = info
         .iter_attributes()

@@ -1000,12 +1000,15 @@ fn a_finalizer_on_a_binding_is_named_before_it_matters() {
     let mut story = Story::applied(TEAM);
     story.binding("certctl:developers:view").finalizers = vec!["example.com/keep".to_owned()];
     assert!(story.plan().is_empty());
-    reads(&story, expect![[r#"
+    reads(
+        &story,
+        expect![[r#"
         Cluster prod
           ! warning  ClusterRoleBinding certctl:developers:view has finalizer example.com/keep, which certctl did not add: the object will stay when it is deleted, without any subject  [binding-finalizer]
           no changes
           The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
         Nothing to do: the clusters are as the roster says.
-    "#]]);
+    "#]],
+    );
 }
