@@ -37,7 +37,9 @@ pub fn prepare(repo: Repo, changed: Vec<RecordChange>, message: String, settings
         Records::Push(target) => repo.ahead(target)?,
         Records::Propose(proposal) => match proposal.standing {
             Standing::Free => false,
-            Standing::Waits(_) => return Ok(Next::Done(Published::Waits(repo.page(proposal.target())))),
+            Standing::Waits(_) => {
+                return Ok(Next::Done(Published::Waits(repo.pull_request_url(proposal.target()))));
+            }
             Standing::Unpushed => true,
         },
     };

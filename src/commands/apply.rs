@@ -44,7 +44,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     let host = Host::detect();
     let mut repo = Repo::discover(&global.roster)?;
     repo.commit_as(args.author.clone(), host.author)?;
-    for path in repo.heal()? {
+    for path in repo.recover()? {
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
     }
     let head = repo.head()?;

@@ -21,19 +21,19 @@ use crate::kubeconfig::merge::Document;
 use crate::model::{ClusterName, NAME_LIMIT, RosterName};
 use crate::person::checkout_file;
 use crate::render::{count, noun};
-use crate::repo::Place;
+use crate::repo::Checkout;
 
 pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> {
-    let place = Place::find(&global.roster)?;
-    let roster = roster_path(global, &place)?;
-    let there = |path: &str| place.workdir.join(path).symlink_metadata().is_ok();
-    let wanted = Questions { global, args, place: &place, terminal, asks: terminal.can_ask() }
+    let checkout = Checkout::find(&global.roster)?;
+    let roster = roster_path(global, &checkout)?;
+    let there = |path: &str| checkout.workdir.join(path).symlink_metadata().is_ok();
+    let wanted = Questions { global, args, checkout: &checkout, terminal, asks: terminal.can_ask() }
         .wanted(roster, &there)?;
     let files = init::files(&wanted);
     // All of them are looked at before the first is written.
-    let steps = files.iter().map(|file| look(&place.workdir, file)).collect::<Result<Vec<_>>>()?;
+    let steps = files.iter().map(|file| look(&checkout.workdir, file)).collect::<Result<Vec<_>>>()?;
     for (file, step) in files.iter().zip(&steps) {
-        write(&place.workdir, file, step)?;
+        write(&checkout.workdir, file, step)?;
         match step {
             Step::Create(_) => terminal.say(&format!("wrote     {}", file.path)),
             Step::Extend(_, lines) => {
@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> 
     if steps.iter().all(|step| matches!(step, Step::Same | Step::Leave(_))) {
         terminal.say("Nothing to do: everything is there already.");
     } else {
-        next(global, &wanted, place.origin.is_some(), terminal);
+        next(global, &wanted, checkout.origin.is_some(), terminal);
     }
     Ok(DONE)
 }
@@ -88,9 +88,9 @@ fn next(global: &Global, wanted: &Wanted, has_origin: bool, terminal: &Terminal)
     }
 }
 
-fn roster_path(global: &Global, place: &Place) -> Result<RosterPath> {
+fn roster_path(global: &Global, checkout: &Checkout) -> Result<RosterPath> {
     let file = global.roster.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let path = format!("{}{file}", place.prefix);
+    let path = format!("{}{file}", checkout.prefix);
     path.parse().map_err(|why| Error::usage(format!("--roster {path} {why}; nothing was written")))
 }
 
@@ -98,7 +98,7 @@ fn roster_path(global: &Global, place: &Place) -> Result<RosterPath> {
 struct Questions<'a> {
     global: &'a Global,
     args: &'a InitArgs,
-    place: &'a Place,
+    checkout: &'a Checkout,
     terminal: &'a Terminal,
     asks: bool,
 }
@@ -114,7 +114,7 @@ impl Questions<'_> {
         if self.asks {
             self.terminal.say(&format!(
                 "A roster in {}. Enter takes what is in brackets.",
-                self.place.workdir.display()
+                self.checkout.workdir.display()
             ));
         }
         let answers = if fresh { self.answers(&mut missing)? } else { None };
@@ -146,7 +146,7 @@ impl Questions<'_> {
             missing,
             "Name of the roster, the owner written on every object that certctl makes; keep it for good",
             || {
-                self.place
+                self.checkout
                     .workdir
                     .file_name()
                     .and_then(|name| slug::<RosterName>(&name.to_string_lossy(), "-"))
@@ -222,7 +222,7 @@ impl Questions<'_> {
     /// Whose CI; `None` is none.
     fn host(&self, there: &dyn Fn(&str) -> bool, missing: &mut Vec<&'static str>) -> Result<Option<Host>> {
         let likely = || {
-            let origin = self.place.origin.as_deref().unwrap_or_default();
+            let origin = self.checkout.origin.as_deref().unwrap_or_default();
             if origin.contains("github") || there(".github/workflows") {
                 Some(CiHost::GitHub)
             } else if origin.contains("gitlab") || there(".gitlab-ci.yml") {
@@ -255,7 +255,7 @@ impl Questions<'_> {
 
     fn ci(&self, host: Host, missing: &mut Vec<&'static str>) -> Result<Option<Ci>> {
         let usual = || {
-            let branch = self.place.branch.as_deref().unwrap_or("main");
+            let branch = self.checkout.branch.as_deref().unwrap_or("main");
             branch.parse::<Branch>().map_err(|why| {
                 Error::usage(format!("the branch {} {why}; nothing was written", visible_line(branch)))
                     .hint("name the one that CI applies: `--branch main`")

@@ -1,7 +1,7 @@
 //! One commit that holds only our paths.
 //!
 //! Objects first, then the branch, then the working tree: whatever a kill leaves behind, the next
-//! run either sees nothing of it or finishes it (`heal`).
+//! run either sees nothing of it or finishes it (`crash_recovery`).
 
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, FileMode, Oid, Tree};

@@ -10,18 +10,19 @@
 
 mod author;
 mod commit;
+mod crash_recovery;
+mod discovery;
+mod fast_forward;
 mod git;
-mod heal;
-mod page;
-mod place;
 mod propose;
+mod pull_request_url;
 mod push;
 mod remote;
+mod remote_error;
 mod revision;
 mod snapshot;
-mod stale;
+mod stale_lock;
 mod status;
-mod unlock;
 mod url;
 mod worktree;
 
@@ -37,12 +38,12 @@ use crate::error::{Error, Result};
 
 pub use crate::record::TRAILER;
 pub use commit::Committed;
-pub use place::Place;
+pub use discovery::Checkout;
+pub use fast_forward::Newer;
 pub use propose::{Proposal, Standing};
 pub use push::Pushed;
 pub use remote::PushTarget;
 pub use snapshot::Snapshot;
-pub use stale::Newer;
 
 /// The folder of the records, beside the roster.
 pub const RECORDS: &str = "access";

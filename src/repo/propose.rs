@@ -200,10 +200,10 @@ impl Repo {
             commit: CommitId::from(id),
             tries: 1,
             note: None,
-            page: printed.or_else(|| self.page(target)),
+            page: printed.or_else(|| self.pull_request_url(target)),
         };
         match self.push_once(target, id, Some(&lease))? {
-            Outcome::Done(answer) => Ok(pushed(super::page::printed(&answer.stderr))),
+            Outcome::Done(answer) => Ok(pushed(super::pull_request_url::printed(&answer.stderr))),
             Outcome::Moved => Err(Error::new(format!(
                 "{target} was changed by someone else just now; nothing was granted"
             ))
@@ -225,9 +225,9 @@ impl Repo {
     }
 
     /// The page on which a person opens the pull request.
-    pub fn page(&self, target: &PushTarget) -> Option<String> {
+    pub fn pull_request_url(&self, target: &PushTarget) -> Option<String> {
         let answer = git::run(self, &["remote", "get-url", "--push", "--", &target.remote]).ok()?;
         let url = if answer.success { answer.stdout.trim() } else { target.remote.as_str() };
-        super::page::known(url, target.branch(), target.at_home().branch())
+        super::pull_request_url::known(url, target.branch(), target.at_home().branch())
     }
 }

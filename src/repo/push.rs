@@ -9,6 +9,7 @@ use std::time::Duration;
 use git2::{Oid, Sort};
 
 use super::git::{self, Answer};
+use super::remote_error::{RemoteError, RemoteFailure};
 use super::worktree::Step;
 use super::{CommitId, Head, PushTarget, Repo, entry, head_of, internal, short};
 use crate::error::{Error, Result};
@@ -83,12 +84,8 @@ impl Repo {
                         }
                         Ok(None) => lease = None,
                         // The next push is declined as this one was, and then the tip is asked for again.
-                        Err(error)
-                            if tries < TRIES && error.causes().iter().all(|said| hint(said).is_none()) =>
-                        {
-                            std::thread::sleep(OUTAGE * tries);
-                        }
-                        Err(error) => return Err(out_of_reach(target, &error)),
+                        Err(error) if tries < TRIES && error.may_pass() => std::thread::sleep(OUTAGE * tries),
+                        Err(error) => return Err(out_of_reach(target, error)),
                     }
                 }
                 Outcome::Declined(answer) => return Err(self.declined(target, &answer)),
@@ -96,7 +93,7 @@ impl Repo {
                 Outcome::Unclear(answer) => match self.remote_tip(target) {
                     Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
                     Ok(_) if tries < TRIES && (!repeated || answer.interrupted) => repeated = true,
-                    Err(_) if tries < TRIES && hint(&answer.stderr).is_none() => {
+                    Err(_) if tries < TRIES && RemoteFailure::of(&answer).may_pass() => {
                         std::thread::sleep(OUTAGE * tries)
                     }
                     _ => return Err(failed(target, &answer, "the commit is kept in this clone")),
@@ -196,7 +193,7 @@ impl Repo {
             format!("the remote declined the push to {target}")
         };
         let aside = PushTarget { theirs: PROPOSALS.to_owned(), ..target.clone() };
-        let page = self.page(&aside).map_or(String::new(), |page| format!(": {page}"));
+        let page = self.pull_request_url(&aside).map_or(String::new(), |page| format!(": {page}"));
         Error::new(format!("{fact}; the commit is kept in this clone, and nothing was granted"))
             .caused_by(answer.cause())
             .hint(format!("allow the identity that certctl runs as to push to {}", target.branch()))
@@ -258,37 +255,12 @@ fn judge(mut answer: Answer) -> Outcome {
 /// Refusals that are about the branch: GitHub, GitLab, Gitea and Forgejo, Bitbucket.
 const PROTECTED: [&str; 4] = ["protected", "rule violations", "branch permission", "branch restriction"];
 
-/// Failures of transport that are about who pushes, with what helps.
-const CREDENTIALS: [(&str, &str); 5] = [
-    (
-        "returned error: 403",
-        "the credentials may read and not write: give the job a token that may (GitHub: `permissions: contents: write`)",
-    ),
-    ("returned error: 401", "the credentials are wrong or have expired"),
-    ("Authentication failed", "the credentials are wrong or have expired"),
-    (
-        "could not read Username",
-        "git has no credentials for this remote: let the checkout keep its token, or set a credential helper",
-    ),
-    (
-        "Permission denied (publickey",
-        "the server takes none of the SSH keys: `ssh-add -l` shows which the agent offers",
-    ),
-];
-
-/// What helps where it is about who pushes.
-fn hint(said: &str) -> Option<&'static str> {
-    CREDENTIALS.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| *hint)
-}
-
 /// The branch has moved, and its new tip cannot be had.
-fn out_of_reach(target: &PushTarget, error: &Error) -> Error {
-    let causes = error.causes();
+fn out_of_reach(target: &PushTarget, error: RemoteError) -> Error {
     let out = Error::new(format!(
         "{target} has moved, and its new tip could not be fetched; the commit is kept in this clone, and nothing was granted"
     ));
-    let out = causes.first().into_iter().fold(out, |out, cause| out.caused_by(cause.clone()));
-    let out = causes.iter().find_map(|said| hint(said)).into_iter().fold(out, |out, hint| out.hint(hint));
+    let out = error.explain(out);
     out.hint(format!("when `git fetch {}` works, run `certctl apply` again", words(target)))
 }
 
@@ -296,7 +268,7 @@ fn out_of_reach(target: &PushTarget, error: &Error) -> Error {
 pub(super) fn failed(target: &PushTarget, answer: &Answer, kept: &str) -> Error {
     let error = Error::new(format!("the push to {target} failed; {kept}, and nothing was granted"))
         .caused_by(answer.cause());
-    let error = hint(&answer.stderr).into_iter().fold(error, |error, hint| error.hint(hint));
+    let error = RemoteFailure::of(answer).explain(error);
     error.hint(format!("when `git push {}` works, run `certctl apply` again", words(target)))
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use git2::{Direction, ErrorCode, Oid, Reference};
 
+use super::remote_error::{RemoteError, Tip};
 use super::{CommitId, Repo, git, head_of, internal, short};
 use crate::error::{Error, Result};
 
@@ -112,8 +113,9 @@ impl Repo {
     /// A detached HEAD is on a branch where the branch holds it, or lacks nothing of it but commits of
     /// certctl. GitHub's merge commit of a pull request is on none, though the branch is in its history.
     fn refuse_elsewhere(&self, home: &PushTarget, head: Oid) -> Result<()> {
-        let cannot =
-            |error: Error| error.hint("a push needs to know what is there already; nothing was done");
+        let cannot = |error: RemoteError| {
+            Error::from(error).hint("a push needs to know what is there already; nothing was done")
+        };
         let tip = self.fetch(home).map_err(cannot)?.ok_or_else(|| {
             Error::new(format!("there is no branch {home}, and HEAD is detached; nothing was done"))
                 .hint("check out the branch that the roster is on: git switch BRANCH")
@@ -211,10 +213,10 @@ impl Repo {
     }
 
     /// The tip as the remote says it now, without fetching it.
-    pub(super) fn remote_tip(&self, target: &PushTarget) -> Result<Option<Oid>> {
+    pub(super) fn remote_tip(&self, target: &PushTarget) -> Tip {
         let answer = git::run(self, &["ls-remote", "--", &target.remote, &target.theirs])?;
         if !answer.success {
-            return Err(Error::new(format!("{target} could not be read")).caused_by(answer.cause()));
+            return Err(RemoteError::of(&answer, Error::new(format!("{target} could not be read"))));
         }
         Ok((answer.stdout.lines())
             .filter_map(|line| line.split_once('\t'))
@@ -223,7 +225,7 @@ impl Repo {
     }
 
     /// The tip, with everything it holds; `None` where there is no such branch.
-    pub(super) fn fetch(&self, target: &PushTarget) -> Result<Option<Oid>> {
+    pub(super) fn fetch(&self, target: &PushTarget) -> Tip {
         let refspec = format!("+{}:{FETCHED}", target.theirs);
         let answer = git::run(
             self,
@@ -242,9 +244,9 @@ impl Repo {
             if answer.stderr.contains("couldn't find remote ref") {
                 return Ok(None);
             }
-            return Err(Error::new(format!("{target} could not be fetched"))
-                .caused_by(answer.cause())
-                .hint(format!("try it by hand: git fetch {}", git::without_credentials(&target.remote))));
+            let by_hand = format!("try it by hand: git fetch {}", git::without_credentials(&target.remote));
+            let error = Error::new(format!("{target} could not be fetched")).hint(by_hand);
+            return Err(RemoteError::of(&answer, error));
         }
         let read = |error| internal("read", &target.to_string(), error);
         let mut fetched = self.git.find_reference(FETCHED).map_err(read)?;

@@ -1,13 +1,13 @@
 //! Who commits are by, and that they are signed.
 
-use crate::place::*;
+use crate::workspace::*;
 
 stories! {
-    fn without_a_name_nothing_is_committed(place: &Place) {
-        let clone = place.alone();
+    fn without_a_name_nothing_is_committed(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         repo.preflight_commit().unwrap();
-        fs::write(place.0.join(".gitconfig"), "[user]\n\tuseConfigOnly = true\n").unwrap();
+        fs::write(workspace.0.join(".gitconfig"), "[user]\n\tuseConfigOnly = true\n").unwrap();
         for error in [
             refused(repo.preflight_commit()),
             refused(repo.commit(&write(ALICE, "x"), &message("x"))),
@@ -18,9 +18,9 @@ stories! {
         assert_eq!(clone.has(ALICE), None);
     }
 
-    fn commits_are_signed_where_git_is_set_so(place: &Place) {
-        let clone = place.alone();
-        let program = place.0.join("sign");
+    fn commits_are_signed_where_git_is_set_so(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let program = workspace.0.join("sign");
         // Stands in for gpg: git asks for a status line and a signature, and gives it the commit.
         executable(&program, "cat >/dev/null\necho '[GNUPG:] SIG_CREATED ' >&2\necho '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----'");
         clone.git(&format!("config gpg.program {}", program.display()));
@@ -34,8 +34,8 @@ stories! {
         assert_eq!(clone.status(), "");
     }
 
-    fn the_flag_goes_before_git_and_git_before_the_host(place: &Place) {
-        let clone = place.alone();
+    fn the_flag_goes_before_git_and_git_before_the_host(workspace: &Workspace) {
+        let clone = workspace.alone();
         let (flag, host) = ("Flag <flag@example.com>", "Host <host@example.com>");
         let ann = "Ann <ann@example.com>";
         let nobody = "[user]\n\tuseConfigOnly = true\n";
@@ -48,7 +48,7 @@ stories! {
             (Some(""), None, Some(host), host, host),
         ] {
             if let Some(config) = config {
-                fs::write(place.0.join(".gitconfig"), config).unwrap();
+                fs::write(workspace.0.join(".gitconfig"), config).unwrap();
             }
             let mut repo = clone.open();
             repo.commit_as(flag.map(|who| who.parse().unwrap()), host.map(|who| who.parse().unwrap())).unwrap();
@@ -56,14 +56,14 @@ stories! {
             commit(&repo, ALICE, &format!("{author}{committer}{config:?}{flag:?}\n"));
             assert_eq!(clone.git("log -1 --format=%an_<%ae>|%cn_<%ce>").replace('_', " ").trim(), format!("{author}|{committer}"));
         }
-        fs::write(place.0.join(".gitconfig"), nobody).unwrap();
+        fs::write(workspace.0.join(".gitconfig"), nobody).unwrap();
         let mut repo = clone.open();
         repo.commit_as(None, None).unwrap();
         assert!(refused(repo.preflight_commit()).contains("--author 'certctl <certctl@example.com>'"));
     }
 
-    fn a_commit_made_again_keeps_its_author_and_the_flags_committer(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_commit_made_again_keeps_its_author_and_the_flags_committer(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let mut repo = clone.open();
         repo.commit_as(Some("Flag <flag@example.com>".parse().unwrap()), None).unwrap();
         commit(&repo, ALICE, "alice\n");
@@ -71,21 +71,21 @@ stories! {
         theirs.commit_all("theirs");
         theirs.git("push -q");
         assert_eq!(repo.push(&target(&repo)).unwrap().tries, 2);
-        assert_eq!(place.git("--git-dir=origin.git log -1 --format=%ae,%ce main"), "flag@example.com,ann@example.com\n");
+        assert_eq!(workspace.git("--git-dir=origin.git log -1 --format=%ae,%ce main"), "flag@example.com,ann@example.com\n");
     }
 
-    fn an_ssh_key_signs_also_what_is_made_again_on_a_new_tip(place: &Place) {
-        let (clone, theirs) = place.shared();
-        let key = place.0.join("key");
+    fn an_ssh_key_signs_also_what_is_made_again_on_a_new_tip(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
+        let key = workspace.0.join("key");
         let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(&key).status();
         assert!(made.unwrap().success());
         let public = fs::read_to_string(key.with_extension("pub")).unwrap();
-        let signers = place.0.join("allowed_signers");
+        let signers = workspace.0.join("allowed_signers");
         fs::write(&signers, format!("ann@example.com {public}")).unwrap();
         clone.git("config gpg.format ssh");
         clone.git(&format!("config user.signingKey {}", key.display()));
         clone.git("config commit.gpgSign true");
-        place.git(&format!("--git-dir=origin.git config gpg.ssh.allowedSignersFile {}", signers.display()));
+        workspace.git(&format!("--git-dir=origin.git config gpg.ssh.allowedSignersFile {}", signers.display()));
 
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
@@ -94,7 +94,7 @@ stories! {
         theirs.git("push -q");
         assert_eq!(repo.push(&target(&repo)).unwrap().tries, 2);
         // G: a good signature by a key that is allowed. N: none.
-        assert_eq!(place.git("--git-dir=origin.git log --format=%G?%GS main"), "Gann@example.com\nN\nN\n");
+        assert_eq!(workspace.git("--git-dir=origin.git log --format=%G?%GS main"), "Gann@example.com\nN\nN\n");
 
         // A key that is not there is told, and nothing is committed.
         fs::remove_file(&key).unwrap();

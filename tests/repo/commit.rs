@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use certctl::repo::Snapshot;
 
-use crate::place::*;
+use crate::workspace::*;
 
 stories! {
-    fn a_commit_holds_our_paths_and_leaves_everything_else_as_it_was(place: &Place) {
-        let clone = place.alone();
+    fn a_commit_holds_our_paths_and_leaves_everything_else_as_it_was(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put("staged", "a");
         clone.put("both", "a");
         clone.commit_all("more");
@@ -52,8 +52,8 @@ stories! {
             .any(|file| file.file_name().to_string_lossy().starts_with(".certctl-")));
     }
 
-    fn nothing_to_commit_is_no_commit(place: &Place) {
-        let clone = place.alone();
+    fn nothing_to_commit_is_no_commit(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         assert_eq!(repo.commit(&Changes::new(), &message("x")).unwrap(), None);
         let first = commit(&repo, ALICE, "alice\n");
@@ -63,8 +63,8 @@ stories! {
         assert_eq!(repo.head().unwrap().as_str(), first);
     }
 
-    fn deleting_the_last_file_removes_its_folder(place: &Place) {
-        let clone = place.alone();
+    fn deleting_the_last_file_removes_its_folder(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
         commit(&repo, "access/test/alice.yaml", "alice\n");
@@ -80,8 +80,8 @@ stories! {
         assert_eq!(clone.status(), "");
     }
 
-    fn the_roster_may_live_in_a_subfolder(place: &Place) {
-        let clone = place.alone();
+    fn the_roster_may_live_in_a_subfolder(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put("ops/team a/users.yaml", "kind: Roster\n");
         clone.put("access/prod/not-ours", "x");
         clone.commit_all("subfolder");
@@ -103,8 +103,8 @@ stories! {
         assert_eq!(there.read("../../README", 99).unwrap().unwrap(), b"read me\n");
     }
 
-    fn only_paths_below_access_are_committed(place: &Place) {
-        let clone = place.alone();
+    fn only_paths_below_access_are_committed(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         for path in ["users.yaml", "access", "access/../users.yaml", "../x", "/etc/passwd", "access/.git/hooks/x", ""] {
             let error = refused(repo.commit(&write(path, "x"), &message("x")));
@@ -116,8 +116,8 @@ stories! {
         assert_eq!(clone.status(), "");
     }
 
-    fn dirty_sees_what_a_run_reads_and_nothing_else(place: &Place) {
-        let clone = place.alone();
+    fn dirty_sees_what_a_run_reads_and_nothing_else(workspace: &Workspace) {
+        let clone = workspace.alone();
         for name in ["modified", "staged", "gone", "[glob]"] {
             clone.put(&format!("access/prod/{name}.yaml"), "x");
         }
@@ -159,16 +159,16 @@ stories! {
         assert_eq!((bounded.len(), bounded[10].as_str()), (11, "and 16 more"));
     }
 
-    fn a_roster_that_no_commit_holds_is_dirty_even_where_git_ignores_it(place: &Place) {
-        let clone = place.alone();
+    fn a_roster_that_no_commit_holds_is_dirty_even_where_git_ignores_it(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put(".gitignore", "other.yaml\n");
         clone.put("other.yaml", "x");
         let repo = Repo::discover(&clone.0.join("other.yaml")).unwrap();
         assert_eq!(repo.dirty(&[]).unwrap(), ["other.yaml"]);
     }
 
-    fn a_merge_under_way_is_refused(place: &Place) {
-        let clone = place.alone();
+    fn a_merge_under_way_is_refused(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.git("switch -qc other");
         clone.put("README", "other");
         clone.commit_all("other");
@@ -178,27 +178,27 @@ stories! {
         assert!(error.contains("in the middle of a merge") && error.contains("git merge --abort"), "{error}");
     }
 
-    fn places_without_a_usable_repository_are_named(place: &Place) {
-        fs::create_dir(place.0.join("plain")).unwrap();
-        let error = refused(Repo::discover(&place.0.join("plain/users.yaml")));
+    fn places_without_a_usable_repository_are_named(workspace: &Workspace) {
+        fs::create_dir(workspace.0.join("plain")).unwrap();
+        let error = refused(Repo::discover(&workspace.0.join("plain/users.yaml")));
         assert!(error.contains("not inside a git repository") && error.contains("git init"), "{error}");
-        let error = refused(Repo::discover(&place.0.join("nowhere/users.yaml")));
+        let error = refused(Repo::discover(&workspace.0.join("nowhere/users.yaml")));
         assert!(error.contains("nowhere could not be opened"), "{error}");
-        place.git("init -q --bare bare.git");
-        let error = refused(Repo::discover(&place.0.join("bare.git/users.yaml")));
+        workspace.git("init -q --bare bare.git");
+        let error = refused(Repo::discover(&workspace.0.join("bare.git/users.yaml")));
         assert!(error.contains("bare"), "{error}");
-        place.git("init -q unborn");
-        let error = refused(Repo::discover(&place.0.join("unborn/users.yaml")));
+        workspace.git("init -q unborn");
+        let error = refused(Repo::discover(&workspace.0.join("unborn/users.yaml")));
         assert!(error.contains("no commit yet") && error.contains("commit users.yaml first"), "{error}");
-        let clone = place.alone();
+        let clone = workspace.alone();
         symlink("users.yaml", clone.0.join("link.yaml")).unwrap();
         let error = refused(Repo::discover(&clone.0.join("link.yaml")));
         assert!(error.contains("symbolic link"), "{error}");
     }
 
-    fn nothing_is_written_through_a_link(place: &Place) {
-        let clone = place.alone();
-        let outside = place.0.join("outside");
+    fn nothing_is_written_through_a_link(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let outside = workspace.0.join("outside");
         fs::create_dir_all(outside.join("prod")).unwrap();
         symlink(&outside, clone.0.join("access")).unwrap();
         let repo = clone.open();
@@ -221,8 +221,8 @@ stories! {
         assert_eq!(clone.git("rev-list --count HEAD"), "1\n");
     }
 
-    fn a_record_that_someone_is_editing_is_not_overwritten(place: &Place) {
-        let clone = place.alone();
+    fn a_record_that_someone_is_editing_is_not_overwritten(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
         clone.put(ALICE, "edited");
@@ -241,8 +241,8 @@ stories! {
         assert_eq!(clone.git(&format!("show :{ALICE}")), "staged");
     }
 
-    fn a_commit_made_meanwhile_is_built_upon_unless_it_is_about_the_same(place: &Place) {
-        let clone = place.alone();
+    fn a_commit_made_meanwhile_is_built_upon_unless_it_is_about_the_same(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         clone.put("README", "meanwhile");
         clone.put(BOB, "theirs");
@@ -257,8 +257,8 @@ stories! {
         assert!(error.contains("switched from main to elsewhere"), "{error}");
     }
 
-    fn an_index_that_is_locked_for_a_moment_is_waited_for(place: &Place) {
-        let clone = place.alone();
+    fn an_index_that_is_locked_for_a_moment_is_waited_for(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         let lock = clone.0.join(".git/index.lock");
         fs::write(&lock, "").unwrap();
@@ -275,8 +275,8 @@ stories! {
         assert_eq!(clone.status(), "");
     }
 
-    fn ten_thousand_records_are_quick(place: &Place) {
-        let clone = place.alone();
+    fn ten_thousand_records_are_quick(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         let mut changes = Changes::new();
         for n in 0..5_000 {
@@ -292,8 +292,8 @@ stories! {
         assert_eq!(repo.dirty(&[]).unwrap(), [""; 0]);
         time("dirty with 10,000 files", start);
         let start = std::time::Instant::now();
-        assert_eq!(repo.heal().unwrap(), [""; 0]);
-        time("heal with nothing to do", start);
+        assert_eq!(repo.recover().unwrap(), [""; 0]);
+        time("recover with nothing to do", start);
         let start = std::time::Instant::now();
         commit(&repo, "access/prod/user-7.yaml", "new\n");
         time("commit of one file among 10,000", start);

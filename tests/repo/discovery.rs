@@ -1,12 +1,12 @@
 //! Which git directory counts: never one that a commit could have brought.
 
-use crate::place::*;
+use crate::workspace::*;
 
 /// A bare repository under a name that git checks out, as a pull request would bring it. Its
 /// configuration makes `around` the working tree, and names a program that leaves a mark.
-fn plant(place: &Place, clone: &Clone, folder: &str, around: &str) -> PathBuf {
-    let mark = place.0.join("ran");
-    executable(&place.0.join("evil"), &format!("touch {}", mark.display()));
+fn plant(workspace: &Workspace, clone: &Clone, folder: &str, around: &str) -> PathBuf {
+    let mark = workspace.0.join("ran");
+    executable(&workspace.0.join("evil"), &format!("touch {}", mark.display()));
     let git_dir = clone.0.join(folder);
     fs::create_dir_all(&git_dir).unwrap();
     git(&git_dir, "init -q --bare .");
@@ -15,18 +15,18 @@ fn plant(place: &Place, clone: &Clone, folder: &str, around: &str) -> PathBuf {
     clone.git(&format!("{config} core.bare false"));
     clone.git(&format!("{config} core.worktree {around}"));
     for key in ["core.fsmonitor", "core.sshCommand"] {
-        clone.git(&format!("{config} {key} {}", place.0.join("evil").display()));
+        clone.git(&format!("{config} {key} {}", workspace.0.join("evil").display()));
     }
     assert!(!mark.exists());
     mark
 }
 
 stories! {
-    fn a_bare_repository_in_the_rosters_folder_is_not_used(place: &Place) {
-        let clone = place.alone();
+    fn a_bare_repository_in_the_rosters_folder_is_not_used(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put("team/users.yaml", "kind: Roster\n");
         clone.commit_all("team");
-        let mark = plant(place, &clone, "team", ".");
+        let mark = plant(workspace, &clone, "team", ".");
         let repo = Repo::discover(&clone.0.join("team/users.yaml")).unwrap();
         assert_eq!(repo.workdir(), clone.0);
         repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
@@ -34,20 +34,20 @@ stories! {
         assert!(!mark.exists());
     }
 
-    fn a_bare_repository_in_a_parent_of_the_rosters_folder_is_not_used(place: &Place) {
-        let clone = place.alone();
+    fn a_bare_repository_in_a_parent_of_the_rosters_folder_is_not_used(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put("team/deep/users.yaml", "kind: Roster\n");
         clone.commit_all("deep");
-        let mark = plant(place, &clone, "team", ".");
+        let mark = plant(workspace, &clone, "team", ".");
         let repo = Repo::discover(&clone.0.join("team/deep/users.yaml")).unwrap();
         assert_eq!(repo.workdir(), clone.0);
         repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
         assert!(!mark.exists());
     }
 
-    fn a_bare_repository_alone_is_no_repository(place: &Place) {
-        let clone = place.alone();
-        let mark = plant(place, &clone, "team", ".");
+    fn a_bare_repository_alone_is_no_repository(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let mark = plant(workspace, &clone, "team", ".");
         clone.put("team/users.yaml", "kind: Roster\n");
         fs::remove_dir_all(clone.0.join(".git")).unwrap();
         let error = refused(Repo::discover(&clone.0.join("team/users.yaml")));
@@ -55,9 +55,9 @@ stories! {
         assert!(!mark.exists());
     }
 
-    fn an_empty_git_folder_does_not_open_the_way_to_a_bare_repository(place: &Place) {
-        let clone = place.alone();
-        let mark = plant(place, &clone, "team", ".");
+    fn an_empty_git_folder_does_not_open_the_way_to_a_bare_repository(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let mark = plant(workspace, &clone, "team", ".");
         clone.put("team/users.yaml", "kind: Roster\n");
         fs::create_dir(clone.0.join("team/.git")).unwrap();
         let error = refused(Repo::discover(&clone.0.join("team/users.yaml")));
@@ -65,9 +65,9 @@ stories! {
         assert!(!mark.exists());
     }
 
-    fn a_gitfile_does_not_lead_to_files_of_the_working_tree(place: &Place) {
-        let clone = place.alone();
-        let mark = plant(place, &clone, "supplied", "..");
+    fn a_gitfile_does_not_lead_to_files_of_the_working_tree(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let mark = plant(workspace, &clone, "supplied", "..");
         fs::remove_dir_all(clone.0.join(".git")).unwrap();
         clone.put(".git", "gitdir: supplied\n");
         let error = refused(Repo::discover(&clone.0.join("users.yaml")));
@@ -75,9 +75,9 @@ stories! {
         assert!(!mark.exists());
     }
 
-    fn the_git_program_works_in_the_repository_that_was_found(place: &Place) {
+    fn the_git_program_works_in_the_repository_that_was_found(workspace: &Workspace) {
         // By itself git would look for one from the root of the working tree up.
-        let clone = place.alone();
+        let clone = workspace.alone();
         clone.put("team/users.yaml", "kind: Roster\n");
         clone.commit_all("team");
         fs::rename(clone.0.join(".git"), clone.0.join("team/.git")).unwrap();
@@ -90,8 +90,8 @@ stories! {
         assert_eq!(clone.git(&show), "alice\n");
     }
 
-    fn an_empty_git_folder_is_passed_over(place: &Place) {
-        let clone = place.alone();
+    fn an_empty_git_folder_is_passed_over(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put("team/users.yaml", "kind: Roster\n");
         fs::create_dir(clone.0.join("team/.git")).unwrap();
         let repo = Repo::discover(&clone.0.join("team/users.yaml")).unwrap();

@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 #[macro_use]
-mod place;
+mod workspace;
 
 mod author;
 mod commit;
+mod crash_recovery;
 mod discovery;
-mod heal;
+mod fast_forward;
 mod http;
 mod propose;
 mod push;
 mod revision;
-mod stale;
 mod target;
 mod transport;

@@ -2,7 +2,7 @@
 
 use certctl::repo::Standing;
 
-use crate::place::*;
+use crate::workspace::*;
 
 const BRANCH: &str = "certctl/records";
 
@@ -43,24 +43,24 @@ fn merge(theirs: &Clone, way: &str) {
 }
 
 stories! {
-    fn a_proposal_is_on_its_branch_and_nowhere_else(place: &Place) {
-        let (ours, _) = place.shared();
+    fn a_proposal_is_on_its_branch_and_nowhere_else(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
         let repo = ours.open();
         let head = repo.head().unwrap();
         propose(&repo, ALICE, "alice\n");
-        assert_eq!(place.origin_log_of(BRANCH), ["certctl: issue", "roster"]);
-        assert_eq!(place.origin_log(), ["roster"]);
+        assert_eq!(workspace.origin_log_of(BRANCH), ["certctl: issue", "roster"]);
+        assert_eq!(workspace.origin_log(), ["roster"]);
         assert_eq!((repo.head().unwrap(), ours.has(ALICE), ours.status()), (head, None, String::new()));
         // The next run, with the same clone and with another one, sees that it waits.
         assert_eq!(standing(&repo), Standing::Waits(1));
-        assert_eq!(standing(&place.clone_as("other").open()), Standing::Waits(1));
+        assert_eq!(standing(&workspace.clone_as("other").open()), Standing::Waits(1));
         // Nothing to change is no proposal.
         let empty = repo.propose(&repo.proposal(&aside(&repo)).unwrap(), &Changes::new(), &message("x"));
         assert_eq!(empty.unwrap(), None);
     }
 
-    fn once_merged_in_any_way_the_branch_is_free_and_is_built_anew(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn once_merged_in_any_way_the_branch_is_free_and_is_built_anew(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         for (way, path) in [("merge", ALICE), ("squash", BOB), ("rebase", "access/prod/carol.yaml"), ("squash", ALICE)] {
             propose(&ours.open(), path, &format!("{path} by {way}\n"));
             // Meanwhile the roster goes on.
@@ -77,12 +77,12 @@ stories! {
         }
         // The last one stands on main, and holds nothing but itself.
         propose(&ours.open(), BOB, "bob again\n");
-        place.git(&format!("--git-dir=origin.git merge-base --is-ancestor main {BRANCH}"));
-        assert_eq!(place.git(&format!("--git-dir=origin.git diff --name-only main {BRANCH}")), format!("{BOB}\n"));
+        workspace.git(&format!("--git-dir=origin.git merge-base --is-ancestor main {BRANCH}"));
+        assert_eq!(workspace.git(&format!("--git-dir=origin.git diff --name-only main {BRANCH}")), format!("{BOB}\n"));
     }
 
-    fn a_branch_brought_up_to_date_by_a_button_still_waits(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn a_branch_brought_up_to_date_by_a_button_still_waits(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         let repo = ours.open();
         propose(&repo, ALICE, "alice\n");
         theirs.put("README", "more\n");
@@ -101,18 +101,18 @@ stories! {
         assert_eq!(standing(&repo), Standing::Free);
     }
 
-    fn a_closed_proposal_waits_until_its_branch_is_deleted(place: &Place) {
-        let (ours, _) = place.shared();
+    fn a_closed_proposal_waits_until_its_branch_is_deleted(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
         let repo = ours.open();
         propose(&repo, ALICE, "alice\n");
         assert_eq!(standing(&repo), Standing::Waits(1));
-        place.git(&format!("--git-dir=origin.git branch -qD {BRANCH}"));
+        workspace.git(&format!("--git-dir=origin.git branch -qD {BRANCH}"));
         assert_eq!(standing(&repo), Standing::Free);
         propose(&repo, ALICE, "alice, issued anew\n");
     }
 
-    fn what_somebody_else_put_there_is_not_replaced(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn what_somebody_else_put_there_is_not_replaced(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         theirs.git(&format!("switch -qc {BRANCH}"));
         theirs.put("README", "work of a week\n");
         theirs.commit_all("theirs");
@@ -121,27 +121,27 @@ stories! {
         let error = refused(repo.proposal(&aside(&repo)));
         assert!(error.contains("origin/certctl/records also changes README, which is no record"), "{error}");
         // Nor what has nothing to do with this roster.
-        let tree = place.git("--git-dir=origin.git rev-parse main^{tree}");
+        let tree = workspace.git("--git-dir=origin.git rev-parse main^{tree}");
         let alien = theirs.git(&format!("commit-tree -m alien {}", tree.trim()));
         theirs.git(&format!("push -qf origin {}:refs/heads/{BRANCH}", alien.trim()));
         let error = refused(repo.proposal(&aside(&repo)));
         assert!(error.contains("no history in common with origin/main"), "{error}");
     }
 
-    fn a_branch_that_moves_in_between_is_left_as_it_is(place: &Place) {
-        let (ours, _) = place.shared();
-        let (first, second) = (ours.open(), place.clone_as("other").open());
+    fn a_branch_that_moves_in_between_is_left_as_it_is(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        let (first, second) = (ours.open(), workspace.clone_as("other").open());
         let (one, two) = (first.proposal(&aside(&first)).unwrap(), second.proposal(&aside(&second)).unwrap());
         first.propose(&one, &write(ALICE, "alice\n"), &message("certctl: first")).unwrap().unwrap();
         let error = refused(second.propose(&two, &write(ALICE, "another\n"), &message("certctl: second")));
         assert!(error.contains("changed by someone else just now; nothing was granted"), "{error}");
-        assert_eq!(place.origin_log_of(BRANCH), ["certctl: first", "roster"]);
+        assert_eq!(workspace.origin_log_of(BRANCH), ["certctl: first", "roster"]);
     }
 
-    fn what_the_branch_did_not_take_goes_first_and_once(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn what_the_branch_did_not_take_goes_first_and_once(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         let repo = ours.open();
-        place.hook("update", "[ $1 != refs/heads/main ] || { echo 'GL: You are not allowed to push code to protected branches' >&2; exit 1; }");
+        workspace.hook("update", "[ $1 != refs/heads/main ] || { echo 'GL: You are not allowed to push code to protected branches' >&2; exit 1; }");
         let id = commit(&repo, ALICE, "alice\n");
         assert!(refused(repo.push(&target(&repo))).contains("origin/main is protected"));
         assert_eq!(standing(&repo), Standing::Unpushed);
@@ -151,7 +151,7 @@ stories! {
         // It is still no record of the roster's branch.
         assert_eq!(standing(&repo), Standing::Waits(1));
         assert!(repo.proposal(&aside(&repo)).unwrap().head_is_ahead);
-        fs::remove_file(place.0.join("origin.git/hooks/update")).unwrap();
+        fs::remove_file(workspace.0.join("origin.git/hooks/update")).unwrap();
         merge(&theirs, "squash");
         // The clone that has it under another id follows.
         assert_eq!(standing(&repo), Standing::Free);
@@ -159,59 +159,59 @@ stories! {
         assert_eq!((subject(&ours).as_str(), ours.status()), ("squashed", String::new()));
     }
 
-    fn a_shallow_clone_knows_what_is_merged(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn a_shallow_clone_knows_what_is_merged(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         propose(&ours.open(), ALICE, "alice\n");
         for n in 0..3 {
             theirs.put("README", &n.to_string());
             theirs.commit_all("more");
         }
         theirs.git("push -q");
-        let clone = place.actions_checkout("ci");
+        let clone = workspace.actions_checkout("ci");
         assert_eq!(clone.git("rev-list --count HEAD"), "1\n");
         assert_eq!(standing(&clone.open()), Standing::Waits(1));
         merge(&theirs, "squash");
-        let clone = place.actions_checkout("ci-after");
+        let clone = workspace.actions_checkout("ci-after");
         let repo = clone.open();
         assert_eq!(standing(&repo), Standing::Free);
         propose(&repo, BOB, "bob\n");
-        assert_eq!(place.git(&format!("--git-dir=origin.git diff --name-only main {BRANCH}")), format!("{BOB}\n"));
+        assert_eq!(workspace.git(&format!("--git-dir=origin.git diff --name-only main {BRANCH}")), format!("{BOB}\n"));
     }
 
-    fn the_remotes_own_page_goes_before_the_one_that_is_derived(place: &Place) {
-        let (ours, _) = place.shared();
-        place.ssh_to_origin(&ours, "");
+    fn the_remotes_own_page_goes_before_the_one_that_is_derived(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        workspace.ssh_to_origin(&ours, "");
         ours.git("remote set-url origin git@gitlab.example.com:acme/access.git");
         let repo = ours.open();
         let derived = "https://gitlab.example.com/acme/access/-/merge_requests/new?merge_request%5Bsource_branch%5D=certctl/records&merge_request%5Btarget_branch%5D=main";
-        assert_eq!(repo.page(&aside(&repo)).as_deref(), Some(derived));
+        assert_eq!(repo.pull_request_url(&aside(&repo)).as_deref(), Some(derived));
         let propose = |text: &str| {
             let proposal = repo.proposal(&aside(&repo)).unwrap();
             let pushed = repo.propose(&proposal, &write(ALICE, text), &message("certctl: issue"));
-            place.git(&format!("--git-dir=origin.git branch -qD {BRANCH}"));
+            workspace.git(&format!("--git-dir=origin.git branch -qD {BRANCH}"));
             pushed.unwrap().unwrap().page.unwrap()
         };
         assert_eq!(propose("one\n"), derived);
-        place.hook("post-receive", "echo; echo 'To create a merge request for certctl/records, visit:'; echo '  https://git.example.com/acme/access/-/merge_requests/new?x=certctl%2Frecords'");
+        workspace.hook("post-receive", "echo; echo 'To create a merge request for certctl/records, visit:'; echo '  https://git.example.com/acme/access/-/merge_requests/new?x=certctl%2Frecords'");
         assert_eq!(propose("two\n"), "https://git.example.com/acme/access/-/merge_requests/new?x=certctl%2Frecords");
     }
 
-    fn a_proposal_whose_reply_was_lost_counts_and_a_declined_one_leaves_nothing(place: &Place) {
-        let (ours, _) = place.shared();
+    fn a_proposal_whose_reply_was_lost_counts_and_a_declined_one_leaves_nothing(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
         let repo = ours.open();
         let proposal = repo.proposal(&aside(&repo)).unwrap();
-        place.hook("pre-receive", "echo 'no branches today' >&2; exit 1");
+        workspace.hook("pre-receive", "echo 'no branches today' >&2; exit 1");
         let declined = repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue"));
         let error = refused(declined);
         assert!(error.contains("no branches today") && error.contains("nothing was granted"), "{error}");
         assert_eq!((ours.status(), subject(&ours).as_str()), (String::new(), "roster"));
         assert_eq!(standing(&repo), Standing::Free);
 
-        fs::remove_file(place.0.join("origin.git/hooks/pre-receive")).unwrap();
+        fs::remove_file(workspace.0.join("origin.git/hooks/pre-receive")).unwrap();
         // The origin takes the push, and dies before it can say so.
-        place.hook("reference-transaction", "[ \"$1\" != committed ] || kill -9 $PPID");
+        workspace.hook("reference-transaction", "[ \"$1\" != committed ] || kill -9 $PPID");
         let pushed = repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
-        let tip = place.git(&format!("--git-dir=origin.git rev-parse {BRANCH}"));
+        let tip = workspace.git(&format!("--git-dir=origin.git rev-parse {BRANCH}"));
         assert_eq!(pushed.commit.as_str(), tip.trim());
     }
 }

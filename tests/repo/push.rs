@@ -1,10 +1,10 @@
 //! Pushes: branches that move, are protected, or cannot be reached.
 
-use crate::place::*;
+use crate::workspace::*;
 
 stories! {
-    fn a_push_reaches_the_upstream_branch(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_push_reaches_the_upstream_branch(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         let to = target(&repo);
         assert_eq!((to.to_string().as_str(), to.branch(), to.remote()), ("origin/main", "main", "origin"));
@@ -14,7 +14,7 @@ stories! {
         let pushed = repo.push(&to).unwrap();
         assert_eq!((pushed.commit.to_string(), pushed.tries, pushed.note), (id, 1, None));
         assert!(!repo.ahead(&to).unwrap());
-        assert_eq!(place.origin_has(ALICE), "alice\n");
+        assert_eq!(workspace.origin_has(ALICE), "alice\n");
         // As when the reply to the first push was lost: said again, it is no error.
         assert_eq!(repo.push(&to).unwrap().tries, 1);
 
@@ -26,8 +26,8 @@ stories! {
         assert!(repo.ahead(&to).unwrap());
     }
 
-    fn a_branch_that_moved_gets_our_commit_on_its_new_tip(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_branch_that_moved_gets_our_commit_on_its_new_tip(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         let to = target(&repo);
         let first = commit(&repo, ALICE, "alice\n");
@@ -43,12 +43,12 @@ stories! {
         let pushed = repo.push(&to).unwrap();
 
         assert_eq!((pushed.tries, pushed.note), (2, None));
-        assert_eq!(place.origin_log(), ["certctl: issue", "certctl: issue", "theirs", "roster"]);
-        assert_eq!(place.origin_has(ALICE), "alice again\n");
-        assert_eq!(place.origin_has(BOB), "bob\n");
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "certctl: issue", "theirs", "roster"]);
+        assert_eq!(workspace.origin_has(ALICE), "alice again\n");
+        assert_eq!(workspace.origin_has(BOB), "bob\n");
         let made_again = "log -1 --skip=1 --format=%an%ae%ad%B";
         assert_eq!(
-            place.git(&format!("--git-dir=origin.git {made_again} main")),
+            workspace.git(&format!("--git-dir=origin.git {made_again} main")),
             clone.git(&format!("log -1 --format=%an%ae%ad%B {first}"))
         );
         // The local branch came along, and so did the working tree.
@@ -63,34 +63,34 @@ stories! {
         assert_eq!(repo.push(&to).unwrap().tries, 1);
     }
 
-    fn a_branch_that_moves_between_fetch_and_push_is_tried_again(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_branch_that_moves_between_fetch_and_push_is_tried_again(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
         // The origin itself moves on during the first two pushes, after git has told us its tip.
-        place.hook("pre-receive", &format!(
+        workspace.hook("pre-receive", &format!(
             "n=$(cat {0}/n 2>/dev/null || echo 0); [ $n -ge 2 ] && exit 0; echo $((n+1)) > {0}/n\n\
              unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES\n\
              export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n\
              git update-ref refs/heads/main $(git commit-tree -p main -m race-$n main^{{tree}})",
-            place.0.display()
+            workspace.0.display()
         ));
         let pushed = repo.push(&target(&repo)).unwrap();
         assert_eq!((pushed.tries, pushed.note), (3, None));
-        assert_eq!(place.origin_log(), ["certctl: issue", "race-1", "race-0", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "race-1", "race-0", "roster"]);
         assert_eq!(clone.status(), "");
     }
 
-    fn a_new_tip_that_cannot_be_fetched_is_asked_for_again_unless_nobody_may(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_new_tip_that_cannot_be_fetched_is_asked_for_again_unless_nobody_may(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
         theirs.put(BOB, "bob\n");
         theirs.commit_all("theirs");
         theirs.git("push -q");
-        let sends = place.0.join("upload-pack");
+        let sends = workspace.0.join("upload-pack");
         let sender = |script: &str| {
-            executable(&sends, &format!("cd {}\n{script}", place.0.display()));
+            executable(&sends, &format!("cd {}\n{script}", workspace.0.display()));
         };
         clone.git(&format!("config remote.origin.uploadpack {}", sends.display()));
 
@@ -99,18 +99,18 @@ stories! {
         assert!(error.contains("origin/main has moved, and its new tip could not be fetched; the commit is kept in this clone, and nothing was granted"), "{error}");
         assert!(error.contains("Authentication failed") && error.contains("credentials are wrong"), "{error}");
         assert_eq!(repo.head().unwrap().as_str(), id);
-        assert_eq!(fs::read_to_string(place.0.join("asked")).unwrap(), "x\n");
+        assert_eq!(fs::read_to_string(workspace.0.join("asked")).unwrap(), "x\n");
 
         sender("[ -e once ] && exec git-upload-pack origin.git; touch once; echo 'fatal: early EOF' >&2; exit 1");
         assert_eq!(repo.push(&target(&repo)).unwrap().tries, 3);
-        assert_eq!(place.origin_log(), ["certctl: issue", "theirs", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "theirs", "roster"]);
     }
 
-    fn a_branch_that_never_stands_still_is_given_up(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_branch_that_never_stands_still_is_given_up(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
-        place.hook("pre-receive",
+        workspace.hook("pre-receive",
             "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES\n\
              export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n\
              git update-ref refs/heads/main $(git commit-tree -p main -m race main^{tree})");
@@ -120,8 +120,8 @@ stories! {
         assert!(repo.ahead(&target(&repo)).unwrap());
     }
 
-    fn a_record_changed_on_both_sides_is_refused(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_record_changed_on_both_sides_is_refused(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
         theirs.put(ALICE, "another alice\n");
@@ -130,13 +130,13 @@ stories! {
         let error = refused(repo.push(&target(&repo)));
         assert!(error.contains(&format!("{ALICE} was changed in origin/main meanwhile; nothing was granted")), "{error}");
         assert!(error.contains("git pull origin main"), "{error}");
-        assert_eq!(place.origin_log(), ["theirs", "roster"]);
+        assert_eq!(workspace.origin_log(), ["theirs", "roster"]);
         assert_eq!(repo.head().unwrap().as_str(), id);
         assert_eq!(clone.status(), "");
     }
 
-    fn commits_that_are_not_ours_are_not_made_again(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn commits_that_are_not_ours_are_not_made_again(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         clone.put("README", "ours");
         clone.commit_all("by-hand");
@@ -146,15 +146,15 @@ stories! {
         theirs.git("push -q");
         let error = refused(repo.push(&target(&repo)));
         assert!(error.contains("certctl did not make") && error.contains("git pull --rebase origin main"), "{error}");
-        assert_eq!(place.origin_log(), ["theirs", "roster"]);
+        assert_eq!(workspace.origin_log(), ["theirs", "roster"]);
         // Where nobody else pushed, they go along as with any git push.
         clone.git("pull -q --rebase");
         assert_eq!(repo.push(&target(&repo)).unwrap().tries, 1);
-        assert_eq!(place.origin_log(), ["certctl: issue", "by-hand", "theirs", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "by-hand", "theirs", "roster"]);
     }
 
-    fn a_local_change_in_the_way_keeps_the_branch_where_it_is(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_local_change_in_the_way_keeps_the_branch_where_it_is(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         let to = target(&repo);
         let id = commit(&repo, ALICE, "alice\n");
@@ -165,7 +165,7 @@ stories! {
         let pushed = repo.push(&to).unwrap();
         let note = pushed.note.unwrap();
         assert!(note.contains("README is changed") && note.contains("git pull"), "{note}");
-        assert_eq!(place.origin_log(), ["certctl: issue", "theirs", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "theirs", "roster"]);
         assert_eq!(repo.head().unwrap().as_str(), id);
         assert_eq!(clone.has("README").unwrap(), "mine");
         assert_eq!(clone.status(), " M README\n");
@@ -173,20 +173,20 @@ stories! {
         // The next run commits more; what is there already is not pushed twice.
         commit(&repo, ALICE, "alice, renewed\n");
         repo.push(&to).unwrap();
-        assert_eq!(place.origin_has(ALICE), "alice, renewed\n");
-        assert_eq!(place.origin_log(), ["certctl: issue", "certctl: issue", "theirs", "roster"]);
+        assert_eq!(workspace.origin_has(ALICE), "alice, renewed\n");
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "certctl: issue", "theirs", "roster"]);
         // And once nothing is in the way, the branch follows.
         clone.git("checkout -q README");
         assert!(repo.ahead(&to).unwrap());
         let pushed = repo.push(&to).unwrap();
         assert_eq!((pushed.note, repo.head().unwrap()), (None, pushed.commit));
         assert_eq!(clone.status(), "");
-        assert_eq!(place.origin_log().len(), 4);
+        assert_eq!(workspace.origin_log().len(), 4);
     }
 
-    fn a_name_that_is_not_utf_8_keeps_the_branch_where_it_is(place: &Place) {
+    fn a_name_that_is_not_utf_8_keeps_the_branch_where_it_is(workspace: &Workspace) {
         use std::os::unix::ffi::OsStrExt as _;
-        let (clone, theirs) = place.shared();
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
         fs::write(theirs.0.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
@@ -198,21 +198,21 @@ stories! {
         assert_eq!(clone.status(), "");
     }
 
-    fn a_protected_branch_keeps_the_commit_here(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_protected_branch_keeps_the_commit_here(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
-        place.hook("pre-receive", "echo 'error: GH006: Protected branch update failed' >&2; exit 1");
+        workspace.hook("pre-receive", "echo 'error: GH006: Protected branch update failed' >&2; exit 1");
         let error = refused(repo.push(&target(&repo)));
         assert!(error.contains("origin/main is protected") && error.contains("GH006"), "{error}");
         assert!(error.contains("kept in this clone, and nothing was granted"), "{error}");
         assert!(error.contains("certctl apply --push-branch certctl/records`, and open a pull request\n"), "{error}");
-        assert_eq!(place.origin_log(), ["roster"]);
+        assert_eq!(workspace.origin_log(), ["roster"]);
         assert_eq!(repo.head().unwrap().as_str(), id);
     }
 
-    fn an_unreachable_remote_is_told_without_its_password(place: &Place) {
-        let (clone, _) = place.shared();
+    fn an_unreachable_remote_is_told_without_its_password(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         let to = target(&repo);
         commit(&repo, ALICE, "alice\n");
@@ -226,29 +226,29 @@ stories! {
         assert!(error.contains("nothing was granted"), "{error}");
     }
 
-    fn a_push_whose_reply_was_lost_counts(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_push_whose_reply_was_lost_counts(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
         // The origin takes the push, and dies before it can say so.
-        place.hook("reference-transaction", "[ \"$1\" != committed ] || kill -9 $PPID");
+        workspace.hook("reference-transaction", "[ \"$1\" != committed ] || kill -9 $PPID");
         let plain = Command::new("git").current_dir(&theirs.0).args(["push", "origin", "HEAD:probe"]).output().unwrap();
         assert!(!plain.status.success(), "git itself takes this for a failure");
         let pushed = repo.push(&target(&repo)).unwrap();
         assert_eq!(pushed.commit.to_string(), id);
-        assert_eq!(place.origin_log(), ["certctl: issue", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "roster"]);
     }
 
-    fn a_shallow_clone_pushes_onto_a_moved_branch(place: &Place) {
-        let (_, theirs) = place.shared();
+    fn a_shallow_clone_pushes_onto_a_moved_branch(workspace: &Workspace) {
+        let (_, theirs) = workspace.shared();
         theirs.put("README", "second");
         theirs.commit_all("second");
         theirs.git("push -q");
-        place.git(&format!("clone -q --depth 1 file://{}/origin.git shallow", place.0.display()));
-        let clone = Clone(place.0.join("shallow"));
+        workspace.git(&format!("clone -q --depth 1 file://{}/origin.git shallow", workspace.0.display()));
+        let clone = Clone(workspace.0.join("shallow"));
         assert_eq!(clone.git("rev-list --count HEAD"), "1\n");
         let repo = clone.open();
-        assert_eq!(repo.heal().unwrap(), [""; 0]);
+        assert_eq!(repo.recover().unwrap(), [""; 0]);
         assert!(!repo.ahead(&target(&repo)).unwrap());
         commit(&repo, ALICE, "alice\n");
         theirs.put("README", "third");
@@ -256,17 +256,17 @@ stories! {
         theirs.git("push -q");
         let pushed = repo.push(&target(&repo)).unwrap();
         assert_eq!((pushed.tries, pushed.note), (2, None));
-        assert_eq!(place.origin_log(), ["certctl: issue", "third", "second", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "third", "second", "roster"]);
         assert_eq!(clone.status(), "");
-        assert_eq!(repo.heal().unwrap(), [""; 0]);
+        assert_eq!(repo.recover().unwrap(), [""; 0]);
     }
 
-    fn a_declined_push_says_on_which_page_a_pull_request_is_opened(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_declined_push_says_on_which_page_a_pull_request_is_opened(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
-        place.hook("pre-receive", "echo 'not today' >&2; exit 1");
-        place.ssh_to_origin(&clone, "");
+        workspace.hook("pre-receive", "echo 'not today' >&2; exit 1");
+        workspace.ssh_to_origin(&clone, "");
         clone.git("remote set-url origin git@github.com:acme/access.git");
         let error = refused(repo.push(&target(&repo)));
         assert!(error.contains("the remote declined the push to origin/main; the commit is kept"), "{error}");
@@ -275,32 +275,32 @@ stories! {
         assert!(error.contains(&format!("--push-branch certctl/records`, and open a pull request: {page}")), "{error}");
     }
 
-    fn a_push_between_our_commit_and_our_push_is_built_upon(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_push_between_our_commit_and_our_push_is_built_upon(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
         // Our git has asked where the branch is, and has not yet sent anything.
         theirs.put("users.yaml", "kind: Roster # merged\n");
         theirs.commit_all("merge");
         clone.hook("pre-push", &format!(
-            "[ -e {0}/pushed ] || {{ touch {0}/pushed; env -u GIT_DIR git -C {0}/theirs push -q; }}", place.0.display()
+            "[ -e {0}/pushed ] || {{ touch {0}/pushed; env -u GIT_DIR git -C {0}/theirs push -q; }}", workspace.0.display()
         ));
         let pushed = repo.push(&target(&repo)).unwrap();
         assert_eq!((pushed.tries, pushed.note), (2, None));
-        assert_eq!(place.origin_log(), ["certctl: issue", "merge", "roster"]);
+        assert_eq!(workspace.origin_log(), ["certctl: issue", "merge", "roster"]);
         assert_eq!(clone.has("users.yaml").unwrap(), "kind: Roster # merged\n");
     }
 
-    fn two_pushes_at_the_same_moment_both_end_up_there(place: &Place) {
-        let (one, _) = place.shared();
-        let other = place.clone_as("other");
+    fn two_pushes_at_the_same_moment_both_end_up_there(workspace: &Workspace) {
+        let (one, _) = workspace.shared();
+        let other = workspace.clone_as("other");
         let (first, second) = (one.open(), other.open());
         commit(&first, ALICE, "alice\n");
         commit(&second, BOB, "bob\n");
         // Each waits, having asked where the branch is, until the other has asked too.
         let wait = "touch {0}/$(basename $PWD).asked; while [ ! -e {0}/alone.asked ] || [ ! -e {0}/other.asked ]; do :; done";
         for clone in [&one, &other] {
-            clone.hook("pre-push", &wait.replace("{0}", &place.0.display().to_string()));
+            clone.hook("pre-push", &wait.replace("{0}", &workspace.0.display().to_string()));
         }
         let (mut a, mut b) = std::thread::scope(|threads| {
             let push = |repo: Repo| { let to = target(&repo); repo.push(&to).unwrap().tries };
@@ -311,34 +311,34 @@ stories! {
             std::mem::swap(&mut a, &mut b);
         }
         assert_eq!((a, b), (1, 2));
-        assert_eq!((place.origin_has(ALICE), place.origin_has(BOB)), ("alice\n".into(), "bob\n".into()));
-        assert_eq!(place.origin_log().len(), 3);
+        assert_eq!((workspace.origin_has(ALICE), workspace.origin_has(BOB)), ("alice\n".into(), "bob\n".into()));
+        assert_eq!(workspace.origin_log().len(), 3);
     }
 
-    fn credentials_that_may_not_write_are_named_as_the_cause(place: &Place) {
-        let (clone, _) = place.shared();
+    fn credentials_that_may_not_write_are_named_as_the_cause(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
-        place.ssh_to_origin(&clone, "echo 'git@github.com: Permission denied (publickey).' >&2; exit 255");
+        workspace.ssh_to_origin(&clone, "echo 'git@github.com: Permission denied (publickey).' >&2; exit 255");
         clone.git("remote set-url origin git@github.com:acme/access.git");
         let error = refused(repo.push(&target(&repo)));
         assert!(error.contains("the push to origin/main failed; the commit is kept in this clone"), "{error}");
         assert!(error.contains("ssh-add -l"), "{error}");
     }
 
-    fn a_remote_that_is_out_of_reach_for_a_moment_is_waited_for(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_remote_that_is_out_of_reach_for_a_moment_is_waited_for(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
         // The first three calls do not get through: a push, and two questions where the branch is.
-        place.ssh_to_origin(&clone, &format!(
+        workspace.ssh_to_origin(&clone, &format!(
             "n=$(cat {0}/n 2>/dev/null || echo 0); echo $((n+1)) > {0}/n\n\
              [ $n -ge 3 ] || {{ echo 'ssh: connect to host git.example.com port 22: Connection timed out' >&2; exit 255; }}",
-            place.0.display()
+            workspace.0.display()
         ));
         clone.git("remote set-url origin git@git.example.com:acme/access.git");
         let pushed = repo.push(&target(&repo)).unwrap();
         assert_eq!((pushed.commit.to_string(), pushed.tries), (id, 3));
-        assert_eq!(place.origin_has(ALICE), "alice\n");
+        assert_eq!(workspace.origin_has(ALICE), "alice\n");
     }
 }

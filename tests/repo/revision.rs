@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use certctl::repo::Snapshot;
 
-use crate::place::*;
+use crate::workspace::*;
 
 stories! {
-    fn another_commit_is_read_without_touching_the_working_tree(place: &Place) {
-        let clone = place.alone();
+    fn another_commit_is_read_without_touching_the_working_tree(workspace: &Workspace) {
+        let clone = workspace.alone();
         let began = clone.open().head().unwrap();
         clone.git("checkout -q -b branch");
         commit(&clone.open(), ALICE, "alice\n");
@@ -44,8 +44,8 @@ stories! {
         assert!(refused(clone.open().branch_point("main")).contains("no commit in common"));
     }
 
-    fn a_folder_that_a_commit_made_a_link_is_not_taken_for_empty(place: &Place) {
-        let clone = place.alone();
+    fn a_folder_that_a_commit_made_a_link_is_not_taken_for_empty(workspace: &Workspace) {
+        let clone = workspace.alone();
         symlink("elsewhere", clone.0.join("access")).unwrap();
         clone.commit_all("link");
         let repo = clone.open();
@@ -58,17 +58,17 @@ stories! {
         }
     }
 
-    fn a_shallow_clone_says_how_to_get_the_rest(place: &Place) {
-        let clone = place.alone();
+    fn a_shallow_clone_says_how_to_get_the_rest(workspace: &Workspace) {
+        let clone = workspace.alone();
         commit(&clone.open(), ALICE, "alice\n");
         let url = format!("file://{}", clone.0.display());
-        clone.git(&format!("clone -q --depth 1 {url} {}", place.0.join("shallow").display()));
-        let error = Clone(place.0.join("shallow")).open().branch_point("HEAD^").unwrap_err();
+        clone.git(&format!("clone -q --depth 1 {url} {}", workspace.0.join("shallow").display()));
+        let error = Clone(workspace.0.join("shallow")).open().branch_point("HEAD^").unwrap_err();
         assert!(error.hints().iter().any(|hint| hint.contains("fetch-depth: 0")), "{error:?}");
     }
 
-    fn the_history_tells_what_changed_the_roster_or_the_records(place: &Place) {
-        let clone = place.alone();
+    fn the_history_tells_what_changed_the_roster_or_the_records(workspace: &Workspace) {
+        let clone = workspace.alone();
         clone.put("README", "x");
         clone.commit_all("readme");
         commit(&clone.open(), ALICE, "alice\n");

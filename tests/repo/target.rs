@@ -1,10 +1,10 @@
 //! Which branch of which remote a push goes to.
 
-use crate::place::*;
+use crate::workspace::*;
 
 stories! {
-    fn a_detached_head_takes_the_commit_and_refuses_the_push(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_detached_head_takes_the_commit_and_refuses_the_push(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         clone.git("checkout -q --detach");
         let repo = clone.open();
         assert_eq!(repo.branch().unwrap(), None);
@@ -17,8 +17,8 @@ stories! {
         assert!(error.contains("certctl apply --push-branch main"), "{error}");
     }
 
-    fn the_target_follows_gits_own_settings(place: &Place) {
-        let clone = place.alone();
+    fn the_target_follows_gits_own_settings(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         let error = refused(repo.preflight_push(None, None));
         assert!(error.contains("no remote") && error.contains("git remote add origin URL") && error.contains("--no-push"), "{error}");
@@ -42,8 +42,8 @@ stories! {
         assert!(refused(repo.preflight_push(None, None)).contains("which is no branch"));
     }
 
-    fn the_first_push_makes_the_branch(place: &Place) {
-        let (clone, _) = place.shared();
+    fn the_first_push_makes_the_branch(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         clone.git("switch -qc new");
         let repo = clone.open();
         let to = target(&repo);
@@ -51,13 +51,13 @@ stories! {
         commit(&repo, ALICE, "alice\n");
         assert!(repo.ahead(&to).unwrap());
         assert_eq!(repo.push(&to).unwrap().tries, 1);
-        assert_eq!(place.git("--git-dir=origin.git log -1 --format=%s new"), "certctl: issue\n");
+        assert_eq!(workspace.git("--git-dir=origin.git log -1 --format=%s new"), "certctl: issue\n");
     }
 
-    fn a_linked_worktree_is_a_repository_like_any_other(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_linked_worktree_is_a_repository_like_any_other(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         clone.git("worktree add -q ../linked");
-        let linked = Clone(place.0.join("linked"));
+        let linked = Clone(workspace.0.join("linked"));
         let repo = linked.open();
         assert_eq!(repo.branch().unwrap().as_deref(), Some("linked"));
         commit(&repo, ALICE, "alice\n");
@@ -66,15 +66,15 @@ stories! {
         repo.push(&target(&repo)).unwrap();
     }
 
-    fn what_ci_leaves_is_pushed_to_the_branch_that_it_was_for(place: &Place) {
-        let (_, theirs) = place.shared();
+    fn what_ci_leaves_is_pushed_to_the_branch_that_it_was_for(workspace: &Workspace) {
+        let (_, theirs) = workspace.shared();
         for n in 0..3 {
             theirs.put("README", &n.to_string());
             theirs.commit_all("older");
         }
         theirs.git("push -q");
         for (ci, named, host) in [("github", None, None), ("gitlab", None, Some("main")), ("other", Some("main"), None)] {
-            let clone = if ci == "github" { place.actions_checkout(ci) } else { place.gitlab_checkout(ci) };
+            let clone = if ci == "github" { workspace.actions_checkout(ci) } else { workspace.gitlab_checkout(ci) };
             // The branch moves on while the job runs.
             theirs.git("pull -q --rebase");
             theirs.put("notes", ci);
@@ -86,7 +86,7 @@ stories! {
             commit(&repo, &format!("access/prod/{ci}.yaml"), "record\n");
             let pushed = repo.push(&to).unwrap();
             assert_eq!((pushed.tries, pushed.note), (2, None), "{ci}");
-            assert_eq!(place.origin_log()[..2], ["certctl: issue".to_owned(), format!("after-{ci}")]);
+            assert_eq!(workspace.origin_log()[..2], ["certctl: issue".to_owned(), format!("after-{ci}")]);
             assert_eq!(repo.head().unwrap(), pushed.commit);
             assert_eq!((clone.status(), clone.has("notes").unwrap().as_str()), (String::new(), ci));
             // The same job once more, as after a failure later on.
@@ -94,8 +94,8 @@ stories! {
         }
     }
 
-    fn a_pull_request_is_no_branch_whatever_it_is_called(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn a_pull_request_is_no_branch_whatever_it_is_called(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         theirs.git("switch -qc fix");
         theirs.put("users.yaml", "kind: Roster # theirs\n");
         theirs.commit_all("fix");
@@ -117,8 +117,8 @@ stories! {
         assert_eq!(ours.open().preflight_push(None, Some("fix")).unwrap().to_string(), "origin/main");
     }
 
-    fn a_named_branch_is_another_place_than_home(place: &Place) {
-        let (clone, _) = place.shared();
+    fn a_named_branch_is_another_place_than_home(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
         let repo = clone.open();
         for name in ["certctl/records", "refs/heads/certctl/records"] {
             let to = repo.preflight_push(Some(name), None).unwrap();

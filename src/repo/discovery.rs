@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// Where a roster lies or would lie, and what the repository goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Checkout {
     /// The root of the working tree, absolute.
     pub workdir: PathBuf,
     /// The roster's folder as seen from there: empty, or ends in `/`.
@@ -19,7 +19,7 @@ pub struct Place {
     pub origin: Option<String>,
 }
 
-impl Place {
+impl Checkout {
     /// Looks at the repository around this roster, which need not exist.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use certctl::repo::CommitId;
 
-use crate::place::*;
+use crate::workspace::*;
 
 fn push(clone: &Clone, path: &str, text: &str) {
     clone.git("pull -q --rebase");
@@ -12,8 +12,8 @@ fn push(clone: &Clone, path: &str, text: &str) {
 }
 
 stories! {
-    fn newer_records_are_followed_and_a_newer_roster_is_refused(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn newer_records_are_followed_and_a_newer_roster_is_refused(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         let repo = ours.open();
         let (head, to) = (repo.head().unwrap(), target(&repo));
         let stale = |head: &CommitId| repo.refuse_stale(head, Some(&to), &["clusters/prod.crt"]);
@@ -48,11 +48,11 @@ stories! {
         assert_eq!(repo.refuse_stale(&repo.head().unwrap(), None, &[]).unwrap(), None);
     }
 
-    fn ci_follows_newer_records_from_a_shallow_and_detached_head(place: &Place) {
-        let (_, theirs) = place.shared();
+    fn ci_follows_newer_records_from_a_shallow_and_detached_head(workspace: &Workspace) {
+        let (_, theirs) = workspace.shared();
         push(&theirs, "README", "second\n");
         for (ci, host) in [("github", None), ("gitlab", Some("main"))] {
-            let clone = if host.is_none() { place.actions_checkout(ci) } else { place.gitlab_checkout(ci) };
+            let clone = if host.is_none() { workspace.actions_checkout(ci) } else { workspace.gitlab_checkout(ci) };
             push(&theirs, ALICE, ci);
             let repo = clone.open();
             let to = repo.preflight_push(None, host).unwrap();
@@ -64,8 +64,8 @@ stories! {
         }
     }
 
-    fn a_local_change_in_the_way_keeps_the_records_where_they_are(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn a_local_change_in_the_way_keeps_the_records_where_they_are(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         push(&theirs, "README", "theirs\n");
         push(&theirs, ALICE, "one\n");
         let repo = ours.open();
@@ -77,8 +77,8 @@ stories! {
         assert_eq!((repo.head().unwrap(), ours.has(ALICE)), (head, None));
     }
 
-    fn newer_records_beside_commits_of_our_own_are_refused(place: &Place) {
-        let (ours, theirs) = place.shared();
+    fn newer_records_beside_commits_of_our_own_are_refused(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
         let repo = ours.open();
         let to = target(&repo);
         commit(&repo, BOB, "bob\n");
@@ -90,28 +90,28 @@ stories! {
         assert!(refused(repo.refuse_stale(&repo.head().unwrap(), Some(&to), &[])).contains("holds a newer access"));
     }
 
-    fn a_branch_that_was_set_back_lacks_what_it_once_had(place: &Place) {
-        let (ours, _) = place.shared();
+    fn a_branch_that_was_set_back_lacks_what_it_once_had(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
         let repo = ours.open();
         let to = target(&repo);
         commit(&repo, ALICE, "alice\n");
         repo.push(&to).unwrap();
-        place.git("--git-dir=origin.git update-ref refs/heads/main main~1");
+        workspace.git("--git-dir=origin.git update-ref refs/heads/main main~1");
         // The remote-tracking branch does not know that.
         assert_eq!(ours.git("rev-parse origin/main"), ours.git("rev-parse HEAD"));
         assert_eq!(repo.refuse_stale(&repo.head().unwrap(), Some(&to), &[]).unwrap(), None);
         assert!(repo.ahead(&to).unwrap());
         repo.push(&to).unwrap();
-        assert_eq!(place.origin_has(ALICE), "alice\n");
+        assert_eq!(workspace.origin_has(ALICE), "alice\n");
         assert!(!repo.ahead(&to).unwrap());
     }
 
-    fn a_remote_that_cannot_be_asked_stops_all_but_no_push(place: &Place) {
-        let (ours, _) = place.shared();
+    fn a_remote_that_cannot_be_asked_stops_all_but_no_push(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
         let repo = ours.open();
         let (head, to) = (repo.head().unwrap(), target(&repo));
-        place.git("clone -q --mirror origin.git moved.git");
-        fs::remove_dir_all(place.0.join("origin.git")).unwrap();
+        workspace.git("clone -q --mirror origin.git moved.git");
+        fs::remove_dir_all(workspace.0.join("origin.git")).unwrap();
         assert!(refused(repo.refuse_stale(&head, Some(&to), &[])).contains("--no-push"));
         assert_eq!(repo.refuse_stale(&head, None, &[]).unwrap(), None);
     }

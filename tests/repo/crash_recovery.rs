@@ -1,10 +1,10 @@
 //! What a killed run left half done.
 
-use crate::place::*;
+use crate::workspace::*;
 
 stories! {
-    fn a_run_killed_after_the_branch_moved_is_finished_by_the_next(place: &Place) {
-        let clone = place.alone();
+    fn a_run_killed_after_the_branch_moved_is_finished_by_the_next(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         for path in [ALICE, BOB, "access/prod/carol.yaml", "access/prod/dave.yaml", "access/prod/erin.yaml"] {
             commit(&repo, path, "old\n");
@@ -16,7 +16,7 @@ stories! {
             changes.write(format!("access/prod/{name}.yaml"), "new\n");
         }
         repo.commit(&changes, &message("x")).unwrap().unwrap();
-        assert_eq!(repo.heal().unwrap(), [""; 0]);
+        assert_eq!(repo.recover().unwrap(), [""; 0]);
         let after = repo.head().unwrap();
 
         // As it stood when only the branch had moved; with and without a reflog that says so.
@@ -39,7 +39,7 @@ stories! {
             clone.git("add access/prod/erin.yaml");
             clone.put("README", "modified");
             let repo = clone.open();
-            assert_eq!(repo.heal().unwrap(), [
+            assert_eq!(repo.recover().unwrap(), [
                 ALICE, BOB, "access/prod/carol.yaml", "access/prod/frank.yaml",
             ], "reflog: {reflog}");
             assert_eq!(clone.has(ALICE).unwrap(), "new\n");
@@ -50,24 +50,24 @@ stories! {
                 " M README\nMM access/prod/dave.yaml\nM  access/prod/erin.yaml\n"
             );
             assert_eq!(repo.dirty(&[]).unwrap(), ["access/prod/dave.yaml", "access/prod/erin.yaml"]);
-            assert_eq!(repo.heal().unwrap(), [""; 0]);
+            assert_eq!(repo.recover().unwrap(), [""; 0]);
         }
     }
 
-    fn what_others_committed_is_never_healed(place: &Place) {
-        let clone = place.alone();
+    fn what_others_committed_is_never_overwritten(workspace: &Workspace) {
+        let clone = workspace.alone();
         let first = clone.git("rev-parse HEAD");
         clone.put(ALICE, "theirs");
         clone.commit_all("theirs");
         let second = clone.git("rev-parse HEAD");
         clone.git(&format!("reset -q --hard {}", first.trim()));
         clone.git(&format!("update-ref refs/heads/main {}", second.trim()));
-        assert_eq!(clone.open().heal().unwrap(), [""; 0]);
+        assert_eq!(clone.open().recover().unwrap(), [""; 0]);
         assert_eq!(clone.has(ALICE), None);
     }
 
-    fn a_kill_while_the_branch_follows_is_finished_too(place: &Place) {
-        let (clone, theirs) = place.shared();
+    fn a_kill_while_the_branch_follows_is_finished_too(workspace: &Workspace) {
+        let (clone, theirs) = workspace.shared();
         let repo = clone.open();
         commit(&repo, ALICE, "alice\n");
         theirs.put("README", "theirs");
@@ -79,13 +79,13 @@ stories! {
         clone.git(&format!("read-tree {before}"));
         clone.git("checkout-index -qfa");
         assert_eq!(clone.status(), "M  README\n");
-        assert_eq!(repo.heal().unwrap(), ["README"]);
+        assert_eq!(repo.recover().unwrap(), ["README"]);
         assert_eq!(clone.has("README").unwrap(), "theirs");
         assert_eq!(clone.status(), "");
     }
 
-    fn the_lock_of_a_run_that_was_killed_is_removed_and_anyone_elses_is_not(place: &Place) {
-        let clone = place.alone();
+    fn the_lock_of_a_run_that_was_killed_is_removed_and_anyone_elses_is_not(workspace: &Workspace) {
+        let clone = workspace.alone();
         let repo = clone.open();
         commit(&repo, ALICE, "one\n");
         let git = clone.0.join(".git");
@@ -94,7 +94,7 @@ stories! {
 
         // Somebody else's: nothing of ours says otherwise.
         fs::write(&lock, "").unwrap();
-        repo.heal().unwrap();
+        repo.recover().unwrap();
         let refused = repo.commit(&write(ALICE, "two\n"), &message("x")).unwrap_err();
         assert!(refused.message().contains("main is locked by another git"), "{refused}");
         assert!(refused.hints().iter().any(|hint| hint.contains("refs/heads/main.lock")), "{refused}");
@@ -103,16 +103,16 @@ stories! {
         fs::write(&mark, "refs/heads/main").unwrap();
         let file = fs::File::options().write(true).open(&lock).unwrap();
         file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60)).unwrap();
-        repo.heal().unwrap();
+        repo.recover().unwrap();
         assert!(lock.exists());
         fs::write(&mark, "refs/heads/other").unwrap();
         file.set_modified(std::time::SystemTime::now()).unwrap();
-        repo.heal().unwrap();
+        repo.recover().unwrap();
         assert!(lock.exists());
 
         // Ours, from a run that is dead.
         fs::write(&mark, "refs/heads/main").unwrap();
-        repo.heal().unwrap();
+        repo.recover().unwrap();
         assert!(!lock.exists());
         commit(&clone.open(), ALICE, "two\n");
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use git2::{ErrorCode, Oid};
 
+use super::remote_error::RemoteError;
 use super::{CommitId, PushTarget, RECORDS, Repo, head_of, internal};
 use crate::error::{Error, Result};
 
@@ -36,8 +37,8 @@ impl Repo {
         }
         let Some(target) = target.map(PushTarget::at_home) else { return Ok(None) };
         let target = &target;
-        let cannot = |error: Error| {
-            error.hint("whether the records here are the last ones is not known, so nothing was changed; to revoke all the same, run `certctl apply --no-push`")
+        let cannot = |error: RemoteError| {
+            Error::from(error).hint("whether the records here are the last ones is not known, so nothing was changed; to revoke all the same, run `certctl apply --no-push`")
         };
         let mut tip = self.remote_tip(target).map_err(cannot)?;
         let known = |tip| tip == head || self.git.graph_descendant_of(head, tip).unwrap_or(false);

@@ -44,7 +44,7 @@ impl Repo {
     }
 
     /// Removes the lock that a killed run of ours left on HEAD or its branch.
-    pub(super) fn unlock(&self, head: &Head) {
+    pub(super) fn remove_stale_lock(&self, head: &Head) {
         let Ok(mut mark) = File::options().read(true).write(true).open(self.mark()) else { return };
         // Held by whoever moves it right now.
         if mark.try_lock().is_err() {

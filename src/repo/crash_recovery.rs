@@ -14,12 +14,12 @@ impl Repo {
     ///
     /// # Errors
     /// Where git cannot tell, or a file cannot be written.
-    pub fn heal(&self) -> Result<Vec<String>> {
+    pub fn recover(&self) -> Result<Vec<String>> {
         if !matches!(self.git.state(), RepositoryState::Clean | RepositoryState::Bisect) {
             return Ok(Vec::new());
         }
         let head = head_of(&self.git)?;
-        self.unlock(&head);
+        self.remove_stale_lock(&head);
         let records = self.records();
         let (from, below) = match self.moved_from(&head) {
             // A push that had to put our commits on a new tip brought other files along.

@@ -12,9 +12,9 @@ pub use certctl_testing::executable;
 
 /// Declares tests whose bodies run in a child process with nothing of the caller's environment.
 macro_rules! stories {
-    ($($(#[$attribute:meta])* fn $name:ident($place:ident: &Place) $body:block)*) => {
+    ($($(#[$attribute:meta])* fn $name:ident($workspace:ident: &Workspace) $body:block)*) => {
         $($(#[$attribute])* #[test] fn $name() {
-            isolated(concat!(module_path!(), "::", stringify!($name)), |$place: &Place| $body);
+            isolated(concat!(module_path!(), "::", stringify!($name)), |$workspace: &Workspace| $body);
         })*
     };
 }
@@ -24,11 +24,11 @@ const ISOLATED: &str = "CERTCTL_TEST_PLACE";
 /// A file in the place that git's configuration by the environment includes, where it exists.
 pub const FROM_ENVIRONMENT: &str = "from-environment";
 
-pub fn isolated(name: &str, story: impl FnOnce(&Place)) {
+pub fn isolated(name: &str, story: impl FnOnce(&Workspace)) {
     // The path without the crate is how the test is called.
     let name = name.split_once("::").unwrap().1;
     if let Some(root) = std::env::var_os(ISOLATED) {
-        return story(&Place(root.into()));
+        return story(&Workspace(root.into()));
     }
     let root = tempfile::tempdir().unwrap();
     fs::write(
@@ -59,12 +59,12 @@ pub fn isolated(name: &str, story: impl FnOnce(&Place)) {
 }
 
 /// A temporary folder that is also HOME.
-pub struct Place(pub PathBuf);
+pub struct Workspace(pub PathBuf);
 
 /// A working tree.
 pub struct Clone(pub PathBuf);
 
-impl Place {
+impl Workspace {
     /// One commit with a roster in it, no remote.
     pub fn alone(&self) -> Clone {
         let clone = Clone(self.0.join("alone"));
