@@ -17,6 +17,7 @@
 //! repository begins with, `demo` what a newcomer plays with.
 
 pub mod apply;
+pub(crate) mod atomic_file;
 pub(crate) mod ci;
 pub mod cli;
 pub(crate) mod clock;

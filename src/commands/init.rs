@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::atomic_file::{self, Mode};
 use crate::cli::{CiHost, Global, InitArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result, visible_line};
@@ -485,7 +486,7 @@ fn write(workdir: &Path, file: &File, step: &Step) -> Result<()> {
     let done = match step {
         Step::Same | Step::Leave(_) => return Ok(()),
         Step::Create(text) => create(&path, text),
-        Step::Extend(text, _) => replace(&path, text),
+        Step::Extend(text, _) => atomic_file::replace(&path, text.as_bytes(), Mode::Kept),
     };
     done.map_err(|why| {
         Error::new(format!("{} could not be written; it is as it was", path.display()))
@@ -499,14 +500,4 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::File::create_new(path)?.write_all(text.as_bytes())
-}
-
-/// Whole or not at all, with the mode that it had.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(fs::metadata(path)?.permissions())?;
-    file.persist(path)?;
-    Ok(())
 }

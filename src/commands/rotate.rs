@@ -1,7 +1,6 @@
 //! `certctl rotate`: raises `generation` in the roster, so that apply reissues and cuts off.
 
-use std::io::Write as _;
-
+use crate::atomic_file::{self, Mode};
 use crate::cli::{Global, RotateArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
@@ -84,20 +83,10 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
     Ok(DONE)
 }
 
-/// Whole or not at all: a new file beside the old one, then renamed onto it.
 fn write(global: &Global, text: &str) -> Result<()> {
     checkout_file::refuse_planted(&global.roster, &global.roster)?;
     let path = std::fs::canonicalize(&global.roster).unwrap_or_else(|_| global.roster.clone());
-    let folder = path.parent().unwrap_or(std::path::Path::new("."));
-    let replace = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    replace().map_err(|cause| {
+    atomic_file::replace(&path, text.as_bytes(), Mode::Kept).map_err(|cause| {
         Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(cause)
     })
 }

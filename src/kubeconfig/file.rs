@@ -2,12 +2,13 @@
 //! not at all, through a symbolic link, with the mode that it had.
 
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::merge::LARGEST;
+use crate::atomic_file::{self, Mode};
 use crate::error::{Error, Result};
 
 /// The kubeconfigs that kubectl would read, and the one that it would write a new entry to.
@@ -123,17 +124,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => path.to_owned(),
             target => target?,
         };
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(text.as_bytes())?;
-        match fs::metadata(&target) {
-            Ok(old) => file.as_file().set_permissions(old.permissions())?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        file.as_file().sync_all()?;
-        file.persist(&target)?;
-        Ok(())
+        atomic_file::replace(&target, text.as_bytes(), Mode::Kept)
     };
     replace().map_err(|cause| {
         Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(cause)

@@ -1,10 +1,11 @@
 //! Files that only their owner may read: never through a wider mode, whole or not at all.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
+use crate::atomic_file::{self, PRIVATE, folder_of};
 use crate::error::{Error, Result};
 
 /// Writes a file of mode 0600: a new one beside it, then renamed onto it. `force` replaces what is there.
@@ -16,21 +17,11 @@ pub fn write(path: &Path, content: &[u8], force: bool) -> Result<()> {
         return Err(Error::new(format!("{} is no regular file; nothing was written", path.display()))
             .hint("name another file; for standard output, leave `-o` out"));
     }
-    let folder = folder(path);
-    let create = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        // The mode at creation, not one that is narrowed later.
-        let mut file = builder.permissions(fs::Permissions::from_mode(0o600)).tempfile_in(&folder)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        if force {
-            file.persist(path)?
-        } else {
-            file.persist_noclobber(path)?
-        };
-        Ok(())
+    let written = match force {
+        true => atomic_file::replace(path, content, PRIVATE),
+        false => atomic_file::create(path, content, PRIVATE),
     };
-    create().map_err(|why| match why.kind() {
+    written.map_err(|why| match why.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(why),
     })
@@ -46,16 +37,9 @@ pub fn exists(path: &Path) -> Error {
 /// # Errors
 /// It cannot be made.
 pub fn make_folder_of(path: &Path) -> Result<()> {
-    let folder = folder(path);
+    let folder = folder_of(path);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|why| {
         Error::new(format!("the folder {} could not be made; nothing was written", folder.display()))
             .caused_by(why)
     })
-}
-
-fn folder(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
