@@ -60,7 +60,7 @@ pub(super) enum RemoteError {
         /// What git said, fit for a person to read.
         said: String,
         /// All of it.
-        error: Error,
+        error: Box<Error>,
     },
     /// This side.
     Local(Error),
@@ -69,7 +69,11 @@ pub(super) enum RemoteError {
 impl RemoteError {
     pub(super) fn of(answer: &Answer, error: Error) -> Self {
         let said = answer.cause();
-        Self::Remote { failure: RemoteFailure::of(answer), error: error.caused_by(said.clone()), said }
+        Self::Remote {
+            failure: RemoteFailure::of(answer),
+            error: Box::new(error.caused_by(said.clone())),
+            said,
+        }
     }
 
     pub(super) fn may_pass(&self) -> bool {
@@ -97,7 +101,8 @@ impl From<Error> for RemoteError {
 impl From<RemoteError> for Error {
     fn from(error: RemoteError) -> Self {
         match error {
-            RemoteError::Remote { error, .. } | RemoteError::Local(error) => error,
+            RemoteError::Remote { error, .. } => *error,
+            RemoteError::Local(error) => error,
         }
     }
 }
