@@ -17,7 +17,7 @@ use std::process::Command;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::plan::observed::{
     Binding, BindingAt, ClusterState, Endpoint, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster,
-    Subject,
+    SeenLedger, Subject,
 };
 use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
@@ -110,7 +110,7 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
         requests: Vec::new(),
     };
     let endpoint = Endpoint { server: SERVER.into(), certificate_authority_sha256: None };
-    SeenCluster { state, identity: None, endpoint }
+    SeenCluster { state, identity: None, endpoint, ledger: SeenLedger::Missing }
 }
 
 fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenCluster) -> (ClusterPlan, Plan) {

@@ -2,7 +2,8 @@
 //!
 //! 0. Keep: whoever holds a role now and is to hold it through another binding is put into that one first,
 //!    so that nobody who is not cut off notices. This gives nobody a right that they have not.
-//! 1. Revoke: subjects leave the bindings. This needs nothing else to succeed.
+//! 1. Revoke: the cluster notes what must not be bound again, then subjects leave the bindings. This needs
+//!    nothing else to succeed: where the note fails, they leave all the same.
 //! 2. Issue: credentials are made, signed and sealed, and have no rights yet.
 //! 3. Record: one commit for all clusters, published.
 //! 4. Grant: only now are they bound; and what is replaced goes last.
@@ -21,11 +22,13 @@ use jiff::Timestamp;
 
 use super::binding_write::{BindingStep, BindingWrite, Goal};
 use super::cluster_outcome::{ClusterOutcome, Failure, Issued};
+use super::ledger_write::{Additions, LedgerStep, LedgerWrite};
 use super::record_changes::{self, ClusterWork, RecordChange};
 use crate::error::{Error, Result};
-use crate::model::{CredentialGroup, RosterName, UserName};
+use crate::ledger::Ledger;
+use crate::model::{CredentialGroup, RosterId, RosterName, UserName};
 use crate::plan::binding_key::BindingSubject;
-use crate::plan::observed::{Binding, BindingAt};
+use crate::plan::observed::{Binding, BindingAt, SeenLedger, StoredLedger};
 use crate::plan::write::{Write, WriteError};
 use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance};
 
@@ -91,6 +94,18 @@ pub enum Effect<'p> {
         write: Write,
         /// The version that this was decided from; `None` where it is to be made.
         current: Option<Box<Binding>>,
+    },
+    /// Read what the cluster remembers again: [`Machine::ledger_read`].
+    ReadLedger {
+        /// How long to wait before.
+        pause: Duration,
+    },
+    /// Write what the cluster remembers: [`Machine::ledger_written`].
+    WriteLedger {
+        /// All of it.
+        ledger: Ledger,
+        /// The version that this was decided from; `None` where it is to be made.
+        resource_version: Option<String>,
     },
     /// Ask who certctl is there: [`Machine::identified`].
     Identify,
@@ -165,6 +180,8 @@ enum Stage {
 #[derive(Debug)]
 pub struct Machine<'p> {
     roster: &'p RosterName,
+    /// The id of a first ledger.
+    new_id: RosterId,
     policy: Policy,
     clusters: Vec<Cluster<'p>>,
     stage: Stage,
@@ -183,6 +200,7 @@ pub struct Machine<'p> {
 #[derive(Debug)]
 enum Job<'p> {
     Binding(usize, BindingWrite<'p>),
+    Ledger(usize, Box<LedgerWrite>),
     Cluster(usize),
     Request(usize),
     Issue(usize, &'p UserName),
@@ -199,6 +217,10 @@ struct Cluster<'p> {
     /// What goes once the others are written: what replaces it is there then.
     last: VecDeque<(BindingWrite<'p>, BindingStep)>,
     writing: usize,
+    /// What the cluster remembers, as far as is known.
+    ledger: SeenLedger,
+    /// What is to be done with it before a binding is written.
+    noting: Noting,
     issuing: Issuing<'p>,
     outcome: ClusterOutcome,
     /// Bindings that are not as they were planned any more, by this apply's own doing.
@@ -209,6 +231,16 @@ struct Cluster<'p> {
     grant_failed: bool,
     /// Whether anything is issued.
     issues: bool,
+}
+
+/// How far a cluster is with its ledger.
+#[derive(Debug)]
+enum Noting {
+    /// This comes next.
+    Next(Box<LedgerWrite>, LedgerStep),
+    UnderWay,
+    /// There is nothing more to do.
+    Over,
 }
 
 /// How far a cluster is with its certificates.
@@ -234,6 +266,7 @@ impl<'p> Machine<'p> {
         roster: &'p RosterName,
         clusters: impl IntoIterator<Item = ClusterWork<'p>>,
         policy: Policy,
+        new_id: RosterId,
     ) -> Self {
         let clusters = clusters.into_iter().map(|work| Cluster {
             work,
@@ -241,6 +274,8 @@ impl<'p> Machine<'p> {
             following: VecDeque::new(),
             last: VecDeque::new(),
             writing: 0,
+            ledger: work.plan.ledger.seen.clone(),
+            noting: Noting::Over,
             issuing: Issuing::Not,
             outcome: ClusterOutcome::new(work.plan.name.clone()),
             written: BTreeSet::new(),
@@ -250,6 +285,7 @@ impl<'p> Machine<'p> {
         });
         let mut machine = Self {
             roster,
+            new_id,
             policy,
             clusters: clusters.collect(),
             stage: Stage::Keep,
@@ -261,7 +297,7 @@ impl<'p> Machine<'p> {
             next_id: 0,
             events: VecDeque::new(),
         };
-        machine.enter(Stage::Keep);
+        machine.keep();
         machine
     }
 
@@ -283,7 +319,7 @@ impl<'p> Machine<'p> {
             if !tasks.is_empty() || !self.under_way.is_empty() || self.stage == Stage::Done {
                 return tasks;
             }
-            self.advance();
+            self.advance(now);
         }
     }
 
@@ -308,6 +344,7 @@ impl<'p> Machine<'p> {
         }
         let (interrupted, parallelism) = (self.interrupted, self.policy.parallelism.max(1));
         for (index, cluster) in self.clusters.iter_mut().enumerate() {
+            cluster.begin_noting(index, &mut begun);
             cluster.begin_bindings(index, &mut begun);
             if self.stage == Stage::Issue {
                 cluster.begin_issuing(index, interrupted, parallelism, &mut begun);
@@ -325,35 +362,42 @@ impl<'p> Machine<'p> {
     }
 
     /// Nothing of this stage is left: the next one.
-    fn advance(&mut self) {
+    fn advance(&mut self, now: Timestamp) {
         if let Some(phase) = self.began.take() {
             self.events.push_back(Event::End(phase));
         }
-        self.enter(match self.stage {
-            Stage::Keep => Stage::Revoke,
-            Stage::Revoke => Stage::Issue,
-            Stage::Issue => Stage::Record,
-            // Without a record that everyone can see, a credential must not work: not one that was just
-            // issued, nor one whose record the roster's branch has not taken.
-            Stage::Record if self.publication == Publication::Failed || !self.policy.binds => Stage::Done,
-            Stage::Record => Stage::Grant,
-            Stage::Grant | Stage::Done => Stage::Done,
-        });
+        self.enter(
+            match self.stage {
+                Stage::Keep => Stage::Revoke,
+                Stage::Revoke => Stage::Issue,
+                Stage::Issue => Stage::Record,
+                // Without a record that everyone can see, a credential must not work: not one that was just
+                // issued, nor one whose record the roster's branch has not taken.
+                Stage::Record if self.publication == Publication::Failed || !self.policy.binds => Stage::Done,
+                Stage::Record => Stage::Grant,
+                Stage::Grant | Stage::Done => Stage::Done,
+            },
+            now,
+        );
     }
 
-    fn enter(&mut self, stage: Stage) {
+    /// The first stage.
+    fn keep(&mut self) {
+        let roster = self.roster;
+        for cluster in &mut self.clusters {
+            let kept = handed_on(cluster.work.plan);
+            let begin = |(action, groups)| cluster.begin(action, roster, Goal::Keep(groups));
+            cluster.bindings = kept.into_iter().filter_map(begin).collect();
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, now: Timestamp) {
         self.stage = stage;
         let (roster, visible) = (self.roster, self.publication == Publication::Visible);
         match stage {
-            Stage::Keep => {
-                for cluster in &mut self.clusters {
-                    let kept = handed_on(cluster.work.plan);
-                    let begin = |(action, groups)| cluster.begin(action, roster, Goal::Keep(groups));
-                    cluster.bindings = kept.into_iter().filter_map(begin).collect();
-                }
-            }
             Stage::Revoke => {
                 for cluster in &mut self.clusters {
+                    cluster.note_what_is_cut_off(&self.new_id, now);
                     let reduce = |action| cluster.begin(action, roster, Goal::Reduce(cluster.spared.clone()));
                     cluster.bindings = cluster.work.plan.bindings.iter().filter_map(reduce).collect();
                 }
@@ -366,7 +410,7 @@ impl<'p> Machine<'p> {
                     cluster.issuing = if idle { Issuing::Over } else { Issuing::Not };
                 }
             }
-            Stage::Record | Stage::Done => {}
+            Stage::Keep | Stage::Record | Stage::Done => {}
             Stage::Grant => {
                 for cluster in &mut self.clusters {
                     cluster.bindings = cluster.grants(roster, visible, false).collect();
@@ -420,6 +464,22 @@ impl<'p> Machine<'p> {
                 }
             }
             step => cluster.following.push_back((write, step)),
+        }
+    }
+
+    /// What a cluster remembers was read again.
+    pub fn ledger_read(&mut self, id: TaskId, seen: SeenLedger) {
+        if let Some(Job::Ledger(cluster, mut write)) = self.ended(id) {
+            let step = write.read(seen);
+            self.clusters[cluster].note(write, step);
+        }
+    }
+
+    /// What a cluster remembers was written, or not.
+    pub fn ledger_written(&mut self, id: TaskId, result: Result<StoredLedger, WriteError>) {
+        if let Some(Job::Ledger(cluster, mut write)) = self.ended(id) {
+            let step = write.written(result);
+            self.clusters[cluster].note(write, step);
         }
     }
 
@@ -500,7 +560,7 @@ impl<'p> Cluster<'p> {
     fn left_over(&self) -> impl Iterator<Item = (&'p str, &'p str, &'p str)> + use<'p> {
         self.work.plan.cleanups.iter().filter_map(|cleanup| match cleanup {
             Cleanup::Request { name, uid, requester } => Some((&**name, &**uid, &**requester)),
-            Cleanup::Expired { .. } | Cleanup::Protection { .. } => None,
+            Cleanup::Expired { .. } | Cleanup::Protection { .. } | Cleanup::Revoked { .. } => None,
         })
     }
 
@@ -528,7 +588,52 @@ impl<'p> Cluster<'p> {
         BindingWrite::begin(action, roster, goal, !self.written.contains(&action.at))
     }
 
+    /// The cluster remembers what is cut off before it is, so that no record that is put back ever lets it in.
+    fn note_what_is_cut_off(&mut self, new_id: &RosterId, now: Timestamp) {
+        let plan = self.work.plan;
+        let cut_off = plan.people.iter().filter_map(|action| action.cut_off());
+        let cut_off = cut_off.map(|cut_off| (cut_off.credential.clone(), cut_off.not_after));
+        let revoked = plan.ledger.revoked.clone().into_iter().chain(cut_off).collect();
+        let additions = Additions { roster_id: new_id.clone(), revoked, now };
+        if let Some((write, step)) = LedgerWrite::begin(&self.ledger, additions) {
+            self.note(Box::new(write), step);
+        }
+    }
+
+    fn note(&mut self, write: Box<LedgerWrite>, step: LedgerStep) {
+        let LedgerStep::End(result) = step else {
+            self.noting = Noting::Next(write, step);
+            return;
+        };
+        self.noting = Noting::Over;
+        self.ledger = write.into_seen();
+        if let Err(error) = result {
+            self.fails(None, error);
+        }
+    }
+
+    fn begin_noting(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
+        let (write, step) = match std::mem::replace(&mut self.noting, Noting::UnderWay) {
+            Noting::Next(write, step) => (write, step),
+            other => {
+                self.noting = other;
+                return;
+            }
+        };
+        let effect = match step {
+            LedgerStep::Read { pause } => Effect::ReadLedger { pause },
+            LedgerStep::Write { ledger, resource_version } => {
+                Effect::WriteLedger { ledger, resource_version }
+            }
+            end @ LedgerStep::End(_) => return self.note(write, end),
+        };
+        begun.push((Job::Ledger(index, write), Order::On(index, effect)));
+    }
+
     fn begin_bindings(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
+        if !matches!(self.noting, Noting::Over) {
+            return;
+        }
         loop {
             let (write, step) = match self.following.pop_front() {
                 Some(next) => next,

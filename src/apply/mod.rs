@@ -7,6 +7,7 @@
 mod binding_write;
 mod cluster_outcome;
 mod issue;
+mod ledger_write;
 pub mod machine;
 mod outcome;
 mod publish;
@@ -18,9 +19,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cluster::{Connection, Lock, WritePermit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::model::RosterName;
+use crate::model::{RosterId, RosterName, hex};
 use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Standing};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub records: Records,
     /// Whether the commit asks the host to run no CI for it.
     pub skip_ci_marker: bool,
+    /// The id that ties the roster's name to its repository on a cluster that does not know one yet.
+    pub new_id: RosterId,
     /// The clock.
     pub clock: fn() -> Timestamp,
     /// Set by the first SIGINT, SIGTERM or SIGHUP: start nothing new, wait for no signer, finish what is issued.
@@ -94,6 +97,17 @@ pub trait Progress: Send + Sync {
     fn step(&self, phase: Phase, what: &str);
     /// The phase is over.
     fn end(&self, phase: Phase, took: Duration);
+}
+
+/// A random one.
+///
+/// # Errors
+/// This system has no randomness.
+pub fn new_roster_id() -> Result<RosterId> {
+    let failed = || Error::new("this system has no randomness; nothing was done");
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|cause| failed().caused_by(cause))?;
+    hex(&bytes).parse().map_err(|why| failed().caused_by(why))
 }
 
 /// Takes the lock that keeps two applies of one roster apart.

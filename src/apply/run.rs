@@ -16,7 +16,7 @@ use super::{Progress, Records, Settings, Target};
 use crate::cluster::{self, Signer, WritePermit, Writer};
 use crate::error::{Error, Result};
 use crate::model::{RosterName, SignerName, UserName, hex};
-use crate::plan::observed::Binding;
+use crate::plan::observed::{Binding, SeenLedger, StoredLedger};
 use crate::plan::write::{Write, WriteError};
 use crate::plan::{BindingAction, Issuance};
 use crate::repo::Repo;
@@ -40,7 +40,7 @@ pub async fn run(
         // apply that runs on the merge.
         skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, Records::Propose(_)),
     };
-    let mut machine = Machine::new(&roster.name, work, policy);
+    let mut machine = Machine::new(&roster.name, work, policy, settings.new_id.clone());
     let clusters: Vec<Cluster<'_>> =
         targets.iter().map(|target| Cluster::new(roster, roster_commit, target, settings)).collect();
     let mut stopwatch = Stopwatch { progress, running: None, took: Vec::new() };
@@ -63,6 +63,8 @@ pub async fn run(
             None => break,
             Some(Ended::Read(id, binding)) => machine.read(id, binding),
             Some(Ended::Written(id, result)) => machine.written(id, result),
+            Some(Ended::LedgerRead(id, seen)) => machine.ledger_read(id, seen),
+            Some(Ended::LedgerWritten(id, result)) => machine.ledger_written(id, result),
             Some(Ended::Identified(id, requester)) => machine.identified(id, requester),
             Some(Ended::RequestDeleted(id, result)) => machine.request_deleted(id, result),
             Some(Ended::SignerStarted(id, result)) => machine.signer_started(id, result),
@@ -95,6 +97,8 @@ fn publication(published: &Result<Published>) -> Publication {
 enum Ended {
     Read(TaskId, Result<Option<Binding>>),
     Written(TaskId, Result<Option<Binding>, WriteError>),
+    LedgerRead(TaskId, SeenLedger),
+    LedgerWritten(TaskId, Result<StoredLedger, WriteError>),
     Identified(TaskId, Result<String>),
     RequestDeleted(TaskId, Result<()>),
     SignerStarted(TaskId, Result<()>),
@@ -138,6 +142,14 @@ impl<'a> Cluster<'a> {
             }
             Effect::Write { action, write, current } => {
                 Ended::Written(id, self.write(action, &write, current.as_deref()).await)
+            }
+            Effect::ReadLedger { pause } => {
+                tokio::time::sleep(pause).await;
+                Ended::LedgerRead(id, self.writer.get_ledger().await)
+            }
+            Effect::WriteLedger { ledger, resource_version } => {
+                let written = self.writer.put_ledger(&ledger, resource_version.as_deref()).await;
+                Ended::LedgerWritten(id, written)
             }
             Effect::Identify => Ended::Identified(id, cluster::whoami(&self.target.connection).await),
             Effect::DeleteRequest { name, uid } => {

@@ -1,7 +1,7 @@
 //! Reading and writing Kubernetes; the only place that knows kube.
 //!
 //! [`Connection`] is one context of a kubeconfig. [`observe`] and [`whoami`] only read. [`Writer`]
-//! changes bindings and [`Signer`] has certificates signed; both need a [`WritePermit`], which
+//! changes bindings and the ledger, and [`Signer`] has certificates signed; both need a [`WritePermit`], which
 //! planning never holds. Every call has a time limit, and is tried again only where that is safe.
 //!
 //! It refuses to take a failed read for an empty one, to change an object that does not carry this
@@ -15,6 +15,7 @@ mod context;
 mod convert;
 mod error;
 mod lease;
+mod ledger;
 mod limits;
 mod proxy;
 mod read;
@@ -28,6 +29,7 @@ mod write;
 pub use ask::{Answer, ask};
 pub use connect::Connection;
 pub use lease::Lock;
+pub use ledger::read as read_ledger;
 pub use read::{observe, uid, whoami};
 pub use signing::{Ask, Signer};
 pub use signing_error::{SigningEnd, SigningError};

@@ -18,6 +18,7 @@ pub(super) enum Resource {
     SigningApproval,
     SelfSubjectReviews,
     Leases,
+    ConfigMaps,
 }
 
 impl Resource {
@@ -33,12 +34,13 @@ impl Resource {
             Self::SigningApproval => "certificatesigningrequests/approval",
             Self::SelfSubjectReviews => "selfsubjectreviews",
             Self::Leases => "leases",
+            Self::ConfigMaps => "configmaps",
         }
     }
 
     fn group(self) -> &'static str {
         match self {
-            Self::Namespaces => "",
+            Self::Namespaces | Self::ConfigMaps => "",
             Self::ClusterRoles | Self::Roles | Self::ClusterRoleBindings | Self::RoleBindings => {
                 "rbac.authorization.k8s.io"
             }

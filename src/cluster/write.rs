@@ -1,4 +1,4 @@
-//! Writes bindings, and deletes leftover CertificateSigningRequests; nothing else.
+//! Writes bindings, and deletes leftover CertificateSigningRequests; nothing else (the ledger is in `ledger`).
 //!
 //! It refuses to change a binding that does not carry this roster's labels, and every change is
 //! made against the UID and resourceVersion that the plan was computed from, so that a change by
@@ -37,8 +37,8 @@ impl WritePermit {
 /// Writes to one cluster in the name of one roster.
 #[derive(Clone)]
 pub struct Writer {
-    connection: Connection,
-    roster: RosterName,
+    pub(super) connection: Connection,
+    pub(super) roster: RosterName,
 }
 
 impl Writer {
@@ -152,7 +152,7 @@ impl Writer {
         }
     }
 
-    fn labels(&self) -> Value {
+    pub(super) fn labels(&self) -> Value {
         json!({LABEL_MANAGED_BY: MANAGED_BY, LABEL_ROSTER: self.roster.as_str()})
     }
 
@@ -175,7 +175,7 @@ impl Writer {
         ))
     }
 
-    async fn send<T: serde::de::DeserializeOwned>(
+    pub(super) async fn send<T: serde::de::DeserializeOwned>(
         &self,
         call: &Call,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,

@@ -106,6 +106,7 @@ impl Run<'_> {
             timeout: self.args.timeout,
             records,
             skip_ci_marker: self.args.skip_ci_marker,
+            new_id: apply::new_roster_id()?,
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };

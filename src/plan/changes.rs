@@ -112,6 +112,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             next_renewal,
             active,
             losing,
+            ledger: _,
         } = plan;
         Self {
             name: name.clone(),

@@ -20,6 +20,8 @@ pub enum Cleanup {
         /// What the roster says.
         protected: bool,
     },
+    /// A record that lets a credential in which the cluster remembers as revoked.
+    Revoked { user: UserName, credential: CredentialId },
     /// A CertificateSigningRequest that an interrupted run left behind.
     Request {
         /// Its name.
@@ -37,6 +39,7 @@ impl Cleanup {
         match self {
             Self::Expired { .. } => "expired-credential",
             Self::Protection { .. } => "protection",
+            Self::Revoked { .. } => "revoked-in-cluster",
             Self::Request { .. } => "leftover-request",
         }
     }

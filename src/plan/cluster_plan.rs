@@ -1,6 +1,6 @@
 //! What is to be done on one cluster: a plan that can be applied, and what can be said without the cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,9 +8,9 @@ use super::action::CredentialAction;
 use super::binding_action::BindingAction;
 use super::cleanup::Cleanup;
 use super::held::Held;
-use super::observed::Unknown;
+use super::observed::{SeenLedger, Unknown};
 use super::warning::Warning;
-use crate::model::{ClusterName, UserName};
+use crate::model::{ClusterName, CredentialId, UserName};
 
 /// What would be done on one cluster that was read. Only this can be applied:
 ///
@@ -44,6 +44,17 @@ pub struct ClusterPlan {
     pub active: usize,
     /// Who loses all access here, besides those whose credential is revoked by name.
     pub losing: BTreeSet<UserName>,
+    /// What the cluster is to remember.
+    pub ledger: LedgerPlan,
+}
+
+/// What a cluster remembers of the roster's credentials, and is to remember.
+#[derive(Debug, Clone)]
+pub struct LedgerPlan {
+    /// As it was read.
+    pub seen: SeenLedger,
+    /// What was revoked by earlier plans and has not expired, as the records say.
+    pub revoked: BTreeMap<CredentialId, Timestamp>,
 }
 
 impl ClusterPlan {

@@ -55,6 +55,14 @@ pub enum Held {
     },
     /// A record, a sealed kubeconfig or a `csr:` cannot be believed.
     File(RefusedFile),
+    /// What the cluster remembers of revoked credentials cannot be read: nobody is added to any binding, and
+    /// nothing new is issued.
+    Ledger {
+        /// Why, as whoever read it said.
+        message: String,
+        /// How to fix it.
+        hints: Vec<String>,
+    },
 }
 
 /// What a brought key was used for before.
@@ -69,6 +77,8 @@ pub enum KeyUse {
     },
     /// For a credential that is revoked.
     Revoked { owner: UserName, credential: CredentialId },
+    /// For a credential that the cluster remembers as revoked, and no record.
+    RevokedInCluster { credential: CredentialId },
     /// For somebody else's credential.
     OfAnother { owner: UserName, credential: CredentialId },
     /// For a credential that is to be cut off.
@@ -89,6 +99,7 @@ impl Held {
                 FileKind::Sealed => "sealed-unreadable",
                 FileKind::Request => "key-refused",
             },
+            Self::Ledger { .. } => "ledger-unusable",
         }
     }
 
@@ -100,7 +111,8 @@ impl Held {
             Self::MissingNamespace { .. }
             | Self::TerminatingNamespace { .. }
             | Self::MissingRole { .. }
-            | Self::ForeignBinding { .. } => None,
+            | Self::ForeignBinding { .. }
+            | Self::Ledger { .. } => None,
         }
     }
 
@@ -112,7 +124,8 @@ impl Held {
             Self::MissingNamespace { .. }
             | Self::TerminatingNamespace { .. }
             | Self::KeyReused { .. }
-            | Self::File(_) => None,
+            | Self::File(_)
+            | Self::Ledger { .. } => None,
         }
     }
 
@@ -125,6 +138,7 @@ impl Held {
             | Self::ForeignBinding { at, .. }
             | Self::KeyReused { at, .. } => Some(*at),
             Self::File(file) => file.position,
+            Self::Ledger { .. } => None,
         }
     }
 
@@ -142,6 +156,7 @@ impl Held {
                 Self::File(file) => {
                     (file.position, file.message, file.hints) = (None, String::new(), Vec::new());
                 }
+                Self::Ledger { .. } => {}
             }
             held
         };

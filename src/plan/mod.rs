@@ -37,6 +37,7 @@ pub mod observed;
 mod outline;
 mod people;
 pub mod reason;
+mod remembered;
 mod requests;
 mod residual_access;
 pub mod roster_changes;

@@ -29,10 +29,17 @@ pub fn record(
     let mut credentials: Vec<Credential> = current.map_or_else(Vec::new, |record| record.credentials.clone());
     credentials.retain(|credential| credential.not_after > now);
     for cleanup in &plan.cleanups {
-        if let Cleanup::Protection { user: of, protected } = cleanup
-            && of == user
-        {
-            credentials.iter_mut().for_each(|credential| credential.protected = *protected);
+        match cleanup {
+            Cleanup::Protection { user: of, protected } if of == user => {
+                credentials.iter_mut().for_each(|credential| credential.protected = *protected);
+            }
+            Cleanup::Revoked { user: of, credential: id } if of == user => {
+                credentials.iter_mut().filter(|c| c.id == *id).for_each(|c| c.state = State::Revoked);
+            }
+            Cleanup::Protection { .. }
+            | Cleanup::Revoked { .. }
+            | Cleanup::Expired { .. }
+            | Cleanup::Request { .. } => {}
         }
     }
     for action in actions {
@@ -81,8 +88,13 @@ pub fn touched(plan: &ClusterPlan) -> BTreeMap<&UserName, Vec<&CredentialAction>
         touched.entry(action.user()).or_default().push(action);
     }
     for cleanup in &plan.cleanups {
-        if let Cleanup::Expired { user, .. } | Cleanup::Protection { user, .. } = cleanup {
-            touched.entry(user).or_default();
+        match cleanup {
+            Cleanup::Expired { user, .. }
+            | Cleanup::Protection { user, .. }
+            | Cleanup::Revoked { user, .. } => {
+                touched.entry(user).or_default();
+            }
+            Cleanup::Request { .. } => {}
         }
     }
     touched

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::ledger::Ledger;
 use crate::model::{CredentialId, Position, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 use crate::record::Record;
@@ -79,6 +80,42 @@ pub struct SeenCluster {
     pub identity: Option<String>,
     /// What kubeconfigs hold of it.
     pub endpoint: Endpoint,
+    /// What it remembers of the roster's credentials.
+    pub ledger: SeenLedger,
+}
+
+/// What a cluster remembers of the roster's credentials, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeenLedger {
+    /// Nothing: no apply has written it yet, or it was lost.
+    Missing,
+    /// This.
+    Kept(StoredLedger),
+    /// Nobody can tell.
+    Unusable {
+        /// Why, as whoever read it said.
+        message: String,
+        /// How to fix it.
+        hints: Vec<String>,
+    },
+}
+
+/// The ledger, and the version of the object that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLedger {
+    pub ledger: Ledger,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+}
+
+impl SeenLedger {
+    /// What it says, where it can be read.
+    pub fn known(&self) -> Option<&Ledger> {
+        match self {
+            Self::Kept(stored) => Some(&stored.ledger),
+            Self::Missing | Self::Unusable { .. } => None,
+        }
+    }
 }
 
 /// What kubeconfigs hold of a cluster.
@@ -145,6 +182,14 @@ impl<'a> Observed<'a> {
     /// With a cluster that was not read.
     pub fn unseen(repository: &'a RepositoryState, cluster: &'a UnseenCluster) -> Self {
         Self { repository, cluster: ClusterView::Unseen(cluster) }
+    }
+
+    /// What the cluster remembers, where it was read.
+    pub fn ledger(self) -> Option<&'a SeenLedger> {
+        match self.cluster {
+            ClusterView::Seen(seen) => Some(&seen.ledger),
+            ClusterView::Unseen(_) => None,
+        }
     }
 
     /// What is in the cluster, where it was read.

@@ -13,6 +13,7 @@ use super::held::Held;
 use super::losses;
 use super::observed::{Observed, RepositoryState, SeenCluster, UnseenCluster};
 use super::people::{self, People};
+use super::remembered::{self, Remembered};
 use super::requests;
 use super::residual_access::ForeignBindings;
 use super::warning::Warning;
@@ -62,6 +63,7 @@ pub fn plan(
         // Who has access without a record is one of those that the limit is a share of.
         active: people.active + losing.iter().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
+        ledger: remembered::to_remember(repository, &cluster.ledger, now),
     })
 }
 
@@ -103,16 +105,27 @@ pub(super) struct Outline {
 impl Outline {
     pub(super) fn new(side: Side<'_>, name: &ClusterName, now: Timestamp) -> Self {
         let Side { roster, observed } = side;
+        let remembered = Remembered::new(roster, observed, now);
+        let observed = Observed { repository: &remembered.repository, ..observed };
         let foreign = observed.state().map(|state| ForeignBindings::new(roster, state));
         let mut held: Vec<Held> = observed.repository.refused_files.iter().cloned().map(Held::File).collect();
         held.extend(check::keys(roster, observed.repository, now));
-        let refused = held.iter().filter_map(Held::user).cloned().collect();
-        let people = people::plan(roster, name, observed, foreign.as_ref(), &refused, now);
+        held.extend(remembered.held.iter().cloned());
+        let refused = match remembered.is_known {
+            true => held.iter().filter_map(Held::user).cloned().collect(),
+            false => roster.users.keys().cloned().collect(),
+        };
+        let mut people = people::plan(roster, name, observed, foreign.as_ref(), &refused, now);
+        people.cleanups.extend(remembered.cleanups());
         let desired = desired_bindings::desired(roster, name, &people, now);
-        let (references, held_bindings) =
+        let (references, mut held_bindings) =
             observed.state().map(|state| check::references(roster, state, &desired)).unwrap_or_default();
         held.extend(references);
-        let warnings = warnings::find(roster, name, observed, &people, foreign.as_ref(), now);
+        if !remembered.is_known {
+            held_bindings.extend(desired.subjects.keys().cloned());
+        }
+        let mut warnings = warnings::find(roster, name, observed, &people, foreign.as_ref(), now);
+        warnings.extend(remembered.warnings());
         Self { people, desired, held, held_bindings, warnings }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::access_transfer::AccessTransfer;
 use super::action::CredentialAction;
+use super::observed::SeenLedger;
 use super::outline::Side;
 use super::warning::{RecordEdit, Warning};
 use crate::model::{ClusterName, CredentialId, KeySource, Recipient, UserName};
@@ -52,9 +53,15 @@ pub(super) fn find(
             warn(Warning::KeyEdited { user: user.clone() });
         }
     }
+    let ledger = head.observed.ledger().and_then(SeenLedger::known);
+    let is_remembered = |id: &CredentialId| ledger.is_some_and(|ledger| ledger.revoked.contains_key(id));
     for (user, record) in &base.observed.repository.records {
         for before in record.credentials.iter().filter(|credential| credential.not_after > now) {
             if let Some(edit) = edited(before, recorded(head, user, &before.id)) {
+                // It stays out, and `remembered` tells.
+                if edit == RecordEdit::Revived && is_remembered(&before.id) {
+                    continue;
+                }
                 let (user, credential) = (user.clone(), before.id.clone());
                 warn(Warning::RecordEdited { user, credential, edit });
             }

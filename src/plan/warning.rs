@@ -86,6 +86,9 @@ pub enum Warning {
         /// What became of it.
         edit: RecordEdit,
     },
+    /// A record lets in a credential that the cluster remembers as revoked: the record was put back. It stays
+    /// revoked.
+    RevokedInCluster { user: UserName, credential: CredentialId },
     /// A sealed kubeconfig is not the one that certctl wrote.
     SealedChanged {
         user: UserName,
@@ -153,6 +156,7 @@ impl Warning {
             Self::RecipientChanged { .. } => "recipient-changed",
             Self::RecipientEdited { .. } => "recipient-edited",
             Self::RecordEdited { .. } => "record-edited",
+            Self::RevokedInCluster { .. } => "revoked-in-cluster",
             Self::SealedChanged { .. } => "sealed-changed",
             Self::SealedMissing { .. } => "sealed-missing",
             Self::TooShort { .. } => "too-short",
@@ -162,6 +166,12 @@ impl Warning {
 
     /// Whether a branch may hand somebody's access over, and no action says so.
     pub fn is_takeover(&self) -> bool {
-        matches!(self, Self::KeyEdited { .. } | Self::RecipientEdited { .. } | Self::RecordEdited { .. })
+        matches!(
+            self,
+            Self::KeyEdited { .. }
+                | Self::RecipientEdited { .. }
+                | Self::RecordEdited { .. }
+                | Self::RevokedInCluster { .. }
+        )
     }
 }

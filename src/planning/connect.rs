@@ -28,12 +28,16 @@ impl Reached {
     /// # Errors
     /// A list that failed.
     pub async fn read(&self, roster: &RosterName) -> Result<SeenCluster> {
-        let state = cluster::observe(&self.connection).await?;
+        let (state, ledger) = futures::join!(
+            cluster::observe(&self.connection),
+            cluster::read_ledger(&self.connection, roster)
+        );
+        let state = state?;
         let identity = match state.requests.iter().any(|request| is_ours(&request.labels, roster)) {
             true => Some(cluster::whoami(&self.connection).await?),
             false => None,
         };
-        Ok(SeenCluster { state, identity, endpoint: self.endpoint.clone() })
+        Ok(SeenCluster { state, identity, endpoint: self.endpoint.clone(), ledger })
     }
 }
 

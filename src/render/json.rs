@@ -141,7 +141,7 @@ pub enum ActionDocument {
         action: &'static str,
         /// The reason, for people; its wording may change at any time.
         reason: String,
-        /// The reason as a stable code: `expired-credential`, `protection`, `leftover-request`.
+        /// The reason as a stable code: `expired-credential`, `protection`, `revoked-in-cluster`, `leftover-request`.
         #[serde(rename = "reasonCode")]
         reason_code: &'static str,
     },
@@ -151,7 +151,7 @@ pub enum ActionDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct HeldDocument {
     /// Stable: `missing-namespace`, `terminating-namespace`, `missing-role`, `foreign-binding-name`,
-    /// `record-unreadable`, `sealed-unreadable`, `key-refused`.
+    /// `record-unreadable`, `sealed-unreadable`, `key-refused`, `ledger-unusable`.
     pub code: &'static str,
     /// The user to whom nothing is issued, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]

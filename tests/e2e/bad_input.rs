@@ -201,6 +201,7 @@ rules:
 - {apiGroups: [''], resources: [namespaces], verbs: [list]}
 - {apiGroups: [rbac.authorization.k8s.io], resources: [roles, clusterroles, rolebindings, clusterrolebindings], verbs: [list]}
 - {apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests], verbs: [list, watch, get, create, delete]}
+- {apiGroups: [''], resources: [configmaps], verbs: [get, create, update]}
 - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update, delete]}
 ",
     );

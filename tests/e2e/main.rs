@@ -23,6 +23,7 @@ mod main_job;
 mod permissions;
 mod reference_age;
 mod rehearsal;
+mod remembered;
 mod signing;
 mod world;
 
@@ -127,6 +128,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     permissions: [
         what_is_documented_is_enough_to_plan_and_to_apply,
+    ]
+    remembered: [
+        a_record_put_back_from_history_lets_nobody_in,
     ]
     rehearsal: [
         from_a_branch_to_a_working_kubectl,

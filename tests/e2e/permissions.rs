@@ -7,7 +7,7 @@ use crate::world::World;
 fn documented() -> String {
     let text = include_str!("../../docs/permissions.md");
     let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.collect::<Vec<_>>().join("---\n")
+    blocks.collect::<Vec<_>>().join("---\n").replace("certctl-acme", "certctl-permissions")
 }
 
 pub fn what_is_documented_is_enough_to_plan_and_to_apply(plane: &'static Cluster) {

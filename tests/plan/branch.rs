@@ -1,6 +1,7 @@
 //! What a branch changes, and what can be said without a cluster.
 
 use certctl::model::Recipient;
+use certctl::plan::observed::SeenLedger;
 use certctl::plan::{Base, Plan, Side, Summary, Verb, branch_diff, roster_changes};
 use certctl::record::State;
 use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
@@ -224,8 +225,10 @@ fn records_that_only_the_branch_has_are_no_issuance() {
 fn asked(plan: &Plan) -> Vec<String> {
     let comment = markdown::render(plan, PlanStatus::default(), LONGEST_COMMENT);
     let asked = words::warnings(&plan.clusters[0].warnings).into_iter();
-    let asked: Vec<String> =
-        asked.filter(|(code, _)| code.ends_with("-edited")).map(|(_, message)| message).collect();
+    let asked: Vec<String> = asked
+        .filter(|(code, _)| code.ends_with("-edited") || *code == "revoked-in-cluster")
+        .map(|(_, message)| message)
+        .collect();
     let (dangers, _) = comment.split_once("> [!WARNING]").unwrap_or((&comment, ""));
     assert_eq!(dangers.matches("**Edited:**").count(), asked.len(), "{comment}");
     asked
@@ -284,11 +287,21 @@ fn a_credential_that_a_record_brings_back_is_asked_about() {
         let mut head = base.clone();
         head.credentials("alice")[0].state = state;
         head.credentials("alice")[0].generation = 2;
-        let said = format!(
+        let stays_out = format!(
+            "the record of alice lets credential {} in, and the cluster remembers that it was revoked: \
+             somebody put an older record back; it stays cut off",
+            leaked.id
+        );
+        assert_eq!(asked(&against(&base, &head)), [stays_out.as_str()]);
+        // A cluster that remembers nothing, or that nobody asks.
+        let comes_back = format!(
             "alice's credential {} was revoked, and an edit of the record lets it in again: whoever holds it gets the access back",
             leaked.id
         );
-        assert_eq!(asked(&against(&base, &head)), [said.as_str()]);
+        head.cluster.ledger = SeenLedger::Missing;
+        let mut base = base.clone();
+        base.cluster.ledger = SeenLedger::Missing;
+        assert_eq!(asked(&against(&base, &head)), [comes_back.as_str()]);
     }
 }
 

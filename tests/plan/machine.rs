@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use certctl::model::{CredentialGroup, Recipient, UserName};
 use certctl::plan::observed::{Binding, BindingAt, SigningRequest};
 use certctl::plan::{self, ClusterPlan, Plan, digest};
-use certctl::record::{Credential, State};
+use certctl::record::{Credential, Record, State};
 use certctl::render::{Style, text};
 use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
@@ -53,6 +53,8 @@ enum Happening {
     Identity(&'static str),
     /// The next apply is made from a new checkout.
     Clone,
+    /// The records are as they were after one of the applies.
+    PutBack(usize),
     Apply(Course),
 }
 
@@ -92,6 +94,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop::sample::select(vec![1, 10, 3650]).prop_map(H::Longest),
         1 => prop::sample::select(vec!["certctl", "ci"]).prop_map(H::Identity),
         2 => Just(H::Clone),
+        2 => (0..9usize).prop_map(H::PutBack),
         12 => course().prop_map(H::Apply),
     ]
 }
@@ -129,13 +132,15 @@ struct Machine {
     roster: Roster,
     /// Credentials that pushed records once called revoked.
     revoked: BTreeSet<String>,
+    /// The records after each apply.
+    history: Vec<BTreeMap<UserName, Record>>,
 }
 
 impl Machine {
     fn new() -> Self {
         let world = World::clone(&Story::of(""));
         let team = Team::new();
-        Self { roster: read(&team), team, world, revoked: BTreeSet::new() }
+        Self { roster: read(&team), team, world, revoked: BTreeSet::new(), history: Vec::new() }
     }
 
     fn live(&mut self, happening: &Happening) {
@@ -189,6 +194,14 @@ impl Machine {
             H::Longest(days) => self.world.longest = SignedDuration::from_hours(24 * days),
             H::Identity(who) => self.world.cluster.identity = Some((*who).to_owned()),
             H::Clone => self.world.clone_anew(),
+            H::PutBack(number) => {
+                if let Some(at) = number.checked_rem(self.history.len()) {
+                    let records = self.history[at].clone();
+                    (self.world.repository.records, self.world.remote.records) = (records.clone(), records);
+                    // What no note has reached is known from the records alone.
+                    self.revoked.retain(|group| remembered(&self.world, group));
+                }
+            }
             H::Apply(course) => self.apply(course),
         }
         self.roster = read(&self.team);
@@ -311,6 +324,7 @@ impl Machine {
         };
         let end = world.apply(&plan, course, &mut witness);
         (self.world, self.revoked) = (world, revoked);
+        self.history.push(self.world.remote.records.clone());
         if end == End::Done && plan.held.is_empty() && !meddled && !slow {
             self.is_as_the_roster_says();
         }
@@ -351,6 +365,7 @@ impl Machine {
                         .unwrap_or_else(|| panic!("{name} is bound, and no pushed record knows it"));
                     assert_ne!(pushed.state, State::Revoked, "{name} is bound and revoked");
                     assert!(!revoked.contains(name), "{name} was revoked and is bound again");
+                    assert!(!remembered(before, name), "{name} is remembered as revoked and is bound again");
                 }
             }
         }
@@ -380,7 +395,10 @@ impl Machine {
         for (group, before) in held {
             let Some((group, credential)) = recorded(&self.world.repository.records, group) else { continue };
             let who = group.user.as_str();
-            if !self.team.accepts(who, credential, now) || cut_off(&group) {
+            if !self.team.accepts(who, credential, now)
+                || cut_off(&group)
+                || remembered(&self.world, &group.to_string())
+            {
                 continue;
             }
             for (at, (kind, name)) in self.team.bindings(who, now) {
@@ -553,6 +571,13 @@ fn recorded<'r>(
     let group: CredentialGroup = group.parse().ok()?;
     let credential = records.get(&group.user)?.credentials.iter().find(|c| c.id == group.id)?;
     Some((group, credential))
+}
+
+/// Whether the cluster remembers a credential group as revoked.
+fn remembered(world: &World, group: &str) -> bool {
+    let ledger = world.cluster.ledger.known();
+    let group: Option<CredentialGroup> = group.parse().ok();
+    ledger.zip(group).is_some_and(|(ledger, group)| ledger.revoked.contains_key(&group.id))
 }
 
 fn cases() -> u32 {

@@ -6,6 +6,7 @@ mod digest;
 mod held;
 mod machine;
 mod markdown;
+mod remembered;
 mod safety;
 mod schema;
 mod stories;

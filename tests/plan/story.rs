@@ -8,7 +8,7 @@ use certctl::error::Error;
 use certctl::model::{CredentialId, Recipient, UserName};
 use certctl::plan::observed::{
     Binding, ClusterState, Endpoint, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile,
-    SeenCluster, SigningRequest, Subject, UnseenCluster,
+    SeenCluster, SeenLedger, SigningRequest, Subject, UnseenCluster,
 };
 use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
 use certctl::record::Credential;
@@ -16,7 +16,7 @@ use certctl::render::{Style, text, words};
 use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
 
-use crate::world::{Course, End, World};
+use crate::world::{Course, End, Witness, World};
 
 #[derive(Clone)]
 pub struct Story {
@@ -70,7 +70,8 @@ impl Story {
         };
         let server = "https://prod.example.com:6443".into();
         let endpoint = Endpoint { server, certificate_authority_sha256: None };
-        let cluster = SeenCluster { state, identity: Some("certctl".into()), endpoint };
+        let ledger = SeenLedger::Missing;
+        let cluster = SeenCluster { state, identity: Some("certctl".into()), endpoint, ledger };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
         Self { yaml: format!("{HEAD}{body}"), unseen: None, world: World::new(cluster, now) }
     }
@@ -192,6 +193,12 @@ impl Story {
         assert_eq!(end, End::Done);
         self.cluster.state.requests.clear();
         self
+    }
+
+    /// Carries out the plan, with faults and a witness.
+    pub fn try_apply(&mut self, course: &Course, witness: &mut Witness<'_>) -> End {
+        let plan = self.plan();
+        self.world.apply(&plan, course, witness)
     }
 
     pub fn bound(&self, user: &str) -> BTreeSet<String> {

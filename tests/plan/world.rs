@@ -10,9 +10,10 @@ use certctl::apply::Issued;
 use certctl::apply::machine::{Effect as Asked, Machine, Order, Policy, Publication, Task};
 use certctl::apply::record_changes::{ClusterWork, RecordChange};
 use certctl::error::Error;
+use certctl::ledger::Ledger;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
 use certctl::plan::action::SHORTEST_VALIDITY;
-use certctl::plan::observed::{Binding, BindingAt, SeenCluster, Subject};
+use certctl::plan::observed::{Binding, BindingAt, SeenCluster, SeenLedger, StoredLedger, Subject};
 use certctl::plan::write::{Write, WriteError};
 use certctl::plan::{BindingAction, ClusterPlan, Issuance, RepositoryState};
 use certctl::record::{Credential, Record, State};
@@ -76,6 +77,8 @@ pub enum Edit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     Wrote(BindingAt),
+    /// In the ledger.
+    Noted,
     Deleted(String),
     Asked(UserName),
     Signed(UserName),
@@ -200,7 +203,8 @@ impl World {
         let work = ClusterWork { plan, repository: &repository };
         let policy = Policy { parallelism: 3, issues: true, binds: true, skip_ci_marker: false };
         let roster = "acme".parse().expect("a name");
-        let machine = Machine::new(&roster, [work], policy);
+        let new_id = "0123456789abcdef0123456789abcdef".parse().expect("a roster id");
+        let machine = Machine::new(&roster, [work], policy, new_id);
         Run { world: self, machine, course, witness, effects: 0, onwards: false, failed: false }
             .into_its_end()
     }
@@ -253,7 +257,16 @@ impl<'p> Run<'_, '_, 'p> {
     }
 
     fn perform(&mut self, Task { id, order }: Task<'p>) -> Result<(), Crash> {
-        let on_bindings = matches!(order, Order::On(_, Asked::Read { .. } | Asked::Write { .. }));
+        let on_bindings = matches!(
+            order,
+            Order::On(
+                _,
+                Asked::Read { .. }
+                    | Asked::Write { .. }
+                    | Asked::ReadLedger { .. }
+                    | Asked::WriteLedger { .. }
+            )
+        );
         if !on_bindings && !self.onwards {
             self.onwards = true;
             if !self.machine.has_failed() {
@@ -274,6 +287,20 @@ impl<'p> Run<'_, '_, 'p> {
                     Came::Conflict => Err(WriteError::Conflict(refused())),
                 };
                 self.machine.written(id, result);
+            }
+            Order::On(_, Asked::ReadLedger { pause: _ }) => {
+                let seen = self.world.cluster.ledger.clone();
+                self.machine.ledger_read(id, seen);
+            }
+            Order::On(_, Asked::WriteLedger { ledger, resource_version }) => {
+                let came = self.write_ledger(ledger, resource_version)?;
+                let result = match (came, &self.world.cluster.ledger) {
+                    (Came::Done, SeenLedger::Kept(stored)) => Ok(stored.clone()),
+                    (Came::Unclear, _) => Err(WriteError::Unclear(refused())),
+                    (Came::Conflict, _) => Err(WriteError::Conflict(refused())),
+                    _ => Err(WriteError::Failed(refused())),
+                };
+                self.machine.ledger_written(id, result);
             }
             Order::On(_, Asked::Identify) => {
                 let me = self.world.cluster.identity.clone();
@@ -355,6 +382,26 @@ impl<'p> Run<'_, '_, 'p> {
             }
         };
         self.attempt(Some(&action.at), Effect::Wrote(action.at.clone()), took)
+    }
+
+    /// As an API server takes it: only over the version that it was decided from.
+    fn write_ledger(&mut self, ledger: Ledger, resource_version: Option<String>) -> Result<Came, Crash> {
+        let took = |world: &mut World| {
+            let found = match &world.cluster.ledger {
+                SeenLedger::Kept(stored) => Some(stored.resource_version.clone()),
+                SeenLedger::Missing | SeenLedger::Unusable { .. } => None,
+            };
+            if found != resource_version {
+                return false;
+            }
+            // As the API server keeps it, and the next plan reads it.
+            let ledger = Ledger::parse(&ledger.to_data()).expect("what is written can be read");
+            world.version += 1;
+            let resource_version = world.version.to_string();
+            world.cluster.ledger = SeenLedger::Kept(StoredLedger { ledger, resource_version });
+            true
+        };
+        self.attempt(None, Effect::Noted, took)
     }
 
     /// Key, request, approval, certificate; `None` where it failed.

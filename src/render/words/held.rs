@@ -94,6 +94,12 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
             .hint(hint)
         }
         Held::File(file) => refused_file(file),
+        Held::Ledger { message, hints } => {
+            let error = Error::new(format!(
+                "{message}; until then nothing is issued on cluster `{cluster}` and nobody is added to a binding there"
+            ));
+            hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
+        }
     };
     match held.position() {
         Some(at) => error.placed(roster_file, at),
@@ -137,6 +143,9 @@ fn key_use(by: &KeyUse) -> String {
             format!("{owner}'s credential {credential}, whose key certctl made")
         }
         KeyUse::Revoked { owner, credential } => format!("{owner}'s revoked credential {credential}"),
+        KeyUse::RevokedInCluster { credential } => {
+            format!("the revoked credential {credential}, which the cluster remembers and no record does")
+        }
         KeyUse::OfAnother { owner, credential } => format!("{owner}'s credential {credential}"),
         KeyUse::ToBeCutOff { credential, reason } => {
             format!("the credential {credential} that is to be cut off ({})", super::reason(reason))

@@ -91,6 +91,9 @@ pub fn cleanup(cleanup: &Cleanup) -> String {
         Cleanup::Protection { user, protected: false } => {
             format!("{user} is not protected any more; note it in the record")
         }
+        Cleanup::Revoked { user, credential } => {
+            format!("{user}'s credential {credential} was revoked; note it in the record again")
+        }
         Cleanup::Request { name, uid: _, requester } => format!(
             "CertificateSigningRequest {name} by {requester} has no matching credential record: it was left by an interrupted apply, or another apply is running"
         ),

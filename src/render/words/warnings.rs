@@ -59,6 +59,10 @@ pub fn warning(warning: &Warning) -> String {
         Warning::RecordEdited { user, credential, edit } => {
             format!("{user}'s credential {credential} {}", record_edit(*edit))
         }
+        Warning::RevokedInCluster { user, credential } => format!(
+            "the record of {user} lets credential {credential} in, and the cluster remembers that it was revoked: \
+             somebody put an older record back; it stays cut off"
+        ),
         Warning::SealedChanged { user, file } => format!(
             "{file} is not the file that certctl wrote; {user} must not use it: `git log -- {file}`, then `certctl rotate {user}`"
         ),

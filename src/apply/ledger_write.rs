@@ -1,0 +1,138 @@
+//! Bringing what a cluster remembers up to date, each write against the version that was read.
+//!
+//! It only ever adds, besides what has expired: two that write it at once both end up in it. A write whose
+//! reply was lost is found done when the ledger is read again. It refuses to write over a ledger that cannot
+//! be read.
+//!
+//! Pure: it says what to do next, and is told what came of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::model::{CredentialId, RosterId};
+use crate::plan::observed::{SeenLedger, StoredLedger};
+use crate::plan::write::WriteError;
+
+/// How often a write is tried.
+const TRIES: u32 = 5;
+
+/// How long the first pause is after a write with an unclear end; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is to be in it, besides what is.
+#[derive(Debug, Clone)]
+pub struct Additions {
+    /// The id of a first ledger.
+    pub roster_id: RosterId,
+    /// What is not to be bound again, and when it expires.
+    pub revoked: BTreeMap<CredentialId, Timestamp>,
+    /// What has expired by then is forgotten.
+    pub now: Timestamp,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub enum LedgerStep {
+    /// Read it.
+    Read {
+        /// How long to wait before.
+        pause: Duration,
+    },
+    /// Write it.
+    Write {
+        /// All of it.
+        ledger: Ledger,
+        /// The version that this was decided from; `None` where it is to be made.
+        resource_version: Option<String>,
+    },
+    /// Nothing more: it holds the additions, or why it does not.
+    End(Result<()>),
+}
+
+/// The ledger of one cluster on its way.
+#[derive(Debug)]
+pub struct LedgerWrite {
+    additions: Additions,
+    seen: SeenLedger,
+    attempt: u32,
+}
+
+impl LedgerWrite {
+    /// The first step; `None` where, as far as is known, it holds the additions, or where nobody knows what
+    /// it holds.
+    pub fn begin(seen: &SeenLedger, additions: Additions) -> Option<(Self, LedgerStep)> {
+        if matches!(seen, SeenLedger::Unusable { .. }) {
+            return None;
+        }
+        let this = Self { additions, seen: seen.clone(), attempt: 0 };
+        match this.decide() {
+            LedgerStep::End(Ok(())) => None,
+            step => Some((this, step)),
+        }
+    }
+
+    /// It was read again.
+    pub fn read(&mut self, seen: SeenLedger) -> LedgerStep {
+        self.seen = seen;
+        self.decide()
+    }
+
+    /// It was written, or not.
+    pub fn written(&mut self, result: Result<StoredLedger, WriteError>) -> LedgerStep {
+        let error = match result {
+            Ok(stored) => {
+                self.seen = SeenLedger::Kept(stored);
+                return LedgerStep::End(Ok(()));
+            }
+            Err(error) => error,
+        };
+        self.attempt += 1;
+        let last = self.attempt >= TRIES;
+        match error {
+            WriteError::Conflict(_) | WriteError::NotFound(_) if !last => {
+                LedgerStep::Read { pause: Duration::ZERO }
+            }
+            WriteError::Unclear(_) if !last => LedgerStep::Read { pause: PAUSE * (1 << (self.attempt - 1)) },
+            error => LedgerStep::End(Err(
+                Error::from(error).within("could not note in the cluster what is revoked")
+            )),
+        }
+    }
+
+    /// As it is known to be by now.
+    pub fn into_seen(self) -> SeenLedger {
+        self.seen
+    }
+
+    fn decide(&self) -> LedgerStep {
+        let Additions { roster_id, revoked, now } = &self.additions;
+        let (known, resource_version) = match &self.seen {
+            SeenLedger::Unusable { message, hints } => {
+                let error = Error::new(message.clone());
+                return LedgerStep::End(Err(hints
+                    .iter()
+                    .fold(error, |error, hint| error.hint(hint.clone()))));
+            }
+            SeenLedger::Missing => (None, None),
+            SeenLedger::Kept(stored) => (Some(&stored.ledger), Some(stored.resource_version.clone())),
+        };
+        let lacks = |known: &Ledger| revoked.keys().any(|id| !known.revoked.contains_key(id));
+        if known.map_or(revoked.is_empty(), |known| !lacks(known)) {
+            return LedgerStep::End(Ok(()));
+        }
+        let mut ledger = known.cloned().unwrap_or_else(|| Ledger::new(roster_id.clone()));
+        ledger.prune(*now);
+        ledger.revoked.extend(revoked.iter().map(|(id, not_after)| (id.clone(), *not_after)));
+        if !ledger.fits() {
+            return LedgerStep::End(Err(Error::new(
+                "the ConfigMap in which the cluster remembers what was revoked is full; what this apply cuts off is known from the records alone",
+            )
+            .hint("what has expired makes room by itself; fewer people per roster, or a shorter `validity:`, keep it small")));
+        }
+        LedgerStep::Write { ledger, resource_version }
+    }
+}

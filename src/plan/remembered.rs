@@ -1,0 +1,98 @@
+//! What the cluster remembers, held against what the repository says.
+//!
+//! Whoever can push can put an older record back. So a credential that the cluster remembers as revoked is
+//! revoked here whatever its record says, and everything else is decided on that.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::cleanup::Cleanup;
+use super::cluster_plan::LedgerPlan;
+use super::held::{Held, KeyUse};
+use super::observed::{Observed, RepositoryState, SeenLedger};
+use super::warning::Warning;
+use crate::ledger::Ledger;
+use crate::model::{CredentialId, UserName};
+use crate::record::{Credential, State};
+use crate::roster::Roster;
+
+/// A repository as the cluster knows better.
+pub(super) struct Remembered<'a> {
+    /// The records, corrected.
+    pub(super) repository: Cow<'a, RepositoryState>,
+    /// Credentials that a record lets in and that were revoked.
+    reclaimed: BTreeSet<(UserName, CredentialId)>,
+    /// Whether what the cluster remembers can be known.
+    pub(super) is_known: bool,
+    pub(super) held: Vec<Held>,
+}
+
+impl<'a> Remembered<'a> {
+    pub(super) fn new(roster: &Roster, observed: Observed<'a>, now: Timestamp) -> Self {
+        let mut this = Self {
+            repository: Cow::Borrowed(observed.repository),
+            reclaimed: BTreeSet::new(),
+            is_known: true,
+            held: Vec::new(),
+        };
+        match observed.ledger() {
+            None | Some(SeenLedger::Missing) => {}
+            Some(SeenLedger::Kept(stored)) => this.correct(roster, &stored.ledger, now),
+            Some(SeenLedger::Unusable { message, hints }) => {
+                this.is_known = false;
+                this.held.push(Held::Ledger { message: message.clone(), hints: hints.clone() });
+            }
+        }
+        this
+    }
+
+    fn correct(&mut self, roster: &Roster, ledger: &Ledger, now: Timestamp) {
+        let is_revoked = |id: &CredentialId| ledger.revoked.get(id).is_some_and(|not_after| *not_after > now);
+        let let_in = |c: &Credential| c.not_after > now && c.state != State::Revoked && is_revoked(&c.id);
+        for (user, record) in &self.repository.records {
+            let ids = record.credentials.iter().filter(|c| let_in(c)).map(|c| (user.clone(), c.id.clone()));
+            self.reclaimed.extend(ids);
+        }
+        if !self.reclaimed.is_empty() {
+            for record in self.repository.to_mut().records.values_mut() {
+                record.credentials.iter_mut().filter(|c| let_in(c)).for_each(|c| c.state = State::Revoked);
+            }
+        }
+        // A record that is gone does not tell that the key was used before.
+        for (user, brought) in &self.repository.brought_keys {
+            let recorded = self.repository.records.values().flat_map(|record| &record.credentials);
+            let told = recorded.filter(|c| c.not_after > now).any(|c| c.id == brought.id);
+            if let (Some(on_roster), true, false) = (roster.users.get(user), is_revoked(&brought.id), told) {
+                let by = KeyUse::RevokedInCluster { credential: brought.id.clone() };
+                self.held.push(Held::KeyReused { user: user.clone(), at: on_roster.position, by });
+            }
+        }
+    }
+
+    /// What an administrator should know of it.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> {
+        self.reclaimed.iter().map(|(user, credential)| Warning::RevokedInCluster {
+            user: user.clone(),
+            credential: credential.clone(),
+        })
+    }
+
+    /// The records that are to say so again.
+    pub(super) fn cleanups(&self) -> impl Iterator<Item = Cleanup> {
+        self.reclaimed
+            .iter()
+            .map(|(user, credential)| Cleanup::Revoked { user: user.clone(), credential: credential.clone() })
+    }
+}
+
+/// What the cluster has to remember, besides what this plan cuts off.
+pub(super) fn to_remember(repository: &RepositoryState, seen: &SeenLedger, now: Timestamp) -> LedgerPlan {
+    let credentials = repository.records.values().flat_map(|record| &record.credentials);
+    let revoked: BTreeMap<CredentialId, Timestamp> = credentials
+        .filter(|credential| credential.state == State::Revoked && credential.not_after > now)
+        .map(|credential| (credential.id.clone(), credential.not_after))
+        .collect();
+    LedgerPlan { seen: seen.clone(), revoked }
+}

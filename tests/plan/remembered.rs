@@ -1,0 +1,177 @@
+//! What the cluster remembers stays so, whatever is put back in the repository.
+
+use certctl::ledger::Ledger;
+use certctl::plan::Verb;
+use certctl::plan::observed::SeenLedger;
+use certctl::record::State;
+use expect_test::{Expect, expect};
+
+use crate::story::{Story, TEAM};
+use crate::world::{Course, Effect, End, Fault};
+
+fn reads(story: &Story, expected: Expect) {
+    expected.assert_eq(&story.text());
+}
+
+fn ledger(story: &Story) -> &Ledger {
+    story.cluster.ledger.known().expect("a ledger")
+}
+
+/// Alice is rotated, and then the records are as they were before: `git revert` of both commits, or an
+/// older record that somebody pushed.
+fn rotated_and_put_back() -> Story {
+    let mut story = Story::applied(TEAM);
+    let before = story.repository.records.clone();
+    story.edit("[age1alice], ", "[age1alice], generation: 2, ").apply();
+    story.edit("generation: 2, ", "");
+    (story.repository.records, story.remote.records) = (before.clone(), before);
+    story
+}
+
+#[test]
+fn a_record_of_a_revoked_credential_that_is_put_back_lets_nobody_in() {
+    let mut story = rotated_and_put_back();
+    let old = story.record("alice")[0].id.clone();
+    assert_eq!(story.record("alice")[0].state, State::Active, "it was put back");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  the record of alice lets credential cd2662154e6d76b2 in, and the cluster remembers that it was revoked: somebody put an older record back; it stays cut off  [revoked-in-cluster]
+          People
+            + issue   alice  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:d5688a52d55a02ec  no record knows it
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      + Group certctl:alice:(to be issued)    once it is issued and recorded
+                      - Group certctl:alice:d5688a52d55a02ec  no record knows it
+          Clean-up
+            - alice's credential cd2662154e6d76b2 was revoked; note it in the record again
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to issue, 2 bindings to write, 1 left-over to clean up, 1 warning.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    let bound = story.bound("alice");
+    assert_eq!(bound.len(), 1, "a new one");
+    assert!(!bound.contains(&format!("certctl:alice:{old}")), "{bound:?}");
+    // The record says so again, and nothing is left to do.
+    assert!(story.record("alice").iter().any(|c| c.id == old && c.state == State::Revoked));
+    assert!(story.plan().is_empty() && story.plan().warnings.is_empty(), "{}", story.text());
+}
+
+#[test]
+fn who_left_stays_out_whatever_record_is_put_back() {
+    let mut story = Story::applied(TEAM);
+    let before = story.repository.records.clone();
+    let old = format!("certctl:bob:{}", story.record("bob")[0].id);
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "").apply();
+    story.repository.records = before;
+    let warnings = story.plan().warnings;
+    assert_eq!(warnings.iter().map(|w| w.code()).collect::<Vec<_>>(), ["revoked-in-cluster"]);
+    story.apply();
+    assert!(story.bound("bob").is_empty());
+    // And where he comes back at the same time, he gets another.
+    story.yaml += "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+    story.apply();
+    assert!(!story.bound("bob").is_empty() && !story.bound("bob").contains(&old));
+}
+
+#[test]
+fn a_brought_key_that_was_revoked_is_refused_although_no_record_tells() {
+    let csr = TEAM.replace("[age1bob], ", "[age1bob], csr: bob.csr, ");
+    let mut story = Story::of(&csr);
+    story.brings("bob", b"key", "one").apply();
+    story.edit("[age1bob], ", "[age1bob], generation: 2, ").brings("bob", b"other", "two").apply();
+    story.repository.records.remove(&"bob".parse().expect("a name"));
+    story.brings("bob", b"key", "one");
+    let plan = story.plan();
+    assert_eq!(plan.held.iter().map(|held| held.code()).collect::<Vec<_>>(), ["key-refused"]);
+    assert!(plan.people.is_empty(), "{}", story.text());
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_lets_nobody_in_and_keeps_nobody_in() {
+    let mut story = Story::applied(TEAM);
+    let seen = story.cluster.ledger.clone();
+    story.edit(
+        "- {name: bob, recipients: [age1bob], groups: [developers]}\n",
+        "- {name: carol, recipients: [age1carol], groups: [developers]}\n",
+    );
+    let hints = vec!["look at it".to_owned()];
+    story.cluster.ledger = SeenLedger::Unusable { message: "its line 3 is broken".into(), hints };
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Held back
+            ! its line 3 is broken; until then nothing is issued on cluster `prod` and nobody is added to a binding there  [ledger-unusable]
+              Hint: look at it
+          People
+            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+
+        Plan: 1 to revoke, 2 bindings to write, 1 held back.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("bob").is_empty() && story.bound("carol").is_empty());
+    assert_eq!(story.bound("alice").len(), 1, "who has access keeps it");
+    // Once it is fixed, the next apply does the rest, and remembers what was cut off meanwhile.
+    story.cluster.ledger = seen;
+    let bob = story.record("bob")[0].id.clone();
+    story.apply();
+    assert_eq!(story.bound("carol").len(), 1);
+    assert!(ledger(&story).revoked.contains_key(&bob));
+}
+
+#[test]
+fn what_is_cut_off_is_noted_before_it_is_and_a_failed_note_stops_no_cut_off() {
+    let mut story = Story::applied(TEAM);
+    story.edit("[age1alice], ", "[age1alice], generation: 2, ");
+    let plan = story.plan();
+    assert_eq!(plan.people[0].verb(), Verb::Rotate);
+    let old = plan.people[0].cut_off().expect("it is cut off").credential.clone();
+    for fault in [None, Some(Fault::Refused), Some(Fault::Lost)] {
+        let mut story = story.clone();
+        let course = Course { faults: fault.map(|fault| (0, fault)).into_iter().collect(), seed: None };
+        let mut order = Vec::new();
+        let group = format!("certctl:alice:{old}");
+        let end = story.try_apply(&course, &mut |_, after, effect| {
+            let bound =
+                after.cluster.state.bindings.iter().flat_map(|b| &b.subjects).any(|s| s.name == group);
+            let noted = after.cluster.ledger.known().is_some_and(|ledger| ledger.revoked.contains_key(&old));
+            order.push((effect.clone(), noted, bound));
+        });
+        let refused = fault == Some(Fault::Refused);
+        assert_eq!(end, if refused { End::Failed } else { End::Done });
+        if refused {
+            assert!(!order.iter().any(|(_, noted, _)| *noted), "{order:?}");
+        } else {
+            assert_eq!(order[0], (Effect::Noted, true, true), "{order:?}");
+        }
+        assert!(!story.bound("alice").contains(&group), "{order:?}");
+    }
+}
+
+#[test]
+fn what_has_expired_is_forgotten_with_the_next_note() {
+    let mut story = rotated_and_put_back();
+    story.apply();
+    let forgotten: Vec<_> = ledger(&story).revoked.keys().cloned().collect();
+    assert!(!forgotten.is_empty());
+    story.wait("31d").apply();
+    story.edit("[age1bob], ", "[age1bob], generation: 2, ").apply();
+    let now = ledger(&story);
+    assert!(forgotten.iter().all(|id| !now.revoked.contains_key(id)), "{now:?}");
+    assert_eq!(now.revoked.len(), 1);
+}
