@@ -178,11 +178,19 @@ pub fn visible_line(text: &str) -> String {
     shown(text, false)
 }
 
+/// Whether a terminal or a page obeys a character instead of showing it: controls, separators of lines and
+/// paragraphs, bidirectional overrides (CVE-2021-42574), and what has no width. `quoted` in action/lib.sh leaves
+/// out the same ones.
+fn is_hidden(c: char) -> bool {
+    let no_glyph =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    c.is_control() || no_glyph
+}
+
 fn shown(text: &str, line_breaks: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = (c.is_control() && !(line_breaks && c == '\n'))
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        let hidden = is_hidden(c) && !(line_breaks && c == '\n');
         if hidden {
             let _ = write!(out, "{}", c.escape_unicode());
         } else {

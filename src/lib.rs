@@ -14,7 +14,7 @@
 //! Around them: [`planning`] turns files and clusters into a plan, `report` says what an apply has done,
 //! `person` is the side of the user of a kubeconfig, `console` the terminal, `ci` the host that runs
 //! certctl. [`commands`] has one thin file for each command of [`cli`]. [`init`] is the text that a new
-//! repository begins with, `demo` what a newcomer plays with.
+//! repository begins with, `setup` asks for what is in it and writes it, `demo` is what a newcomer plays with.
 
 pub mod apply;
 pub(crate) mod atomic_file;
@@ -43,3 +43,4 @@ pub mod repo;
 pub(crate) mod report;
 pub mod roster;
 pub mod seal;
+pub(crate) mod setup;

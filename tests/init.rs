@@ -242,6 +242,21 @@ fn without_a_terminal_every_missing_answer_is_named_and_nothing_is_written() {
 }
 
 #[test]
+fn a_remote_that_is_a_folder_is_a_remote() {
+    for url in [
+        "/srv/git/access.git",
+        "../access.git",
+        "file:///srv/git/access.git",
+        "https://git.example.com/a.git",
+    ] {
+        let place = Place::new();
+        place.git(&["remote", "add", "origin", url]);
+        let ran = place.certctl(&init(&["--ci", "none"])).expect(0).says("wrote     users.yaml");
+        assert!(!ran.stderr.contains("remote add"), "{url}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn the_host_is_known_by_the_address_of_origin_and_the_branch_by_its_head() {
     let place = Place::new();
     place.git(&["remote", "add", "origin", "git@gitlab.example.com:acme/access.git"]);

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("planning", &["cli", "clock", "console", "cluster", "pki", "seal", "repo", "apply"]),
     ("person", &["atomic_file", "cli", "console", "planning", "pki", "seal", "kubeconfig"]),
     ("report", &["cli", "console", "exit_code", "apply", "repo"]),
+    ("setup", &["atomic_file", "cli", "console", "init", "kubeconfig", "person", "repo"]),
     ("demo", &["cli", "clock", "cluster", "person", "seal"]),
     (
         "commands",
@@ -49,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "planning",
             "person",
             "report",
+            "setup",
             "demo",
         ],
     ),

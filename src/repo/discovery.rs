@@ -15,8 +15,10 @@ pub struct Checkout {
     pub prefix: String,
     /// The default branch as `origin` had it, else the one that is checked out.
     pub branch: Option<String>,
-    /// The machine that `origin` is on.
-    pub origin: Option<String>,
+    /// Whether there is a remote `origin`, wherever it is.
+    pub has_origin: bool,
+    /// The machine that `origin` is on; `None` for a folder of this one.
+    pub origin_host: Option<String>,
 }
 
 impl Checkout {
@@ -50,8 +52,13 @@ impl Checkout {
         // HEAD names its branch before that has a commit.
         let branch = there.or_else(|| target("HEAD").map(|name| short(&name).to_owned()));
         let origin = git.find_remote("origin").ok();
-        let origin =
-            origin.as_ref().and_then(|remote| RemoteUrl::parse(remote.url().ok()?)).map(|url| url.host);
-        Ok(Self { prefix: prefix(&workdir, &folder)?, workdir, branch, origin })
+        let url = origin.as_ref().and_then(|remote| RemoteUrl::parse(remote.url().ok()?));
+        Ok(Self {
+            prefix: prefix(&workdir, &folder)?,
+            workdir,
+            branch,
+            has_origin: origin.is_some(),
+            origin_host: url.map(|url| url.host),
+        })
     }
 }
