@@ -83,7 +83,7 @@ impl Records {
         }
     }
 
-    /// Whether HEAD holds records that the roster's branch lacks and that are not on their way there.
+    /// Whether HEAD holds what the roster's branch lacks, and takes no push of.
     fn head_is_ahead(&self) -> bool {
         matches!(self, Self::Propose(proposal) if proposal.head_is_ahead)
     }

@@ -1,4 +1,4 @@
-//! Commits what an apply records, and pushes it to where everyone sees it.
+//! Commits what an apply records, and pushes it, with the commit that is applied, to where everyone sees it.
 
 use super::outcome::Published;
 use super::record_changes::RecordChange;
@@ -33,10 +33,11 @@ pub fn prepare(repo: Repo, changed: Vec<RecordChange>, message: String, settings
     let records = settings.records.clone();
     let elsewhere = match &records {
         Records::Keep => false,
-        // An earlier run may have committed and been cut off before it pushed.
+        // A person may not have pushed what is applied, or an earlier run was cut off before it did: another
+        // clone would take back what this one does.
         Records::Push(target) => repo.ahead(target)?,
         Records::Propose(proposal) => match proposal.standing {
-            Standing::Free => false,
+            Standing::Free => proposal.head_is_ahead,
             Standing::Waits(_) => {
                 return Ok(Next::Done(Published::Waits(repo.pull_request_url(proposal.target()))));
             }
@@ -73,8 +74,11 @@ impl Work {
             }
             Records::Propose(proposal) => match proposal.standing {
                 Standing::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
-                Standing::Free | Standing::Waits(_) => Ok((repo.propose(&proposal, &changes, &message)?)
-                    .map_or(Published::Nothing, Published::Proposed)),
+                Standing::Free | Standing::Waits(_) => match repo.propose(&proposal, &changes, &message)? {
+                    Some(pushed) => Ok(Published::Proposed(pushed)),
+                    None if proposal.head_is_ahead => repo.propose_head(&proposal).map(Published::Proposed),
+                    None => Ok(Published::Nothing),
+                },
             },
         }
     }

@@ -19,7 +19,7 @@ pub struct Proposal {
     tip: Option<Oid>,
     /// What has to be merged first.
     pub standing: Standing,
-    /// Whether HEAD holds records that the roster's branch lacks: those must not be bound yet.
+    /// Whether HEAD holds what the roster's branch lacks: then nothing may be bound yet.
     pub head_is_ahead: bool,
 }
 
@@ -58,6 +58,7 @@ impl Repo {
             Error::new(format!("there is no branch {home} to merge a proposal into; nothing was done"))
         })?;
         let head_is_ahead = self.ahead(&home)? && !self.merged(there)?;
+        let records_are_ahead = head_is_ahead && self.records_ahead(&home)?;
         let head = head_of(&self.git)?.id;
         let tip = self.fetch(target)?;
         let waiting = match tip {
@@ -65,10 +66,10 @@ impl Repo {
             None => Vec::new(),
         };
         let standing = match (tip, waiting.len()) {
-            (Some(tip), files @ 1..) if !head_is_ahead || self.same(&waiting, tip, head)? => {
+            (Some(tip), files @ 1..) if !records_are_ahead || self.same(&waiting, tip, head)? => {
                 Standing::Waits(files)
             }
-            (_, 0) if !head_is_ahead => Standing::Free,
+            (_, 0) if !records_are_ahead => Standing::Free,
             (_, 0) => Standing::Unpushed,
             _ => {
                 return Err(Error::new(format!(
@@ -81,30 +82,33 @@ impl Repo {
         Ok(Proposal { target: target.clone(), tip, standing, head_is_ahead })
     }
 
-    /// Whether the roster's branch has all that our commits here change, under other ids: they were
-    /// merged. Then the local branch follows, if no local change is in the way.
+    /// Whether the roster's branch has all that the commits here change, under other ids: they were
+    /// merged. Then the local branch follows, if all of them are ours and no local change is in the way.
     fn merged(&self, there: Oid) -> Result<bool> {
         let head = head_of(&self.git)?;
         let compare = |error| internal("compare HEAD with", "the roster's branch", error);
-        let mut paths = Vec::new();
+        let (mut paths, mut ours) = (Vec::new(), true);
         for commit in self.chain(head.id, there).map_err(compare)? {
-            if commit.parent_count() != 1 || !super::commit::is_ours(&commit) {
+            if commit.parent_count() != 1 {
                 return Ok(false);
             }
+            ours &= super::commit::is_ours(&commit);
             paths.extend(self.changed_by(&commit)?.into_iter().map(|step| step.path));
         }
         let merged = self.same(&paths, head.id, there)?;
-        if merged {
+        if merged && ours {
             // Where it cannot follow, a pull does it later; nothing here depends on it.
             let _ = self.follow(&head, there);
         }
         Ok(merged)
     }
 
-    /// The records on the branch that the roster's branch has neither taken nor gone past.
+    /// What is on the branch and waits to be merged: records that the roster's branch has neither taken nor
+    /// gone past, and what HEAD holds besides.
     fn waiting(&self, target: &PushTarget, tip: Oid, home: Oid) -> Result<Vec<String>> {
         let base = self.merge_base(target, tip, home)?;
         let (base, tip, home) = (self.tree_of(base)?, self.tree_of(tip)?, self.tree_of(home)?);
+        let head = self.tree_of(head_of(&self.git)?.id)?;
         let records = format!("{}/", self.records());
         let mut waiting = Vec::new();
         for step in self.steps(&base, &tip, None)? {
@@ -113,6 +117,8 @@ impl Repo {
                 if now == step.old {
                     waiting.push(step.path);
                 }
+            } else if now != step.new && entry(&head, &step.path)? == step.new {
+                waiting.push(step.path);
             } else if now != step.new {
                 return Err(Error::new(format!(
                     "{target} also changes {}, which is no record; nothing was done",
@@ -185,7 +191,7 @@ impl Repo {
         self.push_aside(proposal, id).map(Some)
     }
 
-    /// Makes the branch for proposals be HEAD, with the records that the roster's branch did not take.
+    /// Makes the branch for proposals be HEAD, with what the roster's branch lacks.
     ///
     /// # Errors
     /// As for [`Repo::propose`]; HEAD stays as it is.

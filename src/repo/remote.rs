@@ -133,13 +133,23 @@ impl Repo {
         }
     }
 
-    /// Whether HEAD holds commits of certctl that the roster's branch lacks, as when an earlier push
-    /// failed. Goes by what [`Repo::refuse_stale`] saw; before that by the remote-tracking branch, and
-    /// asks the remote only where there is none.
+    /// Whether HEAD holds commits that the roster's branch lacks: a person's, or certctl's own, as when an
+    /// earlier push failed. Goes by what [`Repo::refuse_stale`] saw; before that by the remote-tracking
+    /// branch, and asks the remote only where there is none.
     ///
     /// # Errors
     /// Where neither can tell.
     pub fn ahead(&self, target: &PushTarget) -> Result<bool> {
+        self.lacks(target, |_| true)
+    }
+
+    /// Whether one of them is certctl's own.
+    pub(super) fn records_ahead(&self, target: &PushTarget) -> Result<bool> {
+        self.lacks(target, super::commit::is_ours)
+    }
+
+    /// Whether the roster's branch lacks such a commit of HEAD's.
+    fn lacks(&self, target: &PushTarget, such: impl Fn(&git2::Commit<'_>) -> bool) -> Result<bool> {
         let seen = *self.seen.borrow();
         let tip = match seen {
             Some(seen) => seen,
@@ -156,7 +166,7 @@ impl Repo {
                 walk.hide(tip)?;
             }
             for id in walk {
-                if super::commit::is_ours(&self.git.find_commit(id?)?) {
+                if such(&self.git.find_commit(id?)?) {
                     return Ok(true);
                 }
             }

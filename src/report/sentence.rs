@@ -14,7 +14,7 @@ pub fn styled(report: &Report, style: Style) -> String {
     }
 }
 
-/// `Done in 3.2 s: 3 credentials issued, 2 bindings written, records pushed as 0123456789ab.`
+/// `Done in 3.2 s: 3 credentials issued, 2 bindings written, pushed as 0123456789ab.`
 pub fn sentence(report: &Report) -> String {
     let seconds = report.took.as_secs_f64();
     let ending = report.ending();
@@ -85,15 +85,15 @@ fn records(report: &Report) -> String {
         Ok(Published::Kept(commit)) => {
             format!("records committed as {:.12}, not pushed", commit.id.to_string())
         }
-        Ok(Published::Pushed(pushed)) => format!("records pushed as {:.12}", pushed.commit.to_string()),
+        Ok(Published::Pushed(pushed)) => format!("pushed as {:.12}", pushed.commit.to_string()),
         Ok(Published::Proposed(pushed)) => format!(
-            "records pushed to {branch} as {:.12}, to be merged before the next apply binds what is new{}",
+            "pushed to {branch} as {:.12}, to be merged before the next apply binds what is new{}",
             pushed.commit.to_string(),
             page(&pushed.page)
         ),
         Ok(Published::Waits(merge)) => {
             format!("nothing was issued, because {branch} waits to be merged{}", page(merge))
         }
-        Err(_) => "the records were NOT published, so nothing new was bound".to_owned(),
+        Err(_) => "nothing was published, so nothing new was bound".to_owned(),
     }
 }

@@ -336,3 +336,52 @@ pub fn the_json_says_whose_credential_failed_and_why(plane: &'static Cluster) {
     let ran = world.certctl(&["apply", "--format", "json"]).expect(64);
     conforms(&serde_json::from_str(&ran.stdout).expect("JSON"));
 }
+
+pub fn what_is_applied_is_pushed_though_no_record_changes(plane: &'static Cluster) {
+    let world = World::new(plane, "unpushed");
+    merge(&world, &["ann", "ben"]);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let with_ben = world.read("users.yaml");
+    let team = format!(", groups: [{}-team]}}\n", world.name);
+    let at = with_ben.rfind(&team).expect("ben comes last");
+    let without_ben = format!("{}}}\n", &with_ben[..at]);
+
+    // Ben leaves the group, and nobody pushes that.
+    world.write("users.yaml", &without_ben);
+    world.git(&["commit", "-qam", "ben leaves"]);
+    let (ran, document) = apply(&world, "repo", &[]);
+    ran.expect(0).says("pushed as");
+    assert_eq!(document["records"]["state"], "pushed");
+    checkout(&world, "elsewhere");
+    let (ran, document) = apply(&world, "elsewhere", &[]);
+    ran.expect(0);
+    assert_eq!((&document["result"], bound(&world)), (&"nothing-to-do".into(), vec!["ann".to_owned()]));
+
+    // What the remote does not take, nobody is bound by; who leaves is out all the same.
+    let moved = without_ben.replace(&team, "}\n");
+    let moved = format!("{}, groups: [{}-team]}}\n", moved.trim_end().trim_end_matches('}'), world.name);
+    world.write("users.yaml", &moved);
+    world.git(&["commit", "-qam", "ben for ann"]);
+    protect(&world);
+    let (ran, document) = apply(&world, "repo", &[]);
+    ran.expect(1).says("origin/main is protected");
+    assert_eq!((&document["records"]["state"], bound(&world)), (&"failed".into(), vec![]));
+    // Nor as long as it waits for a merge.
+    let aside = ["--push-branch", BRANCH];
+    for state in ["proposed", "waiting"] {
+        let (ran, document) = apply(&world, "repo", &aside);
+        ran.expect(0);
+        assert_eq!((&document["records"]["state"], bound(&world)), (&state.into(), vec![]));
+    }
+    // Whichever way it is merged.
+    world.set("MERGE", "1");
+    checkout(&world, "colleague");
+    let colleague = |args: &[&str]| world.git(&[&["-C", "../colleague"], args].concat());
+    colleague(&["fetch", "-q", "origin", BRANCH]);
+    colleague(&["checkout", "-q", "FETCH_HEAD", "--", "."]);
+    colleague(&["commit", "-qm", "squashed"]);
+    colleague(&["push", "-q", "origin", "main"]);
+    world.unset("MERGE");
+    apply(&world, "repo", &aside).0.expect(0);
+    assert_eq!(bound(&world), ["ben"]);
+}

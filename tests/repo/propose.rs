@@ -159,6 +159,23 @@ stories! {
         assert_eq!((subject(&ours).as_str(), ours.status()), ("squashed", String::new()));
     }
 
+    fn what_a_person_committed_waits_as_records_do(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
+        let repo = ours.open();
+        ours.put("users.yaml", "kind: Roster # bob left\n");
+        ours.commit_all("bob-left");
+        assert_eq!(standing(&repo), Standing::Free);
+        let proposal = repo.proposal(&aside(&repo)).unwrap();
+        assert!(proposal.head_is_ahead);
+        repo.propose_head(&proposal).unwrap();
+        assert_eq!(standing(&repo), Standing::Waits(1));
+        let head = repo.head().unwrap();
+        merge(&theirs, "squash");
+        assert_eq!(standing(&repo), Standing::Free);
+        assert!(!repo.proposal(&aside(&repo)).unwrap().head_is_ahead);
+        assert_eq!(repo.head().unwrap(), head, "a person's commit is theirs to move");
+    }
+
     fn a_shallow_clone_knows_what_is_merged(workspace: &Workspace) {
         let (ours, theirs) = workspace.shared();
         propose(&ours.open(), ALICE, "alice\n");

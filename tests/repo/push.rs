@@ -26,6 +26,21 @@ stories! {
         assert!(repo.ahead(&to).unwrap());
     }
 
+    fn what_a_person_committed_and_did_not_push_is_ahead_too(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
+        let repo = clone.open();
+        let to = target(&repo);
+        clone.put("users.yaml", "kind: Roster # bob left\n");
+        clone.commit_all("bob-left");
+        assert!(repo.ahead(&to).unwrap());
+        assert_eq!(repo.push(&to).unwrap().commit, repo.head().unwrap());
+        assert_eq!(workspace.origin_has("users.yaml"), "kind: Roster # bob left\n");
+        assert!(!repo.ahead(&to).unwrap());
+        // A commit that the branch has gone past is on it.
+        clone.git("reset -q --hard HEAD~1");
+        assert!(!clone.open().ahead(&to).unwrap());
+    }
+
     fn a_branch_that_moved_gets_our_commit_on_its_new_tip(workspace: &Workspace) {
         let (clone, theirs) = workspace.shared();
         let repo = clone.open();

@@ -47,9 +47,9 @@ stories! {
         clone.git("switch -qc new");
         let repo = clone.open();
         let to = target(&repo);
-        assert!(!repo.ahead(&to).unwrap());
-        commit(&repo, ALICE, "alice\n");
+        // A branch that is not there holds nothing.
         assert!(repo.ahead(&to).unwrap());
+        commit(&repo, ALICE, "alice\n");
         assert_eq!(repo.push(&to).unwrap().tries, 1);
         assert_eq!(workspace.git("--git-dir=origin.git log -1 --format=%s new"), "certctl: issue\n");
     }
