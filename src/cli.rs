@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::{Branch, Owner};
-use crate::model::{Author, ClusterName, KeyType, RosterName, UserName};
+use crate::model::{Author, BranchName, ClusterName, KeyType, RosterName, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -293,6 +293,11 @@ pub struct ApplyArgs {
     /// merge binds the new credentials, and until then nothing more is issued.
     #[arg(long, value_name = "NAME", conflicts_with = "no_push")]
     pub push_branch: Option<String>,
+    /// Apply from this branch, although the roster is applied from another
+    ///
+    /// The roster is applied from `apply.branch`, else from the branch of its first apply.
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<BranchName>,
     /// The commit's author, e.g. `certctl <certctl@example.com>` [default: from git, else from CI]
     #[arg(long, value_name = "NAME <EMAIL>")]
     pub author: Option<Author>,

@@ -222,6 +222,27 @@ checked_text!(
     }
 );
 checked_text!(
+    /// The short name of a branch, `main` of `refs/heads/main`.
+    BranchName,
+    |text| {
+        let invalid = |why: &str| Err(Invalid(why.into()));
+        if text.is_empty() || text.len() > 255 {
+            return invalid("must be 1 to 255 characters long");
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic() && !b"~^:?*[\\".contains(&b)) {
+            return invalid("may hold only visible ASCII characters without `~^:?*[\\`");
+        }
+        let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+        if text.starts_with('-') || text.ends_with('.') || text.contains("..") || text.contains("@{") {
+            return invalid("is no name of a branch");
+        }
+        if text.starts_with("refs/") || !text.split('/').all(part) {
+            return invalid("is no short name of a branch, such as `main`");
+        }
+        Ok(())
+    }
+);
+checked_text!(
     /// The first 16 hex digits of SHA-256 over the public key (DER SubjectPublicKeyInfo).
     CredentialId,
     |text| {
@@ -581,6 +602,30 @@ mod tests {
             "c:x",
         ] {
             assert!(bad.parse::<RepoPath>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn branches_are_named_as_git_allows_it() {
+        for good in ["main", "release/1.2", "users/ann@acme", "@"] {
+            assert!(good.parse::<BranchName>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-f",
+            "a..b",
+            "a b",
+            "a\u{202e}",
+            "refs/heads/main",
+            "a//b",
+            "/a",
+            "a/",
+            ".a",
+            "a.lock",
+            "a@{0}",
+            "a~1",
+        ] {
+            assert!(bad.parse::<BranchName>().is_err(), "{bad:?}");
         }
     }
 

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Position, Recipient, RosterName,
-    UserName, hex, sha256,
+    BranchName, ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Position, Recipient,
+    RosterName, UserName, hex, sha256,
 };
 
 /// The `apiVersion` of everything certctl reads and writes.
@@ -235,12 +235,22 @@ pub struct ClusterPin {
     pub uid: String,
     /// Whose records they are: another roster beside this one must not take them for its own.
     pub roster: RosterName,
+    /// The branch that the roster is applied from; unknown to pins that older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<BranchName>,
 }
 
 impl ClusterPin {
     /// The pin of a cluster.
     pub fn new(name: ClusterName, uid: String, roster: RosterName) -> Self {
-        Self { api_version: API_VERSION.to_owned(), kind: "Cluster".to_owned(), name, uid, roster }
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: "Cluster".to_owned(),
+            name,
+            uid,
+            roster,
+            branch: None,
+        }
     }
 }
 

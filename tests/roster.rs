@@ -169,13 +169,14 @@ fn a_roster_has_its_fields_and_the_defaults() {
     let membership = no.groups.values().next().expect("one group").expect("limited");
     assert_eq!(membership.to_string(), "2020-03-01T00:00:00Z");
     assert_eq!(full.max_revocations, MaxRevocations::Count(3));
+    assert_eq!(full.branch.as_ref().map(|branch| branch.as_str()), Some("release/1.2"));
     let group = &full.groups[&"developers".parse().expect("a name")];
     assert!(group.in_certificate);
     assert_eq!(group.grants.len(), 7);
     assert_eq!(group.grants[2].namespaces, None);
-    assert_eq!(group.grants[1].position.to_string(), "22:18");
+    assert_eq!(group.grants[1].position.to_string(), "23:18");
     let namespaces = group.grants[1].namespaces.as_deref().expect("in namespaces");
-    assert_eq!(namespaces[0].1.to_string(), "23:18");
+    assert_eq!(namespaces[0].1.to_string(), "24:18");
     assert_eq!(group.grants[6].role.kind(), "Role");
 
     let least = parse(

@@ -83,11 +83,8 @@ pub fn collect<'a>(
             }
         }
         if plan.pin {
-            changes.push(RecordChange::Pin(ClusterPin::new(
-                plan.name.clone(),
-                plan.uid.clone(),
-                roster.clone(),
-            )));
+            let pin = ClusterPin::new(plan.name.clone(), plan.uid.clone(), roster.clone());
+            changes.push(RecordChange::Pin(ClusterPin { branch: repository.branch.clone(), ..pin }));
         }
     }
     changes

@@ -15,10 +15,12 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::FAILED;
 use crate::interrupt::{Interrupt, Interrupter};
+use crate::model::BranchName;
 use crate::plan::{Plan, digest, safety};
 use crate::planning::approved_plan::Expected;
 use crate::planning::cluster_locks::Locks;
 use crate::planning::clusters::{self, Before, OnlyRead, Planned};
+use crate::planning::roster_branch;
 use crate::planning::source::{self, Source};
 use crate::render::{text, words};
 use crate::repo::{CommitId, Repo};
@@ -62,11 +64,17 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
         report.push = Some(repo.preflight_push(args.push_branch.as_deref(), host.branch.as_deref())?);
     }
 
+    let here = match &report.push {
+        Some(target) => Some(target.at_home().branch().to_owned()),
+        None => repo.branch()?.or(host.branch),
+    };
+    let branch = roster_branch::settle(&source, here.as_deref(), args.branch.as_ref())?;
+
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
     let locks = Locks::new(&source, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
     watch_signals(interrupter);
-    let run = Run { global, source: &source, objects, args, expected, terminal, interrupt };
+    let run = Run { global, source: &source, branch, objects, args, expected, terminal, interrupt };
     let result = run.apply(repo, head, &locks, report).await;
     report.interrupted |= run.interrupt.is_set();
     locks.release().await;
@@ -76,6 +84,8 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
 struct Run<'a> {
     global: &'a Global,
     source: &'a Source,
+    /// To be recorded as the one that the roster is applied from.
+    branch: Option<BranchName>,
     /// The repository once more, to read commits from while the other writes.
     objects: Rc<Repo>,
     args: &'a ApplyArgs,
@@ -110,6 +120,7 @@ impl Run<'_> {
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };
+        roster_branch::record(&mut planned.runs, self.branch.as_ref());
         let commit = planned.roster_commit.unwrap_or_default();
         let reporter = Reporter::new(self.terminal);
         let outcome =

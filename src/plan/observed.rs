@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::ledger::Ledger;
-use crate::model::{CredentialId, Position, UserName};
+use crate::model::{BranchName, CredentialId, Position, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 use crate::record::Record;
 
@@ -39,6 +39,9 @@ pub struct RepositoryState {
     pub sealed: BTreeMap<UserName, String>,
     /// The cluster UID that `access/<cluster>/cluster.yaml` pins.
     pub pinned_uid: Option<String>,
+    /// The branch that the roster is applied from, as `cluster.yaml` says; where it says none, as this apply
+    /// knows it.
+    pub branch: Option<BranchName>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
     /// Files about one person that cannot be believed.

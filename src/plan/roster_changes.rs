@@ -44,6 +44,8 @@ pub enum Owner {
 pub enum Setting {
     /// `safety.maxRevocations`.
     MaxRevocations,
+    /// `apply.branch`.
+    Branch,
     /// `context`.
     Context,
     /// `server`.
@@ -89,6 +91,8 @@ pub enum SettingValue {
     FromKubeconfig,
     /// Not set, so that there is no such file.
     NoFile,
+    /// Not set, so that it is as recorded at the first apply.
+    AsRecorded,
 }
 
 /// All of them.
@@ -96,6 +100,11 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
     let mut changes = Collected(Vec::new());
     let limit = |roster: &Roster| SettingValue::Limit(roster.max_revocations);
     changes.note(&Owner::Roster, Setting::MaxRevocations, limit(before), limit(after));
+    let branch = |roster: &Roster| {
+        let branch = roster.branch.as_ref();
+        branch.map_or(SettingValue::AsRecorded, |branch| SettingValue::Text(branch.to_string()))
+    };
+    changes.note(&Owner::Roster, Setting::Branch, branch(before), branch(after));
     for (name, cluster) in &after.clusters {
         match before.clusters.get(name) {
             Some(old) => changes.cluster(&Owner::Cluster(name.clone()), old, cluster),

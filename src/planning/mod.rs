@@ -8,4 +8,5 @@ pub(crate) mod cluster_run;
 pub(crate) mod clusters;
 pub(crate) mod connect;
 mod records;
+pub(crate) mod roster_branch;
 pub mod source;

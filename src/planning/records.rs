@@ -71,7 +71,10 @@ impl Source {
                 .hint(format!("`git log -- access/{name}/cluster.yaml` shows who removed it; restore it from there"))
                 .hint(format!("to begin anew there, `git rm -r access/{name}` and commit: everyone gets new credentials")),
             ),
-            pin => Ok(RepositoryState { pinned_uid: pin.map(|pin| pin.uid), ..repository }),
+            None => Ok(repository),
+            Some(ClusterPin { uid, branch, .. }) => {
+                Ok(RepositoryState { pinned_uid: Some(uid), branch, ..repository })
+            }
         }
     }
 
@@ -116,7 +119,7 @@ impl Source {
         Error::all(errors).map_or(Ok(()), Err)
     }
 
-    fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
+    pub(super) fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
         let file = format!("access/{name}/cluster.yaml");
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;

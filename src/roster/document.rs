@@ -19,6 +19,7 @@ const DURATION: &str = "^([0-9]+[mhdw])+$";
 const UNTIL: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$";
 const PATH: &str = r"^[!-9;-\[\]-~]+$";
+const BRANCH: &str = r"^[!-)+-9;->@-Z\]_-}]+$";
 const SERVER: &str = r"^https://[A-Za-z0-9\[][^@?#\\\s]*$";
 
 /// The users of one organization and what they may do on its Kubernetes clusters.
@@ -45,6 +46,10 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Safety")]
     pub safety: Option<Safety>,
+    /// How the roster is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Apply")]
+    pub apply: Option<Apply>,
     /// Sets of grants that several users share. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
@@ -115,6 +120,17 @@ pub struct Safety {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "MaxRevocations")]
     pub max_revocations: Option<MaxRevocations>,
+}
+
+/// How the roster is applied.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Apply {
+    /// The branch that the roster is applied from. An apply from another branch is refused, unless it is
+    /// named with `--branch`. Default: the branch of the first apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = BRANCH), example = &"main")]
+    pub branch: Option<String>,
 }
 
 /// A percentage such as `25%`, or a count.
@@ -276,13 +292,14 @@ pub(super) mod shapes {
 
     pub(in crate::roster) const ROSTER: Shape = Shape {
         required: &["apiVersion", "kind", "metadata", "clusters"],
-        optional: &["defaults", "safety", "groups", "users"],
+        optional: &["defaults", "safety", "apply", "groups", "users"],
     };
     pub(in crate::roster) const METADATA: Shape = Shape { required: &["name"], optional: &[] };
     pub(in crate::roster) const CLUSTER: Shape =
         Shape { required: &["name"], optional: &["context", "server", "certificateAuthority", "signerName"] };
     pub(in crate::roster) const DEFAULTS: Shape = Shape { required: &[], optional: &["validity", "key"] };
     pub(in crate::roster) const SAFETY: Shape = Shape { required: &[], optional: &["maxRevocations"] };
+    pub(in crate::roster) const APPLY: Shape = Shape { required: &[], optional: &["branch"] };
     pub(in crate::roster) const GROUP: Shape =
         Shape { required: &["name"], optional: &["inCertificate", "grants"] };
     pub(in crate::roster) const GRANT: Shape =
@@ -327,12 +344,13 @@ mod tests {
     fn the_reader_and_the_schema_know_the_same_fields() {
         let schema: Value = serde_json::from_str(&schema()).expect("the schema is JSON");
         let definitions = &schema["$defs"];
-        let all: [(&Value, &Shape); 9] = [
+        let all: [(&Value, &Shape); 10] = [
             (&schema, &shapes::ROSTER),
             (&definitions["Metadata"], &shapes::METADATA),
             (&definitions["Cluster"], &shapes::CLUSTER),
             (&definitions["Defaults"], &shapes::DEFAULTS),
             (&definitions["Safety"], &shapes::SAFETY),
+            (&definitions["Apply"], &shapes::APPLY),
             (&definitions["Group"], &shapes::GROUP),
             (&definitions["Grant"], &shapes::GRANT),
             (&definitions["LimitedMembership"], &shapes::MEMBERSHIP),

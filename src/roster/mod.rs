@@ -27,8 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    ClusterName, GroupName, KeyType, Namespace, Position, Recipient, RepoPath, RoleRef, RosterName,
-    SignerName, UserName,
+    BranchName, ClusterName, GroupName, KeyType, Namespace, Position, Recipient, RepoPath, RoleRef,
+    RosterName, SignerName, UserName,
 };
 
 /// A valid roster.
@@ -40,6 +40,8 @@ pub struct Roster {
     pub clusters: BTreeMap<ClusterName, Cluster>,
     /// How much may be revoked in one run.
     pub max_revocations: MaxRevocations,
+    /// The branch that it is applied from; as recorded at the first apply where absent.
+    pub branch: Option<BranchName>,
     /// Every group, also those without members.
     pub groups: BTreeMap<GroupName, Group>,
     /// Every user.

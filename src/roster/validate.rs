@@ -16,7 +16,7 @@ use super::users::{Context, ParseRecipient};
 use super::yaml::{self, Node, Value};
 use super::{Cluster, Group, MaxRevocations, Roster, grants, values};
 use crate::error::Error;
-use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
+use crate::model::{BranchName, ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
 use crate::record::API_VERSION;
 
 /// The default validity of a certificate: 30 days.
@@ -57,6 +57,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     let name = metadata(&fields, errors);
     let defaults = defaults(&fields, errors);
     let max_revocations = safety(&fields, errors);
+    let branch = branch(&fields, errors);
 
     let cluster_list =
         fields.need("clusters", errors).and_then(|node| reader::list(node, "`clusters`", errors));
@@ -97,7 +98,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
             break;
         }
     }
-    Some(Roster { name: name?, clusters, max_revocations, groups, users })
+    Some(Roster { name: name?, clusters, max_revocations, branch, groups, users })
 }
 
 fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Errors<'_>) {
@@ -149,6 +150,11 @@ fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
         None
     };
     read().unwrap_or(DEFAULT_MAX_REVOCATIONS)
+}
+
+fn branch(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<BranchName> {
+    let apply = reader::fields(fields.get("apply")?, "`apply`".into(), &shapes::APPLY, errors)?;
+    reader::word(apply.get("branch")?, &apply.label("branch"), errors)
 }
 
 fn clusters(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<ClusterName, Cluster> {

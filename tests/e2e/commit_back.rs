@@ -385,3 +385,44 @@ pub fn what_is_applied_is_pushed_though_no_record_changes(plane: &'static Cluste
     apply(&world, "repo", &aside).0.expect(0);
     assert_eq!(bound(&world), ["ben"]);
 }
+
+pub fn another_branch_is_applied_only_by_its_typed_name(plane: &'static Cluster) {
+    let world = World::new(plane, "branches");
+    merge(&world, &["ann"]);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    assert!(world.read("access/prod/cluster.yaml").contains("\nbranch: main\n"));
+
+    world.git(&["checkout", "-q", "-b", "feature"]);
+    roster(&world, &["ann", "ben"]);
+    world.git(&["commit", "-qam", "ben"]);
+    let refused = |args: &[&str]| {
+        let tip = || world.git(&["ls-remote", "origin"]);
+        let before = (bound(&world), tip(), requests(&world));
+        let ran = world.certctl(&[&["apply", "--auto-approve"], args].concat());
+        assert_eq!((bound(&world), tip(), requests(&world)), before);
+        ran
+    };
+    for way in [&[][..], &["--no-push"], &["--push-branch", BRANCH]] {
+        refused(way).expect(1).says("is applied from `main`").says("this is branch `feature`");
+    }
+    refused(&["--branch", "main"]).expect(64).says("what would be applied is branch `feature`");
+    world.certctl(&["apply", "--auto-approve", "--branch", "feature"]).expect(0);
+    assert_eq!(bound(&world), ["ann", "ben"]);
+
+    // In CI, HEAD is detached: it is on the branch that a push would go to.
+    world.checkout("ci", "feature", true);
+    world.set("GITLAB_CI", "true");
+    world.set("CI_COMMIT_BRANCH", "feature");
+    apply(&world, "ci", &[]).0.expect(1).says("is applied from `main`");
+    apply(&world, "ci", &["--no-push"]).0.expect(1).says("is applied from `main`");
+    world.unset("CI_COMMIT_BRANCH");
+    apply(&world, "ci", &["--no-push"]).0.expect(1).says("HEAD is detached");
+
+    // The roster moves.
+    world.write("users.yaml", &format!("{}apply: {{branch: feature}}\n", world.read("users.yaml")));
+    world.git(&["commit", "-qam", "move"]);
+    world.certctl(&["apply", "--auto-approve"]).expect(0).says("pushed as");
+    world.git(&["push", "-q", "origin", "HEAD:main"]);
+    world.git(&["checkout", "-q", "-B", "main", "feature"]);
+    refused(&[]).expect(1).says("is applied from `feature`, `apply.branch` of users.yaml");
+}

@@ -86,6 +86,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it,
         the_json_says_whose_credential_failed_and_why,
         what_is_applied_is_pushed_though_no_record_changes,
+        another_branch_is_applied_only_by_its_typed_name,
     ]
     committed: [
         a_run_killed_before_its_files_were_written_lets_nobody_back_in,

@@ -26,6 +26,7 @@ fn owner(owner: &Owner) -> String {
 fn setting(setting: &Setting) -> String {
     match setting {
         Setting::MaxRevocations => "safety.maxRevocations",
+        Setting::Branch => "apply.branch",
         Setting::Context => "context",
         Setting::Server => "server",
         Setting::CertificateAuthority => "certificateAuthority",
@@ -53,6 +54,7 @@ fn value(value: &SettingValue) -> String {
         SettingValue::End(None) => "no end".to_owned(),
         SettingValue::Text(text) => text.clone(),
         SettingValue::FromKubeconfig => "as in the kubeconfig".to_owned(),
+        SettingValue::AsRecorded => "as recorded at the first apply".to_owned(),
         SettingValue::NoFile => "none".to_owned(),
     }
 }
