@@ -307,7 +307,9 @@ pub struct ApplyArgs {
     /// Output format: `text` on standard error, `json` on standard output
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub format: ApplyFormat,
-    /// Revoke exactly this many credentials, even if that exceeds the limit or affects protected users
+    /// Cut off exactly this many users who are withheld, because of the limit or as protected users
+    ///
+    /// The number is printed by `plan` and `apply`. Any other number is refused, and nothing is done.
     #[arg(long, value_name = "N")]
     pub acknowledge: Option<usize>,
     /// Refuse if the plan does not have this digest, as printed by `plan`

@@ -137,12 +137,21 @@ impl Error {
 
     /// The text for a terminal: `Error:`, causes, hints; with `styled`, in colour.
     pub fn render(&self, styled: bool) -> String {
-        let (red, cyan, reset) = if styled { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+        self.render_as(Severity::Error, styled)
+    }
+
+    /// The same, with what begins it.
+    pub fn render_as(&self, severity: Severity, styled: bool) -> String {
+        let (title, colour) = match severity {
+            Severity::Error => ("Error", "\x1b[1;31m"),
+            Severity::Warning => ("Warning", "\x1b[1;33m"),
+        };
+        let (colour, cyan, reset) = if styled { (colour, "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
         let mut out = String::new();
         for error in self.each() {
             // Several lines stay together, and none of them can pass for another error.
             let lines = |text: &str| visible(text).replace('\n', "\n    ");
-            let _ = writeln!(out, "{red}Error:{reset} {}", lines(&error.message));
+            let _ = writeln!(out, "{colour}{title}:{reset} {}", lines(&error.message));
             for cause in error.causes() {
                 let _ = writeln!(out, "  Caused by: {}", lines(&cause));
             }
@@ -164,6 +173,15 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|s| &**s as &dyn StdError)
     }
+}
+
+/// How it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Something was not done.
+    Error,
+    /// Nothing has failed, and somebody has to look at it.
+    Warning,
 }
 
 /// Text from the roster, the repository or the cluster, made safe for a terminal: control

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::error::Error;
+use crate::error::{Error, Severity};
 use crate::model::Position;
 use crate::render::github_workflow_commands;
 
@@ -34,7 +34,7 @@ impl Actions {
 
     /// A line for each error, as many as GitHub shows of a step. They are read on standard error too,
     /// so that they do not get into a file that standard output goes to.
-    pub fn annotations(&self, error: &Error) -> String {
+    pub fn annotations(&self, error: &Error, severity: Severity) -> String {
         let mut lines = String::new();
         for error in error.each() {
             let left =
@@ -45,7 +45,7 @@ impl Actions {
             let place =
                 error.place().and_then(|(file, position)| Some((self.in_repository(file)?, position)));
             let place: Option<(&str, Position)> = place.as_ref().map(|(file, at)| (file.as_str(), *at));
-            lines += &github_workflow_commands::annotation(error, place);
+            lines += &github_workflow_commands::annotation(error, severity, place);
             lines.push('\n');
         }
         lines

@@ -101,11 +101,20 @@ impl Run<'_> {
         if planned.runs.is_empty() {
             return Ok(());
         }
+        let whole = planned.plan();
+        let digest = digest::digest(&whole);
+        let judged = safety::judge(&self.source.roster, &whole, self.args.acknowledge);
+        // The digest names what roster and records ask for, and so the whole plan; less may be done of it.
+        if let Ok(Some(withheld)) = &judged {
+            planned.withhold(withheld);
+            report.withheld = Some(words::withheld(withheld));
+        }
         let plan = planned.plan();
         report.held = words::all_held(&plan);
-        let digest = digest::digest(&plan);
         let (plan, digest) = &*report.plan.insert((plan, digest));
-        self.approve(plan, digest, &planned.runs).await?;
+        self.refuse_unexpected(&whole, digest, &planned.runs)?;
+        judged.map_err(|wrong| words::wrong_acknowledgement(&wrong))?;
+        self.approve(plan, digest, report.withheld.as_ref()).await?;
         let records = match &report.push {
             None => Records::Keep,
             Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
@@ -172,15 +181,18 @@ impl Run<'_> {
         }
     }
 
-    /// The plan that was expected, the rails, and the question.
-    async fn approve(&self, plan: &Plan, digest: &str, runs: &[Target]) -> Result<()> {
+    /// A plan that is not the one that was reviewed is shown, and refused.
+    fn refuse_unexpected(&self, plan: &Plan, digest: &str, runs: &[Target]) -> Result<()> {
+        let Some(expected) = self.expected.as_ref().filter(|expected| !expected.is(plan)) else {
+            return Ok(());
+        };
+        self.terminal.say(text::render(plan, digest, self.terminal.talk_style()).trim_end());
+        Err(expected.refuse(plan, runs, self.source, self.global, self.terminal))
+    }
+
+    /// The plan, and the question.
+    async fn approve(&self, plan: &Plan, digest: &str, withheld: Option<&Error>) -> Result<()> {
         let text = text::render(plan, digest, self.terminal.talk_style());
-        if let Some(expected) = self.expected.as_ref().filter(|expected| !expected.is(plan)) {
-            self.terminal.say(text.trim_end());
-            return Err(expected.refuse(plan, runs, self.source, self.global, self.terminal));
-        }
-        safety::check(&self.source.roster, plan, self.args.acknowledge)
-            .map_err(|refusal| words::refusal(&refusal))?;
         if plan.is_empty() {
             return Ok(());
         }
@@ -188,6 +200,7 @@ impl Run<'_> {
             self.terminal.say(text.trim_end());
             return Ok(());
         }
+        withheld.into_iter().for_each(|withheld| self.terminal.warning(withheld));
         let question = format!("{}\nApply this plan? Only `yes` is accepted:", text.trim_end());
         if !self.terminal.ask(&question, &self.interrupt).await {
             return Err(Error::new("not applied; nothing was changed"));

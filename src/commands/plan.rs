@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::exit_code::{CHANGES, DONE};
 use crate::person::checkout_file;
 use crate::plan::digest::{self, Digested};
-use crate::plan::{self, Plan};
+use crate::plan::{Plan, safety};
 use crate::planning::branch_base;
 use crate::planning::cluster_run::ClusterRun;
 use crate::planning::clusters::{self, OnlyRead, Planned};
@@ -47,7 +47,7 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     {
         terminal.say(&format!("The plan is not in the step summary, which could not be written: {error}."));
     }
-    let Shown { plan, failed, refused, .. } = shown?;
+    let Shown { plan, failed, withheld, .. } = shown?;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -57,11 +57,12 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     {
         return Err(error);
     }
-    // Said now, so that a reviewer sees what apply would refuse.
-    if let Some(error) = refused {
-        terminal.error(&error);
+    // Said now, so that a reviewer sees what apply would not do.
+    if let Some(withheld) = withheld {
+        terminal.warning(&withheld);
     }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
+    let changes = !plan.is_empty() || plan.withholds();
+    Ok(if args.detailed_exitcode && changes { CHANGES } else { DONE })
 }
 
 /// A plan, and what is said with it.
@@ -72,13 +73,13 @@ struct Shown {
     digest: String,
     digested: Digested,
     failed: Option<Error>,
-    refused: Option<Error>,
+    withheld: Option<Error>,
 }
 
 impl Shown {
     fn markdown(&self, limit: usize) -> String {
-        let (failed, refused) = (self.failed.as_ref(), self.refused.as_ref());
-        markdown::render(&self.plan, PlanStatus { digest: &self.digest, failed, refused }, limit)
+        let (failed, withheld) = (self.failed.as_ref(), self.withheld.as_ref());
+        markdown::render(&self.plan, PlanStatus { digest: &self.digest, failed, withheld }, limit)
     }
 }
 
@@ -110,16 +111,18 @@ fn shown(
         Some(error) if planned.runs.is_empty() => return Err(error),
         failed => failed,
     };
-    let plan = planned.plan();
-    let digested = digest::digested(&plan);
-    Ok(Shown {
-        digest: digest::digest_from(&plan, &digested),
-        digested,
-        refused: plan::safety::check(&source.roster, &plan, None).err().map(|of| words::refusal(&of)),
-        failed,
-        plan: match &args.base {
-            Some(revision) => branch_base::compare(source, global, &planned, revision)?,
-            None => plan,
-        },
-    })
+    // The digest names what roster and records ask for; it is the same once that is acknowledged.
+    let whole = planned.plan();
+    let digested = digest::digested(&whole);
+    let digest = digest::digest_from(&whole, &digested);
+    let withheld = safety::withheld(&source.roster, &whole);
+    let plan = match &args.base {
+        // What a branch changes is shown whole, whoever has to acknowledge it.
+        Some(revision) => branch_base::compare(source, global, &planned, revision)?,
+        None => {
+            withheld.iter().for_each(|withheld| planned.withhold(withheld));
+            planned.plan()
+        }
+    };
+    Ok(Shown { plan, digest, digested, failed, withheld: withheld.as_ref().map(words::withheld) })
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::ci::github_actions::Actions;
 use crate::cli::{ColorChoice, Global};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Severity};
 use crate::interrupt::Interrupt;
 use crate::render::{Style, github_workflow_commands};
 use crate::seal::Prompt;
@@ -93,8 +93,18 @@ impl Terminal {
 
     /// Says what went wrong.
     pub fn error(&self, error: &Error) {
-        let text = error.render(self.err.coloured);
-        let annotations = self.actions.as_ref().map_or(String::new(), |actions| actions.annotations(error));
+        self.tell(error, Severity::Error);
+    }
+
+    /// Says what somebody has to look at, although nothing went wrong.
+    pub fn warning(&self, warning: &Error) {
+        self.tell(warning, Severity::Warning);
+    }
+
+    fn tell(&self, error: &Error, severity: Severity) {
+        let text = error.render_as(severity, self.err.coloured);
+        let actions = self.actions.as_ref();
+        let annotations = actions.map_or(String::new(), |actions| actions.annotations(error, severity));
         let _ = write!(io::stderr(), "{}{annotations}", self.harmless(&text));
     }
 

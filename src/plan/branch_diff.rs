@@ -132,7 +132,7 @@ impl From<&BranchDiff> for ClusterChanges {
             warnings: warnings.clone(),
             next_renewal: None,
             active: 0,
-            losing: BTreeSet::new(),
+            losing: BTreeMap::new(),
             unknown: unknown.clone(),
             withdrawn: withdrawn.clone(),
         }

@@ -1,7 +1,8 @@
 //! A line of a binding's diff: who comes or goes, and why. The words are in `render`.
 
 use super::credentials::Leaving;
-use crate::model::UserName;
+use crate::ledger::Ledger;
+use crate::model::{CredentialGroup, UserName};
 
 /// A line of a binding's diff.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,31 @@ pub struct Change {
     /// Whose credential it is, where it is one.
     pub user: Option<UserName>,
     pub why: ChangeReason,
+}
+
+impl Change {
+    /// The credential that comes or goes, where it is one that exists.
+    pub(super) fn credential(&self) -> Option<CredentialGroup> {
+        self.subject.strip_prefix("Group ")?.parse().ok()
+    }
+
+    /// Whether the cluster remembers the credential as revoked.
+    pub(super) fn is_revoked_in(&self, ledger: Option<&Ledger>) -> bool {
+        let group = self.credential();
+        ledger.zip(group).is_some_and(|(ledger, group)| ledger.revoked.contains_key(&group.id))
+    }
+
+    /// Whether it goes because the roster takes all access from its owner.
+    pub(super) fn takes_all_access(&self) -> bool {
+        matches!(&self.why, ChangeReason::Leaving(Leaving::Now(reason)) if reason.takes_all_access())
+    }
+
+    /// Whether it goes for a reason that can be withheld: not what expired, was revoked before, is rotated,
+    /// or is no credential.
+    pub(super) fn can_be_withheld(&self) -> bool {
+        let lost = matches!(self.why, ChangeReason::NoLongerGranted | ChangeReason::NotRecorded);
+        !self.joins && (lost || self.takes_all_access())
+    }
 }
 
 /// Why a subject joins or leaves a binding.

@@ -1,7 +1,7 @@
 //! A plan as it is read: named by its digest, held against the safety limit, and shown. Nothing can be
 //! applied from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -11,6 +11,7 @@ use super::binding_diff::BindingDiff;
 use super::cleanup::Cleanup;
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
 use super::held::Held;
+use super::losses::Loss;
 use super::observed::Unknown;
 use super::roster_changes::RosterChange;
 use super::warning::Warning;
@@ -82,8 +83,8 @@ pub struct ClusterChanges {
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
     pub active: usize,
-    /// Who loses all access here, besides those whose credential is revoked by name.
-    pub losing: BTreeSet<UserName>,
+    /// Who loses all access here.
+    pub losing: BTreeMap<UserName, Loss>,
     /// What was not looked at; empty where the cluster was read.
     pub unknown: BTreeSet<Unknown>,
     /// What is planned at the base, and with this branch is not any more.
@@ -134,8 +135,18 @@ impl From<&ClusterPlan> for ClusterChanges {
 
 impl From<&OfflinePlan> for ClusterChanges {
     fn from(plan: &OfflinePlan) -> Self {
-        let OfflinePlan { name, pinned_uid, people, cleanups, held, warnings, next_renewal, active, unknown } =
-            plan;
+        let OfflinePlan {
+            name,
+            pinned_uid,
+            people,
+            cleanups,
+            held,
+            warnings,
+            next_renewal,
+            active,
+            losing,
+            unknown,
+        } = plan;
         Self {
             name: name.clone(),
             uid: pinned_uid.clone(),
@@ -147,7 +158,7 @@ impl From<&OfflinePlan> for ClusterChanges {
             warnings: warnings.clone(),
             next_renewal: next_renewal.clone(),
             active: *active,
-            losing: BTreeSet::new(),
+            losing: losing.clone(),
             unknown: unknown.clone(),
             withdrawn: Vec::new(),
         }
@@ -230,6 +241,11 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.clusters.iter().all(ClusterChanges::is_empty)
+    }
+
+    /// Whether something only waits to be acknowledged.
+    pub fn withholds(&self) -> bool {
+        self.clusters.iter().any(|cluster| cluster.held.iter().any(Held::is_withheld))
     }
 
     /// Whether everything that was asked for was read, and nothing of it is to do or held back.

@@ -8,6 +8,7 @@ use super::action::CredentialAction;
 use super::binding_action::BindingAction;
 use super::cleanup::Cleanup;
 use super::held::Held;
+use super::losses::Loss;
 use super::observed::{SeenLedger, Unknown};
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, UserName};
@@ -42,8 +43,8 @@ pub struct ClusterPlan {
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
     pub active: usize,
-    /// Who loses all access here, besides those whose credential is revoked by name.
-    pub losing: BTreeSet<UserName>,
+    /// Who loses all access here.
+    pub losing: BTreeMap<UserName, Loss>,
     /// What the cluster is to remember.
     pub ledger: LedgerPlan,
 }
@@ -90,6 +91,8 @@ pub struct OfflinePlan {
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
     pub active: usize,
+    /// Who loses all access here, as far as roster and records tell it.
+    pub losing: BTreeMap<UserName, Loss>,
     /// What was not looked at.
     pub unknown: BTreeSet<Unknown>,
 }

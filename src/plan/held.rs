@@ -63,6 +63,14 @@ pub enum Held {
         /// How to fix it.
         hints: Vec<String>,
     },
+    /// Somebody keeps access until it is acknowledged that they lose it.
+    Withheld {
+        user: UserName,
+        /// Where the roster names them, if it still does.
+        at: Option<Position>,
+        /// Why.
+        by: SafetyRule,
+    },
 }
 
 /// What a brought key was used for before.
@@ -85,6 +93,17 @@ pub enum KeyUse {
     ToBeCutOff { credential: CredentialId, reason: Reason },
 }
 
+/// The rule by which somebody's loss of access is withheld.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SafetyRule {
+    /// A roster without users.
+    EmptyRoster,
+    /// `safety.maxRevocations`.
+    Limit,
+    /// `protected: true`.
+    Protected,
+}
+
 impl Held {
     /// Stable, for machines.
     pub fn code(&self) -> &'static str {
@@ -100,13 +119,21 @@ impl Held {
                 FileKind::Request => "key-refused",
             },
             Self::Ledger { .. } => "ledger-unusable",
+            Self::Withheld { by: SafetyRule::Limit, .. } => "withheld-limit",
+            Self::Withheld { by: SafetyRule::Protected, .. } => "withheld-protected",
+            Self::Withheld { by: SafetyRule::EmptyRoster, .. } => "withheld-empty-roster",
         }
+    }
+
+    /// Whether it only waits to be acknowledged.
+    pub fn is_withheld(&self) -> bool {
+        matches!(self, Self::Withheld { .. })
     }
 
     /// The person who is held back, where it is one.
     pub fn user(&self) -> Option<&UserName> {
         match self {
-            Self::KeyReused { user, .. } => Some(user),
+            Self::KeyReused { user, .. } | Self::Withheld { user, .. } => Some(user),
             Self::File(file) => file.user.as_ref(),
             Self::MissingNamespace { .. }
             | Self::TerminatingNamespace { .. }
@@ -125,7 +152,8 @@ impl Held {
             | Self::TerminatingNamespace { .. }
             | Self::KeyReused { .. }
             | Self::File(_)
-            | Self::Ledger { .. } => None,
+            | Self::Ledger { .. }
+            | Self::Withheld { .. } => None,
         }
     }
 
@@ -139,6 +167,7 @@ impl Held {
             | Self::KeyReused { at, .. } => Some(*at),
             Self::File(file) => file.position,
             Self::Ledger { .. } => None,
+            Self::Withheld { at, .. } => *at,
         }
     }
 
@@ -152,6 +181,7 @@ impl Held {
                 | Self::MissingRole { at, .. }
                 | Self::ForeignBinding { at, .. }
                 | Self::KeyReused { at, .. } => *at = Position::default(),
+                Self::Withheld { at, .. } => *at = None,
                 // What is wrong with a file may be told with the place of an edit.
                 Self::File(file) => {
                     (file.position, file.message, file.hints) = (None, String::new(), Vec::new());

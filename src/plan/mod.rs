@@ -9,7 +9,7 @@
 //! 3. `bindings`: what every binding has to hold, against what it holds.
 //! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
-//! `safety` then decides whether a plan may be applied, and `digest` names it. `branch_diff` tells what
+//! `digest` names the plan, and `safety` says of whom `withhold` takes out what it takes away. `branch_diff` tells what
 //! of it a branch changes, and `roster_changes` what else it edits. `write` says how each binding gets
 //! there, and `next_record` what the records say then. What is decided are codes and data: the words are
 //! in `render`.
@@ -31,7 +31,7 @@ pub mod credentials;
 mod desired_bindings;
 pub mod digest;
 pub mod held;
-mod losses;
+pub mod losses;
 pub mod next_record;
 pub mod observed;
 mod outline;
@@ -45,6 +45,7 @@ pub mod safety;
 mod takeover;
 pub mod warning;
 mod warnings;
+mod withhold;
 pub mod write;
 
 pub use action::{CredentialAction, Issuance, Verb};

@@ -47,7 +47,7 @@ pub fn plan(
     let Outline { people, desired, held, held_bindings, warnings } =
         Outline::new(Side { roster, observed }, name, now);
     let bindings = bindings::diff(&roster.name, &desired, &held_bindings, &cluster.state, &people);
-    let losing = losses::of(roster, repository, &desired, &bindings);
+    let losing = losses::of(roster, repository, &desired, &people.actions, &bindings, cluster.ledger.known());
     let mut cleanups = people.cleanups;
     cleanups.extend(requests::leftovers(roster, repository, cluster, now));
     Ok(ClusterPlan {
@@ -61,7 +61,7 @@ pub fn plan(
         warnings,
         next_renewal: people.next_renewal,
         // Who has access without a record is one of those that the limit is a share of.
-        active: people.active + losing.iter().filter(|user| !repository.records.contains_key(*user)).count(),
+        active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
         ledger: remembered::to_remember(repository, &cluster.ledger, now),
     })
@@ -81,6 +81,7 @@ pub fn plan_offline(
     OfflinePlan {
         name: name.clone(),
         pinned_uid: repository.pinned_uid.clone(),
+        losing: losses::of_records(roster, &people.actions),
         people: people.actions,
         cleanups: people.cleanups.into_iter().collect(),
         held,

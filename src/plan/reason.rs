@@ -107,6 +107,14 @@ impl Reason {
         }
     }
 
+    /// Whether the roster takes all access from its owner, rather than replaces a credential.
+    pub fn takes_all_access(&self) -> bool {
+        matches!(
+            self,
+            Self::RemovedFromRoster | Self::RemovedFromCluster | Self::AccessEnded { edited: true, .. }
+        )
+    }
+
     /// Whether the roster drives it, rather than the clock: only then is it part of the digest.
     pub fn is_roster_driven(&self) -> bool {
         !matches!(

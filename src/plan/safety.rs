@@ -1,33 +1,35 @@
-//! Whether a plan may be applied: the rails against hurting oneself.
+//! The rails against hurting oneself: who loses access only when somebody says that it was meant.
+//!
+//! A plan is not refused for it. Who would lose access against a rule keeps it, and everyone else's part is
+//! done (see `withhold`).
 
 use std::collections::BTreeSet;
 
-use super::action::CredentialAction;
 use super::changes::Plan;
-use super::reason::Reason;
+use super::held::SafetyRule;
+use super::losses::Loss;
 use crate::model::{ClusterName, UserName};
 use crate::roster::{MaxRevocations, Roster};
 
-/// Up to this many revocations a percentage does not count, so that small teams are not nagged.
+/// Up to this many people who lose access a percentage does not count, so that small teams are not nagged.
 pub const FLOOR: usize = 3;
 
-/// Why a plan must not be applied as it is.
+/// Another number was acknowledged than the plan withholds: nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Another number of revocations was acknowledged than the plan has.
-    WrongAcknowledgement {
-        /// What was acknowledged.
-        acknowledged: usize,
-        /// What the plan revokes.
-        revoked: usize,
-    },
-    /// It has to be acknowledged first.
-    NotAcknowledged {
-        /// What makes it dangerous.
-        danger: Danger,
-        /// Everyone who would lose access, and where.
-        revoked: BTreeSet<(ClusterName, UserName)>,
-    },
+pub struct WrongAcknowledgement {
+    /// What was acknowledged.
+    pub acknowledged: usize,
+    /// What the plan withholds.
+    pub withheld: usize,
+}
+
+/// Who keeps access until it is acknowledged that they lose it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// What makes it dangerous.
+    pub danger: Danger,
+    /// Everyone, and where.
+    pub people: BTreeSet<(ClusterName, UserName)>,
 }
 
 /// What someone may not have meant.
@@ -38,60 +40,67 @@ pub enum Danger {
         /// How many credentials are active.
         active: usize,
     },
-    /// More is revoked than the roster allows.
+    /// More people lose access than the roster allows.
     OverLimit {
         /// How many credentials are active.
         active: usize,
         /// What the roster allows.
         limit: MaxRevocations,
     },
-    /// Someone is revoked whom the roster protects.
+    /// Someone loses access whom the roster protects, and perhaps others whom it protects.
     Protected { user: UserName, cluster: ClusterName },
 }
 
-/// # Errors
-/// More is revoked than the roster allows, a protected user is revoked, or the roster holds no users
-/// while people have credentials; unless exactly that many revocations were acknowledged.
-pub fn check(roster: &Roster, plan: &Plan, acknowledged: Option<usize>) -> Result<(), Refusal> {
-    let mut revoked = BTreeSet::new();
-    // Who is gone from the roster is protected by what their record remembers of it.
-    let mut recorded_as_protected = BTreeSet::new();
-    for cluster in &plan.clusters {
-        revoked.extend(cluster.losing.iter().map(|user| (cluster.name.clone(), user.clone())));
-        for action in &cluster.people {
-            let CredentialAction::Revoke { user, reason, cut_off: _, protected } = action else { continue };
-            // What the clock ended or a rotation replaced is no loss of access that someone may not have meant.
-            if reason.is_roster_driven() && *reason != Reason::SuccessorCutOff {
-                revoked.insert((cluster.name.clone(), user.clone()));
-                if *protected {
-                    recorded_as_protected.insert(user);
-                }
-            }
+impl Danger {
+    pub fn rule(&self) -> SafetyRule {
+        match self {
+            Self::NoUsers { .. } => SafetyRule::EmptyRoster,
+            Self::OverLimit { .. } => SafetyRule::Limit,
+            Self::Protected { .. } => SafetyRule::Protected,
         }
     }
-    let is_protected = |user: &UserName| match roster.users.get(user) {
-        Some(user) => user.protected,
-        None => recorded_as_protected.contains(user),
-    };
-    if let Some(acknowledged) = acknowledged {
-        return match revoked.len() {
-            0 => Err(Refusal::WrongAcknowledgement { acknowledged, revoked: 0 }),
-            count if count == acknowledged => Ok(()),
-            count => Err(Refusal::WrongAcknowledgement { acknowledged, revoked: count }),
-        };
-    }
+}
+
+/// Who keeps access for now, of all clusters that were read.
+pub fn withheld(roster: &Roster, plan: &Plan) -> Option<Withheld> {
+    let clusters = plan.clusters.iter();
+    let losing: Vec<(&ClusterName, &UserName, &Loss)> = clusters
+        .flat_map(|cluster| cluster.losing.iter().map(|(user, loss)| (&cluster.name, user, loss)))
+        .collect();
     let active: usize = plan.clusters.iter().map(|cluster| cluster.active).sum();
     let limit = match roster.max_revocations {
         MaxRevocations::Count(limit) => limit as usize,
         MaxRevocations::Percent(percent) => (active * usize::from(percent) / 100).max(FLOOR),
     };
-    let danger = if roster.users.is_empty() && !revoked.is_empty() {
-        Some(Danger::NoUsers { active })
-    } else if revoked.len() > limit {
-        Some(Danger::OverLimit { active, limit: roster.max_revocations })
+    let (first_cluster, first_user, _) =
+        losing.iter().find(|(_, _, loss)| loss.protected).or(losing.first())?;
+    let danger = if roster.users.is_empty() {
+        Danger::NoUsers { active }
+    } else if losing.len() > limit {
+        Danger::OverLimit { active, limit: roster.max_revocations }
     } else {
-        let protected = revoked.iter().find(|(_, user)| is_protected(user));
-        protected.map(|(cluster, user)| Danger::Protected { user: user.clone(), cluster: cluster.clone() })
+        Danger::Protected { user: (*first_user).clone(), cluster: (*first_cluster).clone() }
     };
-    danger.map_or(Ok(()), |danger| Err(Refusal::NotAcknowledged { danger, revoked }))
+    let is_withheld = |loss: &Loss| loss.protected || danger.rule() != SafetyRule::Protected;
+    let withheld = losing.iter().filter(|(_, _, loss)| is_withheld(loss));
+    let people: BTreeSet<_> = withheld.map(|&(cluster, user, _)| (cluster.clone(), user.clone())).collect();
+    (!people.is_empty()).then_some(Withheld { danger, people })
+}
+
+/// The same, unless exactly that many were acknowledged.
+///
+/// # Errors
+/// Another number was acknowledged.
+pub fn judge(
+    roster: &Roster,
+    plan: &Plan,
+    acknowledged: Option<usize>,
+) -> Result<Option<Withheld>, WrongAcknowledgement> {
+    let withheld = withheld(roster, plan);
+    let count = withheld.as_ref().map_or(0, |withheld| withheld.people.len());
+    match acknowledged {
+        None => Ok(withheld),
+        Some(acknowledged) if acknowledged == count && count > 0 => Ok(None),
+        Some(acknowledged) => Err(WrongAcknowledgement { acknowledged, withheld: count }),
+    }
 }

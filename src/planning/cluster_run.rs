@@ -8,6 +8,7 @@ use crate::apply::Target;
 use crate::error::Result;
 use crate::model::ClusterName;
 use crate::plan::observed::{Observed, SeenCluster, UnseenCluster};
+use crate::plan::safety::Withheld;
 use crate::plan::{self, BranchDiff, ClusterChanges, OfflinePlan, RepositoryState, Side, branch_diff};
 use crate::roster::Cluster;
 
@@ -17,6 +18,9 @@ pub trait ClusterRun {
 
     /// What is planned, to be shown.
     fn changes(&self) -> ClusterChanges;
+
+    /// Leaves out what safety withholds.
+    fn withhold(&mut self, withheld: &Withheld);
 
     /// What is planned with the roster and the records of `head`, from which this was planned, and not
     /// with those of `base`.
@@ -33,6 +37,10 @@ impl ClusterRun for Target {
 
     fn changes(&self) -> ClusterChanges {
         (&self.plan).into()
+    }
+
+    fn withhold(&mut self, withheld: &Withheld) {
+        self.plan.withhold(withheld);
     }
 
     fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff> {
@@ -69,6 +77,10 @@ impl ClusterRun for OfflineRun {
 
     fn changes(&self) -> ClusterChanges {
         (&self.plan).into()
+    }
+
+    fn withhold(&mut self, withheld: &Withheld) {
+        self.plan.withhold(withheld);
     }
 
     fn branch_diff(&self, head: &Source, base: &Source, now: Timestamp) -> Result<BranchDiff> {

@@ -11,6 +11,7 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, RosterName};
 use crate::plan::observed::SeenCluster;
+use crate::plan::safety::Withheld;
 use crate::plan::{self, Plan, UnreadCluster};
 use crate::render::words;
 use crate::roster::Cluster;
@@ -49,6 +50,11 @@ impl<R: ClusterRun> Planned<R> {
         let facts: Vec<&str> = error.each().map(Error::message).collect();
         self.unread.push(UnreadCluster { name: name.clone(), error: facts.join("; ") });
         self.errors.push(if several { error.within(&format!("cluster {name}")) } else { error });
+    }
+
+    /// Leaves out what safety withholds.
+    pub fn withhold(&mut self, withheld: &Withheld) {
+        self.runs.iter_mut().for_each(|run| run.withhold(withheld));
     }
 
     /// All of it, to be shown.

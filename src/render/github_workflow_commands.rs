@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::error::{Error, visible};
+use crate::error::{Error, Severity, visible};
 use crate::model::Position;
 
 /// GitHub shows so many errors of a step, and drops the rest.
@@ -40,7 +40,7 @@ pub fn without_old_commands(text: &str) -> Cow<'_, str> {
 }
 
 /// The command that puts an error on a line of a file, `file` as the pull request shows it; one line.
-pub fn annotation(error: &Error, place: Option<(&str, Position)>) -> String {
+pub fn annotation(error: &Error, severity: Severity, place: Option<(&str, Position)>) -> String {
     let mut message = error.message().to_owned();
     for cause in error.causes() {
         let _ = write!(message, "\nCaused by: {cause}");
@@ -52,7 +52,11 @@ pub fn annotation(error: &Error, place: Option<(&str, Position)>) -> String {
     if let Some((file, Position { line, column })) = place {
         let _ = write!(properties, " file={},line={line},col={column}", property(file));
     }
-    format!("::error{properties}::{}", data(&visible(&message)))
+    let level = match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    format!("::{level}{properties}::{}", data(&visible(&message)))
 }
 
 fn data(text: &str) -> String {

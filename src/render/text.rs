@@ -38,7 +38,7 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
         }
     }
     // With a base, the digest is that of the whole plan, which may do more than this one.
-    if (!plan.is_empty() || plan.base.is_some()) && !plan.is_offline() {
+    if (!plan.is_empty() || plan.withholds() || plan.base.is_some()) && !plan.is_offline() {
         let _ = writeln!(out, "{}", style.paint(colour::FAINT, &format!("Digest: {digest}")));
     }
     out

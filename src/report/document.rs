@@ -243,7 +243,14 @@ fn document(report: &Report) -> ApplyDocument {
         counts: counts(&clusters),
         clusters,
         records: records(report),
-        errors: report.errors.iter().chain(published).flat_map(Error::each).map(error).collect(),
+        errors: report
+            .errors
+            .iter()
+            .chain(&report.withheld)
+            .chain(published)
+            .flat_map(Error::each)
+            .map(error)
+            .collect(),
         milliseconds: milliseconds(report),
     }
 }

@@ -28,6 +28,8 @@ pub struct Report {
     pub errors: Vec<Error>,
     /// What was held back, and why.
     pub held: Vec<Error>,
+    /// Whose revocation waits to be acknowledged.
+    pub withheld: Option<Error>,
     /// Whether a signal came, whatever was done by then.
     pub interrupted: bool,
     /// From the start of the program.
@@ -84,7 +86,11 @@ impl Report {
     }
 
     fn all_errors(&self) -> impl Iterator<Item = &Error> {
-        self.errors.iter().chain(&self.held).chain(self.outcome.iter().flat_map(Outcome::errors))
+        self.errors
+            .iter()
+            .chain(&self.held)
+            .chain(&self.withheld)
+            .chain(self.outcome.iter().flat_map(Outcome::errors))
     }
 
     fn code(&self) -> u8 {

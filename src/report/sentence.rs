@@ -35,8 +35,9 @@ pub fn sentence(report: &Report) -> String {
         parts.push(format!("{} failed earlier", report.errors.len()));
     }
     let unpublished = report.outcome.as_ref().is_some_and(|outcome| outcome.published.is_err());
-    if !report.held.is_empty() {
-        parts.push(format!("{} held back", report.held.len()));
+    let held = report.plan.as_ref().map_or(0, |(plan, _)| plan.summary().held);
+    if held > 0 {
+        parts.push(format!("{held} held back"));
     }
     if ending != Ending::Done && !report.changed_something() && !unpublished {
         parts.push("nothing was changed".to_owned());

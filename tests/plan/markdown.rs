@@ -220,17 +220,20 @@ fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
 }
 
 #[test]
-fn what_apply_would_refuse_is_said() {
-    let mut story = Story::applied("users:\n- {name: root, recipients: [age1x], protected: true}\n");
+fn what_apply_would_withhold_is_said() {
+    let mut story = Story::applied(
+        "users:\n- {name: root, recipients: [age1x], grants: [{clusterRole: view}], protected: true}\n",
+    );
     story.edit("protected: true", "protected: true, until: 2020-01-01");
     let plan = story.whole();
-    let refused = story.refusal(None).expect("protected");
-    let text = markdown::render(&plan, PlanStatus { refused: Some(&refused), ..context() }, LONGEST_COMMENT);
+    let withheld = story.withheld(None).expect("protected");
+    let text =
+        markdown::render(&plan, PlanStatus { withheld: Some(&withheld), ..context() }, LONGEST_COMMENT);
     expect![[r#"
-        ### certctl: 1 to revoke
+        ### certctl: 1 to revoke, 1 binding to write
 
         > [!CAUTION]
-        > refusing to apply: `root` is protected and would lose access to `prod`; nothing was changed<br>Hint: it would revoke root on prod<br>Hint: if that is intended, run `certctl apply --acknowledge 1`
+        > `1` revocation is withheld: `root` is protected and would lose access to `prod`; they keep their access, and get no new credential<br>Hint: it would revoke root on prod<br>Hint: if that is intended, run `certctl apply --acknowledge 1`
 
         #### Cluster `prod`
 
@@ -239,6 +242,16 @@ fn what_apply_would_refuse_is_said() {
         | 🔴 revoke | `root` | access ended at `2020-01-02T00:00:00Z` | 2026-01-31 00:00Z (30d) |
 
         Revoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.
+
+        <details><summary>1 binding to write: 1 removed</summary>
+
+        **unbind** ClusterRoleBinding `certctl:user=root:view` to `ClusterRole view`
+
+        ```diff
+        - Group certctl:root:cd2662154e6d76b2  access ended at 2020-01-02T00:00:00Z
+        ```
+
+        </details>
 
         Digest: `sha256:0`
     "#]].assert_eq(&text);

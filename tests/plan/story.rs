@@ -157,22 +157,44 @@ impl Story {
     }
 
     pub fn whole(&self) -> Plan {
+        self.with(self.changes())
+    }
+
+    /// All that a run shows of this one cluster.
+    pub fn with(&self, changes: ClusterChanges) -> Plan {
         let roster = self.roster();
         Plan {
             roster: roster.name,
             roster_commit: None,
             now: self.now,
             roster_file: "users.yaml".into(),
-            clusters: vec![self.changes()],
+            clusters: vec![changes],
             unread: Vec::new(),
             base: None,
         }
     }
 
-    /// Why apply would refuse it.
-    pub fn refusal(&self, acknowledged: Option<usize>) -> Option<Error> {
-        let refusal = safety::check(&self.roster(), &self.whole(), acknowledged).err();
-        refusal.map(|refusal| words::refusal(&refusal))
+    /// What apply would say of those who lose access.
+    pub fn withheld(&self, acknowledged: Option<usize>) -> Option<Error> {
+        match safety::judge(&self.roster(), &self.whole(), acknowledged) {
+            Ok(withheld) => withheld.map(|withheld| words::withheld(&withheld)),
+            Err(wrong) => Some(words::wrong_acknowledgement(&wrong)),
+        }
+    }
+
+    /// The plan without what safety withholds.
+    pub fn safe_plan(&self) -> ClusterPlan {
+        let mut plan = self.plan();
+        if let Some(withheld) = safety::withheld(&self.roster(), &self.whole()) {
+            plan.withhold(&withheld);
+        }
+        plan
+    }
+
+    /// Carries out what nobody has to acknowledge.
+    pub fn apply_safely(&mut self) -> &mut Self {
+        let plan = self.safe_plan();
+        self.carry_out(&plan)
     }
 
     pub fn text(&self) -> String {
@@ -189,7 +211,11 @@ impl Story {
     /// Carries out the plan, and waits until the cluster has forgotten the requests.
     pub fn apply(&mut self) -> &mut Self {
         let plan = self.plan();
-        let end = self.world.apply(&plan, &Course::default(), &mut |_, _, _| {});
+        self.carry_out(&plan)
+    }
+
+    fn carry_out(&mut self, plan: &ClusterPlan) -> &mut Self {
+        let end = self.world.apply(plan, &Course::default(), &mut |_, _, _| {});
         assert_eq!(end, End::Done);
         self.cluster.state.requests.clear();
         self

@@ -42,15 +42,15 @@ pub struct PlanStatus<'a> {
     pub digest: &'a str,
     /// What failed; then the plan does not hold everything.
     pub failed: Option<&'a Error>,
-    /// Why apply would refuse it.
-    pub refused: Option<&'a Error>,
+    /// What apply would not do until it is acknowledged.
+    pub withheld: Option<&'a Error>,
 }
 
 /// The plan, at most `limit` bytes long.
 pub fn render(plan: &Plan, status: PlanStatus<'_>, limit: usize) -> String {
     let online = !plan.is_offline();
     let mut top = format!("### certctl: {}\n", title(plan, status.failed));
-    let calm = plan.is_as_wished() && status.failed.is_none() && status.refused.is_none();
+    let calm = plan.is_as_wished() && status.failed.is_none() && status.withheld.is_none();
     if calm && online && plan.base.is_none() && plan.summary().warnings == 0 {
         return format!("certctl: {}\n", lower(&text::nothing(plan)));
     }

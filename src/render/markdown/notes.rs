@@ -30,8 +30,10 @@ pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> Stri
         lines.extend(error.each().take(MOST_LINES).map(error_line));
         lines.extend(more(error.each().count().saturating_sub(MOST_LINES), "error", "errors"));
     }
-    lines.extend(status.refused.map(error_line));
-    let held: Vec<Error> = held(plan, |cluster| &cluster.held);
+    lines.extend(status.withheld.map(error_line));
+    // Who is withheld is named above, in one sentence.
+    let is_said = |held: &Held| status.withheld.is_some() && held.is_withheld();
+    let held: Vec<Error> = held(plan, |cluster| &cluster.held, |held| !is_said(held));
     lines.extend(held.iter().take(MOST_LINES).map(|error| format!("**Held back:** {}", error_line(error))));
     lines.extend(more(held.len().saturating_sub(MOST_LINES), "thing held back", "things held back"));
     let actions = || plan.clusters.iter().flat_map(|cluster| &cluster.people);
@@ -107,7 +109,7 @@ pub(super) fn warnings(plan: &Plan) -> String {
         let on = if several { format!("on {}: ", self::code(cluster.as_str())) } else { String::new() };
         format!("{on}{} ({})", line(message), self::code(code))
     });
-    let before = held(plan, |cluster| &cluster.held_before);
+    let before = held(plan, |cluster| &cluster.held_before, |_| true);
     let lines = lines.chain(more(found.len().saturating_sub(MOST_LINES), "warning", "warnings"));
     let told = before.iter().take(MOST_LINES);
     let lines = lines.chain(told.map(|error| format!("held back before: {}", error_line(error))));
@@ -117,9 +119,14 @@ pub(super) fn warnings(plan: &Plan) -> String {
 }
 
 /// What is held back, of the new or of what was so before.
-fn held(plan: &Plan, which: fn(&ClusterChanges) -> &Vec<Held>) -> Vec<Error> {
+fn held(
+    plan: &Plan,
+    which: fn(&ClusterChanges) -> &Vec<Held>,
+    is_wanted: impl Fn(&Held) -> bool,
+) -> Vec<Error> {
     let clusters = plan.clusters.iter();
     let all = clusters.flat_map(|cluster| which(cluster).iter().map(move |held| (&cluster.name, held)));
+    let all = all.filter(|(_, held)| is_wanted(held));
     all.map(|(cluster, held)| words::held(&plan.roster_file, cluster, held)).collect()
 }
 

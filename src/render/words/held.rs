@@ -5,7 +5,7 @@ use crate::model::{ClusterName, Namespace, RoleRef};
 use crate::plan::Plan;
 use crate::plan::binding_key::Grantee;
 use crate::plan::check::AnotherCluster;
-use crate::plan::held::{Held, KeyUse};
+use crate::plan::held::{Held, KeyUse, SafetyRule};
 use crate::plan::observed::{BindingAt, RefusedFile};
 
 /// Another cluster answers under the name.
@@ -23,10 +23,12 @@ pub fn another_cluster(cluster: &ClusterName, other: &AnotherCluster) -> Error {
     ))
 }
 
-/// Everything that is held back, each with its cluster.
+/// Everything that is held back by a fault, each with its cluster. What safety withholds is told as one,
+/// with the number to acknowledge: see `withheld`.
 pub fn all_held(plan: &Plan) -> Vec<Error> {
     let held = plan.clusters.iter().flat_map(|cluster| {
-        cluster.held.iter().map(|held| self::held(&plan.roster_file, &cluster.name, held))
+        let faults = cluster.held.iter().filter(|held| !held.is_withheld());
+        faults.map(|held| self::held(&plan.roster_file, &cluster.name, held))
     });
     held.collect()
 }
@@ -100,6 +102,14 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
             ));
             hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
         }
+        Held::Withheld { user, at: _, by } => Error::new(format!(
+            "{user} keeps access to cluster `{cluster}`: {}",
+            match by {
+                SafetyRule::Limit => "more people would lose theirs than the limit allows",
+                SafetyRule::Protected => "the roster protects them",
+                SafetyRule::EmptyRoster => "the roster has no users",
+            }
+        )),
     };
     match held.position() {
         Some(at) => error.placed(roster_file, at),

@@ -1,9 +1,9 @@
 //! The words of a plan: what its codes and data say in English. No decision and no digest reads them.
 
 mod held;
-mod refusal;
 mod roster_changes;
 mod warnings;
+mod withheld;
 
 use crate::model::KeyType;
 use crate::plan::change::ChangeReason;
@@ -12,9 +12,9 @@ use crate::plan::cleanup::Cleanup;
 use crate::plan::credentials::Leaving;
 use crate::plan::{CredentialAction, Reason, Unknown};
 pub use held::{all_held, another_cluster, held, refused_files};
-pub use refusal::refusal;
 pub use roster_changes::roster_change;
 pub use warnings::{warning, warnings};
+pub use withheld::{withheld, wrong_acknowledgement};
 
 /// Why a credential is issued, replaced or revoked.
 pub fn reason(reason: &Reason) -> String {
