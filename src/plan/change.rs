@@ -28,6 +28,12 @@ impl Change {
         ledger.zip(group).is_some_and(|(ledger, group)| ledger.revoked.contains_key(&group.id))
     }
 
+    /// Whether the cluster remembers that an apply issued the credential.
+    pub(super) fn is_issued_in(&self, ledger: Option<&Ledger>) -> bool {
+        let group = self.credential();
+        ledger.zip(group).is_some_and(|(ledger, group)| ledger.issued.contains_key(&group.id))
+    }
+
     /// Whether it goes because the roster takes all access from its owner.
     pub(super) fn takes_all_access(&self) -> bool {
         matches!(&self.why, ChangeReason::Leaving(Leaving::Now(reason)) if reason.takes_all_access())

@@ -43,7 +43,8 @@ pub(super) fn of(
             ChangeReason::NotRecorded => !is_recorded(user) && !change.is_revoked_in(ledger),
             _ => change.takes_all_access(),
         };
-        (lost && (roster.users.contains_key(user) || is_recorded(user))).then_some(user)
+        let known = roster.users.contains_key(user) || is_recorded(user) || change.is_issued_in(ledger);
+        (lost && known).then_some(user)
     });
     let with_groups = revoked(people).filter(|(user, _)| {
         let record = repository.records.get(*user);

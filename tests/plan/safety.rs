@@ -267,6 +267,7 @@ fn withholding_keeps_alive_nothing_else() {
     // The cluster remembers what no record does any more.
     let mut forgotten = story.clone();
     forgotten.repository.records.retain(|user, _| user.as_str() != "u5");
+    forgotten.yaml += "- {name: u5, recipients: [age1x], groups: [crowd], generation: 2}\n";
     for mut story in [story.clone(), forgotten] {
         story.apply_safely();
         assert_eq!(story.bound("u5"), new);
