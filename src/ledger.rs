@@ -23,6 +23,9 @@ use crate::model::{CommitHash, CredentialId, RosterId, UserName};
 /// bytes, so some 33,000 of them fit.
 pub const CAPACITY: usize = 900 * 1024;
 
+/// What a credential takes, in bytes.
+const LINE: usize = 28;
+
 /// The version of the format, in the key `formatVersion`.
 const FORMAT_VERSION: &str = "1";
 
@@ -127,7 +130,7 @@ impl Ledger {
     pub fn to_data(&self) -> BTreeMap<String, String> {
         let Self { roster_id, revoked, issued, removed } = self;
         let credentials = |all: &BTreeMap<CredentialId, Timestamp>| {
-            let mut text = String::with_capacity(all.len() * 28);
+            let mut text = String::with_capacity(all.len() * LINE);
             for (id, not_after) in all {
                 let _ = writeln!(text, "{id} {}", not_after.as_second());
             }
@@ -160,7 +163,13 @@ impl Ledger {
 
     /// Whether it can be written: past [`CAPACITY`], revocations continue and nothing is issued.
     pub fn fits(&self) -> bool {
-        self.to_data().iter().map(|(key, text)| key.len() + text.len()).sum::<usize>() <= CAPACITY
+        self.has_room_for(0)
+    }
+
+    /// Whether it can still be written with so many more credentials.
+    pub fn has_room_for(&self, credentials: usize) -> bool {
+        let written: usize = self.to_data().iter().map(|(key, text)| key.len() + text.len()).sum();
+        written.saturating_add(credentials.saturating_mul(LINE)) <= CAPACITY
     }
 }
 

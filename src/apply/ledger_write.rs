@@ -30,6 +30,8 @@ pub struct Additions {
     pub roster_id: RosterId,
     /// What is not to be bound again, and when it expires.
     pub revoked: BTreeMap<CredentialId, Timestamp>,
+    /// What was issued by us, and when it expires.
+    pub issued: BTreeMap<CredentialId, Timestamp>,
     /// What has expired by then is forgotten.
     pub now: Timestamp,
 }
@@ -98,7 +100,7 @@ impl LedgerWrite {
             }
             WriteError::Unclear(_) if !last => LedgerStep::Read { pause: PAUSE * (1 << (self.attempt - 1)) },
             error => LedgerStep::End(Err(
-                Error::from(error).within("could not note in the cluster what is revoked")
+                Error::from(error).within("could not note in the cluster what is revoked and issued")
             )),
         }
     }
@@ -109,7 +111,7 @@ impl LedgerWrite {
     }
 
     fn decide(&self) -> LedgerStep {
-        let Additions { roster_id, revoked, now } = &self.additions;
+        let Additions { roster_id, revoked, issued, now } = &self.additions;
         let (known, resource_version) = match &self.seen {
             SeenLedger::Unusable { message, hints } => {
                 let error = Error::new(message.clone());
@@ -120,19 +122,40 @@ impl LedgerWrite {
             SeenLedger::Missing => (None, None),
             SeenLedger::Kept(stored) => (Some(&stored.ledger), Some(stored.resource_version.clone())),
         };
-        let lacks = |known: &Ledger| revoked.keys().any(|id| !known.revoked.contains_key(id));
-        if known.map_or(revoked.is_empty(), |known| !lacks(known)) {
+        let has = |known: &Ledger| holds(&known.revoked, revoked) && holds(&known.issued, issued);
+        if known.map_or(revoked.is_empty() && issued.is_empty(), has) {
             return LedgerStep::End(Ok(()));
         }
         let mut ledger = known.cloned().unwrap_or_else(|| Ledger::new(roster_id.clone()));
         ledger.prune(*now);
-        ledger.revoked.extend(revoked.iter().map(|(id, not_after)| (id.clone(), *not_after)));
+        add(&mut ledger.revoked, revoked);
+        add(&mut ledger.issued, issued);
         if !ledger.fits() {
-            return LedgerStep::End(Err(Error::new(
-                "the ConfigMap in which the cluster remembers what was revoked is full; what this apply cuts off is known from the records alone",
-            )
-            .hint("what has expired makes room by itself; fewer people per roster, or a shorter `validity:`, keep it small")));
+            return LedgerStep::End(Err(full(
+                "what this apply cuts off or issues is known from the records alone",
+            )));
         }
         LedgerStep::Write { ledger, resource_version }
     }
+}
+
+type Entries = BTreeMap<CredentialId, Timestamp>;
+
+fn holds(known: &Entries, wanted: &Entries) -> bool {
+    wanted.iter().all(|(id, not_after)| known.get(id).is_some_and(|known| known >= not_after))
+}
+
+/// A key that its owner brought keeps its id through a renewal, and then expires later.
+fn add(known: &mut Entries, more: &Entries) {
+    for (id, not_after) in more {
+        let known = known.entry(id.clone()).or_insert(*not_after);
+        *known = (*known).max(*not_after);
+    }
+}
+
+/// There is no room for more.
+pub fn full(otherwise: &str) -> Error {
+    Error::new(format!("the ConfigMap in which the cluster remembers credentials is full; {otherwise}")).hint(
+        "what has expired makes room by itself; a shorter `validity:`, or fewer people per roster, keeps it small",
+    )
 }

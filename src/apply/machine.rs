@@ -5,6 +5,7 @@
 //! 1. Revoke: the cluster notes what must not be bound again, then subjects leave the bindings. This needs
 //!    nothing else to succeed: where the note fails, they leave all the same.
 //! 2. Issue: credentials are made, signed and sealed, and have no rights yet.
+//!    Then the cluster notes what was issued: what it does not know is never bound, and not recorded either.
 //! 3. Record: one commit for all clusters, published.
 //! 4. Grant: only now are they bound; and what is replaced goes last.
 //!
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 
 use super::binding_write::{BindingStep, BindingWrite, Goal};
 use super::cluster_outcome::{ClusterOutcome, Failure, Issued};
-use super::ledger_write::{Additions, LedgerStep, LedgerWrite};
+use super::ledger_write::{self, Additions, LedgerStep, LedgerWrite};
 use super::record_changes::{self, ClusterWork, RecordChange};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
@@ -171,6 +172,7 @@ enum Stage {
     Keep,
     Revoke,
     Issue,
+    Note,
     Record,
     Grant,
     Done,
@@ -370,7 +372,8 @@ impl<'p> Machine<'p> {
             match self.stage {
                 Stage::Keep => Stage::Revoke,
                 Stage::Revoke => Stage::Issue,
-                Stage::Issue => Stage::Record,
+                Stage::Issue => Stage::Note,
+                Stage::Note => Stage::Record,
                 // Without a record that everyone can see, a credential must not work: not one that was just
                 // issued, nor one whose record the roster's branch has not taken.
                 Stage::Record if self.publication == Publication::Failed || !self.policy.binds => Stage::Done,
@@ -406,8 +409,14 @@ impl<'p> Machine<'p> {
             Stage::Issue => {
                 self.begin(Phase::Issue, self.clusters.iter().map(|cluster| cluster.wanted().count()).sum());
                 for cluster in &mut self.clusters {
+                    cluster.issue_only_what_fits();
                     let idle = cluster.wanted().next().is_none() && cluster.left_over().next().is_none();
                     cluster.issuing = if idle { Issuing::Over } else { Issuing::Not };
+                }
+            }
+            Stage::Note => {
+                for cluster in &mut self.clusters {
+                    cluster.note_what_is_issued(&self.new_id, now);
                 }
             }
             Stage::Keep | Stage::Record | Stage::Done => {}
@@ -594,7 +603,28 @@ impl<'p> Cluster<'p> {
         let cut_off = plan.people.iter().filter_map(|action| action.cut_off());
         let cut_off = cut_off.map(|cut_off| (cut_off.credential.clone(), cut_off.not_after));
         let revoked = plan.ledger.revoked.clone().into_iter().chain(cut_off).collect();
-        let additions = Additions { roster_id: new_id.clone(), revoked, now };
+        self.add(Additions { roster_id: new_id.clone(), revoked, issued: BTreeMap::new(), now });
+    }
+
+    /// What nobody could note must not be issued.
+    fn issue_only_what_fits(&mut self) {
+        let wanted = self.wanted().count();
+        if wanted > 0 && self.ledger.known().is_some_and(|ledger| !ledger.has_room_for(wanted)) {
+            self.issues = false;
+            self.fails(None, ledger_write::full("nothing was issued"));
+        }
+    }
+
+    /// The cluster knows what was issued before any record does, so that a run that is killed in between
+    /// leaves no record behind that seems made up.
+    fn note_what_is_issued(&mut self, new_id: &RosterId, now: Timestamp) {
+        let new = self.outcome.issued.values().map(|issued| &issued.credential);
+        let new = new.map(|credential| (credential.id.clone(), credential.not_after));
+        let issued = self.work.plan.ledger.adopted.clone().into_iter().chain(new).collect();
+        self.add(Additions { roster_id: new_id.clone(), revoked: BTreeMap::new(), issued, now });
+    }
+
+    fn add(&mut self, additions: Additions) {
         if let Some((write, step)) = LedgerWrite::begin(&self.ledger, additions) {
             self.note(Box::new(write), step);
         }
@@ -608,6 +638,15 @@ impl<'p> Cluster<'p> {
         self.noting = Noting::Over;
         self.ledger = write.into_seen();
         if let Err(error) = result {
+            // What it does not know, it would not bind: nobody records it, and the next run issues anew.
+            for user in std::mem::take(&mut self.outcome.issued).into_keys() {
+                self.fails(
+                    Some(&user),
+                    Error::new(format!(
+                        "{user}: what was issued is thrown away, because the cluster could not note it"
+                    )),
+                );
+            }
             self.fails(None, error);
         }
     }

@@ -56,6 +56,8 @@ pub struct LedgerPlan {
     pub seen: SeenLedger,
     /// What was revoked by earlier plans and has not expired, as the records say.
     pub revoked: BTreeMap<CredentialId, Timestamp>,
+    /// For a ledger that does not know yet what was issued: what is recorded and bound already.
+    pub adopted: BTreeMap<CredentialId, Timestamp>,
 }
 
 impl ClusterPlan {

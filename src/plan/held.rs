@@ -55,6 +55,8 @@ pub enum Held {
     },
     /// A record, a sealed kubeconfig or a `csr:` cannot be believed.
     File(RefusedFile),
+    /// A record holds a credential that no apply has issued, as far as the cluster remembers: it is not bound.
+    NotIssuedByUs { user: UserName, credential: CredentialId },
     /// What the cluster remembers of revoked credentials cannot be read: nobody is added to any binding, and
     /// nothing new is issued.
     Ledger {
@@ -118,6 +120,7 @@ impl Held {
                 FileKind::Sealed => "sealed-unreadable",
                 FileKind::Request => "key-refused",
             },
+            Self::NotIssuedByUs { .. } => "not-issued-by-us",
             Self::Ledger { .. } => "ledger-unusable",
             Self::Withheld { by: SafetyRule::Limit, .. } => "withheld-limit",
             Self::Withheld { by: SafetyRule::Protected, .. } => "withheld-protected",
@@ -133,7 +136,9 @@ impl Held {
     /// The person who is held back, where it is one.
     pub fn user(&self) -> Option<&UserName> {
         match self {
-            Self::KeyReused { user, .. } | Self::Withheld { user, .. } => Some(user),
+            Self::KeyReused { user, .. } | Self::Withheld { user, .. } | Self::NotIssuedByUs { user, .. } => {
+                Some(user)
+            }
             Self::File(file) => file.user.as_ref(),
             Self::MissingNamespace { .. }
             | Self::TerminatingNamespace { .. }
@@ -152,6 +157,7 @@ impl Held {
             | Self::TerminatingNamespace { .. }
             | Self::KeyReused { .. }
             | Self::File(_)
+            | Self::NotIssuedByUs { .. }
             | Self::Ledger { .. }
             | Self::Withheld { .. } => None,
         }
@@ -166,7 +172,7 @@ impl Held {
             | Self::ForeignBinding { at, .. }
             | Self::KeyReused { at, .. } => Some(*at),
             Self::File(file) => file.position,
-            Self::Ledger { .. } => None,
+            Self::NotIssuedByUs { .. } | Self::Ledger { .. } => None,
             Self::Withheld { at, .. } => *at,
         }
     }
@@ -186,7 +192,7 @@ impl Held {
                 Self::File(file) => {
                     (file.position, file.message, file.hints) = (None, String::new(), Vec::new());
                 }
-                Self::Ledger { .. } => {}
+                Self::NotIssuedByUs { .. } | Self::Ledger { .. } => {}
             }
             held
         };

@@ -63,7 +63,7 @@ pub fn plan(
         // Who has access without a record is one of those that the limit is a share of.
         active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
-        ledger: remembered::to_remember(repository, &cluster.ledger, now),
+        ledger: remembered::to_remember(&roster.name, repository, cluster, now),
     })
 }
 

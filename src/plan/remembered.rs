@@ -1,7 +1,8 @@
 //! What the cluster remembers, held against what the repository says.
 //!
-//! Whoever can push can put an older record back. So a credential that the cluster remembers as revoked is
-//! revoked here whatever its record says, and everything else is decided on that.
+//! Whoever can push can make a record up: a credential that no apply has issued does not count. And they can
+//! put an older record back: a credential that the cluster remembers as revoked is
+//! revoked whatever its record says. Everything else is decided on what is left.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +12,10 @@ use jiff::Timestamp;
 use super::cleanup::Cleanup;
 use super::cluster_plan::LedgerPlan;
 use super::held::{Held, KeyUse};
-use super::observed::{Observed, RepositoryState, SeenLedger};
+use super::observed::{self, Observed, RepositoryState, SeenCluster, SeenLedger};
 use super::warning::Warning;
 use crate::ledger::Ledger;
-use crate::model::{CredentialId, UserName};
+use crate::model::{CredentialGroup, CredentialId, RosterName, UserName};
 use crate::record::{Credential, State};
 use crate::roster::Roster;
 
@@ -39,13 +40,37 @@ impl<'a> Remembered<'a> {
         };
         match observed.ledger() {
             None | Some(SeenLedger::Missing) => {}
-            Some(SeenLedger::Kept(stored)) => this.correct(roster, &stored.ledger, now),
+            Some(SeenLedger::Kept(stored)) => {
+                this.distrust(&stored.ledger, now);
+                this.correct(roster, &stored.ledger, now);
+            }
             Some(SeenLedger::Unusable { message, hints }) => {
                 this.is_known = false;
                 this.held.push(Held::Ledger { message: message.clone(), hints: hints.clone() });
             }
         }
         this
+    }
+
+    /// A record can be made up: what no apply has issued is not there.
+    fn distrust(&mut self, ledger: &Ledger, now: Timestamp) {
+        if ledger.issued.is_empty() {
+            return;
+        }
+        let is_known = |c: &Credential| {
+            c.not_after <= now || ledger.issued.contains_key(&c.id) || ledger.revoked.contains_key(&c.id)
+        };
+        for (user, record) in &self.repository.records {
+            let made_up = record.credentials.iter().filter(|c| !is_known(c) && c.state != State::Revoked);
+            self.held.extend(
+                made_up.map(|c| Held::NotIssuedByUs { user: user.clone(), credential: c.id.clone() }),
+            );
+        }
+        if !self.held.is_empty() {
+            for record in self.repository.to_mut().records.values_mut() {
+                record.credentials.retain(|c| is_known(c) || c.state == State::Revoked);
+            }
+        }
     }
 
     fn correct(&mut self, roster: &Roster, ledger: &Ledger, now: Timestamp) {
@@ -87,12 +112,32 @@ impl<'a> Remembered<'a> {
     }
 }
 
-/// What the cluster has to remember, besides what this plan cuts off.
-pub(super) fn to_remember(repository: &RepositoryState, seen: &SeenLedger, now: Timestamp) -> LedgerPlan {
-    let credentials = repository.records.values().flat_map(|record| &record.credentials);
-    let revoked: BTreeMap<CredentialId, Timestamp> = credentials
-        .filter(|credential| credential.state == State::Revoked && credential.not_after > now)
-        .map(|credential| (credential.id.clone(), credential.not_after))
-        .collect();
-    LedgerPlan { seen: seen.clone(), revoked }
+/// What the cluster has to remember, besides what this plan cuts off and issues.
+pub(super) fn to_remember(
+    roster: &RosterName,
+    repository: &RepositoryState,
+    cluster: &SeenCluster,
+    now: Timestamp,
+) -> LedgerPlan {
+    let live = || {
+        let records = repository.records.iter();
+        let credentials =
+            records.flat_map(|(user, record)| record.credentials.iter().map(move |c| (user, c)));
+        credentials.filter(|(_, credential)| credential.not_after > now)
+    };
+    let entry = |credential: &Credential| (credential.id.clone(), credential.not_after);
+    let revoked = live().filter(|(_, c)| c.state == State::Revoked).map(|(_, c)| entry(c)).collect();
+    let knows_issued = cluster.ledger.known().is_some_and(|ledger| !ledger.issued.is_empty());
+    let adopted = if knows_issued {
+        BTreeMap::new()
+    } else {
+        let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, roster));
+        let bound: BTreeSet<CredentialGroup> =
+            ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect();
+        let is_bound = |user: &UserName, c: &Credential| {
+            bound.contains(&CredentialGroup { user: user.clone(), id: c.id.clone() })
+        };
+        live().filter(|(user, c)| is_bound(user, c)).map(|(_, c)| entry(c)).collect()
+    };
+    LedgerPlan { seen: cluster.ledger.clone(), revoked, adopted }
 }

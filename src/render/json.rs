@@ -151,7 +151,8 @@ pub enum ActionDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct HeldDocument {
     /// Stable: `missing-namespace`, `terminating-namespace`, `missing-role`, `foreign-binding-name`,
-    /// `record-unreadable`, `sealed-unreadable`, `key-refused`, `ledger-unusable`.
+    /// `record-unreadable`, `sealed-unreadable`, `key-refused`, `not-issued-by-us`,
+    /// `ledger-unusable`.
     pub code: &'static str,
     /// The user to whom nothing is issued, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -133,6 +133,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     remembered: [
         a_record_put_back_from_history_lets_nobody_in,
+        a_credential_that_was_slipped_into_a_record_is_not_bound,
     ]
     rehearsal: [
         from_a_branch_to_a_working_kubectl,

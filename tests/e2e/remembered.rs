@@ -1,5 +1,9 @@
 //! What the cluster remembers stays so, whatever becomes of the repository.
 
+use certctl::model::CredentialId;
+use certctl::pki::Certificate;
+use certctl::record::{self, Credential, Record};
+
 use crate::cluster::Cluster;
 use crate::world::World;
 
@@ -58,4 +62,50 @@ pub fn a_record_put_back_from_history_lets_nobody_in(plane: &'static Cluster) {
     world.can(&bobs, &LIST, false);
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
     world.sweep();
+}
+
+/// A self-signed certificate for ten years, as the newest credential of somebody's record, with the right
+/// checksum.
+fn make_up(world: &World, user: &str) -> CredentialId {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
+    let id = CredentialId::of_public_key(&spki);
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, user);
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, format!("certctl:{user}:{id}"));
+    params.not_after = rcgen::date_time_ymd(2040, 1, 1);
+    let pem = params.self_signed(&key).expect("a certificate").pem();
+    let certificate = Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+    let file = format!("access/prod/{user}.yaml");
+    let mut record: Record = record::from_yaml(&file, &world.read(&file)).expect("a record");
+    record.credentials.push(Credential {
+        id: id.clone(),
+        serial: certificate.serial,
+        x509_sha256: certificate.sha256,
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+        certificate: pem,
+        ..record.credentials[0].clone()
+    });
+    world.write(&file, &record::to_yaml(&record).expect("YAML"));
+    world.commit("one more");
+    id
+}
+
+pub fn a_credential_that_was_slipped_into_a_record_is_not_bound(plane: &'static Cluster) {
+    let world = World::new(plane, "slipped");
+    world.roster(&roster(&world, &(member(&world, "alice", "") + &member(&world, "bob", ""))));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let alice = world.open("prod", "alice");
+    let made_up = make_up(&world, "alice").to_string();
+    world.certctl(&["plan"]).expect(0).says("not-issued-by-us").says(&made_up);
+    world.certctl(&["apply", "--auto-approve"]).expect(1).says(&made_up);
+    let bound = plane.kubectl_ok(&["get", "clusterrolebindings,rolebindings", "-A", "-o", "yaml"]);
+    assert!(!bound.contains(&made_up), "{bound}");
+    world.can(&alice, &LIST, true);
+    world.git(&["revert", "--no-edit", "HEAD"]);
+    world.git(&["push", "-q"]);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
 }

@@ -6,7 +6,7 @@ use certctl::plan::observed::SeenLedger;
 use certctl::record::State;
 use expect_test::{Expect, expect};
 
-use crate::story::{Story, TEAM};
+use crate::story::{Story, TEAM, subject};
 use crate::world::{Course, Effect, End, Fault};
 
 fn reads(story: &Story, expected: Expect) {
@@ -174,4 +174,104 @@ fn what_has_expired_is_forgotten_with_the_next_note() {
     let now = ledger(&story);
     assert!(forgotten.iter().all(|id| !now.revoked.contains_key(id)), "{now:?}");
     assert_eq!(now.revoked.len(), 1);
+}
+
+/// A record in which somebody has put a credential that no apply has issued; its checksum is right.
+fn made_up() -> Story {
+    let mut story = Story::applied(TEAM);
+    let mut forged = story.record("alice")[0].clone();
+    forged.id = "00000000deadbeef".parse().expect("an id");
+    story.credentials("alice").push(forged);
+    story.remote.records = story.repository.records.clone();
+    story
+}
+
+#[test]
+fn a_credential_that_no_apply_has_issued_is_not_bound() {
+    let mut story = made_up();
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          Held back
+            ! access/prod/alice.yaml: no apply has issued credential 00000000deadbeef, as far as cluster `prod` remembers; it is not bound, and nothing is issued to alice  [not-issued-by-us]
+              Hint: `git log -p -- access/prod/alice.yaml` shows who changed it; restore it with `git checkout COMMIT -- access/prod/alice.yaml` and the last commit that certctl made of it
+              Hint: or `git rm access/prod/alice.yaml` and commit: alice gets a new credential
+          no changes
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 held back.
+    "#]],
+    );
+    let before = story.bound("alice");
+    story.apply();
+    assert_eq!(story.bound("alice"), before, "what she has, she keeps");
+    // Somebody else's day goes on, hers does not.
+    story.wait("25d").apply();
+    assert_eq!(story.record("bob").len(), 2, "renewed");
+    assert_eq!(story.bound("alice"), before);
+    // Taken out of the record, she is renewed as ever.
+    story.credentials("alice").pop();
+    story.apply();
+    assert_eq!(story.bound("alice").len(), 2);
+}
+
+#[test]
+fn a_made_up_credential_that_was_bound_by_hand_is_taken_out() {
+    let mut story = made_up();
+    let forged = "certctl:alice:00000000deadbeef";
+    story.binding("certctl:developers:view").subjects.push(subject("Group", forged));
+    story.apply();
+    assert!(!story.bound("alice").contains(forged));
+}
+
+/// The cluster knows nothing yet, or not any more.
+#[test]
+fn a_first_ledger_takes_over_what_is_recorded_and_bound() {
+    let mut story = Story::applied(TEAM);
+    story.cluster.ledger = SeenLedger::Missing;
+    assert!(story.plan().is_empty() && story.plan().held.is_empty());
+    story.apply();
+    let ids: Vec<_> = ["alice", "bob"].map(|user| story.record(user)[0].id.clone()).into();
+    assert!(ids.iter().all(|id| ledger(&story).issued.contains_key(id)), "{:?}", ledger(&story));
+    assert!(story.plan().held.is_empty(), "{}", story.text());
+}
+
+#[test]
+fn what_the_cluster_could_not_note_is_neither_recorded_nor_bound() {
+    for fault in [Fault::Refused, Fault::Lost, Fault::Crash] {
+        let clean = Story::of(TEAM);
+        let mut effects = 0;
+        let mut at = None;
+        clean.clone().try_apply(&Course::default(), &mut |_, _, effect| {
+            at = at.or((*effect == Effect::Noted).then_some(effects));
+            effects += usize::from(*effect != Effect::Onwards);
+        });
+        let mut story = clean;
+        let faults = [(at.expect("it is noted"), fault)].into();
+        let end = story.try_apply(&Course { faults, seed: None }, &mut |_, _, _| {});
+        let done = fault == Fault::Lost;
+        assert_eq!(end == End::Done, done, "{fault:?}");
+        assert_eq!(story.repository.records.is_empty(), !done, "{fault:?}");
+        story.apply();
+        assert!(story.plan().is_empty() && story.plan().held.is_empty(), "{fault:?}: {}", story.text());
+        assert_eq!(story.bound("alice").len(), 1);
+    }
+}
+
+/// 33,000 credentials.
+#[test]
+fn a_full_ledger_issues_nothing_and_still_cuts_off() {
+    let mut story = Story::applied(TEAM);
+    let SeenLedger::Kept(stored) = &mut story.cluster.ledger else { panic!("no ledger") };
+    let until = "2027-01-01T00:00:00Z".parse().expect("a time");
+    let many = (0..40_000_u64).map(|n| (format!("{n:016x}").parse().expect("an id"), until));
+    stored.ledger.revoked.extend(many);
+    story.edit(
+        "- {name: bob, recipients: [age1bob], groups: [developers]}\n",
+        "- {name: carol, recipients: [age1carol], groups: [developers]}\n",
+    );
+    assert_eq!(story.try_apply(&Course::default(), &mut |_, _, _| {}), End::Failed);
+    assert!(story.bound("bob").is_empty() && story.record("carol").is_empty());
+    assert_eq!(story.bound("alice").len(), 1);
 }

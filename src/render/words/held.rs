@@ -7,6 +7,7 @@ use crate::plan::binding_key::Grantee;
 use crate::plan::check::AnotherCluster;
 use crate::plan::held::{Held, KeyUse, SafetyRule};
 use crate::plan::observed::{BindingAt, RefusedFile};
+use crate::record::how_to_restore;
 
 /// Another cluster answers under the name.
 pub fn another_cluster(cluster: &ClusterName, other: &AnotherCluster) -> Error {
@@ -96,6 +97,14 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
             .hint(hint)
         }
         Held::File(file) => refused_file(file),
+        Held::NotIssuedByUs { user, credential } => {
+            let file = format!("access/{cluster}/{user}.yaml");
+            Error::new(format!(
+                "{file}: no apply has issued credential {credential}, as far as cluster `{cluster}` remembers; it is not bound, and nothing is issued to {user}"
+            ))
+            .hint(how_to_restore(&file))
+            .hint(format!("or `git rm {file}` and commit: {user} gets a new credential"))
+        }
         Held::Ledger { message, hints } => {
             let error = Error::new(format!(
                 "{message}; until then nothing is issued on cluster `{cluster}` and nobody is added to a binding there"
