@@ -75,7 +75,7 @@ impl Case for Run<'_> {
         let mut apply = world.apply_command();
         if matches!(self.kind, Kind::Timeout | Kind::DoneThenTimeout) {
             // A short timeout for a missing response, but long enough for a slow one.
-            apply.args(["--request-timeout", "3s"]);
+            apply.args(["--request-timeout", "6s"]);
         }
         let broken = world.start(apply).until(&waiting);
         let struck = faults.calls().iter().any(|call| call.struck);
