@@ -43,7 +43,7 @@ pub struct Ledger {
 }
 
 /// Why a user is kept out although the roster may still name them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Removal {
     /// Since when.
     pub at: Timestamp,
@@ -52,7 +52,7 @@ pub struct Removal {
 }
 
 /// What removed someone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RemovedBy {
     /// A commit of the roster, which was applied before it was on the roster's branch.
     Commit(CommitHash),

@@ -1,19 +1,19 @@
 //! Bringing what a cluster remembers up to date, each write against the version that was read.
 //!
-//! It only ever adds, besides what has expired: two that write it at once both end up in it. A write whose
+//! It adds, and takes out only what has expired and who is let in again: two that write it at once both end up in it. A write whose
 //! reply was lost is found done when the ledger is read again. It refuses to write over a ledger that cannot
 //! be read.
 //!
 //! Pure: it says what to do next, and is told what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::ledger::Ledger;
-use crate::model::{CredentialId, RosterId};
+use crate::ledger::{Ledger, Removal};
+use crate::model::{CredentialId, RosterId, UserName};
 use crate::plan::observed::{SeenLedger, StoredLedger};
 use crate::plan::write::WriteError;
 
@@ -32,8 +32,21 @@ pub struct Additions {
     pub revoked: BTreeMap<CredentialId, Timestamp>,
     /// What was issued by us, and when it expires.
     pub issued: BTreeMap<CredentialId, Timestamp>,
+    /// Who is kept out from now on.
+    pub removed: BTreeMap<UserName, Removal>,
+    /// Who need not be kept out any more.
+    pub settled: BTreeSet<UserName>,
     /// What has expired by then is forgotten.
     pub now: Timestamp,
+}
+
+impl Additions {
+    /// Nothing yet.
+    pub fn none(roster_id: RosterId, now: Timestamp) -> Self {
+        let (revoked, issued) = (BTreeMap::new(), BTreeMap::new());
+        let (removed, settled) = (BTreeMap::new(), BTreeSet::new());
+        Self { roster_id, revoked, issued, removed, settled, now }
+    }
 }
 
 /// What is to be done next.
@@ -111,7 +124,7 @@ impl LedgerWrite {
     }
 
     fn decide(&self) -> LedgerStep {
-        let Additions { roster_id, revoked, issued, now } = &self.additions;
+        let Additions { roster_id, revoked, issued, removed, settled, now } = &self.additions;
         let (known, resource_version) = match &self.seen {
             SeenLedger::Unusable { message, hints } => {
                 let error = Error::new(message.clone());
@@ -122,14 +135,23 @@ impl LedgerWrite {
             SeenLedger::Missing => (None, None),
             SeenLedger::Kept(stored) => (Some(&stored.ledger), Some(stored.resource_version.clone())),
         };
-        let has = |known: &Ledger| holds(&known.revoked, revoked) && holds(&known.issued, issued);
-        if known.map_or(revoked.is_empty() && issued.is_empty(), has) {
+        let has = |known: &Ledger| {
+            holds(&known.revoked, revoked)
+                && holds(&known.issued, issued)
+                && removed.keys().all(|user| known.removed.contains_key(user))
+                && settled.iter().all(|user| !known.removed.contains_key(user))
+        };
+        if known.map_or(revoked.is_empty() && issued.is_empty() && removed.is_empty(), has) {
             return LedgerStep::End(Ok(()));
         }
         let mut ledger = known.cloned().unwrap_or_else(|| Ledger::new(roster_id.clone()));
         ledger.prune(*now);
         add(&mut ledger.revoked, revoked);
         add(&mut ledger.issued, issued);
+        ledger.removed.retain(|user, _| !settled.contains(user));
+        for (user, removal) in removed {
+            ledger.removed.entry(user.clone()).or_insert_with(|| removal.clone());
+        }
         if !ledger.fits() {
             return LedgerStep::End(Err(full(
                 "what this apply cuts off or issues is known from the records alone",

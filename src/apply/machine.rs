@@ -26,8 +26,8 @@ use super::cluster_outcome::{ClusterOutcome, Failure, Issued};
 use super::ledger_write::{self, Additions, LedgerStep, LedgerWrite};
 use super::record_changes::{self, ClusterWork, RecordChange};
 use crate::error::{Error, Result};
-use crate::ledger::Ledger;
-use crate::model::{CredentialGroup, RosterId, RosterName, UserName};
+use crate::ledger::{Ledger, Removal, RemovedBy};
+use crate::model::{CommitHash, CredentialGroup, RosterId, RosterName, UserName};
 use crate::plan::binding_key::BindingSubject;
 use crate::plan::observed::{Binding, BindingAt, SeenLedger, StoredLedger};
 use crate::plan::write::{Write, WriteError};
@@ -48,6 +48,16 @@ pub struct Policy {
     pub binds: bool,
     /// Whether the commit asks the host to run no CI for it.
     pub skip_ci_marker: bool,
+}
+
+/// What goes into a cluster's ledger besides credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notes {
+    /// The id of a first ledger.
+    pub new_id: RosterId,
+    /// The commit that is applied, where the roster's branch lacks it: whoever it removes is kept out until
+    /// the branch has it.
+    pub unmerged: Option<CommitHash>,
 }
 
 /// Names one task of a machine.
@@ -182,8 +192,7 @@ enum Stage {
 #[derive(Debug)]
 pub struct Machine<'p> {
     roster: &'p RosterName,
-    /// The id of a first ledger.
-    new_id: RosterId,
+    notes: Notes,
     policy: Policy,
     clusters: Vec<Cluster<'p>>,
     stage: Stage,
@@ -268,7 +277,7 @@ impl<'p> Machine<'p> {
         roster: &'p RosterName,
         clusters: impl IntoIterator<Item = ClusterWork<'p>>,
         policy: Policy,
-        new_id: RosterId,
+        notes: Notes,
     ) -> Self {
         let clusters = clusters.into_iter().map(|work| Cluster {
             work,
@@ -287,7 +296,7 @@ impl<'p> Machine<'p> {
         });
         let mut machine = Self {
             roster,
-            new_id,
+            notes,
             policy,
             clusters: clusters.collect(),
             stage: Stage::Keep,
@@ -400,7 +409,7 @@ impl<'p> Machine<'p> {
         match stage {
             Stage::Revoke => {
                 for cluster in &mut self.clusters {
-                    cluster.note_what_is_cut_off(&self.new_id, now);
+                    cluster.note_what_is_cut_off(&self.notes, now);
                     let reduce = |action| cluster.begin(action, roster, Goal::Reduce(cluster.spared.clone()));
                     cluster.bindings = cluster.work.plan.bindings.iter().filter_map(reduce).collect();
                 }
@@ -416,7 +425,7 @@ impl<'p> Machine<'p> {
             }
             Stage::Note => {
                 for cluster in &mut self.clusters {
-                    cluster.note_what_is_issued(&self.new_id, now);
+                    cluster.note_what_is_issued(&self.notes, now);
                 }
             }
             Stage::Keep | Stage::Record | Stage::Done => {}
@@ -598,12 +607,21 @@ impl<'p> Cluster<'p> {
     }
 
     /// The cluster remembers what is cut off before it is, so that no record that is put back ever lets it in.
-    fn note_what_is_cut_off(&mut self, new_id: &RosterId, now: Timestamp) {
+    fn note_what_is_cut_off(&mut self, notes: &Notes, now: Timestamp) {
         let plan = self.work.plan;
         let cut_off = plan.people.iter().filter_map(|action| action.cut_off());
         let cut_off = cut_off.map(|cut_off| (cut_off.credential.clone(), cut_off.not_after));
         let revoked = plan.ledger.revoked.clone().into_iter().chain(cut_off).collect();
-        self.add(Additions { roster_id: new_id.clone(), revoked, issued: BTreeMap::new(), now });
+        let mut additions = Additions { revoked, ..Additions::none(notes.new_id.clone(), now) };
+        match &notes.unmerged {
+            Some(commit) => {
+                let removal = Removal { at: now, by: RemovedBy::Commit(commit.clone()) };
+                let gone = plan.people.iter().filter(|action| action.reason().is_removal());
+                additions.removed = gone.map(|action| (action.user().clone(), removal.clone())).collect();
+            }
+            None => additions.settled = plan.ledger.settled.clone(),
+        }
+        self.add(additions);
     }
 
     /// What nobody could note must not be issued.
@@ -617,11 +635,11 @@ impl<'p> Cluster<'p> {
 
     /// The cluster knows what was issued before any record does, so that a run that is killed in between
     /// leaves no record behind that seems made up.
-    fn note_what_is_issued(&mut self, new_id: &RosterId, now: Timestamp) {
+    fn note_what_is_issued(&mut self, notes: &Notes, now: Timestamp) {
         let new = self.outcome.issued.values().map(|issued| &issued.credential);
         let new = new.map(|credential| (credential.id.clone(), credential.not_after));
         let issued = self.work.plan.ledger.adopted.clone().into_iter().chain(new).collect();
-        self.add(Additions { roster_id: new_id.clone(), revoked: BTreeMap::new(), issued, now });
+        self.add(Additions { issued, ..Additions::none(notes.new_id.clone(), now) });
     }
 
     fn add(&mut self, additions: Additions) {

@@ -26,7 +26,7 @@ use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Standing};
 pub use cluster_outcome::{ClusterOutcome, Failure, Issued};
-pub use machine::Phase;
+pub use machine::{Notes, Phase};
 pub use outcome::{Outcome, Published};
 pub use run::run;
 
@@ -54,8 +54,8 @@ pub struct Settings {
     pub records: Records,
     /// Whether the commit asks the host to run no CI for it.
     pub skip_ci_marker: bool,
-    /// The id that ties the roster's name to its repository on a cluster that does not know one yet.
-    pub new_id: RosterId,
+    /// What the clusters note besides credentials.
+    pub notes: Notes,
     /// The clock.
     pub clock: fn() -> Timestamp,
     /// Set by the first SIGINT, SIGTERM or SIGHUP: start nothing new, wait for no signer, finish what is issued.

@@ -40,7 +40,7 @@ pub async fn run(
         // apply that runs on the merge.
         skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, Records::Propose(_)),
     };
-    let mut machine = Machine::new(&roster.name, work, policy, settings.new_id.clone());
+    let mut machine = Machine::new(&roster.name, work, policy, settings.notes.clone());
     let clusters: Vec<Cluster<'_>> =
         targets.iter().map(|target| Cluster::new(roster, roster_commit, target, settings)).collect();
     let mut stopwatch = Stopwatch { progress, running: None, took: Vec::new() };

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::apply::{self, Records, Settings, Target};
+use crate::apply::{self, Notes, Records, Settings, Target};
 use crate::ci::environment::Host;
 use crate::cli::{ApplyArgs, Global};
 use crate::clock;
@@ -120,17 +120,18 @@ impl Run<'_> {
             Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
             Some(target) => Records::Push(target.clone()),
         };
+        let commit = planned.roster_commit.clone().unwrap_or_default();
+        let unmerged = if repo.lacks_on_its_branch(&commit) { commit.parse().ok() } else { None };
         let settings = Settings {
             parallelism: self.args.parallelism,
             timeout: self.args.timeout,
             records,
             skip_ci_marker: self.args.skip_ci_marker,
-            new_id: apply::new_roster_id()?,
+            notes: Notes { new_id: apply::new_roster_id()?, unmerged },
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };
         roster_branch::record(&mut planned.runs, self.branch.as_ref());
-        let commit = planned.roster_commit.unwrap_or_default();
         let reporter = Reporter::new(self.terminal);
         let outcome =
             apply::run(&self.source.roster, &commit, planned.runs, repo, &settings, &reporter).await;

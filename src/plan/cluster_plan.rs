@@ -58,6 +58,8 @@ pub struct LedgerPlan {
     pub revoked: BTreeMap<CredentialId, Timestamp>,
     /// For a ledger that does not know yet what was issued: what is recorded and bound already.
     pub adopted: BTreeMap<CredentialId, Timestamp>,
+    /// Who need not be kept out any more: the roster says it by now.
+    pub settled: BTreeSet<UserName>,
 }
 
 impl ClusterPlan {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::ledger::Ledger;
-use crate::model::{BranchName, CredentialId, Position, UserName};
+use crate::model::{BranchName, CommitHash, CredentialId, Position, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 use crate::record::Record;
 
@@ -44,6 +44,9 @@ pub struct RepositoryState {
     pub branch: Option<BranchName>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
+    /// Of the commits that the cluster remembers because they removed somebody, those that this revision
+    /// contains.
+    pub merged: BTreeSet<CommitHash>,
     /// Files about one person that cannot be believed.
     pub refused_files: Vec<RefusedFile>,
 }

@@ -63,7 +63,7 @@ pub fn plan(
         // Who has access without a record is one of those that the limit is a share of.
         active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
-        ledger: remembered::to_remember(&roster.name, repository, cluster, now),
+        ledger: remembered::to_remember(roster, repository, cluster, now),
     })
 }
 
@@ -106,7 +106,7 @@ pub(super) struct Outline {
 impl Outline {
     pub(super) fn new(side: Side<'_>, name: &ClusterName, now: Timestamp) -> Self {
         let Side { roster, observed } = side;
-        let remembered = Remembered::new(roster, observed, now);
+        let remembered = Remembered::new(roster, name, observed, now);
         let observed = Observed { repository: &remembered.repository, ..observed };
         let foreign = observed.state().map(|state| ForeignBindings::new(roster, state));
         let mut held: Vec<Held> = observed.repository.refused_files.iter().cloned().map(Held::File).collect();
@@ -116,7 +116,8 @@ impl Outline {
             true => held.iter().filter_map(Held::user).cloned().collect(),
             false => roster.users.keys().cloned().collect(),
         };
-        let mut people = people::plan(roster, name, observed, foreign.as_ref(), &refused, now);
+        let kept_out = remembered.kept_out.keys().cloned().collect();
+        let mut people = people::plan(roster, name, observed, foreign.as_ref(), (&refused, &kept_out), now);
         people.cleanups.extend(remembered.cleanups());
         let desired = desired_bindings::desired(roster, name, &people, now);
         let (references, mut held_bindings) =

@@ -43,7 +43,7 @@ pub(super) fn plan(
     cluster: &ClusterName,
     observed: Observed<'_>,
     foreign: Option<&ForeignBindings<'_>>,
-    refused: &BTreeSet<UserName>,
+    (refused, kept_out): (&BTreeSet<UserName>, &BTreeSet<UserName>),
     now: Timestamp,
 ) -> People {
     let inputs = Inputs { roster, observed, foreign, refused, now };
@@ -55,6 +55,7 @@ pub(super) fn plan(
             Some(user) if !user.clusters.contains(cluster) => {
                 credentials::revoke_all(inputs, name, |_| Reason::RemovedFromCluster)
             }
+            Some(_) if kept_out.contains(name) => credentials::revoke_all(inputs, name, |_| Reason::KeptOut),
             Some(User { until: Some(until), .. }) if *until <= now => {
                 let outlives = |credential: &&Credential| credential.not_after > *until + CLOCKS_DIFFER;
                 let why = |live: &[&Credential]| Reason::AccessEnded {

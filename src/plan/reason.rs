@@ -63,6 +63,8 @@ pub enum Reason {
     RemovedFromRoster,
     /// No longer on this cluster.
     RemovedFromCluster,
+    /// Removed by a commit that is not merged yet, or by `revoke`.
+    KeptOut,
     /// `until` has passed.
     AccessEnded {
         #[schemars(with = "String")]
@@ -93,6 +95,7 @@ impl Reason {
             Self::CertificateAuthorityChanged => "certificate-authority-changed",
             Self::RemovedFromRoster => "removed-from-roster",
             Self::RemovedFromCluster => "removed-from-cluster",
+            Self::KeptOut => "kept-out",
             Self::AccessEnded { .. } => "access-ended",
             Self::SuccessorCutOff => "successor-cut-off",
         }
@@ -109,6 +112,14 @@ impl Reason {
 
     /// Whether the roster takes all access from its owner, rather than replaces a credential.
     pub fn takes_all_access(&self) -> bool {
+        matches!(
+            self,
+            Self::RemovedFromRoster | Self::RemovedFromCluster | Self::AccessEnded { edited: true, .. }
+        )
+    }
+
+    /// Whether somebody was taken off, so that they stay out even where the roster's branch does not say so yet.
+    pub fn is_removal(&self) -> bool {
         matches!(
             self,
             Self::RemovedFromRoster | Self::RemovedFromCluster | Self::AccessEnded { edited: true, .. }

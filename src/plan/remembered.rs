@@ -2,7 +2,8 @@
 //!
 //! Whoever can push can make a record up: a credential that no apply has issued does not count. And they can
 //! put an older record back: a credential that the cluster remembers as revoked is
-//! revoked whatever its record says. Everything else is decided on what is left.
+//! revoked whatever its record says. Somebody who was removed by a commit that the roster's branch does not hold
+//! yet stays out until it does. Everything else is decided on what is left.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +15,8 @@ use super::cluster_plan::LedgerPlan;
 use super::held::{Held, KeyUse};
 use super::observed::{self, Observed, RepositoryState, SeenCluster, SeenLedger};
 use super::warning::Warning;
-use crate::ledger::Ledger;
-use crate::model::{CredentialGroup, CredentialId, RosterName, UserName};
+use crate::ledger::{Ledger, Removal, RemovedBy};
+use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::{Credential, State};
 use crate::roster::Roster;
 
@@ -28,19 +29,29 @@ pub(super) struct Remembered<'a> {
     /// Whether what the cluster remembers can be known.
     pub(super) is_known: bool,
     pub(super) held: Vec<Held>,
+    /// Whom the roster names, and the cluster keeps out.
+    pub(super) kept_out: BTreeMap<UserName, Removal>,
 }
 
 impl<'a> Remembered<'a> {
-    pub(super) fn new(roster: &Roster, observed: Observed<'a>, now: Timestamp) -> Self {
+    pub(super) fn new(roster: &Roster, name: &ClusterName, observed: Observed<'a>, now: Timestamp) -> Self {
         let mut this = Self {
             repository: Cow::Borrowed(observed.repository),
             reclaimed: BTreeSet::new(),
             is_known: true,
             held: Vec::new(),
+            kept_out: BTreeMap::new(),
         };
         match observed.ledger() {
             None | Some(SeenLedger::Missing) => {}
             Some(SeenLedger::Kept(stored)) => {
+                let is_here =
+                    |user: &UserName| roster.users.get(user).is_some_and(|u| u.clusters.contains(name));
+                let removed = stored.ledger.removed.iter();
+                let kept_out = removed.filter(|(user, removal)| {
+                    is_here(user) && !is_settled(roster, observed.repository, user, removal)
+                });
+                this.kept_out = kept_out.map(|(user, removal)| (user.clone(), removal.clone())).collect();
                 this.distrust(&stored.ledger, now);
                 this.correct(roster, &stored.ledger, now);
             }
@@ -98,23 +109,40 @@ impl<'a> Remembered<'a> {
 
     /// What an administrator should know of it.
     pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> {
-        self.reclaimed.iter().map(|(user, credential)| Warning::RevokedInCluster {
+        let put_back = self.reclaimed.iter().filter(|(user, _)| !self.kept_out.contains_key(user));
+        let put_back = put_back.map(|(user, credential)| Warning::RevokedInCluster {
             user: user.clone(),
             credential: credential.clone(),
-        })
+        });
+        let kept_out = self.kept_out.iter();
+        put_back.chain(
+            kept_out.map(|(user, removal)| Warning::KeptOut { user: user.clone(), removal: removal.clone() }),
+        )
     }
 
-    /// The records that are to say so again.
+    /// The records that are to say so again; those of somebody whose removal is not merged yet will.
     pub(super) fn cleanups(&self) -> impl Iterator<Item = Cleanup> {
-        self.reclaimed
-            .iter()
+        let waits = |user: &UserName| {
+            self.kept_out.get(user).is_some_and(|removal| matches!(removal.by, RemovedBy::Commit(_)))
+        };
+        let reclaimed = self.reclaimed.iter().filter(move |(user, _)| !waits(user));
+        reclaimed
             .map(|(user, credential)| Cleanup::Revoked { user: user.clone(), credential: credential.clone() })
     }
 }
 
+/// Whether the roster says by now that somebody is out, or has let them in again since.
+fn is_settled(roster: &Roster, repository: &RepositoryState, user: &UserName, removal: &Removal) -> bool {
+    let is_merged = match &removal.by {
+        RemovedBy::Commit(commit) => repository.merged.contains(commit),
+        RemovedBy::Command => false,
+    };
+    is_merged || !roster.users.contains_key(user)
+}
+
 /// What the cluster has to remember, besides what this plan cuts off and issues.
 pub(super) fn to_remember(
-    roster: &RosterName,
+    roster: &Roster,
     repository: &RepositoryState,
     cluster: &SeenCluster,
     now: Timestamp,
@@ -131,7 +159,7 @@ pub(super) fn to_remember(
     let adopted = if knows_issued {
         BTreeMap::new()
     } else {
-        let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, roster));
+        let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
         let bound: BTreeSet<CredentialGroup> =
             ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect();
         let is_bound = |user: &UserName, c: &Credential| {
@@ -139,5 +167,8 @@ pub(super) fn to_remember(
         };
         live().filter(|(user, c)| is_bound(user, c)).map(|(_, c)| entry(c)).collect()
     };
-    LedgerPlan { seen: cluster.ledger.clone(), revoked, adopted }
+    let removed = cluster.ledger.known().into_iter().flat_map(|ledger| &ledger.removed);
+    let settled = removed.filter(|(user, removal)| is_settled(roster, repository, user, removal));
+    let settled = settled.map(|(user, _)| user.clone()).collect();
+    LedgerPlan { seen: cluster.ledger.clone(), revoked, adopted, settled }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::observed::BindingAt;
+use crate::ledger::Removal;
 use crate::model::{CredentialId, GroupName, RoleRef, UserName};
 
 /// What an administrator should know, and certctl will not change.
@@ -89,6 +90,12 @@ pub enum Warning {
     /// A record lets in a credential that the cluster remembers as revoked: the record was put back. It stays
     /// revoked.
     RevokedInCluster { user: UserName, credential: CredentialId },
+    /// The roster names somebody whom the cluster keeps out.
+    KeptOut {
+        user: UserName,
+        /// Since when, and by what.
+        removal: Removal,
+    },
     /// A sealed kubeconfig is not the one that certctl wrote.
     SealedChanged {
         user: UserName,
@@ -157,6 +164,7 @@ impl Warning {
             Self::RecipientEdited { .. } => "recipient-edited",
             Self::RecordEdited { .. } => "record-edited",
             Self::RevokedInCluster { .. } => "revoked-in-cluster",
+            Self::KeptOut { .. } => "kept-out",
             Self::SealedChanged { .. } => "sealed-changed",
             Self::SealedMissing { .. } => "sealed-missing",
             Self::TooShort { .. } => "too-short",

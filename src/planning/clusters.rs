@@ -1,5 +1,7 @@
 //! Reads all clusters side by side, or none of them, and plans each. A cluster that failed stops no other.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::cluster_run::{ClusterRun, OfflineRun};
@@ -9,11 +11,13 @@ use crate::apply::Target;
 use crate::cli::Global;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, RosterName};
-use crate::plan::observed::SeenCluster;
+use crate::ledger::RemovedBy;
+use crate::model::{ClusterName, CommitHash, RosterName};
+use crate::plan::observed::{SeenCluster, SeenLedger};
 use crate::plan::safety::Withheld;
 use crate::plan::{self, Plan, UnreadCluster};
 use crate::render::words;
+use crate::repo::Repo;
 use crate::roster::Cluster;
 
 /// The clusters that were planned; one that failed stops no other.
@@ -104,10 +108,11 @@ pub async fn make(
         (name, reached)
     }))
     .await;
-    let mut planned = Planned::new(source, roster_commit, now);
+    let mut planned = Planned::new(source, roster_commit.clone(), now);
     for (name, read) in read {
         let run = read.and_then(|(reached, cluster)| {
-            let Reached { connection, repository, endpoint: _, certificate_authority } = reached;
+            let Reached { connection, mut repository, endpoint: _, certificate_authority } = reached;
+            repository.merged = merged(global, roster_commit.as_deref(), &cluster.ledger);
             match plan::plan(&source.roster, name, &repository, &cluster, now) {
                 Ok(plan) => Ok(Target { plan, repository, cluster, connection, certificate_authority }),
                 Err(other) => Err(words::another_cluster(name, &other)),
@@ -129,6 +134,19 @@ async fn read(
     before.reading(name, &reached).await?;
     let cluster = reached.read(&source.roster.name).await?;
     Ok((reached, cluster))
+}
+
+/// Of the commits that removed somebody, as the cluster remembers it, those that this one contains.
+fn merged(global: &Global, commit: Option<&str>, ledger: &SeenLedger) -> BTreeSet<CommitHash> {
+    let removed = ledger.known().into_iter().flat_map(|ledger| ledger.removed.values());
+    let mut commits = removed.filter_map(|removal| match &removal.by {
+        RemovedBy::Commit(commit) => Some(commit),
+        RemovedBy::Command => None,
+    });
+    let Some(first) = commits.next() else { return BTreeSet::new() };
+    let (Some(commit), Ok(repo)) = (commit, Repo::discover(&global.roster)) else { return BTreeSet::new() };
+    let all = [first].into_iter().chain(commits);
+    all.filter(|other| repo.contains(commit, other.as_str())).cloned().collect()
 }
 
 /// What has to happen on a cluster before it is read: apply takes its lock there.

@@ -10,6 +10,7 @@
 
 mod author;
 mod commit;
+mod containment;
 mod crash_recovery;
 mod discovery;
 mod fast_forward;

@@ -134,6 +134,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     remembered: [
         a_record_put_back_from_history_lets_nobody_in,
         a_credential_that_was_slipped_into_a_record_is_not_bound,
+        who_was_removed_in_a_hurry_stays_out_until_it_is_merged,
     ]
     rehearsal: [
         from_a_branch_to_a_working_kubectl,

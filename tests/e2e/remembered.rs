@@ -109,3 +109,41 @@ pub fn a_credential_that_was_slipped_into_a_record_is_not_bound(plane: &'static 
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
 }
+
+/// The branch takes no push, and somebody has to be out now.
+pub fn who_was_removed_in_a_hurry_stays_out_until_it_is_merged(plane: &'static Cluster) {
+    let world = World::new(plane, "hurry");
+    let alice = member(&world, "alice", "");
+    let whole = roster(&world, &(alice.clone() + &member(&world, "bob", "")));
+    world.roster(&whole);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let bobs = world.open("prod", "bob");
+    let hook = world.path("origin.git/hooks/update");
+    std::fs::create_dir_all(hook.parent().expect("a folder")).expect("a folder");
+    certctl_testing::executable(
+        &hook,
+        "[ \"$1\" != refs/heads/main ] || { echo 'main is protected' >&2; exit 1; }",
+    );
+    world.write("users.yaml", &roster(&world, &alice));
+    world.git(&["commit", "-q", "-a", "-m", "bob has to be out now"]);
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    let applied = world.certctl(&["apply", "--auto-approve", "--push-branch", "certctl/records"]);
+    world.can(&bobs, &LIST, false);
+
+    // From main, which still names him, he is not let in again.
+    world.checkout("ci", "main", false);
+    world.certctl_in("ci", &["plan"]).expect(0).says("kept-out").says(&commit[..12]);
+    world.certctl_in("ci", &["apply", "--auto-approve"]).expect(0);
+    world.can(&bobs, &LIST, false);
+
+    // Merged. Later he comes back, with another credential.
+    std::fs::remove_file(hook).expect("the hook");
+    world.git(&["push", "-q", "origin", "HEAD:main"]);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let ledger = ["get", "configmap", "certctl-hurry", "-n", "kube-system", "-o", "jsonpath={.data.removed}"];
+    assert_eq!(plane.kubectl_ok(&ledger), "", "{}", applied.stderr);
+    world.roster(&whole);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&bobs, &LIST, false);
+    world.can(&world.open("prod", "bob"), &LIST, true);
+}

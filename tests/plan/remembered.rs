@@ -1,6 +1,7 @@
 //! What the cluster remembers stays so, whatever is put back in the repository.
 
-use certctl::ledger::Ledger;
+use certctl::ledger::{Ledger, Removal, RemovedBy};
+use certctl::model::UserName;
 use certctl::plan::Verb;
 use certctl::plan::observed::SeenLedger;
 use certctl::record::State;
@@ -8,6 +9,8 @@ use expect_test::{Expect, expect};
 
 use crate::story::{Story, TEAM, subject};
 use crate::world::{Course, Effect, End, Fault};
+
+const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
 
 fn reads(story: &Story, expected: Expect) {
     expected.assert_eq(&story.text());
@@ -69,14 +72,14 @@ fn who_left_stays_out_whatever_record_is_put_back() {
     let mut story = Story::applied(TEAM);
     let before = story.repository.records.clone();
     let old = format!("certctl:bob:{}", story.record("bob")[0].id);
-    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "").apply();
+    story.edit(BOB, "").apply();
     story.repository.records = before;
     let warnings = story.plan().warnings;
     assert_eq!(warnings.iter().map(|w| w.code()).collect::<Vec<_>>(), ["revoked-in-cluster"]);
     story.apply();
     assert!(story.bound("bob").is_empty());
     // And where he comes back at the same time, he gets another.
-    story.yaml += "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+    story.yaml += BOB;
     story.apply();
     assert!(!story.bound("bob").is_empty() && !story.bound("bob").contains(&old));
 }
@@ -98,10 +101,7 @@ fn a_brought_key_that_was_revoked_is_refused_although_no_record_tells() {
 fn a_ledger_that_cannot_be_read_lets_nobody_in_and_keeps_nobody_in() {
     let mut story = Story::applied(TEAM);
     let seen = story.cluster.ledger.clone();
-    story.edit(
-        "- {name: bob, recipients: [age1bob], groups: [developers]}\n",
-        "- {name: carol, recipients: [age1carol], groups: [developers]}\n",
-    );
+    story.edit(BOB, "- {name: carol, recipients: [age1carol], groups: [developers]}\n");
     let hints = vec!["look at it".to_owned()];
     story.cluster.ledger = SeenLedger::Unusable { message: "its line 3 is broken".into(), hints };
     reads(
@@ -267,11 +267,103 @@ fn a_full_ledger_issues_nothing_and_still_cuts_off() {
     let until = "2027-01-01T00:00:00Z".parse().expect("a time");
     let many = (0..40_000_u64).map(|n| (format!("{n:016x}").parse().expect("an id"), until));
     stored.ledger.revoked.extend(many);
-    story.edit(
-        "- {name: bob, recipients: [age1bob], groups: [developers]}\n",
-        "- {name: carol, recipients: [age1carol], groups: [developers]}\n",
-    );
+    story.edit(BOB, "- {name: carol, recipients: [age1carol], groups: [developers]}\n");
     assert_eq!(story.try_apply(&Course::default(), &mut |_, _, _| {}), End::Failed);
     assert!(story.bound("bob").is_empty() && story.record("carol").is_empty());
     assert_eq!(story.bound("alice").len(), 1);
+}
+
+/// Bob was removed by a commit that the roster's branch does not hold, and the apply of it cut him off.
+fn removed_and_not_merged() -> (Story, String) {
+    let mut story = Story::applied(TEAM);
+    let main = (story.yaml.clone(), story.repository.clone());
+    let commit = "a".repeat(40);
+    story.unmerged = Some(commit.parse().expect("a commit"));
+    story.edit(BOB, "").apply();
+    assert!(story.bound("bob").is_empty());
+    (story.yaml, story.repository) = main;
+    story.remote.records = story.repository.records.clone();
+    story.unmerged = None;
+    (story, commit)
+}
+
+#[test]
+fn who_was_removed_by_a_commit_that_waits_to_be_merged_stays_out() {
+    let (mut story, commit) = removed_and_not_merged();
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  bob is kept out by commit aaaaaaaaaaaa of 2026-01-01T00:00:00Z until it is merged; to let them in again, `certctl revoke --undo bob`  [kept-out]
+          no changes
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Nothing to do: the clusters are as the roster says.
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("bob").is_empty());
+    // Alice's day goes on.
+    story.wait("25d").apply();
+    assert_eq!(story.record("alice").len(), 2);
+
+    // Merged, and the roster says so.
+    let mut merged = story.clone();
+    merged.edit(BOB, "").apply();
+    assert!(ledger(&merged).removed.is_empty());
+    assert!(merged.plan().warnings.is_empty(), "{}", merged.text());
+
+    // Merged, and he was added again since.
+    story.repository.merged.insert(commit.parse().expect("a commit"));
+    story.apply();
+    assert_eq!(story.bound("bob").len(), 1, "{}", story.text());
+    assert!(ledger(&story).removed.is_empty());
+}
+
+/// The commit is applied once more before it is merged.
+#[test]
+fn the_commit_that_removes_somebody_does_not_let_them_in_again() {
+    let (mut story, commit) = removed_and_not_merged();
+    story.unmerged = Some(commit.parse().expect("a commit"));
+    story.edit(BOB, "");
+    story.repository.merged.insert(commit.parse().expect("a commit"));
+    story.apply();
+    assert!(ledger(&story).removed.contains_key(&"bob".parse().expect("a name")));
+}
+
+#[test]
+fn who_was_cut_off_by_hand_stays_out_until_they_are_let_in_again() {
+    let mut story = Story::applied(TEAM);
+    let id = story.record("bob")[0].id.clone();
+    let until = story.record("bob")[0].not_after;
+    let now = story.now;
+    let SeenLedger::Kept(stored) = &mut story.cluster.ledger else { panic!("no ledger") };
+    stored.ledger.revoked.insert(id, until);
+    let bob: UserName = "bob".parse().expect("a name");
+    stored.ledger.removed.insert(bob.clone(), Removal { at: now, by: RemovedBy::Command });
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          ! warning  bob was cut off with `certctl revoke` at 2026-01-01T00:00:00Z and stays out: take them off the roster, or let them in again with `certctl revoke --undo bob`  [kept-out]
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:bob:cd04a4754498e06d  it was revoked
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:bob:cd04a4754498e06d  it was revoked
+          Clean-up
+            - bob's credential cd04a4754498e06d was revoked; note it in the record again
+          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 2 bindings to write, 1 left-over to clean up, 1 warning.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("bob").is_empty());
+    assert!(story.record("bob").iter().all(|credential| credential.state == State::Revoked));
+    let SeenLedger::Kept(stored) = &mut story.cluster.ledger else { panic!("no ledger") };
+    stored.ledger.removed.remove(&bob);
+    story.apply();
+    assert_eq!(story.bound("bob").len(), 1);
 }

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certctl::apply::Issued;
 use certctl::apply::machine::{Effect as Asked, Machine, Order, Policy, Publication, Task};
 use certctl::apply::record_changes::{ClusterWork, RecordChange};
+use certctl::apply::{Issued, Notes};
 use certctl::error::Error;
 use certctl::ledger::Ledger;
-use certctl::model::{CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
+use certctl::model::{CommitHash, CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
 use certctl::plan::action::SHORTEST_VALIDITY;
 use certctl::plan::observed::{Binding, BindingAt, SeenCluster, SeenLedger, StoredLedger, Subject};
 use certctl::plan::write::{Write, WriteError};
@@ -36,6 +36,8 @@ pub struct World {
     pub cluster: SeenCluster,
     pub remote: Repository,
     pub now: Timestamp,
+    /// The commit that is applied, where the roster's branch lacks it.
+    pub unmerged: Option<CommitHash>,
     /// The longest that the signer signs.
     pub longest: SignedDuration,
     /// Everything that was ever signed, recorded or not.
@@ -117,6 +119,7 @@ impl World {
             cluster,
             remote: Repository::default(),
             now,
+            unmerged: None,
             longest,
             signed: Vec::new(),
             serial: 0,
@@ -204,7 +207,8 @@ impl World {
         let policy = Policy { parallelism: 3, issues: true, binds: true, skip_ci_marker: false };
         let roster = "acme".parse().expect("a name");
         let new_id = "0123456789abcdef0123456789abcdef".parse().expect("a roster id");
-        let machine = Machine::new(&roster, [work], policy, new_id);
+        let notes = Notes { new_id, unmerged: self.unmerged.clone() };
+        let machine = Machine::new(&roster, [work], policy, notes);
         Run { world: self, machine, course, witness, effects: 0, onwards: false, failed: false }
             .into_its_end()
     }

@@ -1,6 +1,7 @@
 //! What an administrator should know, in words.
 
 use crate::error::visible_line;
+use crate::ledger::{Removal, RemovedBy};
 use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
 
 /// Each with its code, in the order in which they are shown.
@@ -63,6 +64,15 @@ pub fn warning(warning: &Warning) -> String {
             "the record of {user} lets credential {credential} in, and the cluster remembers that it was revoked: \
              somebody put an older record back; it stays cut off"
         ),
+        Warning::KeptOut { user, removal: Removal { at, by } } => match by {
+            RemovedBy::Commit(commit) => format!(
+                "{user} is kept out by commit {:.12} of {at} until it is merged; to let them in again, `certctl revoke --undo {user}`",
+                commit.as_str()
+            ),
+            RemovedBy::Command => format!(
+                "{user} was cut off with `certctl revoke` at {at} and stays out: take them off the roster, or let them in again with `certctl revoke --undo {user}`"
+            ),
+        },
         Warning::SealedChanged { user, file } => format!(
             "{file} is not the file that certctl wrote; {user} must not use it: `git log -- {file}`, then `certctl rotate {user}`"
         ),
