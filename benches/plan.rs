@@ -14,10 +14,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
+use certctl::model::{Authority, CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
+use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
-    Binding, BindingAt, ClusterState, Endpoint, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster,
-    SeenLedger, Subject,
+    Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster, SeenLedger,
+    Subject,
 };
 use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
@@ -109,8 +110,9 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
         bindings,
         requests: Vec::new(),
     };
-    let endpoint = Endpoint { server: SERVER.into(), certificate_authority_sha256: None };
-    SeenCluster { state, identity: None, endpoint, ledger: SeenLedger::Missing }
+    let endpoint = Endpoint { server: SERVER.into(), authority: Authority::System };
+    let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
+    SeenCluster { state, identity: None, published, ledger: SeenLedger::Missing }
 }
 
 fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenCluster) -> (ClusterPlan, Plan) {

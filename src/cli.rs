@@ -157,6 +157,15 @@ pub enum Command {
         after_help = "Example: certctl rotate alice && git commit -m 'rotate alice' users.yaml && certctl apply"
     )]
     Rotate(RotateArgs),
+    /// Pin the server and CA of certctl's own context for new kubeconfigs
+    ///
+    /// The first apply pins where the kubeconfigs of a cluster lead, in access/CLUSTER/cluster.yaml, and a
+    /// context that leads elsewhere changes nothing. This edits the pin in the working tree and shows the old
+    /// values and the new ones. What the roster says with `server:` or `certificateAuthority:` counts more.
+    #[command(
+        after_help = "Example: certctl repin --cluster prod && git commit -m 'prod has moved' access && certctl apply"
+    )]
+    Repin,
     /// Show the whole workflow in seconds, on an in-memory cluster
     ///
     /// Creates a team, a repository and a small Kubernetes API server, and removes them afterwards: plan,

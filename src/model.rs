@@ -4,6 +4,7 @@
 //! before anything is decided on it. They refuse what Kubernetes, a file system or a reader could
 //! misunderstand: reserved prefixes, path characters, look-alike letters.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -377,6 +378,73 @@ impl<B> KeySource<B> {
         match self {
             Self::Made(key) => Some(*key),
             Self::Brought(_) => None,
+        }
+    }
+}
+
+/// CA certificates in their one normal form: PEM without comments, each certificate once, in one order. Two
+/// bundles with the same certificates are equal, however they were written. Only `pki` creates one.
+#[derive(Debug, Clone)]
+pub struct CaBundle {
+    pem: String,
+    spellings: BTreeSet<String>,
+}
+
+impl CaBundle {
+    /// Takes the normal form, and the text that it was read from.
+    pub fn in_normal_form(pem: String, written: &[u8]) -> Self {
+        let spellings = BTreeSet::from([hex(&sha256(pem.as_bytes())), hex(&sha256(written))]);
+        Self { pem, spellings }
+    }
+
+    /// PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// SHA-256 of the normal form, lower-case hex.
+    pub fn sha256(&self) -> String {
+        hex(&sha256(self.pem.as_bytes()))
+    }
+
+    /// Whether a text with this SHA-256 is known to hold the same certificates.
+    pub fn is_spelled(&self, sha256: &str) -> bool {
+        self.spellings.contains(sha256)
+    }
+
+    /// With what is known of how another bundle with the same certificates is written.
+    #[must_use]
+    pub fn also_spelled_as(mut self, other: &Self) -> Self {
+        if self == *other {
+            self.spellings.extend(other.spellings.iter().cloned());
+        }
+        self
+    }
+}
+
+impl PartialEq for CaBundle {
+    fn eq(&self, other: &Self) -> bool {
+        self.pem == other.pem
+    }
+}
+
+impl Eq for CaBundle {}
+
+/// What the certificate of an API server is verified with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// The roots that the system trusts.
+    System,
+    /// These certificates, and no others.
+    Bundle(CaBundle),
+}
+
+impl Authority {
+    /// The certificates, where they are named.
+    pub fn bundle(&self) -> Option<&CaBundle> {
+        match self {
+            Self::System => None,
+            Self::Bundle(bundle) => Some(bundle),
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct Credential {
     pub recipients: BTreeSet<Recipient>,
     /// What the kubeconfig connects to.
     pub server: String,
-    /// SHA-256 of the CA bundle in the kubeconfig (PEM); absent where it holds none.
+    /// SHA-256 of the CA bundle in the kubeconfig (PEM in its normal form); absent where it holds none.
     pub certificate_authority_sha256: Option<String>,
     /// SHA-256 of the `.kubeconfig.age` file, lower-case hex.
     pub sealed_sha256: String,
@@ -238,19 +238,27 @@ pub struct ClusterPin {
     /// The branch that the roster is applied from; unknown to pins that older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<BranchName>,
+    /// Where its kubeconfigs lead; absent where no apply has written it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<PinnedEndpoint>,
+}
+
+/// What kubeconfigs of a cluster hold, as an apply published it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PinnedEndpoint {
+    /// What they connect to.
+    pub server: String,
+    /// The CA that they carry, PEM; absent where the system's roots are trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<String>,
 }
 
 impl ClusterPin {
     /// The pin of a cluster.
     pub fn new(name: ClusterName, uid: String, roster: RosterName) -> Self {
-        Self {
-            api_version: API_VERSION.to_owned(),
-            kind: "Cluster".to_owned(),
-            name,
-            uid,
-            roster,
-            branch: None,
-        }
+        let (api_version, kind) = (API_VERSION.to_owned(), "Cluster".to_owned());
+        Self { api_version, kind, name, uid, roster, branch: None, endpoint: None }
     }
 }
 

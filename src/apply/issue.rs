@@ -10,17 +10,19 @@ use super::cluster_outcome::Issued;
 use crate::cluster::{Ask, Signer};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
-use crate::model::{ClusterName, CredentialGroup, CredentialId, KeySource, KeyType, UserName, hex, sha256};
+use crate::model::{
+    CaBundle, ClusterName, CredentialGroup, CredentialId, KeySource, KeyType, UserName, hex, sha256,
+};
 use crate::pki::{self, Certificate, PrivateKey, Subject};
 use crate::plan::action::{Issuance, SHORTEST_VALIDITY};
+use crate::plan::endpoint::Endpoint;
 use crate::record::{Credential, State};
 use crate::seal;
 
 /// What all credentials of one cluster have in common.
 pub struct Issuer<'a> {
     pub cluster: &'a ClusterName,
-    pub server: &'a str,
-    pub certificate_authority: Option<&'a [u8]>,
+    pub endpoint: &'a Endpoint,
     pub roster_commit: &'a str,
     pub signer: &'a Signer,
     pub settings: &'a Settings,
@@ -42,11 +44,12 @@ impl Issuer<'_> {
         let now = (self.settings.clock)();
         pki::verify_issued(&certificate, &public_key, &subject, now, issuance.not_after_limit)?;
 
+        let bundle = self.endpoint.authority.bundle();
         let kubeconfig = Kubeconfig {
             cluster: self.cluster,
             user,
-            server: self.server,
-            certificate_authority: self.certificate_authority,
+            server: &self.endpoint.server,
+            certificate_authority: bundle.map(|bundle| bundle.pem().as_bytes()),
             certificate: certificate.pem(),
             private_key: key.as_ref(),
         };
@@ -67,8 +70,8 @@ impl Issuer<'_> {
             },
             in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
             recipients: issuance.recipients.clone(),
-            server: self.server.to_owned(),
-            certificate_authority_sha256: self.certificate_authority.map(|ca| hex(&sha256(ca))),
+            server: self.endpoint.server.clone(),
+            certificate_authority_sha256: bundle.map(CaBundle::sha256),
             sealed_sha256: hex(&sha256(&sealed)),
             roster_commit: self.roster_commit.to_owned(),
             certificate: certificate.pem().to_owned(),

@@ -349,7 +349,7 @@ impl<'p> Machine<'p> {
         if self.stage == Stage::Record && !self.publishing {
             self.publishing = true;
             let work = || self.clusters.iter().map(|cluster| (cluster.work, &cluster.outcome.issued));
-            let changes = record_changes::collect(self.roster, work(), now);
+            let changes = record_changes::collect(work(), now);
             let message = record_changes::message(self.roster, work(), self.policy.skip_ci_marker);
             begun.push((Job::Publish, Order::Publish { changes, message }));
         }

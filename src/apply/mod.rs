@@ -40,8 +40,6 @@ pub struct Target {
     pub cluster: SeenCluster,
     /// The way there.
     pub connection: Connection,
-    /// The CA for the kubeconfigs, PEM; `None` where the system's roots are trusted.
-    pub certificate_authority: Option<Vec<u8>>,
 }
 
 /// How to go about it.

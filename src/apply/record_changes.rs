@@ -50,11 +50,7 @@ pub enum RecordChange {
 pub type Done<'a> = (ClusterWork<'a>, &'a BTreeMap<UserName, Issued>);
 
 /// Every file that changes.
-pub fn collect<'a>(
-    roster: &RosterName,
-    clusters: impl Iterator<Item = Done<'a>>,
-    now: Timestamp,
-) -> Vec<RecordChange> {
+pub fn collect<'a>(clusters: impl Iterator<Item = Done<'a>>, now: Timestamp) -> Vec<RecordChange> {
     let mut changes = Vec::new();
     for (ClusterWork { plan, repository }, issued) in clusters {
         for (user, actions) in next_record::touched(plan) {
@@ -82,10 +78,7 @@ pub fn collect<'a>(
                 changes.push(RecordChange::Record { cluster, user, record });
             }
         }
-        if plan.pin {
-            let pin = ClusterPin::new(plan.name.clone(), plan.uid.clone(), roster.clone());
-            changes.push(RecordChange::Pin(ClusterPin { branch: repository.branch.clone(), ..pin }));
-        }
+        changes.extend(plan.pin.clone().map(RecordChange::Pin));
     }
     changes
 }
@@ -98,7 +91,7 @@ const SKIP_CI: &str = " [skip ci]";
 pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>, skip_ci: bool) -> String {
     let mut done: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut body = String::new();
-    for (ClusterWork { plan, .. }, issued) in clusters {
+    for (ClusterWork { plan, repository }, issued) in clusters {
         let mut lines = String::new();
         for action in &plan.people {
             let why = words::why(action);
@@ -122,8 +115,13 @@ pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>
                 let _ = writeln!(lines, "  forget {user} {credential}: expired");
             }
         }
-        if plan.pin {
-            let _ = writeln!(lines, "  pin the cluster's identity {}", plan.uid);
+        if let Some(pin) = &plan.pin {
+            if repository.pinned_uid.is_none() {
+                let _ = writeln!(lines, "  pin the cluster's identity {}", pin.uid);
+            }
+            if let Some(endpoint) = &pin.endpoint {
+                let _ = writeln!(lines, "  pin where kubeconfigs lead: {}", endpoint.server);
+            }
         }
         if !lines.is_empty() {
             let _ = write!(body, "\n{}:\n{lines}", plan.name);

@@ -201,8 +201,7 @@ impl<'a> Cluster<'a> {
         let signer = self.signer.get().ok_or_else(|| Error::new("the signer was not started"))?;
         let issuer = Issuer {
             cluster: &self.target.plan.name,
-            server: &self.target.cluster.endpoint.server,
-            certificate_authority: self.target.certificate_authority.as_deref(),
+            endpoint: &self.target.cluster.published.endpoint,
             roster_commit: self.roster_commit,
             signer,
             settings: self.settings,

@@ -131,7 +131,7 @@ impl Run<'_> {
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };
-        roster_branch::record(&mut planned.runs, self.branch.as_ref());
+        roster_branch::record(&mut planned.runs, &self.source.roster.name, self.branch.as_ref());
         let reporter = Reporter::new(self.terminal);
         let outcome =
             apply::run(&self.source.roster, &commit, planned.runs, repo, &settings, &reporter).await;

@@ -9,6 +9,7 @@ mod init;
 mod keygen;
 mod login;
 mod plan;
+mod repin;
 mod request;
 mod rotate;
 #[cfg(feature = "sandbox")]
@@ -56,6 +57,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
+        Command::Repin => runtime()?.block_on(repin::run(global, terminal)),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args, terminal),
         #[cfg(feature = "sandbox")]

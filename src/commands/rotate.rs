@@ -1,6 +1,5 @@
 //! `certctl rotate`: raises `generation` in the roster, so that apply reissues and cuts off.
 
-use crate::atomic_file::{self, Mode};
 use crate::cli::{Global, RotateArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
@@ -74,19 +73,11 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
         ))
         .hint(format!("write it by hand: `generation: {}`", entry.generation + 1))
     })?;
-    write(global, &text)?;
+    checkout_file::replace(&global.roster, &global.roster, &text)?;
     terminal.say(&format!(
         "{file}: raised the generation of {}.",
         if users.len() == 1 { users[0].to_string() } else { count(users.len(), "user") }
     ));
     terminal.say(&format!("Review it with `git diff {file}`, commit it, and run `certctl apply`: it reissues, and cuts off what they had."));
     Ok(DONE)
-}
-
-fn write(global: &Global, text: &str) -> Result<()> {
-    checkout_file::refuse_planted(&global.roster, &global.roster)?;
-    let path = std::fs::canonicalize(&global.roster).unwrap_or_else(|_| global.roster.clone());
-    atomic_file::replace(&path, text.as_bytes(), Mode::Kept).map_err(|cause| {
-        Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(cause)
-    })
 }

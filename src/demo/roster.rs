@@ -31,6 +31,15 @@ pub fn with_recipients(text: &str, mut recipient: impl FnMut(&str) -> Result<Str
     Ok(roster)
 }
 
+/// The roster with the address of its cluster: nobody gets one of the machine itself that it does not name.
+pub fn leading_to(text: &str, server: &str) -> String {
+    let named = |line: &str| match line.trim_start().strip_prefix("# server: ") {
+        Some(_) => format!("  server: {server}\n"),
+        None => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(named).collect()
+}
+
 /// The roster without someone's entry.
 pub fn without(text: &str, name: &str) -> String {
     let mut entries = Entries::default();

@@ -118,7 +118,7 @@ impl Stage {
     /// The example's roster, with an age identity of the story's own for each of its people.
     fn with_fresh_keys(&self) -> Result<String> {
         let created = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        roster::with_recipients(ROSTER, |name| {
+        roster::with_recipients(&roster::leading_to(ROSTER, &self.sandbox.server()), |name| {
             let identity = seal::new_identity(&created, None)?;
             private_file::write(&self.folder.join(format!("{name}.key")), &identity.file, false)?;
             Ok(identity.recipient)

@@ -3,6 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::atomic_file::{self, Mode};
 use crate::error::{Error, Result};
 
 /// Refuses a path with a symbolic link in it, below `root`.
@@ -19,6 +20,18 @@ pub fn refuse_links(root: &Path, file: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Replaces a file of the checkout that the roster is in, whole or not at all.
+///
+/// # Errors
+/// A symbolic link of the checkout is in the way, or the file cannot be written; then it is as it was.
+pub fn replace(roster: &Path, file: &Path, text: &str) -> Result<()> {
+    refuse_planted(roster, file)?;
+    let path = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    atomic_file::replace(&path, text.as_bytes(), Mode::Kept).map_err(|cause| {
+        Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(cause)
+    })
 }
 
 /// Refuses a path that leads through a symbolic link of the checkout that the roster is in. Links

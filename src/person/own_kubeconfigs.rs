@@ -13,7 +13,7 @@ use super::identities;
 use crate::cli::Global;
 use crate::error::{Error, Result};
 use crate::kubeconfig::{self, Kubeconfig, ParsedKubeconfig};
-use crate::model::{ClusterName, Recipient, UserName, hex, sha256};
+use crate::model::{ClusterName, Recipient, UserName};
 use crate::pki::{self, PrivateKey};
 use crate::planning::connect;
 use crate::planning::source::Source;
@@ -204,7 +204,10 @@ fn check(
     let server = wanted.and_then(|wanted| wanted.server.as_deref());
     let named = match wanted.and_then(|wanted| Some((wanted, wanted.certificate_authority.as_ref()?))) {
         Some((wanted, path)) => {
-            Some(hex(&sha256(&connect::certificate_authority(source, wanted, path.as_str())?)))
+            let named = connect::certificate_authority(source, wanted, path.as_str())?;
+            // The same certificates may be written otherwise there.
+            let recorded = credential.certificate_authority_sha256.clone();
+            Some(recorded.filter(|sha256| named.is_spelled(sha256)).unwrap_or_else(|| named.sha256()))
         }
         None => credential.certificate_authority_sha256.clone(),
     };

@@ -15,7 +15,7 @@ mod request;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use authority::check_authority;
+pub use authority::ca_bundle;
 pub use brought::{BroughtRequest, check_brought_request};
 pub use certificate::{Certificate, verify_issued};
 pub use key::{KeyAlgorithm, KeyDescription, PrivateKey};

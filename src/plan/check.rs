@@ -10,8 +10,8 @@ use super::binding_key::BindingKey;
 use super::credentials;
 use super::desired_bindings::{self, Desired};
 use super::held::{Held, KeyUse};
-use super::observed::{self, Binding, BindingAt, ClusterState, RepositoryState};
-use crate::model::{CredentialId, RoleRef, UserName};
+use super::observed::{self, Binding, BindingAt, ClusterState, Observed, RepositoryState};
+use crate::model::{ClusterName, CredentialId, RoleRef, UserName};
 use crate::record::{Credential, State};
 use crate::roster::Roster;
 
@@ -33,6 +33,13 @@ pub fn identity(pinned: Option<&str>, uid: &str) -> Result<(), AnotherCluster> {
         }
         _ => Ok(()),
     }
+}
+
+/// Why nothing can be issued on the cluster.
+pub(super) fn endpoint(roster: &Roster, name: &ClusterName, observed: Observed<'_>) -> Option<Held> {
+    let why = observed.published()?.refused.clone()?;
+    let at = roster.clusters.get(name).map(|cluster| cluster.position).unwrap_or_default();
+    Some(Held::Unpublishable { why, at })
 }
 
 /// Every `csr:` that brings a public key back.

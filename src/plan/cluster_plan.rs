@@ -12,6 +12,7 @@ use super::losses::Loss;
 use super::observed::{SeenLedger, Unknown};
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, UserName};
+use crate::record::ClusterPin;
 
 /// What would be done on one cluster that was read. Only this can be applied:
 ///
@@ -27,8 +28,8 @@ pub struct ClusterPlan {
     pub name: ClusterName,
     /// Its identity.
     pub uid: String,
-    /// Whether this run pins that identity in `access/<cluster>/cluster.yaml`.
-    pub pin: bool,
+    /// What `access/<cluster>/cluster.yaml` is to say; `None` where it does.
+    pub pin: Option<ClusterPin>,
     /// Credentials, by user.
     pub people: Vec<CredentialAction>,
     /// Bindings, by name.

@@ -118,6 +118,11 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
         }
         return decision;
     }
+    if !inputs.observed.may_issue() {
+        // What cannot be replaced is not taken away either.
+        decision.keep(name, user, &bound);
+        return decision;
+    }
     match next(inputs, name, &live, active, &issuance) {
         NextStep::Keep => {
             decision.keep(name, user, &bound);

@@ -5,6 +5,7 @@
 //! its words, and how to fix it, are in `render`.
 
 use super::binding_key::{BindingKey, Grantee};
+use super::endpoint::Unpublishable;
 use super::observed::{BindingAt, FileKind, RefusedFile};
 use super::reason::Reason;
 use crate::model::{CredentialId, Namespace, Position, UserName};
@@ -41,6 +42,13 @@ pub enum Held {
         /// The roster whose labels it has, if any.
         roster: Option<String>,
         /// Where the roster grants what it would hold.
+        at: Position,
+    },
+    /// Where kubeconfigs would lead is no use to anyone: nothing is issued on the cluster, and nobody loses
+    /// a credential whose replacement would have to be.
+    Unpublishable {
+        why: Unpublishable,
+        /// Where the roster names the cluster.
         at: Position,
     },
     /// A `csr:` brings a public key back which is cut off, or has to be: the credential group is made of
@@ -114,6 +122,7 @@ impl Held {
             Self::TerminatingNamespace { .. } => "terminating-namespace",
             Self::MissingRole { .. } => "missing-role",
             Self::ForeignBinding { .. } => "foreign-binding-name",
+            Self::Unpublishable { .. } => "unpublishable-endpoint",
             Self::KeyReused { .. } => "key-refused",
             Self::File(file) => match file.kind {
                 FileKind::Record => "record-unreadable",
@@ -144,6 +153,7 @@ impl Held {
             | Self::TerminatingNamespace { .. }
             | Self::MissingRole { .. }
             | Self::ForeignBinding { .. }
+            | Self::Unpublishable { .. }
             | Self::Ledger { .. } => None,
         }
     }
@@ -155,6 +165,7 @@ impl Held {
             Self::ForeignBinding { binding, .. } => Some(binding.clone()),
             Self::MissingNamespace { .. }
             | Self::TerminatingNamespace { .. }
+            | Self::Unpublishable { .. }
             | Self::KeyReused { .. }
             | Self::File(_)
             | Self::NotIssuedByUs { .. }
@@ -170,6 +181,7 @@ impl Held {
             | Self::TerminatingNamespace { at, .. }
             | Self::MissingRole { at, .. }
             | Self::ForeignBinding { at, .. }
+            | Self::Unpublishable { at, .. }
             | Self::KeyReused { at, .. } => Some(*at),
             Self::File(file) => file.position,
             Self::NotIssuedByUs { .. } | Self::Ledger { .. } => None,
@@ -186,6 +198,7 @@ impl Held {
                 | Self::TerminatingNamespace { at, .. }
                 | Self::MissingRole { at, .. }
                 | Self::ForeignBinding { at, .. }
+                | Self::Unpublishable { at, .. }
                 | Self::KeyReused { at, .. } => *at = Position::default(),
                 Self::Withheld { at, .. } => *at = None,
                 // What is wrong with a file may be told with the place of an edit.

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::endpoint::{Endpoint, PublishedEndpoint};
 use crate::ledger::Ledger;
-use crate::model::{BranchName, CommitHash, CredentialId, Position, UserName};
+use crate::model::{Authority, BranchName, CommitHash, CredentialId, Position, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 use crate::record::Record;
 
@@ -42,6 +43,8 @@ pub struct RepositoryState {
     /// The branch that the roster is applied from, as `cluster.yaml` says; where it says none, as this apply
     /// knows it.
     pub branch: Option<BranchName>,
+    /// Where kubeconfigs lead, as it pins that; `None` in a pin of an earlier version.
+    pub pinned_endpoint: Option<Endpoint>,
     /// The PKCS#10 files that users of this cluster brought, already checked.
     pub brought_keys: BTreeMap<UserName, BroughtKey>,
     /// Of the commits that the cluster remembers because they removed somebody, those that this revision
@@ -85,7 +88,7 @@ pub struct SeenCluster {
     /// they hang on it; `None` elsewhere.
     pub identity: Option<String>,
     /// What kubeconfigs hold of it.
-    pub endpoint: Endpoint,
+    pub published: PublishedEndpoint,
     /// What it remembers of the roster's credentials.
     pub ledger: SeenLedger,
 }
@@ -124,23 +127,13 @@ impl SeenLedger {
     }
 }
 
-/// What kubeconfigs hold of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// What they connect to.
-    pub server: String,
-    /// SHA-256 of the CA that they carry; `None` where the system's roots are trusted.
-    pub certificate_authority_sha256: Option<String>,
-}
-
-/// A cluster that was not read: what the roster says of it, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A cluster that was not read: what roster and pin say of it, and nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnseenCluster {
-    /// What kubeconfigs connect to; `None` where the roster leaves it to certctl's own kubeconfig.
+    /// What kubeconfigs connect to; `None` where that is left to certctl's own kubeconfig.
     pub server: Option<String>,
-    /// SHA-256 of the CA that kubeconfigs carry; `None` where the roster leaves it to certctl's own
-    /// kubeconfig.
-    pub certificate_authority_sha256: Option<String>,
+    /// What they verify it with; `None` where that is left to certctl's own kubeconfig.
+    pub authority: Option<Authority>,
 }
 
 /// What a plan without a cluster cannot know.
@@ -148,9 +141,9 @@ pub struct UnseenCluster {
 pub enum Unknown {
     /// Bindings and drift, roles and namespaces, requests: whatever is in the cluster.
     Cluster,
-    /// The address for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
+    /// The address for kubeconfigs, where roster and pin leave it to certctl's own kubeconfig.
     Server,
-    /// The CA for kubeconfigs, where the roster leaves it to certctl's own kubeconfig.
+    /// The CA for kubeconfigs, where roster and pin leave it to certctl's own kubeconfig.
     CertificateAuthority,
 }
 
@@ -172,7 +165,7 @@ impl UnseenCluster {
         if self.server.is_none() {
             unknown.insert(Unknown::Server);
         }
-        if self.certificate_authority_sha256.is_none() {
+        if self.authority.is_none() {
             unknown.insert(Unknown::CertificateAuthority);
         }
         unknown
@@ -206,10 +199,23 @@ impl<'a> Observed<'a> {
         }
     }
 
+    /// Where kubeconfigs lead, where certctl's own context is known.
+    pub(super) fn published(self) -> Option<&'a PublishedEndpoint> {
+        match self.cluster {
+            ClusterView::Seen(seen) => Some(&seen.published),
+            ClusterView::Unseen(_) => None,
+        }
+    }
+
+    /// Whether a kubeconfig that is made now would be of use.
+    pub(super) fn may_issue(self) -> bool {
+        self.published().is_none_or(|published| published.refused.is_none())
+    }
+
     /// Whether kubeconfigs connect to something else than this; `false` where that is not known.
     pub(super) fn leads_elsewhere(self, server: &str) -> bool {
         match self.cluster {
-            ClusterView::Seen(seen) => seen.endpoint.server != server,
+            ClusterView::Seen(seen) => seen.published.endpoint.server != server,
             ClusterView::Unseen(unseen) => unseen.server.as_ref().is_some_and(|known| known != server),
         }
     }
@@ -217,12 +223,20 @@ impl<'a> Observed<'a> {
     /// Whether kubeconfigs carry another CA than this; `false` where that is not known.
     pub(super) fn trusts_another(self, authority: Option<&String>) -> bool {
         match self.cluster {
-            ClusterView::Seen(seen) => seen.endpoint.certificate_authority_sha256.as_ref() != authority,
+            ClusterView::Seen(seen) => !is_recorded(&seen.published.endpoint.authority, authority),
             ClusterView::Unseen(unseen) => {
-                let known = unseen.certificate_authority_sha256.as_ref();
-                known.is_some() && known != authority
+                unseen.authority.as_ref().is_some_and(|known| !is_recorded(known, authority))
             }
         }
+    }
+}
+
+/// Whether a record with this SHA-256 is about the same certificates.
+fn is_recorded(authority: &Authority, sha256: Option<&String>) -> bool {
+    match (authority, sha256) {
+        (Authority::System, None) => true,
+        (Authority::Bundle(bundle), Some(sha256)) => bundle.is_spelled(sha256),
+        (Authority::System, Some(_)) | (Authority::Bundle(_), None) => false,
     }
 }
 

@@ -9,6 +9,7 @@ use super::bindings;
 use super::check::{self, AnotherCluster};
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
 use super::desired_bindings::{self, Desired};
+use super::endpoint::{Endpoint, PublishedEndpoint};
 use super::held::Held;
 use super::losses;
 use super::observed::{Observed, RepositoryState, SeenCluster, UnseenCluster};
@@ -19,6 +20,7 @@ use super::residual_access::ForeignBindings;
 use super::warning::Warning;
 use super::warnings;
 use crate::model::ClusterName;
+use crate::record::ClusterPin;
 use crate::roster::Roster;
 
 /// A roster, and what is known of a cluster that it is compared with.
@@ -53,7 +55,7 @@ pub fn plan(
     Ok(ClusterPlan {
         name: name.clone(),
         uid: cluster.state.uid.clone(),
-        pin: pinned.is_none(),
+        pin: pin(roster, name, repository, cluster),
         people: people.actions,
         bindings,
         cleanups: cleanups.into_iter().collect(),
@@ -64,6 +66,25 @@ pub fn plan(
         active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
         ledger: remembered::to_remember(roster, repository, cluster, now),
+    })
+}
+
+/// The pin, where it does not say what it should: the identity of the first apply, and where the kubeconfigs
+/// of the last one lead.
+fn pin(
+    roster: &Roster,
+    name: &ClusterName,
+    repository: &RepositoryState,
+    cluster: &SeenCluster,
+) -> Option<ClusterPin> {
+    let PublishedEndpoint { endpoint, refused, passed_over: _ } = &cluster.published;
+    let publishes = refused.is_none();
+    let endpoint = if publishes { Some(endpoint) } else { repository.pinned_endpoint.as_ref() };
+    let kept = repository.pinned_uid.is_some() && repository.pinned_endpoint.as_ref() == endpoint;
+    (!kept).then(|| ClusterPin {
+        branch: repository.branch.clone(),
+        endpoint: endpoint.map(Endpoint::to_pin),
+        ..ClusterPin::new(name.clone(), cluster.state.uid.clone(), roster.name.clone())
     })
 }
 
@@ -111,6 +132,7 @@ impl Outline {
         let foreign = observed.state().map(|state| ForeignBindings::new(roster, state));
         let mut held: Vec<Held> = observed.repository.refused_files.iter().cloned().map(Held::File).collect();
         held.extend(check::keys(roster, observed.repository, now));
+        held.extend(check::endpoint(roster, name, observed));
         held.extend(remembered.held.iter().cloned());
         let refused = match remembered.is_known {
             true => held.iter().filter_map(Held::user).cloned().collect(),

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::access_transfer::AccessTransfer;
 use super::action::CredentialAction;
-use super::observed::SeenLedger;
+use super::observed::{RepositoryState, SeenLedger};
 use super::outline::Side;
 use super::warning::{RecordEdit, Warning};
-use crate::model::{ClusterName, CredentialId, KeySource, Recipient, UserName};
+use crate::model::{Authority, ClusterName, CredentialId, KeySource, Recipient, UserName};
 use crate::record::{Credential, State};
 
 /// All of it on one cluster, except for what `told` says already.
@@ -33,6 +33,7 @@ pub(super) fn find(
         let live = record.credentials.iter().filter(|c| c.state != State::Revoked && c.not_after > now);
         Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
     };
+    pin(name, head, base).into_iter().for_each(&mut warn);
     let (recipients_told, keys_told) = (told(AccessTransfer::recipients), told(|transfer| transfer.key));
     for (user, after) in head.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
         let Some(before) = base.roster.users.get(user) else { continue };
@@ -68,6 +69,31 @@ pub(super) fn find(
         }
     }
     found
+}
+
+/// What the branch pins otherwise, except for what its roster says too: that is an edit of the roster.
+fn pin(name: &ClusterName, head: Side<'_>, base: Side<'_>) -> Vec<Warning> {
+    let named = head.roster.clusters.get(name);
+    let (ours, theirs) = (head.observed.repository, base.observed.repository);
+    let server = |pinned: &RepositoryState| Some(pinned.pinned_endpoint.as_ref()?.server.clone());
+    let authority = |pinned: &RepositoryState| {
+        Some(match &pinned.pinned_endpoint.as_ref()?.authority {
+            Authority::System => "the system's roots".to_owned(),
+            Authority::Bundle(bundle) => format!("SHA-256 {}", bundle.sha256()),
+        })
+    };
+    let mut edits = Vec::new();
+    if theirs.pinned_uid.is_some() && ours.pinned_uid != theirs.pinned_uid {
+        edits.push(("uid", theirs.pinned_uid.clone(), ours.pinned_uid.clone()));
+    }
+    if named.is_none_or(|cluster| cluster.server.is_none() || cluster.server != server(ours)) {
+        edits.push(("server", server(theirs), server(ours)));
+    }
+    if named.is_none_or(|cluster| cluster.certificate_authority.is_none()) {
+        edits.push(("certificateAuthority", authority(theirs), authority(ours)));
+    }
+    edits.retain(|(_, from, to)| from != to);
+    edits.into_iter().map(|(field, from, to)| Warning::PinEdited { field, from, to }).collect()
 }
 
 fn recorded<'a>(side: Side<'a>, user: &UserName, id: &CredentialId) -> Option<&'a Credential> {

@@ -9,6 +9,24 @@ use crate::model::{CredentialId, GroupName, RoleRef, UserName};
 /// What an administrator should know, and certctl will not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
+    /// certctl's own context leads elsewhere than kubeconfigs do, and the pin counts.
+    ContextPassedOver {
+        context: String,
+        /// Where it leads.
+        server: String,
+        /// Where kubeconfigs lead.
+        pinned: String,
+    },
+    /// By a branch, kubeconfigs would lead elsewhere, or the records are about another cluster, and the
+    /// roster does not say so.
+    PinEdited {
+        /// What it is about: `server`, `certificateAuthority` or `uid`.
+        field: &'static str,
+        /// At the base; `None` where it is not pinned there.
+        from: Option<String>,
+        /// With the branch; `None` where it is not pinned any more.
+        to: Option<String>,
+    },
     /// A credential that is cut off keeps access through a binding of others.
     AccessRemains {
         user: UserName,
@@ -153,6 +171,8 @@ impl Warning {
     /// Stable, for machines.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::ContextPassedOver { .. } => "context-passed-over",
+            Self::PinEdited { .. } => "pin-edited",
             Self::AccessRemains { .. } => "access-remains",
             Self::BindingFinalizer { .. } => "binding-finalizer",
             Self::ForeignBindingOfCredential { .. } | Self::ForeignBindingOfUser { .. } => "foreign-binding",
@@ -180,6 +200,7 @@ impl Warning {
                 | Self::RecipientEdited { .. }
                 | Self::RecordEdited { .. }
                 | Self::RevokedInCluster { .. }
+                | Self::PinEdited { .. }
         )
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::lasts;
+use super::endpoint::PublishedEndpoint;
 use super::observed::{self, ClusterView, Observed, RepositoryState, SeenCluster, SigningRequest};
 use super::people::People;
 use super::requests;
@@ -31,6 +32,13 @@ pub(super) fn find(
         found.insert(warning);
     };
     endings(roster, name, now, &mut warn);
+    if let Some(PublishedEndpoint { endpoint, passed_over: Some(own), .. }) = observed.published() {
+        warn(Warning::ContextPassedOver {
+            context: own.context.clone(),
+            server: own.endpoint.server.clone(),
+            pinned: endpoint.server.clone(),
+        });
+    }
     certificates(people, &mut warn);
     sealed_files(roster, name, observed.repository, people, now, &mut warn);
     if let (ClusterView::Seen(cluster), Some(foreign)) = (observed.cluster, foreign) {

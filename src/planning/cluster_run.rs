@@ -64,7 +64,7 @@ impl OfflineRun {
     /// Its records do not say which cluster they are about, or its CA cannot be used.
     pub fn plan(source: &Source, name: &ClusterName, wanted: &Cluster, now: Timestamp) -> Result<Self> {
         let repository = source.known(name)?;
-        let cluster = connect::unseen(source, wanted)?;
+        let cluster = connect::unseen(source, wanted, &repository)?;
         let plan = plan::plan_offline(&source.roster, name, &repository, &cluster, now);
         Ok(Self { plan, repository, cluster })
     }
@@ -87,7 +87,7 @@ impl ClusterRun for OfflineRun {
         let name = self.name();
         let repository = base.known(name)?;
         let cluster = match base.roster.clusters.get(name) {
-            Some(wanted) => connect::unseen(base, wanted)?,
+            Some(wanted) => connect::unseen(base, wanted, &repository)?,
             None => self.cluster.clone(),
         };
         let observed = Observed::unseen(&self.repository, &self.cluster);
@@ -105,9 +105,9 @@ impl ClusterRun for OfflineRun {
 pub fn seen_at(there: &Source, run: &Target) -> Result<(RepositoryState, SeenCluster)> {
     let name = &run.plan.name;
     let repository = there.known(name)?;
-    let endpoint = match there.roster.clusters.get(name) {
-        Some(wanted) => connect::endpoint(there, wanted, &run.connection)?.0,
-        None => run.cluster.endpoint.clone(),
+    let published = match there.roster.clusters.get(name) {
+        Some(wanted) => connect::published(there, wanted, &repository, &run.connection)?,
+        None => run.cluster.published.clone(),
     };
-    Ok((repository, SeenCluster { endpoint, ..run.cluster.clone() }))
+    Ok((repository, SeenCluster { published, ..run.cluster.clone() }))
 }

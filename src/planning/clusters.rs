@@ -111,10 +111,10 @@ pub async fn make(
     let mut planned = Planned::new(source, roster_commit.clone(), now);
     for (name, read) in read {
         let run = read.and_then(|(reached, cluster)| {
-            let Reached { connection, mut repository, endpoint: _, certificate_authority } = reached;
+            let Reached { connection, mut repository, published: _ } = reached;
             repository.merged = merged(global, roster_commit.as_deref(), &cluster.ledger);
             match plan::plan(&source.roster, name, &repository, &cluster, now) {
-                Ok(plan) => Ok(Target { plan, repository, cluster, connection, certificate_authority }),
+                Ok(plan) => Ok(Target { plan, repository, cluster, connection }),
                 Err(other) => Err(words::another_cluster(name, &other)),
             }
         });

@@ -4,10 +4,11 @@ use super::source::{LARGEST_FILE, Source};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, RosterName, hex, sha256};
+use crate::model::{Authority, CaBundle, ClusterName, RosterName};
 use crate::pki;
 use crate::plan::RepositoryState;
-use crate::plan::observed::{Endpoint, SeenCluster, UnseenCluster, is_ours};
+use crate::plan::endpoint::{self, ContextEndpoint, Endpoint, NamedEndpoint, PublishedEndpoint};
+use crate::plan::observed::{SeenCluster, UnseenCluster, is_ours};
 use crate::roster::Cluster;
 
 /// A cluster that can be reached, and was not read yet.
@@ -17,9 +18,7 @@ pub struct Reached {
     /// What the repository knows of it.
     pub repository: RepositoryState,
     /// What kubeconfigs hold of it.
-    pub endpoint: Endpoint,
-    /// The CA for kubeconfigs.
-    pub certificate_authority: Option<Vec<u8>>,
+    pub published: PublishedEndpoint,
 }
 
 impl Reached {
@@ -37,7 +36,7 @@ impl Reached {
             true => Some(cluster::whoami(&self.connection).await?),
             false => None,
         };
-        Ok(SeenCluster { state, identity, endpoint: self.endpoint.clone(), ledger })
+        Ok(SeenCluster { state, identity, published: self.published.clone(), ledger })
     }
 }
 
@@ -54,61 +53,74 @@ pub async fn reach(
     let repository = source.known(name)?;
     let connection =
         Connection::open(global.kubeconfig.as_deref(), &wanted.context, global.request_timeout).await?;
-    let (endpoint, certificate_authority) = endpoint(source, wanted, &connection)?;
-    if certificate_authority.is_none() && connection.insecure() {
-        return Err(Error::new(format!(
-            "cluster `{name}`: context `{}` skips the verification of the server, so its kubeconfigs would have no CA; nothing was planned",
-            wanted.context
-        ))
-        .hint(format!("name the server's CA with `certificateAuthority:` of cluster `{name}` in {}", source.file)));
-    }
-    Ok(Reached { connection, repository, endpoint, certificate_authority })
+    let published = published(source, wanted, &repository, &connection)?;
+    Ok(Reached { connection, repository, published })
 }
 
-/// What kubeconfigs hold of a cluster, with the CA itself: as the roster says, else as certctl's own
-/// kubeconfig does.
+/// What kubeconfigs hold of a cluster.
 ///
 /// # Errors
-/// The CA that the roster names cannot be used.
-pub fn endpoint(
+/// The CA that the roster or certctl's own kubeconfig names cannot be used.
+pub fn published(
     source: &Source,
     wanted: &Cluster,
+    repository: &RepositoryState,
     connection: &Connection,
-) -> Result<(Endpoint, Option<Vec<u8>>)> {
-    let authority = match &wanted.certificate_authority {
-        Some(path) => Some(certificate_authority(source, wanted, path.as_str())?),
-        None => connection.certificate_authority().map(<[u8]>::to_vec),
-    };
-    let endpoint = Endpoint {
-        server: wanted.server.as_deref().unwrap_or(connection.server()).to_owned(),
-        certificate_authority_sha256: authority.as_ref().map(|ca| hex(&sha256(ca))),
-    };
-    Ok((endpoint, authority))
+) -> Result<PublishedEndpoint> {
+    let named = named(source, wanted)?;
+    Ok(endpoint::published(&named, repository.pinned_endpoint.as_ref(), &context(connection)?))
 }
 
-/// What the roster alone says of a cluster.
+/// What certctl's own kubeconfig says.
 ///
 /// # Errors
-/// The CA that it names cannot be used.
-pub fn unseen(source: &Source, wanted: &Cluster) -> Result<UnseenCluster> {
-    let authority = wanted.certificate_authority.as_ref();
-    let authority = authority.map(|path| certificate_authority(source, wanted, path.as_str())).transpose()?;
-    Ok(UnseenCluster {
-        server: wanted.server.clone(),
-        certificate_authority_sha256: authority.map(|ca| hex(&sha256(&ca))),
+/// Its CA cannot be used.
+pub fn context(connection: &Connection) -> Result<ContextEndpoint> {
+    let context = connection.context().to_owned();
+    let bundle = connection.certificate_authority().map(pki::ca_bundle).transpose().map_err(|error| {
+        error.within(&format!("context `{context}`: the certificate-authority of the kubeconfig"))
+    })?;
+    let server = connection.server().to_owned();
+    Ok(ContextEndpoint {
+        context,
+        verified: server.starts_with("https://") && !connection.insecure(),
+        endpoint: Endpoint { server, authority: bundle.map_or(Authority::System, Authority::Bundle) },
     })
 }
 
+/// What roster and pin say of a cluster, without asking anybody.
+///
+/// # Errors
+/// The CA that the roster names cannot be used.
+pub fn unseen(source: &Source, wanted: &Cluster, repository: &RepositoryState) -> Result<UnseenCluster> {
+    let NamedEndpoint { server, authority } = named(source, wanted)?;
+    let pinned = repository.pinned_endpoint.as_ref();
+    Ok(UnseenCluster {
+        server: server.or_else(|| pinned.map(|pinned| pinned.server.clone())),
+        authority: authority.map(Authority::Bundle).or_else(|| pinned.map(|pinned| pinned.authority.clone())),
+    })
+}
+
+/// What the roster says of where kubeconfigs lead.
+///
+/// # Errors
+/// The CA that it names cannot be used.
+pub fn named(source: &Source, wanted: &Cluster) -> Result<NamedEndpoint> {
+    let path = wanted.certificate_authority.as_ref();
+    let authority = path.map(|path| certificate_authority(source, wanted, path.as_str())).transpose()?;
+    Ok(NamedEndpoint { server: wanted.server.clone(), authority })
+}
+
 /// The CA that the roster names.
-pub fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// There is no such file, or it is no bundle of certificates.
+pub fn certificate_authority(source: &Source, cluster: &Cluster, path: &str) -> Result<CaBundle> {
     let what = format!("certificateAuthority {path}");
     let read = source
         .files
         .read(path, LARGEST_FILE)
         .map_err(|cause| Error::new(format!("{what} could not be read")).caused_by(cause));
-    let checked = read.and_then(|pem| {
-        pki::check_authority(&pem).map_err(|error| error.within(&what))?;
-        Ok(pem)
-    });
+    let checked = read.and_then(|pem| pki::ca_bundle(&pem).map_err(|error| error.within(&what)));
     checked.map_err(|error| error.placed(&source.file, cluster.position))
 }

@@ -4,11 +4,12 @@
 use super::source::{LARGEST_FILE, Source};
 use crate::clock;
 use crate::error::{Error, Result, visible_line};
-use crate::model::{ClusterName, CredentialGroup, Invalid, Position, UserName, hex, sha256};
+use crate::model::{Authority, ClusterName, CredentialGroup, Invalid, Position, UserName, hex, sha256};
 use crate::pki::{self, Certificate};
+use crate::plan::endpoint::Endpoint;
 use crate::plan::observed::{FileKind, RefusedFile};
 use crate::plan::{BroughtKey, RepositoryState, credentials};
-use crate::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
+use crate::record::{self, API_VERSION, ClusterPin, Credential, PinnedEndpoint, Record, State};
 use crate::render::{count, words};
 use crate::roster::{self, Roster};
 
@@ -72,8 +73,9 @@ impl Source {
                 .hint(format!("to begin anew there, `git rm -r access/{name}` and commit: everyone gets new credentials")),
             ),
             None => Ok(repository),
-            Some(ClusterPin { uid, branch, .. }) => {
-                Ok(RepositoryState { pinned_uid: Some(uid), branch, ..repository })
+            Some(ClusterPin { uid, branch, endpoint, .. }) => {
+                let pinned_endpoint = endpoint.map(|endpoint| pinned_endpoint(name, endpoint)).transpose()?;
+                Ok(RepositoryState { pinned_uid: Some(uid), pinned_endpoint, branch, ..repository })
             }
         }
     }
@@ -119,7 +121,11 @@ impl Source {
         Error::all(errors).map_or(Ok(()), Err)
     }
 
-    pub(super) fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
+    /// Which cluster the records are about, and where its kubeconfigs lead; `None` before the first apply.
+    ///
+    /// # Errors
+    /// It is not as certctl wrote it, or of another roster.
+    pub fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
         let file = format!("access/{name}/cluster.yaml");
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
@@ -161,6 +167,17 @@ impl Source {
             }
         }
     }
+}
+
+/// # Errors
+/// What it pins as a CA is none.
+fn pinned_endpoint(name: &ClusterName, pinned: PinnedEndpoint) -> Result<Endpoint> {
+    let PinnedEndpoint { server, certificate_authority } = pinned;
+    let bundle =
+        certificate_authority.map(|pem| pki::ca_bundle(pem.as_bytes())).transpose().map_err(|error| {
+            record::changed(&format!("access/{name}/cluster.yaml"), format!("certificateAuthority {error}"))
+        })?;
+    Ok(Endpoint { server, authority: bundle.map_or(Authority::System, Authority::Bundle) })
 }
 
 enum Entry {

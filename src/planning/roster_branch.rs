@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use super::source::Source;
 use crate::apply::Target;
 use crate::error::{Error, Result};
-use crate::model::BranchName;
+use crate::model::{BranchName, RosterName};
+use crate::plan::endpoint::Endpoint;
+use crate::record::ClusterPin;
 
 /// The branch to record where none is recorded yet. `here` is the branch that is applied, if anybody knows,
 /// and `typed` the one that the administrator has named.
@@ -65,11 +67,15 @@ fn refusal(source: &Source, branch: &BranchName, here: Option<&BranchName>) -> E
 }
 
 /// Has the branch recorded on each cluster that has none.
-pub fn record(runs: &mut [Target], branch: Option<&BranchName>) {
+pub fn record(runs: &mut [Target], roster: &RosterName, branch: Option<&BranchName>) {
     for Target { plan, repository, .. } in runs {
         if let (None, Some(branch)) = (&repository.branch, branch) {
             repository.branch = Some(branch.clone());
-            plan.pin = true;
+            let pin = plan.pin.take().unwrap_or_else(|| ClusterPin {
+                endpoint: repository.pinned_endpoint.as_ref().map(Endpoint::to_pin),
+                ..ClusterPin::new(plan.name.clone(), plan.uid.clone(), roster.clone())
+            });
+            plan.pin = Some(ClusterPin { branch: Some(branch.clone()), ..pin });
         }
     }
 }

@@ -79,13 +79,13 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), example = &"admin@prod")]
     pub context: Option<String>,
-    /// The URL that users connect to: https://, host, and optionally port and path. Default: the
-    /// server of that context.
+    /// The URL that users connect to: https://, host, and optionally port and path. Default: what
+    /// `access/` pins, which is the server of that context at the first apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = SERVER), example = &"https://prod.example.com:6443")]
     pub server: Option<String>,
-    /// A file beside the roster with the CA of the serving certificate (PEM). Default: the CA of
-    /// that context. It is not used as the issuer of client certificates.
+    /// A file beside the roster with the CA of the serving certificate (PEM). Default: what
+    /// `access/` pins, which is the CA of that context at the first apply. It is not used as the issuer of client certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = PATH), example = &"clusters/prod.crt")]
     pub certificate_authority: Option<String>,

@@ -20,6 +20,7 @@ mod yaml;
 
 pub use document::schema;
 pub use validate::parse;
+pub use values::server;
 pub use yaml::{SIZE_LIMIT, text};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -121,7 +121,7 @@ pub(super) fn max_revocations(text: &str) -> Result<MaxRevocations, Invalid> {
 
 /// An API server: `https://host[:port][/path]`, and nothing that a client would treat as secret,
 /// drop or read differently.
-pub(super) fn server(text: &str) -> Result<String, Invalid> {
+pub fn server(text: &str) -> Result<String, Invalid> {
     let invalid = |why: &str| Err(Invalid(why.into()));
     let Some(rest) = text.strip_prefix("https://") else {
         return invalid("does not begin with https://");

@@ -14,8 +14,9 @@ fn roster(world: &World, users: &[&str]) -> String {
     let users: String = users.iter().map(line).collect();
     format!(
         "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {name}}}\n\
-         clusters: [{{name: prod, context: test}}]\n\
-         groups:\n- {{name: {name}-team, grants: [{{clusterRole: view}}]}}\nusers:\n{users}"
+         clusters: [{{name: prod, context: test, server: \"{}\"}}]\n\
+         groups:\n- {{name: {name}-team, grants: [{{clusterRole: view}}]}}\nusers:\n{users}",
+        world.plane.server()
     )
 }
 

@@ -33,7 +33,12 @@ pub fn only_recipients_and_grants_are_missing_then_ci_applies(plane: &'static Cl
 
     let alice = format!("  recipients: [{}]\n", world.identity("alice"));
     let grant = "  grants:\n  - {clusterRole: edit, namespaces: [init-team]}\n";
-    let roster = world.read("users.yaml").replace("  grants:\n", grant).replace("  recipients:\n", &alice);
+    let named = format!("  context: test\n  server: {}\n", world.plane.server());
+    let roster = world
+        .read("users.yaml")
+        .replace("  context: test\n", &named)
+        .replace("  grants:\n", grant)
+        .replace("  recipients:\n", &alice);
     world.write("users.yaml", &roster);
     world.certctl(&["validate"]).expect(0);
     world.certctl(&["plan", "--detailed-exitcode"]).expect(2).says("1 to issue");

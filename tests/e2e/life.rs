@@ -719,7 +719,9 @@ pub fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up(p
     fs::write(&kubeconfig, joined(&read(&world.kubeconfig), &read(&theirs))).expect("written");
     let kubeconfig = kubeconfig.to_str().expect("UTF-8");
     let both = |users: &str| {
-        roster(&world, "", users).replace("context: test}", "context: test}\n- {name: stage, context: stage}")
+        let second =
+            format!("context: test}}\n- {{name: stage, context: stage, server: \"{}\"}}", stage.server());
+        roster(&world, "", users).replace("context: test}", &second)
     };
     let requests = |plane: &Cluster| {
         let path = "jsonpath={range .items[*]}{.metadata.name} {.status.conditions[*].type} {.status.certificate}{\"\\n\"}{end}";

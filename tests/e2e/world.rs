@@ -152,7 +152,17 @@ impl World {
         self.git_in(&self.repo(), args)
     }
 
+    /// A file of the repository. The tests' clusters are on loopback, where a roster has to name them.
     pub fn write(&self, file: &str, text: &str) {
+        let named = format!("context: test, server: \"{}\"}}", self.plane.server());
+        let roster = file == "users.yaml";
+        self.write_as_it_is(
+            file,
+            &if roster { text.replace("context: test}", &named) } else { text.to_owned() },
+        );
+    }
+
+    pub fn write_as_it_is(&self, file: &str, text: &str) {
         let path = self.repo().join(file);
         fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
         fs::write(path, text).expect("a file");

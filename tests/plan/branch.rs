@@ -169,24 +169,24 @@ fn what_is_granted_is_compared_without_a_cluster_too() {
     reads(
         &plan,
         expect![[r#"
-        Cluster prod
-          Bindings
-            + bind    ClusterRoleBinding certctl:developers:cluster-admin  to ClusterRole cluster-admin
-                      + Group certctl:alice:cd2662154e6d76b2  newly granted
-                      + Group certctl:bob:cd04a4754498e06d    newly granted
-            - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
-                      - Group certctl:bob:cd04a4754498e06d    no longer granted
-          Not seen:
-            what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
-            the server address, which the roster leaves to certctl's kubeconfig
-            the certificate authority, which the roster leaves to certctl's kubeconfig
+            Cluster prod
+              Bindings
+                + bind    ClusterRoleBinding certctl:developers:cluster-admin  to ClusterRole cluster-admin
+                          + Group certctl:alice:cd2662154e6d76b2  newly granted
+                          + Group certctl:bob:cd04a4754498e06d    newly granted
+                - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:alice:cd2662154e6d76b2  no longer granted
+                          - Group certctl:bob:cd04a4754498e06d    no longer granted
+              Not seen:
+                what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
+                the server address, which neither roster nor records name
+                the certificate authority, which neither roster nor records name
 
-        Plan (offline): 2 bindings to write.
-        Only what this branch changes since it left origin/main at 3f2a91bc4d.
-        Also changed in the roster:
-          user bob: until: no end -> 2026-03-02T00:00:00Z
-    "#]],
+            Plan (offline): 2 bindings to write.
+            Only what this branch changes since it left origin/main at 3f2a91bc4d.
+            Also changed in the roster:
+              user bob: until: no end -> 2026-03-02T00:00:00Z
+        "#]],
     );
 }
 
@@ -367,33 +367,33 @@ fn offline_nothing_is_claimed_of_what_was_not_looked_at() {
     reads(
         &story.whole(),
         expect![[r#"
-        Cluster prod
-          no changes to credentials
-          Not seen:
-            what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
-            the server address, which the roster leaves to certctl's kubeconfig
-            the certificate authority, which the roster leaves to certctl's kubeconfig
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              no changes to credentials
+              Not seen:
+                what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
+                the server address, which neither roster nor records name
+                the certificate authority, which neither roster nor records name
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Nobody's credential changes, by roster and records; the clusters were not looked at.
-    "#]],
+            Nobody's credential changes, by roster and records; the clusters were not looked at.
+        "#]],
     );
     story.edit(BOB, "").edit("{name: prod}", "{name: prod, server: 'https://elsewhere'}");
     story.unseen.as_mut().expect("it is offline").server = Some("https://elsewhere".into());
     reads(
         &story.whole(),
         expect![[r#"
-        Cluster prod
-          People
-            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d is cut off
-          Renewals
-            ~ renew   alice  until 2026-01-31 00:00Z (30d)  the cluster's server address changed; cd2662154e6d76b2 stays bound until it expires
-          Not seen:
-            what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
-            the certificate authority, which the roster leaves to certctl's kubeconfig
+            Cluster prod
+              People
+                - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d is cut off
+              Renewals
+                ~ renew   alice  until 2026-01-31 00:00Z (30d)  the cluster's server address changed; cd2662154e6d76b2 stays bound until it expires
+              Not seen:
+                what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist
+                the certificate authority, which neither roster nor records name
 
-        Plan (offline): 1 to renew, 1 to revoke.
-    "#]],
+            Plan (offline): 1 to renew, 1 to revoke.
+        "#]],
     );
     assert!(story.digest().starts_with("offline:sha256:"), "{}", story.digest());
 }
@@ -447,7 +447,7 @@ users:
     );
     expect![[r#"
         cluster prod: context: prod -> other
-        cluster prod: server: as in the kubeconfig -> https://x
+        cluster prod: server: as pinned in the records, or as in the kubeconfig -> https://x
         cluster prod: signerName: kubernetes.io/kube-apiserver-client -> example.com/s
         cluster stage is new"#]]
     .assert_eq(&told(&old, &moved.roster()).join("\n"));
@@ -477,4 +477,38 @@ fn what_a_branch_newly_holds_back_is_told_apart_from_what_was_held_before() {
     assert!(text.contains("Held back before\n    ! users.yaml:10:38: ClusterRole `edit`"), "{text}");
     let nothing = branch(&base, |_| {});
     assert!(nothing.clusters[0].held.is_empty() && nothing.clusters[0].held_before.len() == 1);
+}
+
+#[test]
+fn a_pin_that_a_branch_edits_is_a_danger_and_the_rosters_own_change_is_none() {
+    let base = Story::applied(TEAM);
+    let mut branch = base.clone();
+    let pinned = branch.repository.pinned_endpoint.as_mut().expect("pinned");
+    pinned.server = "https://evil.example.com".into();
+    let told = |branch: &Story, base: &Story| {
+        let name = "prod".parse().expect("a name");
+        let (ours, theirs) = (branch.roster(), base.roster());
+        let head = Side { roster: &ours, observed: branch.observed() };
+        let base = Side { roster: &theirs, observed: base.observed() };
+        let dangers = branch_diff::between(&name, head, base, branch.now).warnings;
+        dangers
+            .into_iter()
+            .filter(|w| w.code() == "pin-edited")
+            .map(|w| (w.is_takeover(), words::warning(&w)))
+            .collect::<Vec<_>>()
+    };
+    let mut offline = (branch.clone(), base.clone());
+    offline.0.offline();
+    offline.1.offline();
+    for (branch, base) in [(&branch, &base), (&offline.0, &offline.1)] {
+        let [(danger, said)] = &told(branch, base)[..] else { panic!("one") };
+        assert!(
+            *danger && said.contains("pins server https://evil.example.com instead of https://prod"),
+            "{said}"
+        );
+    }
+    branch.edit("{name: prod}", "{name: prod, server: 'https://evil.example.com'}");
+    assert!(told(&branch, &base).is_empty());
+    branch.repository.pinned_uid = Some("uid-of-another".into());
+    assert_eq!(told(&branch, &base).len(), 1);
 }

@@ -180,7 +180,7 @@ fn the_words_of_a_reason_are_no_part_of_it() {
             story.edit(from, to);
         }
         if to.contains("https") {
-            story.cluster.endpoint.server = "https://x".into();
+            story.cluster.published.endpoint.server = "https://x".into();
             story.edit("name: bob,", "name: bob, clusters: [dev],");
         }
         let plan = story.whole();

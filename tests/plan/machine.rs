@@ -190,7 +190,9 @@ impl Machine {
             }
             H::Binding(kind, who) => self.foreign_binding(*kind, who),
             H::Request(kind, who) => self.foreign_request(*kind, who),
-            H::Server(number) => self.world.cluster.endpoint.server = format!("https://{number}.example.com"),
+            H::Server(number) => {
+                self.world.cluster.published.endpoint.server = format!("https://{number}.example.com")
+            }
             H::Longest(days) => self.world.longest = SignedDuration::from_hours(24 * days),
             H::Identity(who) => self.world.cluster.identity = Some((*who).to_owned()),
             H::Clone => self.world.clone_anew(),

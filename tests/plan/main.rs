@@ -3,6 +3,7 @@
 mod branch;
 mod comment;
 mod digest;
+mod endpoint;
 mod held;
 mod machine;
 mod markdown;

@@ -394,7 +394,7 @@ fn nobody_looked_for_months() {
 #[test]
 fn a_server_that_moved_needs_new_kubeconfigs_but_cuts_nobody_off() {
     let mut story = Story::applied(TEAM);
-    story.cluster.endpoint.server = "https://new.example.com:6443".into();
+    story.cluster.published.endpoint.server = "https://new.example.com:6443".into();
     let old = story.bound("alice");
     story.apply();
     assert!(story.bound("alice").is_superset(&old));

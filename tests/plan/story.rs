@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
 use certctl::error::Error;
-use certctl::model::{CredentialId, Recipient, UserName};
+use certctl::model::{Authority, CredentialId, Recipient, UserName};
+use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
-    Binding, ClusterState, Endpoint, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile,
-    SeenCluster, SeenLedger, SigningRequest, Subject, UnseenCluster,
+    Binding, ClusterState, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile, SeenCluster,
+    SeenLedger, SigningRequest, Subject, UnseenCluster,
 };
 use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
 use certctl::record::Credential;
@@ -69,9 +70,10 @@ impl Story {
             requests: Vec::new(),
         };
         let server = "https://prod.example.com:6443".into();
-        let endpoint = Endpoint { server, certificate_authority_sha256: None };
+        let endpoint = Endpoint { server, authority: Authority::System };
+        let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
         let ledger = SeenLedger::Missing;
-        let cluster = SeenCluster { state, identity: Some("certctl".into()), endpoint, ledger };
+        let cluster = SeenCluster { state, identity: Some("certctl".into()), published, ledger };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
         Self { yaml: format!("{HEAD}{body}"), unseen: None, world: World::new(cluster, now) }
     }
@@ -84,7 +86,7 @@ impl Story {
 
     /// The same records, and no cluster to ask.
     pub fn offline(&mut self) -> &mut Self {
-        self.unseen = Some(UnseenCluster { server: None, certificate_authority_sha256: None });
+        self.unseen = Some(UnseenCluster::default());
         self
     }
 

@@ -11,8 +11,11 @@ use certctl::apply::record_changes::{ClusterWork, RecordChange};
 use certctl::apply::{Issued, Notes};
 use certctl::error::Error;
 use certctl::ledger::Ledger;
-use certctl::model::{CommitHash, CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256};
+use certctl::model::{
+    CaBundle, CommitHash, CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256,
+};
 use certctl::plan::action::SHORTEST_VALIDITY;
+use certctl::plan::endpoint::Endpoint;
 use certctl::plan::observed::{Binding, BindingAt, SeenCluster, SeenLedger, StoredLedger, Subject};
 use certctl::plan::write::{Write, WriteError};
 use certctl::plan::{BindingAction, ClusterPlan, Issuance, RepositoryState};
@@ -26,7 +29,7 @@ use crate::story::{ours, request, subject};
 pub struct Repository {
     pub records: BTreeMap<UserName, Record>,
     pub sealed: BTreeMap<UserName, String>,
-    pub pinned_uid: Option<String>,
+    pub pin: (Option<String>, Option<Endpoint>),
 }
 
 /// The world: one cluster, a clone (`repository`), its remote, and the time.
@@ -129,20 +132,21 @@ impl World {
 
     /// The clone becomes the remote, as in a new checkout.
     pub fn clone_anew(&mut self) {
-        let Repository { records, sealed, pinned_uid } = self.remote.clone();
-        (self.repository.records, self.repository.sealed, self.repository.pinned_uid) =
-            (records, sealed, pinned_uid);
+        let Repository { records, sealed, pin } = self.remote.clone();
+        (self.repository.records, self.repository.sealed) = (records, sealed);
+        (self.repository.pinned_uid, self.repository.pinned_endpoint) = pin;
     }
 
     /// What the clone holds.
     fn clone_of_it(&self) -> Repository {
-        let RepositoryState { records, sealed, pinned_uid, .. } = &self.repository;
-        Repository { records: records.clone(), sealed: sealed.clone(), pinned_uid: pinned_uid.clone() }
+        let RepositoryState { records, sealed, pinned_uid, pinned_endpoint, .. } = self.repository.clone();
+        Repository { records, sealed, pin: (pinned_uid, pinned_endpoint) }
     }
 
     /// One file of a commit.
     fn record(&mut self, change: RecordChange) {
-        let RepositoryState { records, sealed, pinned_uid, .. } = &mut self.repository;
+        let published = self.cluster.published.endpoint.clone();
+        let RepositoryState { records, sealed, pinned_uid, pinned_endpoint, .. } = &mut self.repository;
         match change {
             RecordChange::Record { cluster: _, user, record: Some(record) } => {
                 drop(records.insert(user, record))
@@ -152,7 +156,10 @@ impl World {
                 sealed.insert(user, hex(&sha256(&file)));
             }
             RecordChange::Sealed { cluster: _, user, kubeconfig: None } => drop(sealed.remove(&user)),
-            RecordChange::Pin(pin) => *pinned_uid = Some(pin.uid),
+            RecordChange::Pin(pin) => {
+                *pinned_uid = Some(pin.uid);
+                *pinned_endpoint = pin.endpoint.map(|_| published);
+            }
         }
     }
 
@@ -443,7 +450,7 @@ impl<'p> Run<'_, '_, 'p> {
         if !matches!(self.attempt(None, Effect::Signed(user.clone()), sign)?, Came::Done) {
             return Ok(None);
         }
-        let (now, endpoint) = (self.world.now, &self.world.cluster.endpoint);
+        let (now, endpoint) = (self.world.now, &self.world.cluster.published.endpoint);
         // Counted from now, not from the plan.
         let asked_for = issuance
             .not_after_limit
@@ -466,7 +473,7 @@ impl<'p> Run<'_, '_, 'p> {
             in_certificate_groups: issuance.in_certificate_groups.iter().cloned().collect(),
             recipients: issuance.recipients.clone(),
             server: endpoint.server.clone(),
-            certificate_authority_sha256: endpoint.certificate_authority_sha256.clone(),
+            certificate_authority_sha256: endpoint.authority.bundle().map(CaBundle::sha256),
             sealed_sha256: hex(&sha256(&sealed)),
             roster_commit: "0".repeat(40),
             certificate: String::new(),

@@ -1,10 +1,11 @@
 //! Why nothing can be planned on a cluster, and what is held back there, as errors that say how to fix it.
 
-use crate::error::Error;
+use crate::error::{Error, visible_line};
 use crate::model::{ClusterName, Namespace, RoleRef};
 use crate::plan::Plan;
 use crate::plan::binding_key::Grantee;
 use crate::plan::check::AnotherCluster;
+use crate::plan::endpoint::Unpublishable;
 use crate::plan::held::{Held, KeyUse, SafetyRule};
 use crate::plan::observed::{BindingAt, RefusedFile};
 use crate::record::how_to_restore;
@@ -58,6 +59,7 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
             "a certificate cannot be taken back from its key, so make a new key, e.g. \
              `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for {user}"
         )),
+        Held::Unpublishable { why, at: _ } => unpublishable(cluster, why),
         Held::MissingNamespace { namespace, grantee, at: _ } => {
             in_namespace(cluster, namespace, grantee, "does not exist")
                 .hint(format!("create it with `kubectl create namespace {namespace}`, or correct the roster"))
@@ -123,6 +125,36 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
     match held.position() {
         Some(at) => error.placed(roster_file, at),
         None => error,
+    }
+}
+
+/// Kubeconfigs would lead nowhere.
+fn unpublishable(cluster: &ClusterName, why: &Unpublishable) -> Error {
+    let nothing = |fact: String| {
+        Error::new(format!(
+            "{fact}; nothing is issued on cluster `{cluster}`, and who leaves is cut off all the same"
+        ))
+    };
+    match why {
+        Unpublishable::Address { server, why } => {
+            nothing(format!("kubeconfigs would connect to {}, which {why}", visible_line(server))).hint(format!(
+                "add the address that users connect to as `server: https://HOST:PORT` to cluster `{cluster}`, and the \
+                 file with its CA as `certificateAuthority: FILE`"
+            ))
+        }
+        Unpublishable::Loopback { server } => nothing(format!(
+            "kubeconfigs would connect to {}, which is their own machine for everyone else",
+            visible_line(server)
+        ))
+        .hint(format!(
+            "add the address that users connect to as `server: https://HOST:PORT` to cluster `{cluster}`; if it is \
+             this one that they use, name it there"
+        )),
+        Unpublishable::Unverified { context } => nothing(format!(
+            "context `{}` does not verify the server, so kubeconfigs would have no CA to verify it with",
+            visible_line(context)
+        ))
+        .hint(format!("name the file with the server's CA as `certificateAuthority: FILE` of cluster `{cluster}`")),
     }
 }
 

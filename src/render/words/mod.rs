@@ -114,9 +114,7 @@ pub fn unknown(unknown: Unknown) -> &'static str {
         Unknown::Cluster => {
             "what is bound there and by whom, whether it drifted, what earlier runs left over, and whether the roles and namespaces that the roster grants exist"
         }
-        Unknown::Server => "the server address, which the roster leaves to certctl's kubeconfig",
-        Unknown::CertificateAuthority => {
-            "the certificate authority, which the roster leaves to certctl's kubeconfig"
-        }
+        Unknown::Server => "the server address, which neither roster nor records name",
+        Unknown::CertificateAuthority => "the certificate authority, which neither roster nor records name",
     }
 }

@@ -53,7 +53,7 @@ fn value(value: &SettingValue) -> String {
         SettingValue::End(Some(until)) => until.to_string(),
         SettingValue::End(None) => "no end".to_owned(),
         SettingValue::Text(text) => text.clone(),
-        SettingValue::FromKubeconfig => "as in the kubeconfig".to_owned(),
+        SettingValue::FromKubeconfig => "as pinned in the records, or as in the kubeconfig".to_owned(),
         SettingValue::AsRecorded => "as recorded at the first apply".to_owned(),
         SettingValue::NoFile => "none".to_owned(),
     }

@@ -14,6 +14,24 @@ pub fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
 /// One warning, as a sentence.
 pub fn warning(warning: &Warning) -> String {
     match warning {
+        Warning::ContextPassedOver { context, server, pinned } => {
+            let (context, server) = (visible_line(context), visible_line(server));
+            let leads =
+                if server == *pinned { "has another CA".to_owned() } else { format!("leads to {server}") };
+            format!(
+                "context `{context}` {leads}; kubeconfigs go on to lead to {pinned} with its CA, as the records pin it. \
+                 If the cluster moved, say so with `server:` and `certificateAuthority:` in the roster, or with `certctl repin`"
+            )
+        }
+        Warning::PinEdited { field, from, to } => {
+            let value = |value: &Option<String>| value.as_deref().map_or("nothing".to_owned(), visible_line);
+            format!(
+                "cluster.yaml of the records is edited: it pins {field} {} instead of {}, and the roster does not say so; \
+                 whoever runs that server gets what people send there: make sure that it is the cluster's",
+                value(to),
+                value(from)
+            )
+        }
         Warning::AccessRemains { user, credential, not_after, through, kind, subject } => format!(
             "{user}'s credential {credential} keeps access until {not_after} through {through}, which names {kind} `{subject}`"
         ),

@@ -1,0 +1,117 @@
+//! Where kubeconfigs lead: one source, whoever applies, and from wherever.
+
+use certctl::model::{Authority, CaBundle};
+use certctl::plan::Held;
+use certctl::plan::endpoint::{ContextEndpoint, Endpoint, NamedEndpoint, published};
+
+use crate::story::{Story, TEAM};
+
+const PUBLIC: &str = "https://prod.example.com:6443";
+
+fn bundle(name: &str) -> CaBundle {
+    CaBundle::in_normal_form(format!("{name} in PEM"), format!("{name} with a comment").as_bytes())
+}
+
+/// What somebody's kubeconfig says.
+fn context(server: &str, authority: &str) -> ContextEndpoint {
+    let authority = Authority::Bundle(bundle(authority));
+    let endpoint = Endpoint { server: server.into(), authority };
+    let verified = server.starts_with("https://");
+    ContextEndpoint { context: "mine".into(), endpoint, verified }
+}
+
+/// Somebody applies, or would, with this kubeconfig.
+fn from(story: &mut Story, named: &NamedEndpoint, context: &ContextEndpoint) {
+    let pinned = story.repository.pinned_endpoint.clone();
+    story.cluster.published = published(named, pinned.as_ref(), context);
+}
+
+#[test]
+fn a_context_that_is_spelled_otherwise_reissues_nobody() {
+    let mut story = Story::of(TEAM);
+    from(&mut story, &NamedEndpoint::default(), &context(PUBLIC, "ca"));
+    story.apply();
+    assert_eq!(story.repository.pinned_endpoint.as_ref().expect("pinned").server, PUBLIC);
+    for spelling in ["https://localhost:6443", "https://10.0.0.1:6443", "http://127.0.0.1:8001"] {
+        from(&mut story, &NamedEndpoint::default(), &context(spelling, "ca"));
+        let plan = story.plan();
+        assert!(plan.is_empty() && plan.pin.is_none() && plan.held.is_empty(), "{}", story.text());
+        assert!(story.text().contains(&format!("context `mine` leads to {spelling}")), "{}", story.text());
+    }
+    from(&mut story, &NamedEndpoint::default(), &context(PUBLIC, "another"));
+    assert!(
+        story.plan().is_empty() && story.text().contains("context `mine` has another CA"),
+        "{}",
+        story.text()
+    );
+    // What the roster says is no concern of the context's.
+    let named = NamedEndpoint { server: Some(PUBLIC.into()), authority: Some(bundle("ca")) };
+    from(&mut story, &named, &context("https://localhost:6443", "another"));
+    assert!(!story.text().contains("`mine`"), "{}", story.text());
+}
+
+#[test]
+fn the_roster_moves_the_pin_with_it() {
+    let mut story = Story::of(TEAM);
+    let named = NamedEndpoint { server: Some(PUBLIC.into()), authority: None };
+    from(&mut story, &named, &context("https://10.0.0.1:6443", "ca"));
+    story.apply();
+    let moved = NamedEndpoint { server: Some("https://new.example.com".into()), authority: None };
+    from(&mut story, &moved, &context("https://10.0.0.1:6443", "ca"));
+    assert_eq!(story.plan().people.len(), 2, "{}", story.text());
+    story.apply();
+    // The roster leaves it to the pin: it stays where it was last.
+    from(&mut story, &NamedEndpoint::default(), &context("https://10.0.0.1:6443", "ca"));
+    assert!(story.plan().is_empty(), "{}", story.text());
+    assert_eq!(story.cluster.published.endpoint.server, "https://new.example.com");
+}
+
+#[test]
+fn a_pin_of_before_is_filled_in_and_reissues_nobody() {
+    let mut story = Story::of(TEAM);
+    from(&mut story, &NamedEndpoint::default(), &context(PUBLIC, "ca"));
+    story.apply();
+    // An earlier version pinned the UID alone, and noted the bundle as it was written.
+    story.repository.pinned_endpoint = None;
+    let written = certctl::model::hex(&certctl::model::sha256(b"ca with a comment"));
+    for user in ["alice", "bob"] {
+        story.credentials(user)[0].certificate_authority_sha256 = Some(written.clone());
+    }
+    from(&mut story, &NamedEndpoint::default(), &context(PUBLIC, "ca"));
+    assert!(story.plan().is_empty() && story.plan().pin.is_some(), "{}", story.text());
+    story.apply();
+    assert!(story.plan().pin.is_none() && story.plan().is_empty(), "{}", story.text());
+}
+
+#[test]
+fn what_is_of_no_use_to_others_is_published_by_nobody() {
+    for (server, code) in [
+        ("http://127.0.0.1:8001", "does not begin with https://"),
+        ("https://localhost:6443", "their own machine"),
+        ("https://[::1]:6443", "their own machine"),
+    ] {
+        let mut story = Story::of(TEAM);
+        from(&mut story, &NamedEndpoint::default(), &context(PUBLIC, "ca"));
+        story.apply();
+        // bob leaves, alice rotates and carol joins.
+        story.edit(
+            "- {name: bob, recipients: [age1bob], groups: [developers]}\n",
+            "- {name: carol, recipients: [age1carol], groups: [developers]}\n",
+        );
+        story.edit("name: alice,", "name: alice, generation: 2,");
+        story.repository.pinned_endpoint = None;
+        let before = story.bound("alice");
+        from(&mut story, &NamedEndpoint::default(), &context(server, "ca"));
+        let text = story.text();
+        assert!(matches!(story.plan().held[..], [Held::Unpublishable { .. }]), "{text}");
+        assert!(text.contains(code) && text.contains("add the address that users connect to"), "{text}");
+        story.apply();
+        assert!(story.bound("bob").is_empty(), "{text}");
+        assert_eq!(story.bound("alice"), before, "nobody loses what cannot be replaced");
+        assert!(story.record("carol").is_empty() && story.repository.pinned_endpoint.is_none());
+        // The roster may name even that, where it is meant.
+        let named = NamedEndpoint { server: Some(server.into()), authority: None };
+        from(&mut story, &named, &context(server, "ca"));
+        assert_eq!(story.plan().held.is_empty(), server.starts_with("https://"), "{}", story.text());
+    }
+}
