@@ -17,6 +17,7 @@ pub(super) enum Resource {
     /// The approval of a CertificateSigningRequest, a subresource with its own permission.
     SigningApproval,
     SelfSubjectReviews,
+    SelfSubjectRulesReviews,
     Leases,
     ConfigMaps,
 }
@@ -33,6 +34,7 @@ impl Resource {
             Self::SigningRequests => "certificatesigningrequests",
             Self::SigningApproval => "certificatesigningrequests/approval",
             Self::SelfSubjectReviews => "selfsubjectreviews",
+            Self::SelfSubjectRulesReviews => "selfsubjectrulesreviews",
             Self::Leases => "leases",
             Self::ConfigMaps => "configmaps",
         }
@@ -46,6 +48,7 @@ impl Resource {
             }
             Self::SigningRequests | Self::SigningApproval => "certificates.k8s.io",
             Self::SelfSubjectReviews => "authentication.k8s.io",
+            Self::SelfSubjectRulesReviews => "authorization.k8s.io",
             Self::Leases => "coordination.k8s.io",
         }
     }

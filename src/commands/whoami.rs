@@ -1,5 +1,6 @@
 //! `certctl whoami`: on each cluster, who one is, what one may do, and until when.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::login::{entry_name, parse};
 use super::runtime;
 use crate::cli::{Format, Global, WhoamiArgs};
 use crate::clock;
-use crate::cluster::{self, Connection};
+use crate::cluster::{self, Connection, Granted};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
@@ -47,10 +48,13 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
     let identities = identities::load(&args.identity, terminal)?;
     let opened = own_kubeconfigs::open_all(&source, global, args.user.as_ref(), &identities)?;
     let now = clock::now();
-    let answers: Vec<Option<Result<String>>> = if args.offline {
+    let answers: Vec<Option<Result<ClusterSays>>> = if args.offline {
         opened.iter().map(|_| None).collect()
     } else {
-        let asked = futures::future::join_all(opened.iter().map(|own| ask(own, global.request_timeout)));
+        let asked = futures::future::join_all(opened.iter().map(|own| {
+            let namespaces = namespaces(&source, own, now);
+            ask(own, namespaces, global.request_timeout)
+        }));
         runtime()?.block_on(asked).into_iter().map(Some).collect()
     };
     let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
@@ -71,7 +75,10 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
                 });
                 match answer {
                     None => {}
-                    Some(Ok(name)) => entry["clusterSays"] = Value::from(name.as_str()),
+                    Some(Ok(says)) => {
+                        entry["clusterSays"] = Value::from(says.user.as_str());
+                        entry["clusterGrants"] = Value::from(says.grants_word());
+                    }
                     Some(Err(error)) => entry["error"] = Value::from(error.message()),
                 }
                 entry
@@ -81,6 +88,15 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
         }
     };
     terminal.show(&out)?;
+    for (own, answer) in opened.iter().zip(&answers) {
+        let nothing = matches!(answer, Some(Ok(says)) if says.granted == Granted::Nothing);
+        if nothing && grants(&source, own, now).next().is_some() {
+            terminal.say(&format!(
+                "{}: the cluster grants this credential nothing: it was cut off, or is not bound yet. The rights above are those of {} in this clone; run `git pull`, and ask an admin if nothing newer comes.",
+                own.cluster, source.file
+            ));
+        }
+    }
     for (own, login) in opened.iter().zip(&logins) {
         if *login == Login::Outdated {
             terminal.say(&format!(
@@ -102,8 +118,43 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
     Ok(if failed.is_empty() { DONE } else { FAILED })
 }
 
-/// Whom the cluster takes one for.
-async fn ask(own: &Own, limit: Duration) -> Result<String> {
+/// What a cluster answers.
+struct ClusterSays {
+    /// Whom it takes one for.
+    user: String,
+    granted: Granted,
+}
+
+impl ClusterSays {
+    fn grants_word(&self) -> &'static str {
+        match self.granted {
+            Granted::Nothing => "nothing",
+            Granted::Unknown => "unknown",
+            Granted::Something => "something",
+        }
+    }
+}
+
+/// In how many namespaces a cluster is asked for rights; one of them is enough to know that there are some.
+const MOST_NAMESPACES: usize = 5;
+
+/// Where one has rights by the roster; what holds in all namespaces holds in `default` too.
+fn namespaces(source: &Source, own: &Own, now: Timestamp) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for grant in grants(source, own, now) {
+        match &grant.namespaces {
+            None => drop(names.insert("default".to_owned())),
+            Some(namespaces) => names.extend(namespaces.iter().map(|(name, _)| name.to_string())),
+        }
+    }
+    if names.is_empty() {
+        names.insert("default".to_owned());
+    }
+    names.into_iter().take(MOST_NAMESPACES).collect()
+}
+
+/// Whom the cluster takes one for, and whether it grants that credential anything.
+async fn ask(own: &Own, namespaces: BTreeSet<String>, limit: Duration) -> Result<ClusterSays> {
     if own.kubeconfig.private_key.is_none() {
         return Err(Error::new(format!(
             "{}: the cluster was not asked, because the private key is not in the repository",
@@ -113,7 +164,11 @@ async fn ask(own: &Own, limit: Duration) -> Result<String> {
     }
     let text = std::str::from_utf8(&own.plaintext).unwrap_or_default();
     let connection = Connection::from_kubeconfig(text, own.cluster.as_str(), limit).await?;
-    cluster::whoami(&connection).await
+    let rules = futures::future::try_join_all(
+        namespaces.iter().map(|namespace| cluster::granted(&connection, namespace)),
+    );
+    let (user, granted) = futures::future::try_join(cluster::whoami(&connection), rules).await?;
+    Ok(ClusterSays { user, granted: granted.into_iter().max().unwrap_or(Granted::Unknown) })
 }
 
 fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
@@ -188,7 +243,7 @@ fn table(
     source: &Source,
     opened: &[Own],
     logins: &[Login],
-    answers: &[Option<Result<String>>],
+    answers: &[Option<Result<ClusterSays>>],
     now: Timestamp,
 ) -> String {
     let head = ["CLUSTER", "USER", "CREDENTIAL", "VALID UNTIL", "LOGIN", "CLUSTER SAYS", "GROUPS", "RIGHTS"];
@@ -204,7 +259,7 @@ fn table(
             login.word().to_owned(),
             match answer {
                 None => "not asked".to_owned(),
-                Some(Ok(name)) => name.clone(),
+                Some(Ok(says)) => says.user.clone(),
                 Some(Err(_)) => "an error".to_owned(),
             },
             or_dash(groups(source, own, now).join(", ")),

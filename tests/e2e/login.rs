@@ -58,8 +58,12 @@ pub fn from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal(
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.open("prod", "alice");
     kubectl(&world).expect(1).says("Forbidden");
+    let behind = "prod: the cluster grants this credential nothing: it was cut off, or is not bound yet.";
+    world.person("certctl", &whoami).expect(0).says(behind).says("run `git pull`");
     world.person("git", &["pull", "-q"]).expect(0);
     kubectl(&world).expect(0);
+    let now = world.person("certctl", &whoami).expect(0);
+    assert!(!now.stderr.contains("grants this credential nothing"), "{}", now.stderr);
 
     // A removal: the cluster refuses before the pull; after it, certctl says why.
     world.roster(&roster(&world, ""));
