@@ -166,6 +166,22 @@ pub enum Command {
         after_help = "Example: certctl repin --cluster prod && git commit -m 'prod has moved' access && certctl apply"
     )]
     Repin,
+    /// Take all access of users away, and keep their entries in the roster
+    ///
+    /// Sets `suspended: true` in the roster; comments and formatting are kept. The next apply cuts off their
+    /// credentials on all clusters and issues nothing until `certctl resume`.
+    #[command(
+        after_help = "Example: certctl suspend alice && git commit -m 'suspend alice' users.yaml && certctl apply"
+    )]
+    Suspend(SuspendArgs),
+    /// Give suspended users their access back
+    ///
+    /// Sets `suspended: false` in the roster; comments and formatting are kept. The next apply issues new
+    /// credentials; the old ones stay revoked.
+    #[command(
+        after_help = "Example: certctl resume alice && git commit -m 'resume alice' users.yaml && certctl apply"
+    )]
+    Resume(SuspendArgs),
     /// Show the whole workflow in seconds, on an in-memory cluster
     ///
     /// Creates a team, a repository and a small Kubernetes API server, and removes them afterwards: plan,
@@ -462,6 +478,14 @@ pub struct RotateArgs {
     /// All users
     #[arg(long)]
     pub all: bool,
+}
+
+/// `suspend` and `resume`.
+#[derive(Debug, Args)]
+pub struct SuspendArgs {
+    /// The users
+    #[arg(value_name = "USER", required = true)]
+    pub users: Vec<UserName>,
 }
 
 /// `demo`.

@@ -272,6 +272,32 @@ fn rotate_changes_the_generation_and_no_other_byte() {
 }
 
 #[test]
+fn suspend_and_resume_change_one_word_and_say_what_is_so_already() {
+    let place = Place::new();
+    let before = place.roster();
+    let ran = place.run(&["suspend", "alice", "bob"]).expect(0);
+    assert!(ran.stderr.starts_with("users.yaml: suspended 2 users.\n"), "{}", ran.stderr);
+    let suspended = place.roster();
+    assert_eq!(suspended.matches("suspended: true").count(), 2, "{suspended}");
+    let without: String = suspended.replace(", suspended: true", "");
+    let without: Vec<&str> = without.lines().filter(|line| line.trim() != "suspended: true").collect();
+    assert_eq!(without, before.lines().collect::<Vec<_>>());
+
+    let ran = place.run(&["suspend", "alice"]).expect(0);
+    assert_eq!(ran.stderr, "users.yaml: suspended already: alice.\n");
+    let ran = place.run(&["resume", "alice"]).expect(0);
+    assert!(ran.stderr.starts_with("users.yaml: resumed alice.\n"), "{}", ran.stderr);
+    assert_eq!(place.roster().matches("suspended: true").count(), 1);
+    assert_eq!(place.run(&["resume", "alice"]).expect(0).stderr, "users.yaml: not suspended: alice.\n");
+    place.run(&["validate"]).expect(0);
+
+    let before = place.roster();
+    let failed = place.run(&["suspend", "alice", "zoe"]).expect(1);
+    assert!(failed.stderr.contains("there is no user `zoe`; nothing was changed"), "{}", failed.stderr);
+    assert_eq!(place.roster(), before);
+}
+
+#[test]
 fn decrypt_says_why_it_opens_nothing() {
     let place = Place::new();
     place.run(&["decrypt"]).fails(1, expect![[r#"

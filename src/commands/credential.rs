@@ -105,6 +105,11 @@ fn still(source: &Source, cluster: &ClusterName, user: &UserName, now: Timestamp
             "{cluster}: the roster gives `{user}` no access to this cluster any more; ask an admin if that is a mistake"
         ));
     }
+    if entry.suspended {
+        return ended(format!(
+            "{cluster}: `{user}` is suspended; ask an admin, or run `git pull` if you were let in again"
+        ));
+    }
     if let Some(until) = entry.until.filter(|until| *until <= now) {
         return ended(format!(
             "{cluster}: the access of `{user}` ended at {until}; run `git pull`, and ask an admin to move `until` if it should go on"

@@ -11,10 +11,12 @@ mod login;
 mod plan;
 mod repin;
 mod request;
+mod roster_edit;
 mod rotate;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+mod suspend;
 mod validate;
 mod whoami;
 
@@ -58,6 +60,8 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Repin => runtime()?.block_on(repin::run(global, terminal)),
+        Command::Suspend(args) => suspend::suspend(global, args, terminal),
+        Command::Resume(args) => suspend::resume(global, args, terminal),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args, terminal),
         #[cfg(feature = "sandbox")]

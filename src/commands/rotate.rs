@@ -1,20 +1,18 @@
 //! `certctl rotate`: raises `generation` in the roster, so that apply reissues and cuts off.
 
+use super::roster_edit;
 use crate::cli::{Global, RotateArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::UserName;
-use crate::person::checkout_file;
 use crate::planning::source;
-use crate::render::count;
-use crate::roster::{self, edit};
-use crate::seal;
+use crate::roster::edit::Change;
 
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
     let file = &source.file;
-    let mut users: Vec<UserName> = if args.all {
+    let users: Vec<UserName> = if args.all {
         let own_keys =
             source.roster.users.iter().filter(|(_, user)| user.csr.is_some()).map(|(name, _)| name.as_str());
         let own_keys: Vec<&str> = own_keys.collect();
@@ -34,20 +32,7 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
     } else {
         args.users.clone()
     };
-    users.sort();
-    users.dedup();
-    let missing: Vec<Error> = users
-        .iter()
-        .filter(|user| !source.roster.users.contains_key(*user))
-        .map(|user| {
-            Error::new(format!("{file}: there is no user `{user}`; nothing was changed")).hint(
-                "someone who is off the roster has lost their access already, or does at the next apply",
-            )
-        })
-        .collect();
-    if let Some(error) = Error::all(missing) {
-        return Err(error);
-    }
+    let users = roster_edit::on_the_roster(&source, &users)?;
     // Their credential group is made of their key: only a new key cuts the old one off.
     let own_keys: Vec<Error> = users
         .iter()
@@ -64,20 +49,8 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
     if let Some(error) = Error::all(own_keys) {
         return Err(error);
     }
-    let read = |text: &str| roster::parse(file, text, &seal::parse_recipient).ok();
-    let text = edit::raise_generations(&source.text, &source.roster, &users, &read).map_err(|user| {
-        let entry = &source.roster.users[&user];
-        Error::new(format!(
-            "{file}:{}: `generation` of user `{user}` could not be edited safely; nothing was changed",
-            entry.position
-        ))
-        .hint(format!("write it by hand: `generation: {}`", entry.generation + 1))
-    })?;
-    checkout_file::replace(&global.roster, &global.roster, &text)?;
-    terminal.say(&format!(
-        "{file}: raised the generation of {}.",
-        if users.len() == 1 { users[0].to_string() } else { count(users.len(), "user") }
-    ));
-    terminal.say(&format!("Review it with `git diff {file}`, commit it, and run `certctl apply`: it reissues, and cuts off what they had."));
+    roster_edit::write(global, &source, &users, Change::RaiseGeneration)?;
+    terminal.say(&format!("{file}: raised the generation of {}.", roster_edit::named(&users)));
+    terminal.say(&roster_edit::next(file, "reissues, and cuts off what they had"));
     Ok(DONE)
 }

@@ -18,6 +18,7 @@ use crate::pki::{self, PrivateKey};
 use crate::planning::connect;
 use crate::planning::source::Source;
 use crate::record::{Credential, State};
+use crate::roster::User;
 use crate::seal::{self, Identities, OpenError};
 
 /// One kubeconfig of one's own. It holds a private key, so it cannot be printed by accident.
@@ -145,6 +146,11 @@ fn open<'a>(
     if !opened.is_empty() {
         return Ok(opened);
     }
+    if let Some((user, entry)) = suspended(source, &users) {
+        return Err(Error::new(format!("user `{user}` is suspended; nothing was decrypted"))
+            .placed(&source.file, entry.position)
+            .hint("ask an admin; once they ran `certctl resume` and applied it, `git pull` brings a new kubeconfig"));
+    }
     let names = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
     if locked > 0 {
         return Err(Error::new(format!(
@@ -155,6 +161,12 @@ fn open<'a>(
     }
     Err(Error::new(format!("there is no sealed kubeconfig for {names} under access/; nothing was decrypted"))
         .hint("pull the latest records with `git pull`; if there still is none, ask an admin to run `certctl apply`"))
+}
+
+/// The first of these users whose access is taken away for now.
+fn suspended<'a>(source: &'a Source, users: &[UserName]) -> Option<(&'a UserName, &'a User)> {
+    let entries = users.iter().filter_map(|user| source.roster.users.get_key_value(user));
+    entries.into_iter().find(|(_, entry)| entry.suspended)
 }
 
 /// The only one, or an error that says how to choose.

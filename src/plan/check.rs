@@ -59,7 +59,7 @@ pub(super) fn keys(roster: &Roster, repository: &RepositoryState, now: Timestamp
             continue;
         };
         // Who gets nothing more needs no other key.
-        if !credentials::lasts(user.until, now) {
+        if user.suspended || !credentials::lasts(user.until, now) {
             continue;
         }
         let (owner, id) = ((*owner).clone(), credential.id.clone());

@@ -26,7 +26,7 @@ pub struct Desired {
 pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Timestamp) -> Desired {
     let mut desired = Desired::default();
     for (name, user) in &roster.users {
-        if !user.clusters.contains(cluster) || !lasts(user.until, now) {
+        if !user.clusters.contains(cluster) || user.suspended || !lasts(user.until, now) {
             continue;
         }
         let mut subjects: BTreeSet<BindingSubject> = people

@@ -56,6 +56,7 @@ pub(super) fn plan(
                 credentials::revoke_all(inputs, name, |_| Reason::RemovedFromCluster)
             }
             Some(_) if kept_out.contains(name) => credentials::revoke_all(inputs, name, |_| Reason::KeptOut),
+            Some(user) if user.suspended => credentials::revoke_all(inputs, name, |_| Reason::Suspended),
             Some(User { until: Some(until), .. }) if *until <= now => {
                 let outlives = |credential: &&Credential| credential.not_after > *until + CLOCKS_DIFFER;
                 let why = |live: &[&Credential]| Reason::AccessEnded {

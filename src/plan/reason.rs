@@ -65,6 +65,8 @@ pub enum Reason {
     RemovedFromCluster,
     /// Removed by a commit that is not merged yet, or by `revoke`.
     KeptOut,
+    /// `suspended: true`.
+    Suspended,
     /// `until` has passed.
     AccessEnded {
         #[schemars(with = "String")]
@@ -96,6 +98,7 @@ impl Reason {
             Self::RemovedFromRoster => "removed-from-roster",
             Self::RemovedFromCluster => "removed-from-cluster",
             Self::KeptOut => "kept-out",
+            Self::Suspended => "suspended",
             Self::AccessEnded { .. } => "access-ended",
             Self::SuccessorCutOff => "successor-cut-off",
         }
@@ -114,7 +117,10 @@ impl Reason {
     pub fn takes_all_access(&self) -> bool {
         matches!(
             self,
-            Self::RemovedFromRoster | Self::RemovedFromCluster | Self::AccessEnded { edited: true, .. }
+            Self::RemovedFromRoster
+                | Self::RemovedFromCluster
+                | Self::Suspended
+                | Self::AccessEnded { edited: true, .. }
         )
     }
 

@@ -62,6 +62,8 @@ pub enum Setting {
     Validity,
     /// `protected`.
     Protected,
+    /// `suspended`.
+    Suspended,
     /// `csr`.
     Csr,
     /// `generation`.
@@ -168,6 +170,12 @@ impl Collected {
             Setting::Protected,
             SettingValue::Flag(old.protected),
             SettingValue::Flag(new.protected),
+        );
+        self.note(
+            of,
+            Setting::Suspended,
+            SettingValue::Flag(old.suspended),
+            SettingValue::Flag(new.suspended),
         );
         self.note(of, Setting::Csr, csr(old), csr(new));
         // A higher one is an action.

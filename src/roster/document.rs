@@ -261,6 +261,10 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = PATH), example = &"csrs/alice.csr")]
     pub csr: Option<String>,
+    /// Take all access away and issue nothing, until it is `false` or gone again; then a new credential is
+    /// issued. `certctl suspend` and `certctl resume` edit it. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// Never revoke this user's credentials without `--acknowledge`. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
@@ -317,6 +321,7 @@ pub(super) mod shapes {
             "validity",
             "csr",
             "protected",
+            "suspended",
         ],
     };
 }

@@ -7,14 +7,71 @@
 use super::{Roster, User};
 use crate::model::{Position, UserName};
 
-/// Raises the generation of each of these users by one. `read` parses a roster's text.
+/// What is changed about a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// `generation` rises by one.
+    RaiseGeneration,
+    /// `suspended: true`.
+    Suspend,
+    /// `suspended: false`.
+    Resume,
+}
+
+/// One field of a user: its name, and from what to what it changes.
+struct Field {
+    name: &'static str,
+    /// Where its value stands, if it is written.
+    at: Option<Position>,
+    old: String,
+    new: String,
+}
+
+impl Change {
+    /// What the roster says of the user then.
+    fn make(self, user: &mut User) {
+        match self {
+            Self::RaiseGeneration => user.generation = user.generation.saturating_add(1),
+            Self::Suspend => user.suspended = true,
+            Self::Resume => user.suspended = false,
+        }
+    }
+
+    fn field(self, user: &User) -> Field {
+        let mut changed = user.clone();
+        self.make(&mut changed);
+        match self {
+            Self::RaiseGeneration => Field {
+                name: "generation",
+                at: user.generation_position,
+                old: user.generation.to_string(),
+                new: changed.generation.to_string(),
+            },
+            Self::Suspend | Self::Resume => Field {
+                name: "suspended",
+                at: user.suspended_position,
+                old: user.suspended.to_string(),
+                new: changed.suspended.to_string(),
+            },
+        }
+    }
+
+    /// The line that a person would write by hand.
+    pub fn line(self, user: &User) -> String {
+        let Field { name, new, .. } = self.field(user);
+        format!("{name}: {new}")
+    }
+}
+
+/// Changes each of these users. `read` parses a roster's text.
 ///
 /// # Errors
 /// A user whose entry is laid out in a way that cannot be edited safely.
-pub fn raise_generations(
+pub fn change(
     text: &str,
     roster: &Roster,
     names: &[UserName],
+    change: Change,
     read: &dyn Fn(&str) -> Option<Roster>,
 ) -> Result<String, UserName> {
     // Last one first, so that an edit moves no place that is still needed.
@@ -23,10 +80,10 @@ pub fn raise_generations(
     let mut wanted = roster.clone().without_positions();
     let mut edited = text.to_owned();
     for name in &names {
-        let user = wanted.users.get_mut(*name).ok_or_else(|| (*name).clone())?;
-        user.generation = user.generation.saturating_add(1);
+        change.make(wanted.users.get_mut(*name).ok_or_else(|| (*name).clone())?);
         let user = &roster.users[*name];
-        edited = edits(&edited, user, name).into_iter().next().ok_or_else(|| (*name).clone())?;
+        let field = change.field(user);
+        edited = edits(&edited, user, name, &field).into_iter().next().ok_or_else(|| (*name).clone())?;
     }
     let fits =
         |text: &str, wanted: &Roster| read(text).is_some_and(|read| read.without_positions() == *wanted);
@@ -38,21 +95,20 @@ pub fn raise_generations(
     let mut wanted = roster.clone().without_positions();
     for name in names {
         if let Some(user) = wanted.users.get_mut(name) {
-            user.generation = user.generation.saturating_add(1);
+            change.make(user);
         }
-        let tried = edits(&edited, &roster.users[name], name);
+        let user = &roster.users[name];
+        let tried = edits(&edited, user, name, &change.field(user));
         edited = tried.into_iter().find(|tried| fits(tried, &wanted)).ok_or_else(|| name.clone())?;
     }
     Ok(edited)
 }
 
 /// The ways in which a person would do it, the likeliest first.
-fn edits(text: &str, user: &User, name: &UserName) -> Vec<String> {
-    let generation = user.generation.saturating_add(1);
-    if let Some(position) = user.generation_position {
-        return replaced(text, position, &user.generation.to_string(), &generation.to_string())
-            .into_iter()
-            .collect();
+fn edits(text: &str, user: &User, name: &UserName, field: &Field) -> Vec<String> {
+    let Field { name: field, at, old, new } = field;
+    if let Some(position) = *at {
+        return replaced(text, position, old, new).into_iter().collect();
     }
     let Some((start, end)) = name_at(text, user, name) else { return Vec::new() };
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -60,8 +116,8 @@ fn edits(text: &str, user: &User, name: &UserName) -> Vec<String> {
     // In a block, a new line goes behind the name and its comment, under the other fields.
     let newline = if text[line_end..].starts_with("\r\n") { "\r\n" } else { "\n" };
     let indent = text[line_start..].chars().take_while(|c| matches!(c, ' ' | '-')).count();
-    let block = inserted(text, line_end, &format!("{newline}{}generation: {generation}", " ".repeat(indent)));
-    let flow = inserted(text, end, &format!(", generation: {generation}"));
+    let block = inserted(text, line_end, &format!("{newline}{}{field}: {new}", " ".repeat(indent)));
+    let flow = inserted(text, end, &format!(", {field}: {new}"));
     if text[line_start..start].contains('{') { vec![flow, block] } else { vec![block, flow] }
 }
 
@@ -104,12 +160,12 @@ mod tests {
         crate::roster::parse("users.yaml", text, &recipient).ok()
     }
 
-    fn raised(users: &str) -> Option<String> {
+    fn edited(users: &str, change: Change) -> Option<String> {
         let head = "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: acme} # \u{e9}\nclusters: [{name: prod}]\nusers:\n";
         let text = format!("{head}{users}");
         let roster = read(&text).expect("a valid roster");
         let names: Vec<UserName> = roster.users.keys().cloned().collect();
-        let edited = raise_generations(&text, &roster, &names, &read).ok()?;
+        let edited = super::change(&text, &roster, &names, change, &read).ok()?;
         Some(edited.strip_prefix(head).expect("the head is untouched").to_owned())
     }
 
@@ -133,7 +189,30 @@ mod tests {
                 "- name: alice\n  recipients: [a]\n  generation: 10 # leaked\n",
             ),
         ] {
-            assert_eq!(raised(before).as_deref(), Some(after), "{before}");
+            assert_eq!(edited(before, Change::RaiseGeneration).as_deref(), Some(after), "{before}");
+        }
+    }
+
+    #[test]
+    fn suspending_writes_one_word_and_resuming_another() {
+        for (before, suspended, resumed) in [
+            (
+                "- name: alice # on leave\n  recipients: [a]\n- {name: bob, recipients: [b]} # too\n",
+                "- name: alice # on leave\n  suspended: true\n  recipients: [a]\n- {name: bob, suspended: true, recipients: [b]} # too\n",
+                "- name: alice # on leave\n  suspended: false\n  recipients: [a]\n- {name: bob, suspended: false, recipients: [b]} # too\n",
+            ),
+            (
+                "- recipients: [a]\n  suspended: false # since May\n  name: alice",
+                "- recipients: [a]\n  suspended: true # since May\n  name: alice",
+                "- recipients: [a]\n  suspended: false # since May\n  name: alice",
+            ),
+        ] {
+            assert_eq!(edited(before, Change::Suspend).as_deref(), Some(suspended), "{before}");
+            assert_eq!(edited(suspended, Change::Resume).as_deref(), Some(resumed), "{suspended}");
+            let plain = |text: &str| {
+                read(&format!("apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: acme}}\nclusters: [{{name: prod}}]\nusers:\n{text}")).map(Roster::without_positions)
+            };
+            assert_eq!(plain(resumed), plain(before));
         }
     }
 }

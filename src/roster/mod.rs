@@ -114,6 +114,10 @@ pub struct User {
     pub generation: u32,
     /// The place in the roster; `None` for a default.
     pub generation_position: Option<Position>,
+    /// Whether all of it is taken away for now.
+    pub suspended: bool,
+    /// The place of that word in the roster, where it is written.
+    pub suspended_position: Option<Position>,
     /// The kind of key to generate.
     pub key: KeyType,
     /// The requested validity of a certificate.
@@ -140,6 +144,7 @@ impl Roster {
         for user in self.users.values_mut() {
             user.position = none;
             user.generation_position = None;
+            user.suspended_position = None;
         }
         let of_groups = self.groups.values_mut().flat_map(|group| &mut group.grants);
         let of_users = self.users.values_mut().flat_map(|user| &mut user.grants);

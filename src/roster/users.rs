@@ -54,6 +54,8 @@ impl Context<'_, '_> {
             key: key.unwrap_or(self.defaults.key),
             validity: validity(fields, errors).unwrap_or(self.defaults.validity),
             csr,
+            suspended: flag(fields, "suspended", errors),
+            suspended_position: fields.get("suspended").map(|node| node.position),
             protected: flag(fields, "protected", errors),
             position: name_position(fields),
         }

@@ -133,6 +133,32 @@ pub fn a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires(plane: &'
     world.certctl_at(Some(&after), &["plan", "--detailed-exitcode"]).expect(0);
 }
 
+pub fn a_suspended_user_has_no_access_until_they_are_resumed(plane: &'static Cluster) {
+    let world = World::new(plane, "suspend");
+    let users = member(&world, "alice", "") + &member(&world, "bob", "");
+    world.roster(&roster(&world, "", &users));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let (old, bob) = (world.open("prod", "alice"), world.open("prod", "bob"));
+
+    world.certctl(&["suspend", "alice"]).expect(0);
+    world.commit("suspend alice");
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(2).says("suspended; ");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&old, &LIST, false);
+    world.can(&bob, &LIST, true);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+    let key = world.path("keys").join("alice");
+    let whoami = world.certctl(&["whoami", "-i", key.to_str().expect("UTF-8")]).expect(1);
+    assert!(whoami.stderr.contains("user `alice` is suspended"), "{}", whoami.stderr);
+
+    world.certctl(&["resume", "alice"]).expect(0);
+    world.commit("resume alice");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&old, &LIST, false);
+    world.can(&world.open("prod", "alice"), &LIST, true);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
 /// The others are renewed meanwhile, and nobody is locked out by it a month later.
 pub fn nine_of_twelve_deleted_by_mistake_are_withheld(plane: &'static Cluster) {
     let world = World::new(plane, "mistake");

@@ -108,6 +108,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         a_leaked_key_is_cut_off_at_once_and_nobody_else_notices,
         who_comes_back_does_not_bring_the_old_certificate_back,
         a_renewal_overlaps_and_the_old_one_is_forgotten_when_it_expires,
+        a_suspended_user_has_no_access_until_they_are_resumed,
         nine_of_twelve_deleted_by_mistake_are_withheld,
         two_applies_at_once_end_as_if_one_came_after_the_other,
         a_held_lock_is_named_and_a_dead_ones_lock_falls,

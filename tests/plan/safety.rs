@@ -325,3 +325,14 @@ fn a_split_binding_keeps_who_is_withheld() {
     assert!((300..600).all(|i| story.bound(&format!("u{i}")).is_empty()));
     assert_eq!(story.binding("certctl:crowd:view").subjects.len(), 300);
 }
+
+/// Suspending is as easily done to the wrong people as removing.
+#[test]
+fn suspending_counts_like_a_removal() {
+    let mut story = Story::applied(&team(12));
+    story.yaml = story.yaml.replace("recipients: [age1x]", "recipients: [age1x], suspended: true");
+    assert_eq!(withheld(&story.safe_plan()).len(), 12);
+    let mut story = Story::applied(&team(3));
+    story.edit("name: u0,", "name: u0, protected: true, suspended: true,");
+    assert_eq!(withheld(&story.safe_plan()), [("withheld-protected", "u0")]);
+}

@@ -101,6 +101,53 @@ fn someone_leaves() {
 }
 
 #[test]
+fn someone_is_suspended_and_let_in_again_with_a_new_credential() {
+    let mut story = Story::applied(TEAM);
+    let old = story.bound("alice");
+    story.edit("{name: alice,", "{name: alice, suspended: true,");
+    reads(
+        &story,
+        expect![[r#"
+        Cluster prod
+          People
+            - revoke  alice  until 2026-01-31 00:00Z (30d)  suspended; cd2662154e6d76b2 keeps only what system:authenticated may do
+          Bindings
+            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                      - Group certctl:alice:cd2662154e6d76b2  suspended
+            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                      - Group certctl:alice:cd2662154e6d76b2  suspended
+          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+
+        Plan: 1 to revoke, 2 bindings to write.
+        Digest: sha256:0
+    "#]],
+    );
+    story.apply();
+    assert!(story.bound("alice").is_empty());
+    assert!(story.plan().is_empty(), "nothing is issued to them");
+    story.wait("21d").apply();
+    assert!(story.bound("alice").is_empty() && story.bound("bob").len() == 2);
+
+    story.edit("suspended: true", "suspended: false").apply();
+    assert!(story.bound("alice").len() == 1 && story.bound("alice").is_disjoint(&old));
+    assert!(story.plan().is_empty());
+}
+
+/// Their key is known to be cut off, and says so only to whoever gets something new.
+#[test]
+fn someone_with_their_own_key_is_suspended_and_needs_another_key() {
+    let mut story = Story::of(TEAM);
+    story.edit("recipients: [age1alice]", "recipients: [age1alice], csr: alice.csr");
+    story.brings("alice", b"first", "request").apply();
+    story.edit("{name: alice,", "{name: alice, suspended: true,").apply();
+    assert!(story.bound("alice").is_empty() && story.plan().held.is_empty());
+    story.edit("suspended: true", "suspended: false");
+    assert_eq!(story.plan().held[0].code(), "key-refused");
+    story.brings("alice", b"second", "another request").apply();
+    assert_eq!(story.bound("alice").len(), 1);
+}
+
+#[test]
 fn the_last_one_leaves_and_the_bindings_go() {
     let mut story = Story::applied(TEAM);
     story.edit("alice, recipients: [age1alice], groups: [developers]", "alice, recipients: [age1alice]");

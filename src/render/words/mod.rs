@@ -38,6 +38,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::RemovedFromRoster => "no longer on the roster".to_owned(),
         Reason::RemovedFromCluster => "no longer on this cluster".to_owned(),
         Reason::KeptOut => "kept out by what the cluster remembers".to_owned(),
+        Reason::Suspended => "suspended".to_owned(),
         Reason::AccessEnded { at, edited: _ } => format!("access ended at {at}"),
         Reason::SuccessorCutOff => "superseded, and its successor is cut off".to_owned(),
     }

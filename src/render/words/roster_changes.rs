@@ -35,6 +35,7 @@ fn setting(setting: &Setting) -> String {
         Setting::Until => "until",
         Setting::Validity => "validity",
         Setting::Protected => "protected",
+        Setting::Suspended => "suspended",
         Setting::Csr => "csr",
         Setting::Generation => "generation",
         Setting::MembershipUntil(group) => return format!("in group {group} until"),

@@ -1,0 +1,72 @@
+//! `certctl suspend` and `certctl resume`: in the roster, all access of some users is taken away for now,
+//! or given back.
+
+use super::roster_edit;
+use crate::cli::{Global, SuspendArgs};
+use crate::console::terminal::Terminal;
+use crate::error::Result;
+use crate::exit_code::DONE;
+use crate::model::UserName;
+use crate::planning::source::{self, Source};
+use crate::roster::User;
+use crate::roster::edit::Change;
+
+pub fn suspend(global: &Global, args: &SuspendArgs, terminal: &Terminal) -> Result<u8> {
+    let source = source::roster(global)?;
+    let users = edit(global, &source, args, true, terminal)?;
+    if !users.is_empty() {
+        terminal.say(&format!("{}: suspended {}.", source.file, roster_edit::named(&users)));
+        terminal.say(&roster_edit::next(&source.file, "cuts off what they have, and issues nothing"));
+    }
+    let protected = having(&source, &users, |user| user.protected);
+    if !protected.is_empty() {
+        let names = roster_edit::named(&protected);
+        terminal.say(&format!("Protected, so that apply needs `--acknowledge N`: {names}."));
+    }
+    Ok(DONE)
+}
+
+pub fn resume(global: &Global, args: &SuspendArgs, terminal: &Terminal) -> Result<u8> {
+    let source = source::roster(global)?;
+    let users = edit(global, &source, args, false, terminal)?;
+    if !users.is_empty() {
+        terminal.say(&format!("{}: resumed {}.", source.file, roster_edit::named(&users)));
+        terminal.say(&roster_edit::next(&source.file, "issues new credentials; the old ones stay revoked"));
+    }
+    let own_keys = having(&source, &users, |user| user.csr.is_some());
+    if !own_keys.is_empty() {
+        let names = roster_edit::named(&own_keys);
+        terminal.say(&format!(
+            "A key that was cut off is not certified again, so this needs a new key and `csr:`: {names}."
+        ));
+    }
+    Ok(DONE)
+}
+
+/// Changes whoever is not so yet, and says who is; returns whom it changed.
+fn edit(
+    global: &Global,
+    source: &Source,
+    args: &SuspendArgs,
+    to_be_suspended: bool,
+    terminal: &Terminal,
+) -> Result<Vec<UserName>> {
+    let named = roster_edit::on_the_roster(source, &args.users)?;
+    let (suspended, others) =
+        (having(source, &named, |user| user.suspended), having(source, &named, |user| !user.suspended));
+    let (users, change, so_already, said) = match to_be_suspended {
+        true => (others, Change::Suspend, suspended, "suspended already"),
+        false => (suspended, Change::Resume, others, "not suspended"),
+    };
+    if !so_already.is_empty() {
+        terminal.say(&format!("{}: {said}: {}.", source.file, roster_edit::named(&so_already)));
+    }
+    if !users.is_empty() {
+        roster_edit::write(global, source, &users, change)?;
+    }
+    Ok(users)
+}
+
+fn having(source: &Source, users: &[UserName], is: fn(&User) -> bool) -> Vec<UserName> {
+    users.iter().filter(|user| source.roster.users.get(*user).is_some_and(is)).cloned().collect()
+}
