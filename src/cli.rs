@@ -34,8 +34,11 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The roster file; `access/` is in the same folder
-    #[arg(long, global = true, value_name = "FILE", default_value = "users.yaml")]
+    /// The roster file; `access/` is in the same folder [default: users.yaml here or above, else CERTCTL_ROSTER]
+    #[arg(long = "roster", global = true, value_name = "FILE")]
+    pub named_roster: Option<PathBuf>,
+    /// The roster file: the named one, or the one that was found.
+    #[arg(skip)]
     pub roster: PathBuf,
     /// The kubeconfig with certctl's own contexts [default: KUBECONFIG, ~/.kube/config, like kubectl]
     #[arg(long, global = true, value_name = "FILE")]

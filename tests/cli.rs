@@ -176,6 +176,22 @@ fn the_example_is_valid() {
 }
 
 #[test]
+fn the_roster_is_found_from_a_folder_below_it_and_by_the_environment() {
+    let place = Place::new();
+    fs::create_dir_all(place.path(".git")).expect("made");
+    fs::create_dir_all(place.path("docs/more")).expect("made");
+    let below = |variable: Option<PathBuf>| {
+        let mut command = place.command(&["validate"]);
+        command.current_dir(place.path("docs/more")).envs(variable.map(|file| ("CERTCTL_ROSTER", file)));
+        Ran::of(&mut command)
+    };
+    below(None).expect(0).says("../../users.yaml is valid");
+    fs::rename(place.path("users.yaml"), place.path("team.yaml")).expect("renamed");
+    below(None).expect(1).says("users.yaml could not be read").says("certctl init");
+    below(Some(place.path("team.yaml"))).expect(0).says("team.yaml is valid");
+}
+
+#[test]
 fn quiet_says_nothing_but_errors() {
     let place = Place::new();
     assert_eq!(
@@ -187,10 +203,11 @@ fn quiet_says_nothing_but_errors() {
     place.run(&["-q", "validate", "--roster", "missing.yaml"]).fails(
         1,
         expect![[r#"
-        Error: missing.yaml could not be read; nothing was done
-          Caused by: No such file or directory (os error 2)
-          Hint: run certctl in the folder of the roster, or name it with `--roster FILE`
-    "#]],
+            Error: missing.yaml could not be read; nothing was done
+              Caused by: No such file or directory (os error 2)
+              Hint: run certctl in the folder of the roster, or name it with `--roster FILE`
+              Hint: to start one here, run `certctl init`
+        "#]],
     );
 }
 

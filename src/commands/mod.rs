@@ -20,6 +20,7 @@ mod suspend;
 mod validate;
 mod whoami;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
@@ -27,9 +28,16 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{Kind, Result};
 use crate::exit_code::{FAILED, USAGE};
+use crate::planning::roster_file;
 
 /// Runs one command and says how it ended.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(mut cli: Cli) -> ExitCode {
+    let named = cli.global.named_roster.as_deref();
+    cli.global.roster = match cli.command {
+        // A new one is made here, also where there is one above.
+        Command::Init(_) => named.unwrap_or(Path::new(roster_file::NAME)).to_owned(),
+        _ => roster_file::find(named),
+    };
     let terminal = Terminal::new(&cli.global);
     let result = clock::set().and_then(|()| dispatch(&cli, &terminal));
     ExitCode::from(match result {

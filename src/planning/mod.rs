@@ -9,4 +9,5 @@ pub(crate) mod clusters;
 pub(crate) mod connect;
 mod records;
 pub(crate) mod roster_branch;
+pub mod roster_file;
 pub mod source;

@@ -97,7 +97,11 @@ impl Files {
 /// The roster cannot be read, or is not valid.
 pub fn roster(global: &Global) -> Result<Source> {
     let file = global.roster.display().to_string();
-    let bytes = read_roster(global).map_err(|cause| unreadable(&file).caused_by(cause))?;
+    let bytes = read_roster(global).map_err(|cause| {
+        let absent = cause.kind() == io::ErrorKind::NotFound;
+        let error = unreadable(&file).caused_by(cause);
+        if absent { error.hint("to start one here, run `certctl init`") } else { error }
+    })?;
     let folder = folder_of(&global.roster);
     let source = Source::parse(file, folder.clone(), Files::Folder(folder), &bytes)?;
     source.refuse_unknown_clusters(global)?;
