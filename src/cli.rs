@@ -351,6 +351,12 @@ pub struct ApplyArgs {
     /// Like `--expect-digest`, but the error shows the exact differences.
     #[arg(long, value_name = "FILE", conflicts_with = "expect_digest")]
     pub expect_plan: Option<PathBuf>,
+    /// Which new certificates to try at the address that kubeconfigs lead to, before they are recorded
+    ///
+    /// `first` tries the first of each cluster. If it does not work, nothing new is recorded or bound there;
+    /// if the address cannot be reached from here, a warning is printed.
+    #[arg(long, value_name = "WHICH", default_value = "first")]
+    pub probe: ProbeChoice,
     /// How long to wait for an approved request to be signed, e.g. `90s`, `5m`
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
@@ -369,6 +375,17 @@ pub enum ApplyFormat {
     Text,
     /// For programs; its schema is schemas/apply.schema.json.
     Json,
+}
+
+/// `apply --probe`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProbeChoice {
+    /// The first one of each cluster.
+    First,
+    /// All of them.
+    All,
+    /// None.
+    None,
 }
 
 /// `keygen`.

@@ -23,6 +23,17 @@ impl Issued {
     }
 }
 
+/// How the making of a credential ended.
+#[derive(Debug)]
+pub enum Made {
+    /// It is issued and sealed, with what is worth a look.
+    Issued(Box<Issued>, Option<Error>),
+    /// This one failed.
+    Failed(Error),
+    /// It was tried, and no credential of this cluster would be of use to anyone.
+    Useless(Error),
+}
+
 /// Something that failed, and whose it was, where it was someone's.
 #[derive(Debug)]
 pub struct Failure {
@@ -53,6 +64,8 @@ pub struct ClusterOutcome {
     pub not_bound: BTreeSet<UserName>,
     /// What failed; everything else was done.
     pub failures: Vec<Failure>,
+    /// What is worth a look.
+    pub warnings: Vec<Error>,
 }
 
 impl ClusterOutcome {
@@ -64,6 +77,7 @@ impl ClusterOutcome {
             not_cut_off: BTreeSet::new(),
             not_bound: BTreeSet::new(),
             failures: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }

@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 
 use super::Settings;
-use super::cluster_outcome::Issued;
-use crate::cluster::{Ask, Signer};
+use super::cluster_outcome::{Issued, Made};
+use crate::cluster::{Ask, Connection, NewCertificate, Probed, Signer};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
 use crate::model::{
@@ -23,19 +23,23 @@ use crate::seal;
 pub struct Issuer<'a> {
     pub cluster: &'a ClusterName,
     pub endpoint: &'a Endpoint,
+    pub connection: &'a Connection,
     pub roster_commit: &'a str,
     pub signer: &'a Signer,
     pub settings: &'a Settings,
 }
 
 impl Issuer<'_> {
-    /// # Errors
-    /// Each end state of a CSR, and a certificate that is not the one asked for.
-    pub async fn issue(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
-        self.issue_unnamed(user, issuance).await.map_err(|error| error.within(user.as_str()))
+    /// It fails with each end state of a CSR, and with a certificate that is not the one asked for. With
+    /// `probe` it is tried at the published address before anything is made of it.
+    pub async fn issue(&self, user: &UserName, issuance: &Issuance, probe: bool) -> Made {
+        match self.issue_unnamed(user, issuance, probe).await {
+            Ok(made) => made,
+            Err(error) => Made::Failed(error.within(user.as_str())),
+        }
     }
 
-    async fn issue_unnamed(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
+    async fn issue_unnamed(&self, user: &UserName, issuance: &Issuance, probe: bool) -> Result<Made> {
         // Before a certificate exists that could not be sealed.
         seal::check_plugins(&issuance.recipients)?;
         let (key, id, public_key, request, subject) = prepare(user.clone(), issuance).await?;
@@ -44,6 +48,16 @@ impl Issuer<'_> {
         let now = (self.settings.clock)();
         pki::verify_issued(&certificate, &public_key, &subject, now, issuance.not_after_limit)?;
 
+        let mut warning = None;
+        if let (true, Some(key)) = (probe, &key) {
+            let group = CredentialGroup { user: user.clone(), id: id.clone() };
+            let new = NewCertificate { group: &group, certificate: certificate.pem(), key };
+            match self.connection.probe(self.endpoint, &new).await {
+                Probed::Works => {}
+                Probed::Unreachable(error) => warning = Some(error),
+                Probed::Refused(error) => return Ok(Made::Useless(error)),
+            }
+        }
         let bundle = self.endpoint.authority.bundle();
         let kubeconfig = Kubeconfig {
             cluster: self.cluster,
@@ -76,7 +90,7 @@ impl Issuer<'_> {
             roster_commit: self.roster_commit.to_owned(),
             certificate: certificate.pem().to_owned(),
         };
-        Ok(Issued { credential, sealed })
+        Ok(Made::Issued(Box::new(Issued { credential, sealed }), warning))
     }
 
     async fn sign(&self, user: &UserName, issuance: &Issuance, request: &str) -> Result<Vec<u8>> {

@@ -22,9 +22,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::binding_write::{BindingStep, BindingWrite, Goal};
-use super::cluster_outcome::{ClusterOutcome, Failure, Issued};
+use super::cluster_outcome::{ClusterOutcome, Failure, Made};
 use super::ledger_write::{self, Additions, LedgerStep, LedgerWrite};
-use super::record_changes::{self, ClusterWork, RecordChange};
+use super::record_changes::{self, ClusterWork, Done, RecordChange};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Removal, RemovedBy};
 use crate::model::{CommitHash, CredentialGroup, RosterId, RosterName, UserName};
@@ -36,11 +36,25 @@ use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance};
 /// How many bindings of a cluster are written at once; each is one small request.
 const BINDINGS_AT_ONCE: usize = 8;
 
+/// Which new certificates are tried at the published address before anything is made of them. Of a key that
+/// its owner brought, nobody here can try one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// The first of each cluster, alone: where it does not work, no other is issued.
+    First,
+    /// All of them, the first one alone.
+    All,
+    /// None.
+    None,
+}
+
 /// What an apply may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Credentials in the making at once, per cluster.
     pub parallelism: usize,
+    /// Which new certificates are tried.
+    pub probe: Probe,
     /// Whether anything is issued: not while earlier records wait to be merged.
     pub issues: bool,
     /// Whether anything is bound: not what only a local commit holds that is on no way to the roster's
@@ -138,6 +152,8 @@ pub enum Effect<'p> {
         user: &'p UserName,
         /// Which.
         issuance: &'p Issuance,
+        /// Whether it is tried.
+        probe: bool,
     },
 }
 
@@ -214,7 +230,7 @@ enum Job<'p> {
     Ledger(usize, Box<LedgerWrite>),
     Cluster(usize),
     Request(usize),
-    Issue(usize, &'p UserName),
+    Issue(usize, &'p UserName, bool),
     Publish,
 }
 
@@ -242,6 +258,8 @@ struct Cluster<'p> {
     grant_failed: bool,
     /// Whether anything is issued.
     issues: bool,
+    /// Whether a certificate was tried, and none of this cluster would be of use.
+    useless: bool,
 }
 
 /// How far a cluster is with its ledger.
@@ -266,9 +284,22 @@ enum Issuing<'p> {
     /// The signer is made ready.
     Starting,
     /// Credentials are in the making.
-    Making { left: VecDeque<(&'p UserName, &'p Issuance)>, under_way: usize },
+    Making { left: VecDeque<(&'p UserName, &'p Issuance)>, under_way: usize, trial: Trial },
     /// There is nothing more to do.
     Over,
+}
+
+/// How far the try of the first certificate is, which all others wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    Due,
+    UnderWay,
+    Over,
+}
+
+/// Whether its certificate can be tried.
+fn is_tried(issuance: &Issuance) -> bool {
+    issuance.key.made().is_some()
 }
 
 impl<'p> Machine<'p> {
@@ -293,6 +324,7 @@ impl<'p> Machine<'p> {
             spared: BTreeSet::new(),
             grant_failed: false,
             issues: policy.issues,
+            useless: false,
         });
         let mut machine = Self {
             roster,
@@ -348,17 +380,24 @@ impl<'p> Machine<'p> {
         let mut begun = Vec::new();
         if self.stage == Stage::Record && !self.publishing {
             self.publishing = true;
-            let work = || self.clusters.iter().map(|cluster| (cluster.work, &cluster.outcome.issued));
+            let work = || {
+                self.clusters.iter().map(|cluster| Done {
+                    work: cluster.work,
+                    issued: &cluster.outcome.issued,
+                    pins: !cluster.useless,
+                })
+            };
             let changes = record_changes::collect(work(), now);
             let message = record_changes::message(self.roster, work(), self.policy.skip_ci_marker);
             begun.push((Job::Publish, Order::Publish { changes, message }));
         }
         let (interrupted, parallelism) = (self.interrupted, self.policy.parallelism.max(1));
+        let probe = self.policy.probe;
         for (index, cluster) in self.clusters.iter_mut().enumerate() {
             cluster.begin_noting(index, &mut begun);
             cluster.begin_bindings(index, &mut begun);
             if self.stage == Stage::Issue {
-                cluster.begin_issuing(index, interrupted, parallelism, &mut begun);
+                cluster.begin_issuing(index, interrupted, parallelism, probe, &mut begun);
             }
         }
         begun
@@ -534,9 +573,14 @@ impl<'p> Machine<'p> {
     /// Certificates can be signed now, or not.
     pub fn signer_started(&mut self, id: TaskId, result: Result<()>) {
         let Some(Job::Cluster(cluster)) = self.ended(id) else { return };
-        let cluster = &mut self.clusters[cluster];
+        let (cluster, probe) = (&mut self.clusters[cluster], self.policy.probe);
         cluster.issuing = match result {
-            Ok(()) => Issuing::Making { left: cluster.wanted().collect(), under_way: 0 },
+            Ok(()) => {
+                let left: VecDeque<_> = cluster.wanted().collect();
+                let tries = probe != Probe::None && left.iter().any(|(_, issuance)| is_tried(issuance));
+                let trial = if tries { Trial::Due } else { Trial::Over };
+                Issuing::Making { left, under_way: 0, trial }
+            }
             Err(error) => {
                 cluster.fails(None, error);
                 Issuing::Over
@@ -545,16 +589,10 @@ impl<'p> Machine<'p> {
     }
 
     /// A credential is issued and sealed, or not.
-    pub fn issued(&mut self, id: TaskId, result: Result<Issued>) {
-        let Some(Job::Issue(cluster, user)) = self.ended(id) else { return };
+    pub fn issued(&mut self, id: TaskId, made: Made) {
+        let Some(Job::Issue(cluster, user, probe)) = self.ended(id) else { return };
         let cluster = &mut self.clusters[cluster];
-        if let Issuing::Making { under_way, .. } = &mut cluster.issuing {
-            *under_way -= 1;
-        }
-        match result {
-            Ok(issued) => drop(cluster.outcome.issued.insert(user.clone(), issued)),
-            Err(error) => cluster.fails(Some(user), error),
-        }
+        cluster.made(user, probe, made);
         self.events.push_back(Event::Step(Phase::Issue, user.to_string()));
     }
 
@@ -725,6 +763,7 @@ impl<'p> Cluster<'p> {
         index: usize,
         interrupted: bool,
         parallelism: usize,
+        probe: Probe,
         begun: &mut Vec<(Job<'p>, Order<'p>)>,
     ) {
         match &mut self.issuing {
@@ -754,15 +793,50 @@ impl<'p> Cluster<'p> {
                     self.fails(Some(user), error);
                 }
             }
-            Issuing::Making { left, under_way } => {
-                while *under_way < parallelism
-                    && let Some((user, issuance)) = left.pop_front()
-                {
+            Issuing::Making { left, under_way, trial } => {
+                while *trial != Trial::UnderWay && *under_way < parallelism {
+                    let first = match trial {
+                        Trial::Due => left.iter().position(|(_, issuance)| is_tried(issuance)).unwrap_or(0),
+                        Trial::UnderWay | Trial::Over => 0,
+                    };
+                    let Some((user, issuance)) = left.remove(first) else { break };
                     *under_way += 1;
-                    begun.push((Job::Issue(index, user), Order::On(index, Effect::Issue { user, issuance })));
+                    let tried = (*trial == Trial::Due || probe == Probe::All) && is_tried(issuance);
+                    *trial = if tried && *trial == Trial::Due { Trial::UnderWay } else { Trial::Over };
+                    let effect = Effect::Issue { user, issuance, probe: tried };
+                    begun.push((Job::Issue(index, user, tried), Order::On(index, effect)));
                 }
             }
             Issuing::Over => {}
+        }
+    }
+
+    /// What became of somebody's credential. Where one of them would be of no use, none is: what is issued
+    /// is dropped, sealed or not, and nobody has its key.
+    fn made(&mut self, user: &'p UserName, probe: bool, made: Made) {
+        if let Issuing::Making { left, under_way, trial } = &mut self.issuing {
+            *under_way -= 1;
+            match &made {
+                Made::Issued(..) if probe => *trial = Trial::Over,
+                Made::Failed(_) if *trial == Trial::UnderWay => *trial = Trial::Due,
+                Made::Useless(_) => left.clear(),
+                Made::Issued(..) | Made::Failed(_) => {}
+            }
+        }
+        match made {
+            Made::Issued(issued, warning) => {
+                self.outcome.warnings.extend(warning);
+                if !self.useless {
+                    self.outcome.issued.insert(user.clone(), *issued);
+                }
+            }
+            Made::Failed(error) => self.fails(Some(user), error),
+            Made::Useless(error) => {
+                self.outcome.issued.clear();
+                if !std::mem::replace(&mut self.useless, true) {
+                    self.fails(None, error);
+                }
+            }
         }
     }
 

@@ -25,8 +25,8 @@ use crate::model::{RosterId, RosterName, hex};
 use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Standing};
-pub use cluster_outcome::{ClusterOutcome, Failure, Issued};
-pub use machine::{Notes, Phase};
+pub use cluster_outcome::{ClusterOutcome, Failure, Issued, Made};
+pub use machine::{Notes, Phase, Probe};
 pub use outcome::{Outcome, Published};
 pub use run::run;
 
@@ -46,6 +46,8 @@ pub struct Target {
 pub struct Settings {
     /// Credentials in the making at once, per cluster.
     pub parallelism: usize,
+    /// Which new certificates are tried.
+    pub probe: Probe,
     /// How long an approved request may stay unsigned.
     pub timeout: Duration,
     /// Where the records go.

@@ -46,13 +46,20 @@ pub enum RecordChange {
     Pin(ClusterPin),
 }
 
-/// A cluster, and the credentials that were issued there.
-pub type Done<'a> = (ClusterWork<'a>, &'a BTreeMap<UserName, Issued>);
+/// What was done on a cluster before anything is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Done<'a> {
+    pub work: ClusterWork<'a>,
+    /// The credentials that were issued there.
+    pub issued: &'a BTreeMap<UserName, Issued>,
+    /// Whether where kubeconfigs lead may be pinned: not where that was tried in vain.
+    pub pins: bool,
+}
 
 /// Every file that changes.
 pub fn collect<'a>(clusters: impl Iterator<Item = Done<'a>>, now: Timestamp) -> Vec<RecordChange> {
     let mut changes = Vec::new();
-    for (ClusterWork { plan, repository }, issued) in clusters {
+    for Done { work: ClusterWork { plan, repository }, issued, pins } in clusters {
         for (user, actions) in next_record::touched(plan) {
             let current = repository.records.get(user);
             let new = issued.get(user);
@@ -78,7 +85,7 @@ pub fn collect<'a>(clusters: impl Iterator<Item = Done<'a>>, now: Timestamp) -> 
                 changes.push(RecordChange::Record { cluster, user, record });
             }
         }
-        changes.extend(plan.pin.clone().map(RecordChange::Pin));
+        changes.extend(plan.pin.clone().filter(|_| pins).map(RecordChange::Pin));
     }
     changes
 }
@@ -91,7 +98,7 @@ const SKIP_CI: &str = " [skip ci]";
 pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>, skip_ci: bool) -> String {
     let mut done: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut body = String::new();
-    for (ClusterWork { plan, repository }, issued) in clusters {
+    for Done { work: ClusterWork { plan, repository }, issued, pins } in clusters {
         let mut lines = String::new();
         for action in &plan.people {
             let why = words::why(action);
@@ -115,7 +122,7 @@ pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>
                 let _ = writeln!(lines, "  forget {user} {credential}: expired");
             }
         }
-        if let Some(pin) = &plan.pin {
+        if let Some(pin) = plan.pin.as_ref().filter(|_| pins) {
             if repository.pinned_uid.is_none() {
                 let _ = writeln!(lines, "  pin the cluster's identity {}", pin.uid);
             }

@@ -6,7 +6,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::OnceCell;
 
-use super::cluster_outcome::Issued;
+use super::cluster_outcome::Made;
 use super::issue::Issuer;
 use super::machine::{Effect, Event, Machine, Order, Phase, Policy, Publication, Task, TaskId};
 use super::outcome::{Outcome, Published};
@@ -34,6 +34,7 @@ pub async fn run(
     let work = targets.iter().map(|Target { plan, repository, .. }| ClusterWork { plan, repository });
     let policy = Policy {
         parallelism: settings.parallelism,
+        probe: settings.probe,
         issues: settings.records.issues(),
         binds: !settings.records.head_is_ahead(),
         // Such a request must not go into a pull request: its checks would wait for ever, and so would the
@@ -68,7 +69,7 @@ pub async fn run(
             Some(Ended::Identified(id, requester)) => machine.identified(id, requester),
             Some(Ended::RequestDeleted(id, result)) => machine.request_deleted(id, result),
             Some(Ended::SignerStarted(id, result)) => machine.signer_started(id, result),
-            Some(Ended::Issued(id, result)) => machine.issued(id, result),
+            Some(Ended::Issued(id, made)) => machine.issued(id, made),
             Some(Ended::Published(id, result, took)) => {
                 machine.published(id, publication(&result));
                 stopwatch.took.extend(took.map(|took| (Phase::Record, took)));
@@ -102,7 +103,7 @@ enum Ended {
     Identified(TaskId, Result<String>),
     RequestDeleted(TaskId, Result<()>),
     SignerStarted(TaskId, Result<()>),
-    Issued(TaskId, Result<Issued>),
+    Issued(TaskId, Made),
     /// With how long it took, where there was something to publish.
     Published(TaskId, Result<Published>, Option<Duration>),
 }
@@ -157,7 +158,9 @@ impl<'a> Cluster<'a> {
                 Ended::RequestDeleted(id, deleted.map_err(Error::from))
             }
             Effect::StartSigner { requester } => Ended::SignerStarted(id, self.start_signer(requester).await),
-            Effect::Issue { user, issuance } => Ended::Issued(id, self.issue(user, issuance).await),
+            Effect::Issue { user, issuance, probe } => {
+                Ended::Issued(id, self.issue(user, issuance, probe).await)
+            }
         }
     }
 
@@ -197,16 +200,19 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    async fn issue(&self, user: &UserName, issuance: &Issuance) -> Result<Issued> {
-        let signer = self.signer.get().ok_or_else(|| Error::new("the signer was not started"))?;
+    async fn issue(&self, user: &UserName, issuance: &Issuance, probe: bool) -> Made {
+        let Some(signer) = self.signer.get() else {
+            return Made::Failed(Error::new("the signer was not started"));
+        };
         let issuer = Issuer {
             cluster: &self.target.plan.name,
             endpoint: &self.target.cluster.published.endpoint,
+            connection: &self.target.connection,
             roster_commit: self.roster_commit,
             signer,
             settings: self.settings,
         };
-        issuer.issue(user, issuance).await
+        issuer.issue(user, issuance, probe).await
     }
 }
 

@@ -6,15 +6,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::Client;
 use kube::client::{AuthError, ClientBuilder};
-use kube::config::Kubeconfig;
+use kube::config::{AuthInfo, Cluster, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 use tokio::sync::Semaphore;
 use tower::util::MapResponseLayer;
 
 use super::context::Context;
 use super::limits::LineLimit;
 use crate::error::{Error, Result};
+use crate::pki::PrivateKey;
+use crate::plan::endpoint::Endpoint;
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -55,6 +59,38 @@ impl Connection {
             Error::new(format!("the kubeconfig of `{context}` cannot be read; nothing was changed"))
         })?;
         Self::through(Context::of(kubeconfig, context)?, context, limit).await
+    }
+
+    /// As a person connects who has this certificate and key, and with nothing else.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub(super) async fn of_person(
+        endpoint: &Endpoint,
+        certificate: &str,
+        key: &PrivateKey,
+        limit: Duration,
+    ) -> Result<Self> {
+        const NAME: &str = "kubeconfigs";
+        let name = || NAME.to_owned();
+        let cluster = Cluster {
+            server: Some(endpoint.server.clone()),
+            certificate_authority_data: endpoint.authority.bundle().map(|bundle| BASE64.encode(bundle.pem())),
+            ..Cluster::default()
+        };
+        let user = AuthInfo {
+            client_certificate_data: Some(BASE64.encode(certificate)),
+            client_key_data: Some(BASE64.encode(&*key.to_pem()).into()),
+            ..AuthInfo::default()
+        };
+        let context = kube::config::Context { cluster: name(), user: Some(name()), ..Default::default() };
+        let kubeconfig = Kubeconfig {
+            clusters: vec![NamedCluster { name: name(), cluster: Some(cluster), ..Default::default() }],
+            auth_infos: vec![NamedAuthInfo { name: name(), auth_info: Some(user), ..Default::default() }],
+            contexts: vec![NamedContext { name: name(), context: Some(context), ..Default::default() }],
+            ..Kubeconfig::default()
+        };
+        Self::through(Context::of(kubeconfig, NAME)?, NAME, limit).await
     }
 
     async fn through(found: Context, context: &str, limit: Duration) -> Result<Self> {

@@ -16,7 +16,7 @@ use super::resource::{Call, Place};
 const QUOTED_LINES: usize = 3;
 
 /// Who the API server takes a request without credentials for (k8s.io/apiserver pkg/authentication/user).
-const ANONYMOUS: &str = "system:anonymous";
+pub(super) const ANONYMOUS: &str = "system:anonymous";
 
 /// Why a call has no answer that can be used.
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ impl Explanation {
 }
 
 /// A TLS handshake that fails however often it is retried, recognised by rustls's message.
-enum Handshake {
+pub(super) enum Handshake {
     UnknownIssuer,
     OtherName,
     NotValidNow,
@@ -156,9 +156,10 @@ enum Handshake {
 }
 
 impl Handshake {
-    fn of(cause: &str) -> Option<Self> {
+    pub(super) fn of(cause: &str) -> Option<Self> {
         if let Some((_, why)) = cause.split_once("invalid peer certificate: ") {
-            return Some(if why.starts_with("UnknownIssuer") {
+            return Some(if why.starts_with("UnknownIssuer") || why.starts_with("BadSignature") {
+                // The second of a CA with the same name and another key.
                 Self::UnknownIssuer
             } else if why.contains("not valid for name") {
                 Self::OtherName
@@ -350,7 +351,7 @@ fn granting(context: &str, call: &Call, message: &str) -> String {
 }
 
 /// The user of the API server's `User "x" cannot ...`, if it is safe to paste into a shell.
-fn refused_user(message: &str) -> Option<&str> {
+pub(super) fn refused_user(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("User \"").or_else(|| message.split_once("user \""))?;
     let (user, _) = rest.split_once('"')?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._@:/".contains(&b);

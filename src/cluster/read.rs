@@ -135,20 +135,6 @@ fn identity(connection: &Connection, namespaces: &[(String, String)]) -> Result<
 /// # Errors
 /// The review failed, or names no user.
 pub async fn whoami(connection: &Connection) -> Result<String> {
-    #[derive(Deserialize)]
-    struct Review {
-        status: Status,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Status {
-        user_info: UserInfo,
-    }
-    #[derive(Deserialize)]
-    struct UserInfo {
-        #[serde(default)]
-        username: String,
-    }
     let call = Call {
         verb: "create",
         resource: Resource::SelfSubjectReviews,
@@ -156,19 +142,41 @@ pub async fn whoami(connection: &Connection) -> Result<String> {
         name: None,
         otherwise: "nothing was changed",
     };
+    // A review stores nothing, so asking twice is harmless.
+    let me =
+        review(connection, Repeat::Harmless).await.map_err(|failure| failure.explain(connection, &call))?;
+    Ok(me.username)
+}
+
+/// Who the API server takes a connection for.
+#[derive(Deserialize)]
+pub(super) struct Identity {
+    /// Never empty.
+    #[serde(default)]
+    pub(super) username: String,
+    #[serde(default)]
+    pub(super) groups: Vec<String>,
+}
+
+pub(super) async fn review(connection: &Connection, repeat: Repeat) -> Result<Identity, Failure> {
+    #[derive(Deserialize)]
+    struct Review {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        user_info: Identity,
+    }
     let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#.to_vec();
-    let answer = async {
-        let request = Build::new(call.resource.path(None))
-            .create(&PostParams::default(), body)
-            .map_err(|error| Failure::Ours(error.to_string()))?;
-        // A review stores nothing, so asking twice is harmless.
-        let review: Review = connection.call(&request, Repeat::Harmless).await?;
-        match review.status.user_info.username {
-            name if name.is_empty() => Err(Failure::Garbled("the review names no user".to_owned())),
-            name => Ok(name),
-        }
-    };
-    answer.await.map_err(|failure| failure.explain(connection, &call))
+    let request = Build::new(Resource::SelfSubjectReviews.path(None))
+        .create(&PostParams::default(), body)
+        .map_err(|error| Failure::Ours(error.to_string()))?;
+    let review: Review = connection.call(&request, repeat).await?;
+    match review.status.user_info {
+        me if me.username.is_empty() => Err(Failure::Garbled("the review names no user".to_owned())),
+        me => Ok(me),
+    }
 }
 
 /// What was read, or nothing and a note that it was not: the caller returns none of it then.

@@ -29,6 +29,8 @@ pub(super) enum Repeat {
     Harmless,
     /// The caller must look first. Repeated only where the server certainly did nothing.
     OnlyIfUndone,
+    /// That there is no answer is an answer.
+    Never,
 }
 
 /// The delay before the next try, after `tries` tries (1 or more) of which the last ended in
@@ -40,17 +42,20 @@ pub(super) fn delay(
     elapsed: Duration,
     jitter: f64,
 ) -> Option<Duration> {
+    if repeat == Repeat::Never {
+        return None;
+    }
     let most = match failure {
         Failure::Unconnected { transient: true, .. } => TRIES_UNCONNECTED,
         // Too many requests: rejected before it was processed.
         Failure::Api { status, .. } if status.code == 429 => TRIES,
         Failure::Api { status, .. } if matches!(status.code, 500 | 502 | 503 | 504) => match repeat {
             Repeat::Harmless => TRIES,
-            Repeat::OnlyIfUndone => return None,
+            Repeat::OnlyIfUndone | Repeat::Never => return None,
         },
         Failure::Lost(_) => match repeat {
             Repeat::Harmless => TRIES,
-            Repeat::OnlyIfUndone => return None,
+            Repeat::OnlyIfUndone | Repeat::Never => return None,
         },
         Failure::Api { .. }
         | Failure::Unconnected { .. }

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::apply::{self, Notes, Records, Settings, Target};
+use crate::apply::{self, Notes, Probe, Records, Settings, Target};
 use crate::ci::environment::Host;
-use crate::cli::{ApplyArgs, Global};
+use crate::cli::{ApplyArgs, Global, ProbeChoice};
 use crate::clock;
 use crate::console::progress::Reporter;
 use crate::console::signals::{Heard, Signals};
@@ -124,6 +124,11 @@ impl Run<'_> {
         let unmerged = if repo.lacks_on_its_branch(&commit) { commit.parse().ok() } else { None };
         let settings = Settings {
             parallelism: self.args.parallelism,
+            probe: match self.args.probe {
+                ProbeChoice::First => Probe::First,
+                ProbeChoice::All => Probe::All,
+                ProbeChoice::None => Probe::None,
+            },
             timeout: self.args.timeout,
             records,
             skip_ci_marker: self.args.skip_ci_marker,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Ending, Report, done_on, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
-use crate::error::Error;
+use crate::error::{Error, visible_line};
 use crate::plan::{ClusterChanges, CredentialAction, UnreadCluster};
 use crate::render::json::{self, HeldDocument};
 use crate::render::words;
@@ -57,6 +57,9 @@ pub struct ClusterReport {
     /// Why nothing is known of this cluster, if so: it was not read, or refused. Nothing was done there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What is worth a look, and failed nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What failed and is nobody's in particular.
     pub errors: Vec<ErrorReport>,
 }
@@ -262,6 +265,7 @@ fn unread(cluster: &UnreadCluster) -> ClusterReport {
         bindings: Vec::new(),
         held: Vec::new(),
         error: Some(cluster.error.clone()),
+        warnings: Vec::new(),
         errors: Vec::new(),
     }
 }
@@ -286,11 +290,18 @@ fn cluster(
             .collect(),
         held: json::held(roster_file, &plan.name, &plan.held),
         error: None,
+        warnings: done.iter().flat_map(|(_, done)| &done.warnings).map(in_one_line).collect(),
         errors: (done.iter().flat_map(|(_, done)| done.failures.iter().filter(unowned)))
             .flat_map(|failure| failure.error.each())
             .map(error)
             .collect(),
     }
+}
+
+/// A fact and its causes.
+pub fn in_one_line(error: &Error) -> String {
+    let facts = [error.message().to_owned()].into_iter().chain(error.causes());
+    visible_line(&facts.collect::<Vec<_>>().join(": "))
 }
 
 fn person(action: &CredentialAction, done: Option<(&Outcome, &ClusterOutcome)>) -> PersonReport {

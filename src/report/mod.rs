@@ -74,6 +74,12 @@ impl Report {
             let proposes = self.push.as_ref().is_some_and(PushTarget::proposes);
             people::print(plan, outcome, proposes, terminal);
         }
+        let clusters = self.outcome.iter().flat_map(|outcome| &outcome.clusters);
+        for (name, warning) in
+            clusters.flat_map(|done| done.warnings.iter().map(move |one| (&done.name, one)))
+        {
+            terminal.say(&format!("Warning: cluster {name}: {}", document::in_one_line(warning)));
+        }
         self.all_errors().for_each(|error| terminal.error(error));
         // A usage error is complete as it is.
         if self.code() != USAGE {

@@ -37,7 +37,7 @@ fn roster(world: &World, turn: usize) -> String {
     };
     format!(
         "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {name}}}\n\
-         clusters: [{{name: prod, context: test, server: \"https://prod.example.com:6443\"}}]\n\
+         clusters: [{{name: prod, context: test, server: \"https://127.0.0.1:1\"}}]\n\
          groups: [{{name: {name}-team, grants: [{{clusterRole: view}}]}}]\nusers:\n{}{}",
         user(turn),
         user(turn + 1)

@@ -10,6 +10,7 @@ mod calls;
 mod cluster;
 mod commit_back;
 mod committed;
+mod endpoint;
 mod faults;
 mod held;
 #[path = "../action/host.rs"]
@@ -91,6 +92,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     committed: [
         a_run_killed_before_its_files_were_written_lets_nobody_back_in,
         a_file_that_git_was_told_not_to_look_at_is_not_applied,
+    ]
+    endpoint: [
+        what_nobody_could_use_is_not_handed_out,
     ]
     faults: [
         a_call_that_breaks_on_the_way_is_made_up_for,

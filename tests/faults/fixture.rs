@@ -274,7 +274,7 @@ impl World {
         let users = if users.is_empty() { " []\n".to_owned() } else { format!("\n{users}") };
         let roster = format!(
             "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: acme}}\n\
-             clusters: [{{name: prod, server: \"https://prod.example.com:6443\"}}]\n\
+             clusters: [{{name: prod, server: \"https://127.0.0.1:1\"}}]\n\
              groups:\n- name: team\n  grants: [{{clusterRole: view}}, {{clusterRole: edit, namespaces: [default]}}]\n\
              users:{users}"
         );

@@ -5,6 +5,7 @@ use certctl::plan::Held;
 use certctl::plan::endpoint::{ContextEndpoint, Endpoint, NamedEndpoint, published};
 
 use crate::story::{Story, TEAM};
+use crate::world::{Course, End};
 
 const PUBLIC: &str = "https://prod.example.com:6443";
 
@@ -114,4 +115,22 @@ fn what_is_of_no_use_to_others_is_published_by_nobody() {
         from(&mut story, &named, &context(server, "ca"));
         assert_eq!(story.plan().held.is_empty(), server.starts_with("https://"), "{}", story.text());
     }
+}
+
+#[test]
+fn what_was_tried_in_vain_is_neither_recorded_nor_bound_and_holds_up_no_cut_off() {
+    let mut story = Story::applied(TEAM);
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    let new = |name: &str| format!("- {{name: {name}, recipients: [age1{name}], groups: [developers]}}\n");
+    for name in ["carol", "dan", "erin"] {
+        story.yaml += &new(name);
+    }
+    story.leads_nowhere = true;
+    let (plan, signed) = (story.plan(), story.signed.len());
+    assert_eq!(story.apply_to(&plan, &Course::default()), End::Failed);
+    assert_eq!(story.signed.len(), signed + 1, "the first one is tried alone");
+    assert!(story.bound("bob").is_empty() && story.record("carol").is_empty());
+    story.leads_nowhere = false;
+    story.apply();
+    assert_eq!(["carol", "dan", "erin"].map(|name| story.bound(name).len()), [1, 1, 1]);
 }

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use certctl::apply::Probe;
 use certctl::apply::machine::{Effect as Asked, Machine, Order, Policy, Publication, Task};
 use certctl::apply::record_changes::{ClusterWork, RecordChange};
-use certctl::apply::{Issued, Notes};
+use certctl::apply::{Issued, Made, Notes};
 use certctl::error::Error;
 use certctl::ledger::Ledger;
 use certctl::model::{
@@ -43,6 +44,8 @@ pub struct World {
     pub unmerged: Option<CommitHash>,
     /// The longest that the signer signs.
     pub longest: SignedDuration,
+    /// Whether the published address is no use: a new certificate that is tried there is refused.
+    pub leads_nowhere: bool,
     /// Everything that was ever signed, recorded or not.
     pub signed: Vec<CredentialGroup>,
     serial: u64,
@@ -124,6 +127,7 @@ impl World {
             now,
             unmerged: None,
             longest,
+            leads_nowhere: false,
             signed: Vec::new(),
             serial: 0,
             version: 0,
@@ -211,13 +215,23 @@ impl World {
     pub fn apply(&mut self, plan: &ClusterPlan, course: &Course, witness: &mut Witness<'_>) -> End {
         let repository = self.repository.clone();
         let work = ClusterWork { plan, repository: &repository };
-        let policy = Policy { parallelism: 3, issues: true, binds: true, skip_ci_marker: false };
+        let policy =
+            Policy { parallelism: 3, probe: Probe::First, issues: true, binds: true, skip_ci_marker: false };
         let roster = "acme".parse().expect("a name");
         let new_id = "0123456789abcdef0123456789abcdef".parse().expect("a roster id");
         let notes = Notes { new_id, unmerged: self.unmerged.clone() };
         let machine = Machine::new(&roster, [work], policy, notes);
-        Run { world: self, machine, course, witness, effects: 0, onwards: false, failed: false }
-            .into_its_end()
+        Run {
+            world: self,
+            machine,
+            course,
+            witness,
+            effects: 0,
+            onwards: false,
+            failed: false,
+            useless: false,
+        }
+        .into_its_end()
     }
 }
 
@@ -232,6 +246,8 @@ struct Run<'w, 'a, 'p> {
     onwards: bool,
     /// The records could not be published.
     failed: bool,
+    /// A new certificate was tried and refused.
+    useless: bool,
 }
 
 /// What became of one effect.
@@ -327,9 +343,18 @@ impl<'p> Run<'_, '_, 'p> {
                 self.machine.request_deleted(id, if deleted { Ok(()) } else { Err(refused()) });
             }
             Order::On(_, Asked::StartSigner { requester: _ }) => self.machine.signer_started(id, Ok(())),
-            Order::On(_, Asked::Issue { user, issuance }) => {
-                let issued = self.issue(user, issuance)?;
-                self.machine.issued(id, issued.ok_or_else(refused));
+            Order::On(_, Asked::Issue { user, issuance, probe }) => {
+                let useless = probe && self.world.leads_nowhere;
+                assert!(!self.useless, "nothing is issued once one was tried in vain");
+                let made = match self.issue(user, issuance)? {
+                    Some(_) if useless => {
+                        self.useless = true;
+                        Made::Useless(refused())
+                    }
+                    Some(issued) => Made::Issued(Box::new(issued), None),
+                    None => Made::Failed(refused()),
+                };
+                self.machine.issued(id, made);
             }
             Order::Publish { changes, message: _ } => {
                 let published = self.publish(changes)?;
@@ -483,6 +508,9 @@ impl<'p> Run<'_, '_, 'p> {
 
     /// Commit and push; whether both came to be.
     fn publish(&mut self, changes: Vec<RecordChange>) -> Result<bool, Crash> {
+        let hands_out =
+            |change: &RecordChange| matches!(change, RecordChange::Sealed { kubeconfig: Some(_), .. });
+        assert!(!(self.useless && changes.iter().any(hands_out)), "what is no use is not handed out");
         if !changes.is_empty() {
             let commit = |world: &mut World| {
                 changes.into_iter().for_each(|change| world.record(change));
