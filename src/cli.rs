@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::{Branch, Owner};
-use crate::model::{Author, BranchName, ClusterName, KeyType, RosterName, UserName};
+use crate::model::{Author, BranchName, ClusterName, CredentialId, KeyType, RosterName, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -185,6 +185,16 @@ pub enum Command {
         after_help = "Example: certctl resume alice && git commit -m 'resume alice' users.yaml && certctl apply"
     )]
     Resume(SuspendArgs),
+    /// Cut one user off now, with only a kubeconfig
+    ///
+    /// Takes every credential of theirs out of every binding, and notes in the cluster that they are out, so
+    /// that no apply lets them in again. Needs no valid roster, no repository and no CI. A valid roster says
+    /// which clusters to ask; otherwise it is the current context, or the contexts named with `--cluster`.
+    #[command(after_help = "Examples:
+  certctl revoke bob
+  certctl revoke alice --credential 3f2a91bc4d5e6f70   # only the leaked one
+  certctl revoke --undo bob")]
+    Revoke(RevokeArgs),
     /// Show the whole workflow in seconds, on an in-memory cluster
     ///
     /// Creates a team, a repository and a small Kubernetes API server, and removes them afterwards: plan,
@@ -506,6 +516,26 @@ pub struct SuspendArgs {
     /// The users
     #[arg(value_name = "USER", required = true)]
     pub users: Vec<UserName>,
+}
+
+/// `revoke`.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// The user to cut off
+    #[arg(value_name = "USER")]
+    pub user: UserName,
+    /// Only this credential; the user keeps the others, and gets a new one with the next apply
+    #[arg(long, value_name = "ID", conflicts_with = "undo")]
+    pub credential: Option<CredentialId>,
+    /// Let the user in again with the next apply; what was revoked stays revoked
+    #[arg(long)]
+    pub undo: bool,
+    /// The roster's `metadata.name` [default: that of the roster, or the only one that the cluster knows]
+    #[arg(long, value_name = "NAME")]
+    pub roster_name: Option<RosterName>,
+    /// Do not ask; required without a terminal
+    #[arg(long)]
+    pub auto_approve: bool,
 }
 
 /// `demo`.

@@ -6,6 +6,7 @@
 
 mod binding_write;
 mod cluster_outcome;
+pub mod emergency;
 mod issue;
 mod ledger_write;
 pub mod machine;

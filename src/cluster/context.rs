@@ -132,6 +132,18 @@ fn unusable(context: &str, cause: &str, hint: &str) -> Error {
         .hint(hint)
 }
 
+/// The context that kubectl uses where none is named.
+///
+/// # Errors
+/// No kubeconfig, one that cannot be read, or none that says so.
+pub fn current(kubeconfig: Option<&Path>) -> Result<String> {
+    let kubeconfig = read(kubeconfig).map_err(|(Unread::Missing(error) | Unread::Broken(error))| error)?;
+    kubeconfig.current_context.filter(|context| !context.is_empty()).ok_or_else(|| {
+        Error::new("the kubeconfig has no current context; nothing was changed")
+            .hint("choose one with `kubectl config use-context NAME`, or name it with `--cluster NAME`")
+    })
+}
+
 /// The kubeconfig, merged from several where `KUBECONFIG` lists several. As with kubectl, a listed
 /// file that does not exist is passed over.
 fn read(named: Option<&Path>) -> Result<Kubeconfig, Unread> {

@@ -3,21 +3,22 @@
 //! It refuses to take an object that cannot be read for one that is not there, to write one that does not
 //! carry this roster's labels, and to overwrite what somebody else wrote since it was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kube::api::ListParams;
 use kube::core::Request as Build;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::connect::Connection;
-use super::convert::Metadata;
+use super::convert::{Metadata, Named, Page};
 use super::error::Failure;
 use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use super::write::{Writer, as_us, to_bytes};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::model::RosterName;
+use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RosterName};
 use crate::plan::observed::{SeenLedger, StoredLedger, is_ours};
 use crate::plan::write::WriteError;
 
@@ -41,6 +42,32 @@ pub async fn read(connection: &Connection, roster: &RosterName) -> SeenLedger {
         Err(failure) if failure.code() == Some(404) => SeenLedger::Missing,
         Err(failure) => unusable(&failure.explain(connection, &call)),
     }
+}
+
+/// The rosters that this cluster remembers anything of, by its own word.
+///
+/// # Errors
+/// They could not be listed.
+pub async fn rosters(connection: &Connection) -> Result<BTreeSet<RosterName>> {
+    let call = Call {
+        verb: "list",
+        resource: Resource::ConfigMaps,
+        place: Place::Namespace(NAMESPACE.to_owned()),
+        name: None,
+        otherwise: "nothing was changed",
+    };
+    let read = async {
+        let params = ListParams::default().labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY}"));
+        let request = builder().list(&params).map_err(|error| Failure::Ours(error.to_string()))?;
+        let page: Page<Named> = connection.call(&request, Repeat::Harmless).await?;
+        let labels = page.items.unwrap_or_default().into_iter().map(|object| object.metadata);
+        let ours = labels.filter_map(|Metadata { name: found, labels, .. }| {
+            let roster: RosterName = labels?.get(LABEL_ROSTER)?.parse().ok()?;
+            (found == name(&roster)).then_some(roster)
+        });
+        Ok(ours.collect())
+    };
+    read.await.map_err(|failure: Failure| failure.explain(connection, &call))
 }
 
 impl Writer {

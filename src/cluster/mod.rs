@@ -30,8 +30,9 @@ mod write;
 
 pub use ask::{Answer, ask};
 pub use connect::Connection;
+pub use context::current as current_context;
 pub use lease::Lock;
-pub use ledger::read as read_ledger;
+pub use ledger::{read as read_ledger, rosters};
 pub use own_rules::{Granted, granted};
 pub use probe::{NewCertificate, Probed};
 pub use read::{observe, uid, whoami};

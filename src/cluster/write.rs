@@ -18,7 +18,7 @@ use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use crate::error::{Error, Result};
 use crate::model::{CredentialGroup, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RoleRef, RosterName};
-use crate::plan::observed::{Binding, BindingAt, is_ours, request_prefix};
+use crate::plan::observed::{Binding, BindingAt, Subject, is_ours, request_prefix};
 use crate::plan::write::WriteError;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -97,6 +97,30 @@ impl Writer {
         let request =
             Build::new(path(&planned.at)).patch(&segment(&planned.at.name), &params, &Patch::Merge(patch));
         self.send::<BindingObject>(&call, request).await.map(Binding::from)
+    }
+
+    /// Takes subjects out of a binding, whoever it belongs to: `rest` is what is left of `planned`. Nothing else of
+    /// it is touched.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] if it changed since `planned` was read.
+    pub async fn leave_only(&self, planned: &Binding, rest: &[Subject]) -> Result<(), WriteError> {
+        let call = binding_call("patch", &planned.at, "it was left as it is");
+        let rest: Value = rest
+            .iter()
+            .map(|Subject { kind, name, namespace }| match namespace {
+                Some(namespace) => json!({"kind": kind, "name": name, "namespace": namespace}),
+                None => json!({"kind": kind, "apiGroup": RBAC, "name": name}),
+            })
+            .collect();
+        let patch = json!({
+            "metadata": {"uid": planned.uid, "resourceVersion": planned.resource_version},
+            "subjects": rest,
+        });
+        let params = PatchParams { field_manager: Some(MANAGED_BY.to_owned()), ..PatchParams::default() };
+        let request =
+            Build::new(path(&planned.at)).patch(&segment(&planned.at.name), &params, &Patch::Merge(patch));
+        self.send::<IgnoredAny>(&call, request).await.map(drop)
     }
 
     /// Deletes one of our bindings. If it is already gone, that is success.

@@ -11,6 +11,7 @@ mod login;
 mod plan;
 mod repin;
 mod request;
+mod revoke;
 mod roster_edit;
 mod rotate;
 #[cfg(feature = "sandbox")]
@@ -66,6 +67,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Logout(args) => login::logout(global, args, terminal),
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
+        Command::Revoke(args) => runtime()?.block_on(revoke::run(global, args, terminal)),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Repin => runtime()?.block_on(repin::run(global, terminal)),
         Command::Suspend(args) => suspend::suspend(global, args, terminal),

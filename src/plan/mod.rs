@@ -30,6 +30,7 @@ pub mod cluster_plan;
 pub mod credentials;
 mod desired_bindings;
 pub mod digest;
+pub mod emergency;
 pub mod endpoint;
 pub mod held;
 pub mod losses;

@@ -128,7 +128,10 @@ impl Reason {
     pub fn is_removal(&self) -> bool {
         matches!(
             self,
-            Self::RemovedFromRoster | Self::RemovedFromCluster | Self::AccessEnded { edited: true, .. }
+            Self::RemovedFromRoster
+                | Self::RemovedFromCluster
+                | Self::Suspended
+                | Self::AccessEnded { edited: true, .. }
         )
     }
 

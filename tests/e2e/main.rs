@@ -140,6 +140,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         a_record_put_back_from_history_lets_nobody_in,
         a_credential_that_was_slipped_into_a_record_is_not_bound,
         who_was_removed_in_a_hurry_stays_out_until_it_is_merged,
+        who_is_cut_off_by_hand_stays_out_until_they_are_let_in_again,
     ]
     rehearsal: [
         from_a_branch_to_a_working_kubectl,

@@ -147,3 +147,63 @@ pub fn who_was_removed_in_a_hurry_stays_out_until_it_is_merged(plane: &'static C
     world.can(&bobs, &LIST, false);
     world.can(&world.open("prod", "bob"), &LIST, true);
 }
+
+/// Somebody has to be out now, and there is nothing but a kubeconfig.
+pub fn who_is_cut_off_by_hand_stays_out_until_they_are_let_in_again(plane: &'static Cluster) {
+    let world = World::new(plane, "byhand");
+    let (alice, bob) = (member(&world, "alice", ""), member(&world, "bob", ""));
+    world.roster(&roster(&world, &(alice + &bob)));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let (alices, bobs) = (world.open("prod", "alice"), world.open("prod", "bob"));
+    // Somebody else binds his credential, beside a person of theirs.
+    let group =
+        world.kubectl(&bobs, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.groups[0]}"]).stdout;
+    assert!(group.starts_with("certctl:bob:"), "{group}");
+    plane.kubectl_ok(&[
+        "create",
+        "rolebinding",
+        "byhand-theirs",
+        "-n",
+        "default",
+        "--clusterrole=edit",
+        "--user=zoe",
+        &format!("--group={group}"),
+    ]);
+    world.can(&bobs, &["create", "pods", "-n", "default"], true);
+
+    std::fs::create_dir(world.path("nowhere")).expect("a folder");
+    let revoke = |args: &[&str]| {
+        world
+            .certctl_in("nowhere", &[&["revoke", "--auto-approve", "--roster-name", "byhand"], args].concat())
+    };
+    world.certctl_in("nowhere", &["revoke", "bob"]).expect(64).says("--auto-approve");
+    revoke(&["bob"]).expect(0).says("cut off in 2 bindings");
+    world.can(&bobs, &LIST, false);
+    world.can(&bobs, &["create", "pods", "-n", "default"], false);
+    world.can(&alices, &LIST, true);
+    let theirs =
+        ["get", "rolebinding", "byhand-theirs", "-n", "default", "-o", "jsonpath={.subjects[*].name}"];
+    assert_eq!(plane.kubectl_ok(&theirs), "zoe");
+
+    // The roster still names him, and no apply lets him in.
+    world.certctl(&["plan"]).expect(0).says("kept-out");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&bobs, &LIST, false);
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
+
+    revoke(&["--undo", "bob"]).expect(0);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&bobs, &LIST, false);
+    world.can(&world.open("prod", "bob"), &LIST, true);
+
+    // One credential alone: she gets another.
+    let group =
+        world.kubectl(&alices, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.groups[0]}"]).stdout;
+    let id = group.rsplit(':').next().expect("an id").to_owned();
+    revoke(&["alice", "--credential", &id]).expect(0);
+    world.can(&alices, &LIST, false);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world.can(&alices, &LIST, false);
+    world.can(&world.open("prod", "alice"), &LIST, true);
+    plane.kubectl_ok(&["delete", "rolebinding", "byhand-theirs", "-n", "default"]);
+}

@@ -1,0 +1,125 @@
+//! Cuts one person off on one cluster, with nothing but a way there: the ledger first, so that no apply lets
+//! them in again, then every binding. It waits for no lock and no other step, and goes on after each failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ledger_write::{Additions, LedgerStep, LedgerWrite};
+use super::new_roster_id;
+use crate::cluster::{Connection, WritePermit, Writer};
+use crate::error::{Error, Result};
+use crate::ledger::{Removal, RemovedBy};
+use crate::model::{CredentialId, RosterName, UserName};
+use crate::plan::emergency::{Hold, without};
+use crate::plan::observed::SeenLedger;
+use crate::plan::write::WriteError;
+
+/// How long a credential is remembered as revoked where nobody knows when it expires.
+const UNKNOWN: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
+
+/// How often one binding is tried.
+const TRIES: u32 = 5;
+
+/// How long the first pause is after a write with an unclear end.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is to be done about whom.
+#[derive(Debug, Clone)]
+pub struct Emergency {
+    pub user: UserName,
+    /// Only this credential: its owner is not kept out.
+    pub credential: Option<CredentialId>,
+    pub now: Timestamp,
+}
+
+/// Cuts them off.
+///
+/// # Errors
+/// Whatever was not done; all the rest was.
+pub async fn cut_off(
+    connection: &Connection,
+    roster: &RosterName,
+    seen: &SeenLedger,
+    holds: &[Hold],
+    emergency: &Emergency,
+) -> Result<()> {
+    let Emergency { user, credential, now } = emergency;
+    let writer = Writer::new(connection, roster, &WritePermit::new());
+    let ids = holds.iter().flat_map(|hold| &hold.groups).map(|group| &group.id).chain(credential);
+    let issued = |id: &CredentialId| Some(*seen.known()?.issued.get(id)?);
+    let revoked: BTreeMap<CredentialId, Timestamp> =
+        ids.map(|id| (id.clone(), issued(id).unwrap_or(*now + UNKNOWN))).collect();
+    let removed = match credential {
+        Some(_) => BTreeMap::new(),
+        None => [(user.clone(), Removal { at: *now, by: RemovedBy::Command })].into(),
+    };
+    let mut errors = Vec::new();
+    let additions = Additions { revoked, removed, ..Additions::none(new_roster_id()?, *now) };
+    if let Err(error) = note(&writer, seen, additions).await {
+        errors.push(error.hint("until that is done, the next apply may let them in again"));
+    }
+    for hold in holds {
+        if let Err(error) = take_out(&writer, hold).await {
+            errors.push(error);
+        }
+    }
+    Error::all(errors).map_or(Ok(()), Err)
+}
+
+/// Lets somebody in again, with the next apply and with a new credential.
+///
+/// # Errors
+/// The ledger could not be written.
+pub async fn let_in_again(
+    connection: &Connection,
+    roster: &RosterName,
+    seen: &SeenLedger,
+    emergency: &Emergency,
+) -> Result<()> {
+    let writer = Writer::new(connection, roster, &WritePermit::new());
+    let settled = BTreeSet::from([emergency.user.clone()]);
+    note(&writer, seen, Additions { settled, ..Additions::none(new_roster_id()?, emergency.now) }).await
+}
+
+async fn note(writer: &Writer, seen: &SeenLedger, additions: Additions) -> Result<()> {
+    if let SeenLedger::Unusable { message, hints } = seen {
+        let error = Error::new(message.clone());
+        return Err(hints.iter().fold(error, |error, hint| error.hint(hint.clone())));
+    }
+    let Some((mut write, mut step)) = LedgerWrite::begin(seen, additions) else { return Ok(()) };
+    loop {
+        step = match step {
+            LedgerStep::End(result) => return result,
+            LedgerStep::Read { pause } => {
+                tokio::time::sleep(pause).await;
+                write.read(writer.get_ledger().await)
+            }
+            LedgerStep::Write { ledger, resource_version } => {
+                write.written(writer.put_ledger(&ledger, resource_version.as_deref()).await)
+            }
+        };
+    }
+}
+
+async fn take_out(writer: &Writer, hold: &Hold) -> Result<()> {
+    let mut binding = hold.binding.clone();
+    let mut tries = 0;
+    loop {
+        let Some(rest) = without(&binding, &hold.groups) else { return Ok(()) };
+        let error = match writer.leave_only(&binding, &rest).await {
+            Ok(()) | Err(WriteError::NotFound(_)) => return Ok(()),
+            Err(error) => error,
+        };
+        tries += 1;
+        let pause = match &error {
+            WriteError::Conflict(_) if tries < TRIES => Duration::ZERO,
+            WriteError::Unclear(_) if tries < TRIES => PAUSE * (1 << (tries - 1)),
+            _ => return Err(Error::from(error).within(&format!("could not take them out of {}", binding.at))),
+        };
+        tokio::time::sleep(pause).await;
+        let Some(now) = writer.get_binding(&hold.binding.at).await? else { return Ok(()) };
+        binding = now;
+    }
+}
