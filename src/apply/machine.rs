@@ -188,6 +188,8 @@ pub enum Event {
     Begin(Phase, usize),
     /// One step is done.
     Step(Phase, String),
+    /// One step has failed.
+    Failed(Phase, String),
     /// The phase is over.
     End(Phase),
 }
@@ -513,11 +515,12 @@ impl<'p> Machine<'p> {
         match step {
             BindingStep::End(result) => {
                 cluster.writing -= 1;
+                let step = if result.is_ok() { Event::Step } else { Event::Failed };
                 cluster.ended(&write, result);
                 match write.goal() {
                     Goal::Keep(_) => {}
-                    Goal::Reduce(_) => self.events.push_back(Event::Step(Phase::Revoke, at)),
-                    Goal::Grant(_) => self.events.push_back(Event::Step(Phase::Grant, at)),
+                    Goal::Reduce(_) => self.events.push_back(step(Phase::Revoke, at)),
+                    Goal::Grant(_) => self.events.push_back(step(Phase::Grant, at)),
                 }
             }
             step => cluster.following.push_back((write, step)),
@@ -592,8 +595,9 @@ impl<'p> Machine<'p> {
     pub fn issued(&mut self, id: TaskId, made: Made) {
         let Some(Job::Issue(cluster, user, probe)) = self.ended(id) else { return };
         let cluster = &mut self.clusters[cluster];
+        let step = if matches!(made, Made::Issued(..)) { Event::Step } else { Event::Failed };
         cluster.made(user, probe, made);
-        self.events.push_back(Event::Step(Phase::Issue, user.to_string()));
+        self.events.push_back(step(Phase::Issue, user.to_string()));
     }
 
     /// The records are where they were to go, or not.

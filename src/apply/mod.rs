@@ -96,6 +96,8 @@ pub trait Progress: Send + Sync {
     fn begin(&self, phase: Phase, steps: usize);
     /// One step is done.
     fn step(&self, phase: Phase, what: &str);
+    /// One step has failed.
+    fn failed(&self, phase: Phase, what: &str);
     /// The phase is over.
     fn end(&self, phase: Phase, took: Duration);
 }

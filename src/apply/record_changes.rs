@@ -1,7 +1,7 @@
 //! What an apply records: the files that change, and the message of their commit. Pure.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Display, Write as _};
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::model::{ClusterName, RosterName, UserName};
 use crate::plan::{Cleanup, ClusterPlan, CredentialAction, RepositoryState, next_record};
 use crate::record::{ClusterPin, Record, TRAILER};
 use crate::render::text::date;
-use crate::render::words;
+use crate::render::{count, words};
 
 /// One cluster's share of the work.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ const SKIP_CI: &str = " [skip ci]";
 
 /// What was done, for `git log`: a headline, then a line for each credential.
 pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>, skip_ci: bool) -> String {
-    let mut done: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut headline = Headline::default();
     let mut body = String::new();
     for Done { work: ClusterWork { plan, repository }, issued, pins } in clusters {
         let mut lines = String::new();
@@ -113,16 +113,26 @@ pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>
                 }
                 (CredentialAction::Issue { .. } | CredentialAction::Renew { .. }, None) => continue,
             };
-            done.entry(action.verb().word()).or_default().push(action.user().as_str());
+            headline.add(action.verb().word(), action.user(), &plan.name);
             let _ = writeln!(lines, "  {} {} {said}", action.verb(), action.user());
         }
         for cleanup in &plan.cleanups {
-            if let Cleanup::Expired { user, credential, .. } = cleanup {
-                done.entry("forget").or_default().push(user.as_str());
-                let _ = writeln!(lines, "  forget {user} {credential}: expired");
-            }
+            let (verb, user, said) = match cleanup {
+                Cleanup::Expired { user, credential, .. } => {
+                    ("forget", user, format!("{credential}: expired"))
+                }
+                Cleanup::Revoked { user, credential } => {
+                    ("correct", user, format!("{credential}: it was revoked"))
+                }
+                Cleanup::Protection { user, protected: true } => ("protect", user, String::new()),
+                Cleanup::Protection { user, protected: false } => ("unprotect", user, String::new()),
+                Cleanup::Request { .. } => continue,
+            };
+            headline.add(verb, user, &plan.name);
+            let _ = writeln!(lines, "{}", format!("  {verb} {user} {said}").trim_end());
         }
         if let Some(pin) = plan.pin.as_ref().filter(|_| pins) {
+            headline.pinned.insert(&plan.name);
             if repository.pinned_uid.is_none() {
                 let _ = writeln!(lines, "  pin the cluster's identity {}", pin.uid);
             }
@@ -135,19 +145,47 @@ pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>
         }
     }
     let marker = if skip_ci { SKIP_CI } else { "" };
-    format!("certctl: {}{marker}\n{body}\n{TRAILER}: {roster}\n", headline(&done))
+    format!("certctl: {}{marker}\n{body}\n{TRAILER}: {roster}\n", headline.text())
 }
 
-/// `issue alice, bob; revoke carol`, or counts where the names would not fit a line.
-fn headline(done: &BTreeMap<&str, Vec<&str>>) -> String {
-    const WIDTH: usize = 60;
-    let join = |each: &dyn Fn(&Vec<&str>) -> String| {
-        done.iter().map(|(verb, users)| format!("{verb} {}", each(users))).collect::<Vec<_>>().join("; ")
-    };
-    let names = join(&|users| users.join(", "));
-    match done.is_empty() {
-        true => "pin clusters".to_owned(),
-        false if names.len() <= WIDTH => names,
-        false => join(&|users| users.len().to_string()),
+/// What a commit does, in a line.
+#[derive(Default)]
+struct Headline<'a> {
+    /// By what is done: to whom, and where.
+    done: BTreeMap<&'static str, (BTreeSet<&'a UserName>, BTreeSet<&'a ClusterName>)>,
+    pinned: BTreeSet<&'a ClusterName>,
+}
+
+impl<'a> Headline<'a> {
+    fn add(&mut self, verb: &'static str, user: &'a UserName, cluster: &'a ClusterName) {
+        let (users, clusters) = self.done.entry(verb).or_default();
+        users.insert(user);
+        clusters.insert(cluster);
     }
+
+    /// `issue alice, bob on prod; revoke carol on prod, stage`, with counts where the names would not fit.
+    fn text(&self) -> String {
+        const WIDTH: usize = 60;
+        if self.done.is_empty() {
+            return match self.pinned.is_empty() {
+                true => "update the records".to_owned(),
+                false => format!("pin {}", list(&self.pinned)),
+            };
+        }
+        let join = |names_users: bool, names_clusters: bool| {
+            let each = self.done.iter().map(|(verb, (users, clusters))| {
+                let who = if names_users { list(users) } else { users.len().to_string() };
+                let on = if names_clusters { list(clusters) } else { count(clusters.len(), "cluster") };
+                format!("{verb} {who} on {on}")
+            });
+            each.collect::<Vec<_>>().join("; ")
+        };
+        let texts = [join(true, true), join(false, true), join(false, false)];
+        let [.., shortest] = &texts;
+        texts.iter().find(|text| text.len() <= WIDTH).unwrap_or(shortest).clone()
+    }
+}
+
+fn list<T: Display>(names: &BTreeSet<T>) -> String {
+    names.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -256,6 +256,7 @@ impl Stopwatch<'_> {
                 self.progress.begin(phase, steps);
             }
             Event::Step(phase, what) => self.progress.step(phase, &what),
+            Event::Failed(phase, what) => self.progress.failed(phase, &what),
             Event::End(phase) => {
                 let took = self.running.take().map(|start| start.elapsed()).unwrap_or_default();
                 self.took.push((phase, took));

@@ -21,9 +21,13 @@ struct State {
     bar: Option<ProgressBar>,
     steps: usize,
     done: usize,
+    failed: usize,
     /// When something was last said of this phase.
     said: Option<Instant>,
 }
+
+/// How often a bar is drawn while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
 
 /// How long a phase may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -31,6 +35,19 @@ const SILENCE: Duration = Duration::from_secs(30);
 impl<'a> Reporter<'a> {
     pub fn new(terminal: &'a Terminal) -> Self {
         Self { terminal, state: Mutex::default() }
+    }
+
+    fn ended(&self, phase: Phase, what: &str, failed: bool) {
+        let mut state = self.state();
+        *(if failed { &mut state.failed } else { &mut state.done }) += 1;
+        let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        if let Some(bar) = &state.bar {
+            bar.set_message(format!("{}{failed}", crate::error::visible_line(what)));
+            bar.inc(1);
+        } else if state.said.is_some_and(|said| said.elapsed() > SILENCE) {
+            state.said = Some(Instant::now());
+            self.terminal.say(&format!("{}: {} so far{failed}", work(phase, state.steps), state.done));
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -48,6 +65,14 @@ fn work(phase: Phase, steps: usize) -> String {
     }
 }
 
+/// What a phase waits for before its first step.
+fn waiting(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Issue => "waiting for the signer",
+        Phase::Revoke | Phase::Record | Phase::Grant => "",
+    }
+}
+
 fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::Revoke => "Revoking",
@@ -61,24 +86,25 @@ impl Progress for Reporter<'_> {
     fn begin(&self, phase: Phase, steps: usize) {
         let bar = self.terminal.draws().then(|| {
             let new = ProgressBar::new(steps as u64).with_prefix(name(phase));
-            match ProgressStyle::with_template("{prefix:>10} [{bar:30}] {pos}/{len} {wide_msg}") {
+            match ProgressStyle::with_template("{prefix:>10} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}") {
                 Ok(style) => new.with_style(style.progress_chars("=> ")),
                 Err(_) => new,
             }
         });
-        *self.state() = State { bar, steps, done: 0, said: Some(Instant::now()) };
+        if let Some(bar) = &bar {
+            // Drawn at once and again and again: the first step may take as long as the signer does.
+            bar.set_message(waiting(phase));
+            bar.enable_steady_tick(TICK);
+        }
+        *self.state() = State { bar, steps, said: Some(Instant::now()), ..State::default() };
     }
 
     fn step(&self, phase: Phase, what: &str) {
-        let mut state = self.state();
-        state.done += 1;
-        if let Some(bar) = &state.bar {
-            bar.set_message(crate::error::visible_line(what));
-            bar.inc(1);
-        } else if state.said.is_some_and(|said| said.elapsed() > SILENCE) {
-            state.said = Some(Instant::now());
-            self.terminal.say(&format!("{}: {} so far", work(phase, state.steps), state.done));
-        }
+        self.ended(phase, what, false);
+    }
+
+    fn failed(&self, phase: Phase, what: &str) {
+        self.ended(phase, what, true);
     }
 
     fn end(&self, phase: Phase, took: Duration) {

@@ -2,6 +2,7 @@
 
 pub mod binding;
 pub mod difference;
+pub mod full_control;
 pub mod github_workflow_commands;
 pub mod json;
 pub mod markdown;

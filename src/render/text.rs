@@ -1,10 +1,11 @@
 //! A plan as people read it in a terminal: what happens to whom, then what changes, then the sum.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Style, colour, count, words};
+use super::{Style, colour, count, full_control, words};
 use crate::error::visible_line;
 use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
@@ -23,6 +24,12 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
         let title = style.paint(colour::HEADING, &format!("Cluster {}", unread.name));
         let sign = style.paint(colour::REMOVE, "! not planned");
         let _ = writeln!(out, "{title}\n  {sign}  {}\n", visible_line(&unread.error));
+    }
+    for (people, places) in full_control::gained(plan) {
+        let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+        let line = format!("FULL CONTROL of {} for {}", list(places), list(people));
+        let line = visible_line(&format!("! {line}  ({})", full_control::ROLE));
+        let _ = writeln!(out, "{}", style.paint(colour::REMOVE, &line));
     }
     let _ = writeln!(out, "{}", if has_no_counts(plan) { nothing(plan) } else { headline(plan) });
     if let Some(base) = &plan.base {

@@ -138,7 +138,7 @@ pub fn a_protected_branch_gets_its_records_through_a_pull_request(plane: &'stati
     let issued = requests(&world);
     world.git(&["fetch", "-q", "origin", BRANCH]);
     let headline = world.git(&["log", "-1", "--format=%s", "FETCH_HEAD"]);
-    assert_eq!(headline.trim(), "certctl: issue ann, ben", "CI has to run on that pull request");
+    assert_eq!(headline.trim(), "certctl: issue ann, ben on prod", "CI has to run on that pull request");
 
     // While it waits: nothing is issued twice, whoever leaves is out, and people with records go on.
     world.set("MERGE", "1");

@@ -182,6 +182,7 @@ fn what_is_granted_is_compared_without_a_cluster_too() {
                 the server address, which neither roster nor records name
                 the certificate authority, which neither roster nor records name
 
+            ! FULL CONTROL of prod for alice, bob  (ClusterRole cluster-admin)
             Plan (offline): 2 bindings to write.
             Only what this branch changes since it left origin/main at 3f2a91bc4d.
             Also changed in the roster:

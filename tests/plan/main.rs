@@ -4,6 +4,7 @@ mod branch;
 mod comment;
 mod digest;
 mod endpoint;
+mod headline;
 mod held;
 mod machine;
 mod markdown;

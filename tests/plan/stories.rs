@@ -1,9 +1,14 @@
+use std::collections::BTreeSet;
+
+use certctl::apply::machine::{Event, Phase};
 use certctl::plan::Verb;
 use certctl::plan::observed::FileKind;
 use certctl::render::binding;
+use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use expect_test::{Expect, expect};
 
 use crate::story::{Story, TEAM, ours, request, subject};
+use crate::world::{Course, Fault};
 
 fn reads(story: &Story, expected: Expect) {
     expected.assert_eq(&story.text());
@@ -145,6 +150,24 @@ fn someone_with_their_own_key_is_suspended_and_needs_another_key() {
     assert_eq!(story.plan().held[0].code(), "key-refused");
     story.brings("alice", b"second", "another request").apply();
     assert_eq!(story.bound("alice").len(), 1);
+}
+
+/// Just above the sum, and so above the question of apply.
+#[test]
+fn full_control_stands_out_with_its_cluster_once() {
+    let mut story = Story::of(
+        "groups: [{name: admins, grants: [{clusterRole: cluster-admin}, {clusterRole: cluster-admin, namespaces: [shop]}]}]\n\
+         users:\n- {name: alice, recipients: [age1alice], groups: [admins]}\n- {name: bob, recipients: [age1bob], groups: [admins]}\n",
+    );
+    let said =
+        "! FULL CONTROL of namespace shop of prod, prod for alice, bob  (ClusterRole cluster-admin)\nPlan: ";
+    assert!(story.text().contains(said), "{}", story.text());
+    assert_eq!(story.text().matches("FULL CONTROL").count(), 1);
+    let markdown = markdown::render(&story.whole(), PlanStatus::default(), LONGEST_COMMENT);
+    let said = "**Full control: `ClusterRole cluster-admin` for `alice` and `bob`** on `namespace shop of prod` and `prod`.";
+    assert!(markdown.contains(said), "{markdown}");
+    story.apply();
+    assert!(!story.text().contains("FULL CONTROL"), "nobody newly gets it");
 }
 
 #[test]
@@ -1058,4 +1081,22 @@ fn a_finalizer_on_a_binding_is_named_before_it_matters() {
         Nothing to do: the clusters are as the roster says.
     "#]],
     );
+}
+
+/// A failure is no credential that was issued: "1 so far" must not count it.
+#[test]
+fn what_is_told_of_progress_counts_a_failure_as_one() {
+    let story = Story::of(TEAM);
+    let plan = story.plan();
+    let mut seen = BTreeSet::new();
+    for effect in 0..12 {
+        let mut story = story.clone();
+        let course = Course { faults: [(effect, Fault::Refused)].into(), seed: None };
+        story.carry_out_on(&plan, &course);
+        let told = |is: fn(&Event) -> bool| story.told.iter().filter(|event| is(event)).count();
+        let failed = told(|event| matches!(event, Event::Failed(Phase::Issue, _)));
+        let done = told(|event| matches!(event, Event::Step(Phase::Issue, _)));
+        seen.insert((done, failed));
+    }
+    assert_eq!(seen, BTreeSet::from([(1, 1), (2, 0)]));
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use certctl::apply::Probe;
-use certctl::apply::machine::{Effect as Asked, Machine, Order, Policy, Publication, Task};
+use certctl::apply::machine::{Effect as Asked, Event, Machine, Order, Policy, Publication, Task};
 use certctl::apply::record_changes::{ClusterWork, RecordChange};
 use certctl::apply::{Issued, Made, Notes};
 use certctl::error::Error;
@@ -48,6 +48,8 @@ pub struct World {
     pub leads_nowhere: bool,
     /// Everything that was ever signed, recorded or not.
     pub signed: Vec<CredentialGroup>,
+    /// What every apply told of how far it is.
+    pub told: Vec<Event>,
     serial: u64,
     version: u64,
 }
@@ -129,6 +131,7 @@ impl World {
             longest,
             leads_nowhere: false,
             signed: Vec::new(),
+            told: Vec::new(),
             serial: 0,
             version: 0,
         }
@@ -265,6 +268,7 @@ impl<'p> Run<'_, '_, 'p> {
         let mut waiting: Vec<Task<'p>> = Vec::new();
         loop {
             waiting.extend(self.machine.next(self.world.now));
+            self.world.told.extend(self.machine.events());
             if waiting.is_empty() {
                 break;
             }

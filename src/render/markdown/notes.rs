@@ -8,11 +8,9 @@ use super::value::{code, prose};
 use super::{PlanStatus, grouped, noun};
 use crate::error::Error;
 use crate::plan::access_transfer::AccessTransfer;
-use crate::plan::{ClusterChanges, Held, Plan, Unknown, Warning, digest};
-use crate::render::words;
+use crate::plan::{ClusterChanges, Held, Plan, Unknown, Warning};
+use crate::render::{full_control, words};
 
-/// The role that may do everything, as a plan names it.
-const FULL_CONTROL: &str = "ClusterRole cluster-admin";
 /// Names in one sentence.
 const MOST_NAMES: usize = 20;
 /// Lines of a box beside a plan, and their bytes.
@@ -59,16 +57,11 @@ pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> Stri
         format!("**Edited:** {on}{}", line(message))
     }));
     lines.extend(more(edited.len().saturating_sub(MOST_LINES), "such edit", "such edits"));
-    let digested = digest::digested(plan);
-    let grants = digested.clusters.iter().flat_map(|cluster| &cluster.bindings);
-    for grant in grants.filter(|grant| grant.role == FULL_CONTROL && !grant.joins.is_empty()) {
-        lines.push(format!(
-            "**Full control: {} for {}** in {}.",
-            code(FULL_CONTROL),
-            names(grant.joins.iter().map(String::as_str)),
-            code(&grant.binding)
-        ));
-    }
+    lines.extend(full_control::gained(plan).iter().map(|(people, places)| {
+        let people = names(people.iter().map(String::as_str));
+        let places = names(places.iter().map(String::as_str));
+        format!("**Full control: {} for {people}** on {places}.", code(full_control::ROLE))
+    }));
     let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for action in actions() {
         for group in action.new_credential().into_iter().flat_map(|new| &new.issuance.in_certificate_groups) {
