@@ -331,6 +331,12 @@ pub struct ApplyArgs {
     /// merge binds the new credentials, and until then nothing more is issued.
     #[arg(long, value_name = "NAME", conflicts_with = "no_push")]
     pub push_branch: Option<String>,
+    /// Only take access away: issue, record and bind nothing, and ask no remote
+    ///
+    /// Also cuts off credentials that are to be replaced. What the records here do not know stays as it is. The
+    /// next apply without it brings the records up to date.
+    #[arg(long, conflicts_with_all = ["no_push", "push_branch", "expect_digest", "expect_plan"])]
+    pub only_revocations: bool,
     /// Apply from this branch, although the roster is applied from another
     ///
     /// The roster is applied from `apply.branch`, else from the branch of its first apply.
@@ -339,6 +345,9 @@ pub struct ApplyArgs {
     /// The commit's author, e.g. `certctl <certctl@example.com>` [default: from git, else from CI]
     #[arg(long, value_name = "NAME <EMAIL>")]
     pub author: Option<Author>,
+    /// Add a `Signed-off-by` line of the committer to the commit
+    #[arg(long)]
+    pub signoff: bool,
     /// End the commit's subject line with `[skip ci]`, so that hosts run no CI for it
     #[arg(long)]
     pub skip_ci_marker: bool,

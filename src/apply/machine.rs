@@ -55,11 +55,8 @@ pub struct Policy {
     pub parallelism: usize,
     /// Which new certificates are tried.
     pub probe: Probe,
-    /// Whether anything is issued: not while earlier records wait to be merged.
-    pub issues: bool,
-    /// Whether anything is bound: not what only a local commit holds that is on no way to the roster's
-    /// branch.
-    pub binds: bool,
+    /// How far it goes.
+    pub extent: Extent,
     /// Whether the commit asks the host to run no CI for it.
     pub skip_ci_marker: bool,
 }
@@ -72,6 +69,26 @@ pub struct Notes {
     /// The commit that is applied, where the roster's branch lacks it: whoever it removes is kept out until
     /// the branch has it.
     pub unmerged: Option<CommitHash>,
+}
+
+/// How far an apply goes. Subjects leave the bindings in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// No further: nothing is issued, recorded or bound.
+    CutOffs,
+    /// To the records, and on.
+    Records {
+        /// Whether anything is issued: not while earlier records wait to be merged.
+        issues: bool,
+        /// Whether anything is bound: not what only a local commit holds that is on no way to the roster's
+        /// branch.
+        binds: bool,
+    },
+}
+
+impl Extent {
+    /// All that a plan says.
+    pub const ALL: Self = Self::Records { issues: true, binds: true };
 }
 
 /// Names one task of a machine.
@@ -325,7 +342,7 @@ impl<'p> Machine<'p> {
             written: BTreeSet::new(),
             spared: BTreeSet::new(),
             grant_failed: false,
-            issues: policy.issues,
+            issues: matches!(policy.extent, Extent::Records { issues: true, .. }),
             useless: false,
         });
         let mut machine = Self {
@@ -418,15 +435,17 @@ impl<'p> Machine<'p> {
         if let Some(phase) = self.began.take() {
             self.events.push_back(Event::End(phase));
         }
+        let binds = matches!(self.policy.extent, Extent::Records { binds: true, .. });
         self.enter(
             match self.stage {
                 Stage::Keep => Stage::Revoke,
+                Stage::Revoke if self.policy.extent == Extent::CutOffs => Stage::Done,
                 Stage::Revoke => Stage::Issue,
                 Stage::Issue => Stage::Note,
                 Stage::Note => Stage::Record,
                 // Without a record that everyone can see, a credential must not work: not one that was just
                 // issued, nor one whose record the roster's branch has not taken.
-                Stage::Record if self.publication == Publication::Failed || !self.policy.binds => Stage::Done,
+                Stage::Record if self.publication == Publication::Failed || !binds => Stage::Done,
                 Stage::Record => Stage::Grant,
                 Stage::Grant | Stage::Done => Stage::Done,
             },

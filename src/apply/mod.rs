@@ -27,6 +27,7 @@ use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Standing};
 pub use cluster_outcome::{ClusterOutcome, Failure, Issued, Made};
+use machine::Extent;
 pub use machine::{Notes, Phase, Probe};
 pub use outcome::{Outcome, Published};
 pub use run::run;
@@ -66,6 +67,8 @@ pub struct Settings {
 /// Where the records go, and with that what may be issued and bound.
 #[derive(Debug, Clone)]
 pub enum Records {
+    /// Nowhere: subjects leave the bindings, and that is all.
+    Nowhere,
     /// Committed and not pushed (`--no-push`).
     Keep,
     /// Onto the roster's branch.
@@ -77,16 +80,20 @@ pub enum Records {
 }
 
 impl Records {
-    fn issues(&self) -> bool {
+    fn extent(&self) -> Extent {
         match self {
-            Self::Keep | Self::Push(_) => true,
-            Self::Propose(proposal) => proposal.standing == Standing::Free,
+            Self::Nowhere => Extent::CutOffs,
+            Self::Keep | Self::Push(_) => Extent::ALL,
+            // Nothing is bound that HEAD holds and the roster's branch lacks, and takes no push of.
+            Self::Propose(proposal) => {
+                Extent::Records { issues: !self.wait(), binds: !proposal.head_is_ahead }
+            }
         }
     }
 
-    /// Whether HEAD holds what the roster's branch lacks, and takes no push of.
-    fn head_is_ahead(&self) -> bool {
-        matches!(self, Self::Propose(proposal) if proposal.head_is_ahead)
+    /// Whether earlier records have to be merged first.
+    fn wait(&self) -> bool {
+        matches!(self, Self::Propose(proposal) if proposal.standing != Standing::Free)
     }
 }
 

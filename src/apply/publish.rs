@@ -32,6 +32,7 @@ pub fn prepare(repo: Repo, changed: Vec<RecordChange>, message: String, settings
     let changes = files(changed)?;
     let records = settings.records.clone();
     let elsewhere = match &records {
+        Records::Nowhere => return Ok(Next::Done(Published::Nothing)),
         Records::Keep => false,
         // A person may not have pushed what is applied, or an earlier run was cut off before it did: another
         // clone would take back what this one does.
@@ -64,6 +65,7 @@ impl Work {
     fn publish_now(self) -> Result<Published> {
         let Self { repo, changes, message, records } = self;
         match records {
+            Records::Nowhere => Ok(Published::Nothing),
             Records::Keep => Ok(repo.commit(&changes, &message)?.map_or(Published::Nothing, Published::Kept)),
             Records::Push(target) => {
                 let commit = repo.commit(&changes, &message)?;

@@ -35,8 +35,7 @@ pub async fn run(
     let policy = Policy {
         parallelism: settings.parallelism,
         probe: settings.probe,
-        issues: settings.records.issues(),
-        binds: !settings.records.head_is_ahead(),
+        extent: settings.records.extent(),
         // Such a request must not go into a pull request: its checks would wait for ever, and so would the
         // apply that runs on the merge.
         skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, Records::Propose(_)),
@@ -80,7 +79,7 @@ pub async fn run(
     Outcome {
         clusters: machine.into_outcome(),
         published,
-        held_up: !settings.records.issues(),
+        held_up: settings.records.wait(),
         interrupted: settings.interrupt.is_set(),
         took: stopwatch.took,
     }

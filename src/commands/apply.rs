@@ -20,6 +20,7 @@ use crate::plan::{Plan, digest, safety};
 use crate::planning::approved_plan::Expected;
 use crate::planning::cluster_locks::Locks;
 use crate::planning::clusters::{self, Before, OnlyRead, Planned};
+use crate::planning::preflight;
 use crate::planning::roster_branch;
 use crate::planning::source::{self, Source};
 use crate::render::{text, words};
@@ -46,6 +47,9 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     let host = Host::detect();
     let mut repo = Repo::discover(&global.roster)?;
     repo.commit_as(args.author.clone(), host.author)?;
+    if args.signoff {
+        repo.sign_off();
+    }
     for path in repo.recover()? {
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
     }
@@ -59,8 +63,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
         refuse_dirty(&repo, &beside)?;
     }
     source.refuse_forgotten_clusters()?;
-    repo.preflight_commit()?;
-    if !args.no_push {
+    if !args.no_push && !args.only_revocations {
         report.push = Some(repo.preflight_push(args.push_branch.as_deref(), host.branch.as_deref())?);
     }
 
@@ -101,6 +104,9 @@ impl Run<'_> {
         if planned.runs.is_empty() {
             return Ok(());
         }
+        if self.args.only_revocations {
+            preflight::only_cut_offs(&self.source.roster, &mut planned.runs);
+        }
         let whole = planned.plan();
         let digest = digest::digest(&whole);
         let judged = safety::judge(&self.source.roster, &whole, self.args.acknowledge);
@@ -115,13 +121,16 @@ impl Run<'_> {
         self.refuse_unexpected(&whole, digest, &planned.runs)?;
         judged.map_err(|wrong| words::wrong_acknowledgement(&wrong))?;
         self.approve(plan, digest, report.withheld.as_ref()).await?;
-        let records = match &report.push {
-            None => Records::Keep,
-            Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
-            Some(target) => Records::Push(target.clone()),
+        let digest = digest.clone();
+        let records = match self.args.only_revocations {
+            true => Records::Nowhere,
+            false => preflight::records(&repo, report.push.as_ref(), &mut planned.runs, &mut report.errors),
         };
+        report.plan = Some((planned.plan(), digest));
         let commit = planned.roster_commit.clone().unwrap_or_default();
-        let unmerged = if repo.lacks_on_its_branch(&commit) { commit.parse().ok() } else { None };
+        // Nobody asks the remote for revocations alone.
+        let is_unmerged = self.args.only_revocations || repo.lacks_on_its_branch(&commit);
+        let unmerged = if is_unmerged { commit.parse().ok() } else { None };
         let settings = Settings {
             parallelism: self.args.parallelism,
             probe: match self.args.probe {

@@ -28,6 +28,7 @@ pub mod check;
 pub mod cleanup;
 pub mod cluster_plan;
 pub mod credentials;
+pub mod cut_offs;
 mod desired_bindings;
 pub mod digest;
 pub mod emergency;

@@ -87,7 +87,7 @@ impl BindingAction {
     }
 
     /// Whether anything of it is still to be done.
-    fn is_needed(&self) -> bool {
+    pub(super) fn is_needed(&self) -> bool {
         !self.changes.is_empty() || (self.desired.is_empty() && self.observed.is_some())
     }
 }

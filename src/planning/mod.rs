@@ -7,6 +7,7 @@ pub(crate) mod cluster_locks;
 pub(crate) mod cluster_run;
 pub(crate) mod clusters;
 pub(crate) mod connect;
+pub(crate) mod preflight;
 mod records;
 pub(crate) mod roster_branch;
 pub mod roster_file;

@@ -11,6 +11,7 @@ use crate::model::Author;
 pub(super) struct Identity {
     author: Option<Author>,
     committer: Option<Author>,
+    signs_off: bool,
 }
 
 impl Identity {
@@ -44,7 +45,7 @@ impl Repo {
             None => host,
             author => author,
         };
-        self.identity = Identity { author, committer };
+        self.identity = Identity { author, committer, ..Identity::default() };
         Ok(())
     }
 
@@ -54,19 +55,24 @@ impl Repo {
         Ok(git::run(self, &only_told)?.success)
     }
 
-    /// Whether a commit could be made as far as its author is concerned. To be asked before work
-    /// that a missing name would waste.
+    /// Commits will carry a `Signed-off-by` of their committer.
+    pub fn sign_off(&mut self) {
+        self.identity.signs_off = true;
+    }
+
+    /// A message as it is committed.
     ///
     /// # Errors
-    /// Nobody says by whom it would be.
-    pub fn preflight_commit(&self) -> Result<()> {
-        for identity in ["GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"] {
-            let answer = git::run_with(self, &["var", identity], b"", &self.identity.variables())?;
-            if !answer.success {
-                return Err(nobody().caused_by(answer.cause()));
-            }
+    /// Nobody says who commits.
+    pub(super) fn signed_off(&self, message: &str) -> Result<String> {
+        if !self.identity.signs_off {
+            return Ok(message.to_owned());
         }
-        Ok(())
+        let answer = git::run_with(self, &["var", "GIT_COMMITTER_IDENT"], b"", &self.identity.variables())?;
+        // `Ann <ann@example.com> 1767225600 +0000`
+        let committer = answer.stdout.rsplit_once('>').filter(|_| answer.success);
+        let (committer, _) = committer.ok_or_else(|| nobody().caused_by(answer.cause()))?;
+        Ok(format!("{}\nSigned-off-by: {committer}>\n", message.trim_end()))
     }
 }
 

@@ -59,7 +59,7 @@ impl Repo {
                 .hint("commit or undo that change, then run `certctl apply` again"));
         }
 
-        let id = self.new_commit(tree, head.id, message.as_bytes(), None)?;
+        let id = self.new_commit(tree, head.id, self.signed_off(message)?.as_bytes(), None)?;
         let subject = message.lines().next().unwrap_or_default();
         self.move_head(&head, id, subject)?;
         let note = (self.walk(&way).err()).map(|error| {
@@ -212,7 +212,7 @@ impl Repo {
     }
 
     /// `git commit-tree` does not read `commit.gpgSign` itself.
-    fn signs(&self) -> Result<bool> {
+    pub(super) fn signs(&self) -> Result<bool> {
         let answer = git::run(self, &["config", "--type=bool", "--get", "commit.gpgSign"])?;
         Ok(answer.stdout.trim() == "true")
     }

@@ -38,7 +38,7 @@ impl Repo {
         let Some(target) = target.map(PushTarget::at_home) else { return Ok(None) };
         let target = &target;
         let cannot = |error: RemoteError| {
-            Error::from(error).hint("whether the records here are the last ones is not known, so nothing was changed; to revoke all the same, run `certctl apply --no-push`")
+            Error::from(error).hint("whether the records here are the last ones is not known, so nothing was changed; to revoke all the same, run `certctl apply --only-revocations`")
         };
         let mut tip = self.remote_tip(target).map_err(cannot)?;
         let known = |tip| tip == head || self.git.graph_descendant_of(head, tip).unwrap_or(false);

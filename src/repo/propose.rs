@@ -39,6 +39,11 @@ impl Proposal {
     pub fn target(&self) -> &PushTarget {
         &self.target
     }
+
+    /// Where the branch has to be for a push to replace it: empty where there must be none.
+    pub(super) fn lease(&self) -> String {
+        self.tip.map_or(String::new(), |tip| tip.to_string())
+    }
 }
 
 impl Repo {
@@ -55,7 +60,7 @@ impl Repo {
             None => self.fetch(&home)?,
         };
         let there = there.ok_or_else(|| {
-            Error::new(format!("there is no branch {home} to merge a proposal into; nothing was done"))
+            Error::new(format!("there is no branch {home} to merge a proposal into; nothing was recorded"))
         })?;
         let head_is_ahead = self.ahead(&home)? && !self.merged(there)?;
         let records_are_ahead = head_is_ahead && self.records_ahead(&home)?;
@@ -74,7 +79,7 @@ impl Repo {
             _ => {
                 return Err(Error::new(format!(
                     "{target} holds records that wait to be merged, and this clone others that were never pushed; \
-                     nothing was done"
+                     nothing was recorded"
                 ))
                 .hint(format!("merge {target} first, then `git pull --rebase`, and run `certctl apply` again")));
             }
@@ -121,7 +126,7 @@ impl Repo {
                 waiting.push(step.path);
             } else if now != step.new {
                 return Err(Error::new(format!(
-                    "{target} also changes {}, which is no record; nothing was done",
+                    "{target} also changes {}, which is no record; nothing was recorded",
                     self.shown(&step.path)
                 ))
                 .hint(format!(
@@ -163,7 +168,7 @@ impl Repo {
             let deepened = git::run(self, &[&deepen[..], &["--", &target.remote]].concat())?;
             if !deepened.success {
                 return Err(Error::new(format!(
-                    "this clone is too shallow to tell what of {target} is merged; nothing was done"
+                    "this clone is too shallow to tell what of {target} is merged; nothing was recorded"
                 ))
                 .caused_by(deepened.cause())
                 .hint("git fetch --unshallow"));
@@ -172,7 +177,7 @@ impl Repo {
         }
         Oid::from_str(answer.stdout.trim()).map_err(|_| {
             Error::new(format!(
-                "{target} has no history in common with {}; nothing was done",
+                "{target} has no history in common with {}; nothing was recorded",
                 target.at_home()
             ))
             .hint("name a branch that is only for this: `certctl apply --push-branch certctl/records`")
@@ -187,7 +192,7 @@ impl Repo {
     /// [`Repo::proposal`] looked. Nothing is left behind then.
     pub fn propose(&self, proposal: &Proposal, changes: &Changes, message: &str) -> Result<Option<Pushed>> {
         let Some(draft) = self.draft(changes, message)? else { return Ok(None) };
-        let id = self.new_commit(draft.tree, draft.head.id, message.as_bytes(), None)?;
+        let id = self.new_commit(draft.tree, draft.head.id, self.signed_off(message)?.as_bytes(), None)?;
         self.push_aside(proposal, id).map(Some)
     }
 
@@ -201,14 +206,13 @@ impl Repo {
 
     fn push_aside(&self, proposal: &Proposal, id: Oid) -> Result<Pushed> {
         let target = &proposal.target;
-        let lease = proposal.tip.map_or(String::new(), |tip| tip.to_string());
         let pushed = |printed: Option<String>| Pushed {
             commit: CommitId::from(id),
             tries: 1,
             note: None,
             page: printed.or_else(|| self.pull_request_url(target)),
         };
-        match self.push_once(target, id, Some(&lease))? {
+        match self.push_once(target, id, Some(&proposal.lease()))? {
             Outcome::Done(answer) => Ok(pushed(super::pull_request_url::printed(&answer.stderr))),
             Outcome::Moved => Err(Error::new(format!(
                 "{target} was changed by someone else just now; nothing was granted"
@@ -221,7 +225,8 @@ impl Repo {
             .hint(format!(
                 "allow the identity that certctl runs as to push to {}, also by force, or delete the branch after each merge",
                 target.branch()
-            ))),
+            )))
+            .map_err(|error| super::declined::Declined::of(&answer).explain(error)),
             // The reply may be all that was lost. The remote knows.
             Outcome::Unclear(answer) => match self.remote_tip(target) {
                 Ok(Some(tip)) if tip == id => Ok(pushed(None)),

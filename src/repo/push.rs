@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use git2::{Oid, Sort};
 
+use super::declined::Declined;
 use super::git::{self, Answer};
 use super::remote_error::{RemoteError, RemoteFailure};
 use super::worktree::Step;
@@ -109,9 +110,25 @@ impl Repo {
 
     /// With a `lease`, the branch over there must be at that commit; an empty one: must not be there.
     pub(super) fn push_once(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<Outcome> {
+        self.push_with(&["push"], target, id, lease)
+    }
+
+    /// The same, and the remote changes nothing.
+    pub(super) fn push_dry(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<Outcome> {
+        self.push_with(&["push", "--dry-run"], target, id, lease)
+    }
+
+    fn push_with(
+        &self,
+        command: &[&str],
+        target: &PushTarget,
+        id: Oid,
+        lease: Option<&str>,
+    ) -> Result<Outcome> {
         let refspec = format!("{id}:{}", target.theirs);
         let lease = lease.map(|tip| format!("--force-with-lease={}:{tip}", target.theirs));
-        let mut arguments = vec!["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no"];
+        let mut arguments = command.to_vec();
+        arguments.extend(["--porcelain", "--no-follow-tags", "--recurse-submodules=no"]);
         arguments.extend(lease.as_deref());
         arguments.extend(["--", &target.remote, &refspec]);
         let answer = git::run(self, &arguments)?;
@@ -119,7 +136,7 @@ impl Repo {
     }
 
     /// Our commits again, on the new tip; the tip itself where it has all of them.
-    fn recreate(&self, target: &PushTarget, local: Oid, tip: Oid) -> Result<Oid> {
+    pub(super) fn recreate(&self, target: &PushTarget, local: Oid, tip: Oid) -> Result<Oid> {
         let chain = self
             .chain(local, tip)
             .map_err(|error| internal("compare HEAD with", &target.to_string(), error))?;
@@ -185,22 +202,22 @@ impl Repo {
         walk.map(|id| self.git.find_commit(id?)).collect()
     }
 
-    fn declined(&self, target: &PushTarget, answer: &Answer) -> Error {
-        let said = format!("{}{}", answer.stderr, answer.stdout).to_ascii_lowercase();
-        let fact = if PROTECTED.iter().any(|word| said.contains(word)) {
-            format!("{target} is protected: the remote declined the push")
-        } else {
-            format!("the remote declined the push to {target}")
+    pub(super) fn declined(&self, target: &PushTarget, answer: &Answer) -> Error {
+        let declined = Declined::of(answer);
+        let fact = match declined {
+            Declined::Protected => format!("{target} is protected: the remote declined the push"),
+            _ => format!("the remote declined the push to {target}"),
         };
+        let error = Error::new(format!("{fact}; the commit is kept in this clone, and nothing was granted"))
+            .caused_by(answer.cause());
+        if !declined.is_about_the_branch() {
+            return declined.explain(error);
+        }
         let aside = PushTarget { theirs: PROPOSALS.to_owned(), ..target.clone() };
         let page = self.pull_request_url(&aside).map_or(String::new(), |page| format!(": {page}"));
-        Error::new(format!("{fact}; the commit is kept in this clone, and nothing was granted"))
-            .caused_by(answer.cause())
-            .hint(format!("allow the identity that certctl runs as to push to {}", target.branch()))
-            .hint(format!(
-                "or run `certctl apply --push-branch {}`, and open a pull request{page}",
-                aside.branch()
-            ))
+        error.hint(format!("allow the identity that certctl runs as to push to {}", target.branch())).hint(
+            format!("or run `certctl apply --push-branch {}`, and open a pull request{page}", aside.branch()),
+        )
     }
 
     /// The remote has `id`. The local branch follows if that costs nobody anything.
@@ -251,9 +268,6 @@ fn judge(mut answer: Answer) -> Outcome {
         _ => Outcome::Unclear(answer),
     }
 }
-
-/// Refusals that are about the branch: GitHub, GitLab, Gitea and Forgejo, Bitbucket.
-const PROTECTED: [&str; 4] = ["protected", "rule violations", "branch permission", "branch restriction"];
 
 /// The branch has moved, and its new tip cannot be had.
 fn out_of_reach(target: &PushTarget, error: RemoteError) -> Error {

@@ -22,6 +22,7 @@ mod life;
 mod login;
 mod main_job;
 mod permissions;
+mod preflight;
 mod reference_age;
 mod rehearsal;
 mod remembered;
@@ -127,6 +128,10 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     login: [
         from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal,
         an_embedded_login_works_and_whoami_says_when_it_is_outdated,
+    ]
+    preflight: [
+        a_signature_that_cannot_be_made_locks_nobody_out,
+        revocations_alone_need_no_remote,
     ]
     main_job: [
         three_people_get_exactly_what_the_roster_says_and_lose_it_again,

@@ -2,6 +2,7 @@
 
 mod branch;
 mod comment;
+mod cut_offs;
 mod digest;
 mod endpoint;
 mod headline;

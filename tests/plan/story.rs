@@ -228,6 +228,11 @@ impl Story {
         self
     }
 
+    /// Carries out a plan that was made of this one.
+    pub fn apply_plan(&mut self, plan: &ClusterPlan) -> End {
+        self.world.apply(plan, &Course::default(), &mut |_, _, _| {})
+    }
+
     /// Carries out the plan, with faults and a witness.
     pub fn try_apply(&mut self, course: &Course, witness: &mut Witness<'_>) -> End {
         let plan = self.plan();

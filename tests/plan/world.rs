@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use certctl::apply::Probe;
-use certctl::apply::machine::{Effect as Asked, Event, Machine, Order, Policy, Publication, Task};
+use certctl::apply::machine::{Effect as Asked, Event, Extent, Machine, Order, Policy, Publication, Task};
 use certctl::apply::record_changes::{ClusterWork, RecordChange};
 use certctl::apply::{Issued, Made, Notes};
 use certctl::error::Error;
@@ -216,10 +216,18 @@ impl World {
 
     /// Carries out a plan.
     pub fn apply(&mut self, plan: &ClusterPlan, course: &Course, witness: &mut Witness<'_>) -> End {
+        self.go(plan, Extent::ALL, course, witness)
+    }
+
+    /// Takes away what a plan takes away, and nothing more.
+    pub fn cut_off(&mut self, plan: &ClusterPlan) -> End {
+        self.go(plan, Extent::CutOffs, &Course::default(), &mut |_, _, _| {})
+    }
+
+    fn go(&mut self, plan: &ClusterPlan, extent: Extent, course: &Course, witness: &mut Witness<'_>) -> End {
         let repository = self.repository.clone();
         let work = ClusterWork { plan, repository: &repository };
-        let policy =
-            Policy { parallelism: 3, probe: Probe::First, issues: true, binds: true, skip_ci_marker: false };
+        let policy = Policy { parallelism: 3, probe: Probe::First, extent, skip_ci_marker: false };
         let roster = "acme".parse().expect("a name");
         let new_id = "0123456789abcdef0123456789abcdef".parse().expect("a roster id");
         let notes = Notes { new_id, unmerged: self.unmerged.clone() };

@@ -112,7 +112,7 @@ stories! {
         let (head, to) = (repo.head().unwrap(), target(&repo));
         workspace.git("clone -q --mirror origin.git moved.git");
         fs::remove_dir_all(workspace.0.join("origin.git")).unwrap();
-        assert!(refused(repo.refuse_stale(&head, Some(&to), &[])).contains("--no-push"));
+        assert!(refused(repo.refuse_stale(&head, Some(&to), &[])).contains("--only-revocations"));
         assert_eq!(repo.refuse_stale(&head, None, &[]).unwrap(), None);
     }
 }

@@ -1,0 +1,80 @@
+//! What an apply will need, tried before its first write.
+//!
+//! Where something is missing, whoever has to leave is cut off all the same, and nobody loses a credential whose
+//! replacement cannot be delivered.
+
+use std::collections::BTreeSet;
+
+use crate::apply::{Records, Target};
+use crate::error::{Error, Result};
+use crate::plan::CredentialAction;
+use crate::plan::cut_offs::Replaced;
+use crate::repo::{PushTarget, Repo};
+use crate::roster::Roster;
+use crate::seal;
+
+/// What helps with the rest.
+const AGAIN: &str =
+    "who has to leave is cut off, and everything else waits; once this works, run `certctl apply` again";
+
+/// Where the records go, once a commit and a push were tried: `push` is `None` where nothing is pushed. What
+/// cannot be done is out of the plans, with its error.
+pub fn records(
+    repo: &Repo,
+    push: Option<&PushTarget>,
+    runs: &mut [Target],
+    errors: &mut Vec<Error>,
+) -> Records {
+    let is_needed = runs.iter().any(|run| !run.plan.is_empty());
+    match tried(repo, push, is_needed) {
+        Ok(records) => {
+            runs.iter_mut().for_each(|run| errors.extend(keep_what_cannot_be_sealed_anew(run)));
+            records
+        }
+        Err(error) => {
+            runs.iter_mut().for_each(|run| run.plan.only_cut_offs(Replaced::Kept));
+            errors.push(error.hint(AGAIN));
+            Records::Nowhere
+        }
+    }
+}
+
+fn tried(repo: &Repo, push: Option<&PushTarget>, is_needed: bool) -> Result<Records> {
+    let records = match push {
+        None => Records::Keep,
+        Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
+        Some(target) => Records::Push(target.clone()),
+    };
+    if is_needed {
+        repo.preflight_commit()?;
+        match &records {
+            Records::Push(target) => repo.dry_push(target)?,
+            Records::Propose(proposal) => repo.dry_propose(proposal)?,
+            Records::Keep | Records::Nowhere => {}
+        }
+    }
+    Ok(records)
+}
+
+/// For an administrator who asked for no more: this clone may lack the newest records.
+pub fn only_cut_offs(roster: &Roster, runs: &mut [Target]) {
+    for Target { plan, repository, .. } in runs {
+        plan.keep_what_is_not_recorded(roster, repository);
+        plan.only_cut_offs(Replaced::CutOff);
+    }
+}
+
+/// Whose credential is to be replaced, and whose new one nobody here can seal.
+fn keep_what_cannot_be_sealed_anew(run: &mut Target) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut users = BTreeSet::new();
+    for action in &run.plan.people {
+        let CredentialAction::Rotate { user, new, .. } = action else { continue };
+        if let Err(error) = seal::check_plugins(&new.issuance.recipients) {
+            errors.push(error.within(&format!("cluster {}: {user} keeps the old credential", run.plan.name)));
+            users.insert(user.clone());
+        }
+    }
+    run.plan.without_rotations(|user| users.contains(user));
+    errors
+}

@@ -1,0 +1,106 @@
+//! Why a host declined a push, by its own words: what helps differs.
+
+use super::git::Answer;
+use crate::error::Error;
+
+/// What a host does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declined {
+    /// Commits without a signature that it can verify.
+    Unsigned,
+    /// Commits without a sign-off.
+    WithoutSignOff,
+    /// A file that is too large.
+    FileSize,
+    /// Something that looks like a secret.
+    Secret,
+    /// More than there is room for.
+    Quota,
+    /// Pushes to this branch by this identity.
+    Protected,
+    /// It does not say.
+    Unknown,
+}
+
+/// What GitHub, GitLab, Gitea and Forgejo, and Bitbucket print, in lower case. What is said of a rule in general
+/// comes last.
+const SAID: [(Declined, &[&str]); 6] = [
+    (
+        Declined::Unsigned,
+        &["verified signature", "unsigned commit", "must be signed", "not signed with", "gpg key"],
+    ),
+    (Declined::WithoutSignOff, &["signed-off-by", "sign-off", "signoff", "dco"]),
+    (Declined::FileSize, &["gh001", "file size limit", "large files", "larger than the allowed size"]),
+    (Declined::Secret, &["cannot contain secrets", "secrets detected", "push protection", "secret scanning"]),
+    (Declined::Quota, &["quota", "exceeded its size limit", "repository size limit", "storage limit"]),
+    (Declined::Protected, &["protected", "rule violations", "branch permission", "branch restriction"]),
+];
+
+impl Declined {
+    /// Of a push that was declined.
+    pub(super) fn of(answer: &Answer) -> Self {
+        let said = format!("{}\n{}", answer.stderr, answer.stdout).to_ascii_lowercase();
+        let known = SAID.iter().find(|(_, words)| words.iter().any(|word| said.contains(word)));
+        known.map_or(Self::Unknown, |(declined, _)| *declined)
+    }
+
+    /// Whether another branch of the same host may take it.
+    pub(super) fn is_about_the_branch(self) -> bool {
+        matches!(self, Self::Protected | Self::Unknown)
+    }
+
+    /// Adds what helps, where it is not about the branch.
+    pub(super) fn explain(self, error: Error) -> Error {
+        match self {
+            Self::Unsigned => error
+                .hint("have the commits signed: `git config commit.gpgSign true`, with a key that the host knows for the committer"),
+            Self::WithoutSignOff => error
+                .hint("sign off what is kept here with `git rebase --signoff`, then run `certctl apply --signoff`"),
+            Self::FileSize => error
+                .hint("records are small: `git log --stat` shows which commit holds the large file; take it out of the history, or raise the host's limit"),
+            Self::Secret => error
+                .hint("let the host's scanner leave out `access/`: what lies there is public, or encrypted to its owner")
+                .hint("if it found something else, take it out of the history, and replace it"),
+            Self::Quota => error.hint("make room on the host, or raise its limit"),
+            Self::Protected | Self::Unknown => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_say_what_they_do_not_take() {
+        for (said, declined) in [
+            ("remote: error: GH006: Protected branch update failed", Declined::Protected),
+            (
+                "remote: error: GH013: Repository rule violations found for refs/heads/main.\nremote: - Changes must be made through a pull request.",
+                Declined::Protected,
+            ),
+            (
+                "remote: error: GH013: Repository rule violations found\nremote: - Commits must have verified signatures.",
+                Declined::Unsigned,
+            ),
+            ("remote: GitLab: Commit must be signed with a GPG key", Declined::Unsigned),
+            ("remote: GitLab: Commit message must contain a DCO signoff", Declined::WithoutSignOff),
+            ("remote: Missing Signed-off-by line", Declined::WithoutSignOff),
+            ("remote: error: GH001: Large files detected.", Declined::FileSize),
+            (
+                "remote: error: GH013: Repository rule violations found\nremote: - GITHUB PUSH PROTECTION\nremote: - Push cannot contain secrets",
+                Declined::Secret,
+            ),
+            ("remote: PUSH BLOCKED: Secrets detected in code changes", Declined::Secret),
+            (
+                "remote: Your push has been rejected, because this repository has exceeded its size limit of 1 GB",
+                Declined::Quota,
+            ),
+            ("remote: no pushes on Fridays", Declined::Unknown),
+        ] {
+            let answer =
+                Answer { success: false, interrupted: false, stdout: String::new(), stderr: said.to_owned() };
+            assert_eq!(Declined::of(&answer), declined, "{said}");
+        }
+    }
+}
