@@ -112,7 +112,7 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
     };
     let endpoint = Endpoint { server: SERVER.into(), authority: Authority::System };
     let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
-    SeenCluster { state, identity: None, published, ledger: SeenLedger::Missing }
+    SeenCluster { state, identity: None, published, clock: None, ledger: SeenLedger::Missing }
 }
 
 fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenCluster) -> (ClusterPlan, Plan) {

@@ -3,7 +3,7 @@
 //! The private key is made here, lives in this function's memory until it is sealed, and is wiped
 //! when it goes out of scope. What leaves is public or encrypted.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Settings;
 use super::cluster_outcome::{Issued, Made};
@@ -18,6 +18,9 @@ use crate::plan::action::{Issuance, SHORTEST_VALIDITY};
 use crate::plan::endpoint::Endpoint;
 use crate::record::{Credential, State};
 use crate::seal;
+
+/// How far apart two scheduled applies are, and some time for the second one.
+const DAILY: SignedDuration = SignedDuration::from_hours(25);
 
 /// What all credentials of one cluster have in common.
 pub struct Issuer<'a> {
@@ -48,13 +51,13 @@ impl Issuer<'_> {
         let now = (self.settings.clock)();
         pki::verify_issued(&certificate, &public_key, &subject, now, issuance.not_after_limit)?;
 
-        let mut warning = None;
+        let mut warning = self.short_lived(&certificate, issuance, now);
         if let (true, Some(key)) = (probe, &key) {
             let group = CredentialGroup { user: user.clone(), id: id.clone() };
             let new = NewCertificate { group: &group, certificate: certificate.pem(), key };
             match self.connection.probe(self.endpoint, &new).await {
                 Probed::Works => {}
-                Probed::Unreachable(error) => warning = Some(error),
+                Probed::Unreachable(error) => warning = warning.or(Some(error)),
                 Probed::Refused(error) => return Ok(Made::Useless(error)),
             }
         }
@@ -91,6 +94,22 @@ impl Issuer<'_> {
             certificate: certificate.pem().to_owned(),
         };
         Ok(Made::Issued(Box::new(Issued { credential, sealed }), warning))
+    }
+
+    /// The signer gave less than was asked for, and so little that it ends before a daily apply renews it.
+    fn short_lived(&self, certificate: &Certificate, issuance: &Issuance, now: Timestamp) -> Option<Error> {
+        let given = now.duration_until(certificate.not_after);
+        if given >= DAILY.min(issuance.validity * 9 / 10) {
+            return None;
+        }
+        let asked = issuance.roster_validity;
+        let hours = |duration: SignedDuration| format!("{:.1} hours", duration.as_secs_f64() / 3600.0);
+        Some(Error::new(format!(
+            "the signer gives certificates of {}, where the roster asks for {}: they end before a daily apply renews them; \
+             raise its limit (`--cluster-signing-duration` of kube-controller-manager), or apply more often",
+            hours(given),
+            hours(asked)
+        )))
     }
 
     async fn sign(&self, user: &UserName, issuance: &Issuance, request: &str) -> Result<Vec<u8>> {

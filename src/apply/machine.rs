@@ -848,7 +848,11 @@ impl<'p> Cluster<'p> {
         }
         match made {
             Made::Issued(issued, warning) => {
-                self.outcome.warnings.extend(warning);
+                let told =
+                    |new: &Error| self.outcome.warnings.iter().any(|told| told.message() == new.message());
+                if let Some(new) = warning.filter(|new| !told(new)) {
+                    self.outcome.warnings.push(new);
+                }
                 if !self.useless {
                     self.outcome.issued.insert(user.clone(), *issued);
                 }

@@ -60,6 +60,7 @@ impl Connection {
         let response =
             self.client().send(request.map(Body::from)).await.map_err(|error| Failure::of_sending(&error))?;
         let code = response.status();
+        self.note_date(response.headers());
         let retry_after = response
             .headers()
             .get(http::header::RETRY_AFTER)

@@ -3,11 +3,13 @@
 //! What the context means is read in `context`; here it becomes a client, and its credential plugin is run.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use kube::Client;
 use kube::client::{AuthError, ClientBuilder};
 use kube::config::{AuthInfo, Cluster, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
@@ -19,6 +21,7 @@ use super::limits::LineLimit;
 use crate::error::{Error, Result};
 use crate::pki::PrivateKey;
 use crate::plan::endpoint::Endpoint;
+use crate::plan::observed::Clocks;
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -36,6 +39,7 @@ pub struct Connection {
     insecure: bool,
     limit: Duration,
     large_answers: Arc<Semaphore>,
+    clocks: Arc<Mutex<Option<Clocks>>>,
 }
 
 impl Connection {
@@ -116,6 +120,7 @@ impl Connection {
             insecure,
             limit,
             large_answers: Arc::new(Semaphore::new(1)),
+            clocks: Arc::default(),
         })
     }
 
@@ -138,6 +143,23 @@ impl Connection {
     /// Whether the kubeconfig sets `insecure-skip-tls-verify`.
     pub fn insecure(&self) -> bool {
         self.insecure
+    }
+
+    /// The API server's clock beside that of this machine, from the answers that came so far: where they are
+    /// closest, the answer waited least. It is the real clock here, not one that is set for a test.
+    pub fn clocks(&self) -> Option<Clocks> {
+        *self.clocks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Notes the `Date` of an answer.
+    pub(super) fn note_date(&self, headers: &http::HeaderMap) {
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        let Some(server) = date.and_then(|date| rfc2822::parse(date).ok()) else { return };
+        let now = Clocks { server: server.timestamp(), ours: Timestamp::now() };
+        let mut clocks = self.clocks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if clocks.is_none_or(|known| now.apart() < known.apart()) {
+            *clocks = Some(now);
+        }
     }
 
     /// How long a call may take.

@@ -16,6 +16,7 @@ use super::cleanup::Cleanup;
 use super::held::Held;
 use super::observed::{ClusterView, Observed, Unknown};
 use super::outline::{Outline, Side};
+use super::terms::Terms;
 use super::warning::Warning;
 use super::{bindings, branch_bindings, requests, takeover};
 use crate::model::{ClusterName, CredentialId, UserName};
@@ -126,6 +127,7 @@ impl From<&BranchDiff> for ClusterChanges {
             uid: None,
             people: people.clone(),
             bindings: bindings.clone(),
+            terms: Terms::default(),
             cleanups: cleanups.clone(),
             held: held.clone(),
             held_before: held_before.clone(),

@@ -14,6 +14,7 @@ use super::held::Held;
 use super::losses::Loss;
 use super::observed::Unknown;
 use super::roster_changes::RosterChange;
+use super::terms::Terms;
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, RosterName, UserName};
 
@@ -71,6 +72,8 @@ pub struct ClusterChanges {
     pub people: Vec<CredentialAction>,
     /// Bindings, by name.
     pub bindings: Vec<BindingDiff>,
+    /// Where credentials lead, and how long rights last; with a base, nothing is said of it.
+    pub terms: Terms,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
     /// What is held back, and why: with a base, only what the branch holds back.
@@ -107,6 +110,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             pin: _,
             people,
             bindings,
+            terms,
             cleanups,
             held,
             warnings,
@@ -120,6 +124,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             uid: Some(uid.clone()),
             people: people.clone(),
             bindings: bindings.iter().map(BindingAction::diff).collect(),
+            terms: terms.clone(),
             cleanups: cleanups.clone(),
             held: held.clone(),
             held_before: Vec::new(),
@@ -139,6 +144,7 @@ impl From<&OfflinePlan> for ClusterChanges {
             name,
             pinned_uid,
             people,
+            terms,
             cleanups,
             held,
             warnings,
@@ -152,6 +158,7 @@ impl From<&OfflinePlan> for ClusterChanges {
             uid: pinned_uid.clone(),
             people: people.clone(),
             bindings: Vec::new(),
+            terms: terms.clone(),
             cleanups: cleanups.clone(),
             held: held.clone(),
             held_before: Vec::new(),

@@ -42,6 +42,13 @@ pub(super) fn endpoint(roster: &Roster, name: &ClusterName, observed: Observed<'
     Some(Held::Unpublishable { why, at })
 }
 
+/// Why no certificate would be right.
+pub(super) fn clock(roster: &Roster, name: &ClusterName, observed: Observed<'_>) -> Option<Held> {
+    let clocks = observed.clock().filter(|clocks| clocks.are_useless())?;
+    let at = roster.clusters.get(name).map(|cluster| cluster.position).unwrap_or_default();
+    Some(Held::ClocksApart { clocks, at })
+}
+
 /// Every `csr:` that brings a public key back.
 pub(super) fn keys(roster: &Roster, repository: &RepositoryState, now: Timestamp) -> Vec<Held> {
     if repository.brought_keys.is_empty() {

@@ -10,6 +10,7 @@ use super::cleanup::Cleanup;
 use super::held::Held;
 use super::losses::Loss;
 use super::observed::{SeenLedger, Unknown};
+use super::terms::Terms;
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, UserName};
 use crate::record::ClusterPin;
@@ -34,6 +35,8 @@ pub struct ClusterPlan {
     pub people: Vec<CredentialAction>,
     /// Bindings, by name.
     pub bindings: Vec<BindingAction>,
+    /// Where credentials lead, and how long rights last.
+    pub terms: Terms,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
     /// What is held back, and why.
@@ -86,6 +89,8 @@ pub struct OfflinePlan {
     pub pinned_uid: Option<String>,
     /// Credentials, by user.
     pub people: Vec<CredentialAction>,
+    /// Where credentials lead, and how long rights last.
+    pub terms: Terms,
     /// What is left over in the records.
     pub cleanups: Vec<Cleanup>,
     /// What is held back, and why.

@@ -17,6 +17,7 @@ use super::change::Cause;
 use super::changes::{ClusterChanges, Plan};
 use super::observed::BindingAt;
 use super::reason::Reason;
+use super::terms::Terms;
 use crate::model::{KeySource, UserName, hex, sha256};
 
 /// What a digest begins with.
@@ -48,6 +49,8 @@ pub struct DigestedCluster {
     pub people: BTreeSet<DigestedPerson>,
     /// Whose rights change.
     pub bindings: BTreeSet<DigestedBinding>,
+    /// Where credentials lead, and how long rights last.
+    pub terms: Terms,
 }
 
 /// One decision about one person. Which credential is new or old is the clock's doing: a renewal in
@@ -140,6 +143,7 @@ fn cluster(plan: &ClusterChanges) -> DigestedCluster {
         uid: plan.uid.clone().unwrap_or_default(),
         people,
         bindings: bindings.collect(),
+        terms: plan.terms.clone(),
     }
 }
 

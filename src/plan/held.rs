@@ -6,7 +6,7 @@
 
 use super::binding_key::{BindingKey, Grantee};
 use super::endpoint::Unpublishable;
-use super::observed::{BindingAt, FileKind, RefusedFile};
+use super::observed::{BindingAt, Clocks, FileKind, RefusedFile};
 use super::reason::Reason;
 use crate::model::{CredentialId, Namespace, Position, UserName};
 
@@ -48,6 +48,12 @@ pub enum Held {
     /// a credential whose replacement would have to be.
     Unpublishable {
         why: Unpublishable,
+        /// Where the roster names the cluster.
+        at: Position,
+    },
+    /// The clocks of cluster and machine are too far apart for certificates: nothing is issued there either.
+    ClocksApart {
+        clocks: Clocks,
         /// Where the roster names the cluster.
         at: Position,
     },
@@ -123,6 +129,7 @@ impl Held {
             Self::MissingRole { .. } => "missing-role",
             Self::ForeignBinding { .. } => "foreign-binding-name",
             Self::Unpublishable { .. } => "unpublishable-endpoint",
+            Self::ClocksApart { .. } => "clocks-apart",
             Self::KeyReused { .. } => "key-refused",
             Self::File(file) => match file.kind {
                 FileKind::Record => "record-unreadable",
@@ -154,6 +161,7 @@ impl Held {
             | Self::MissingRole { .. }
             | Self::ForeignBinding { .. }
             | Self::Unpublishable { .. }
+            | Self::ClocksApart { .. }
             | Self::Ledger { .. } => None,
         }
     }
@@ -166,6 +174,7 @@ impl Held {
             Self::MissingNamespace { .. }
             | Self::TerminatingNamespace { .. }
             | Self::Unpublishable { .. }
+            | Self::ClocksApart { .. }
             | Self::KeyReused { .. }
             | Self::File(_)
             | Self::NotIssuedByUs { .. }
@@ -182,6 +191,7 @@ impl Held {
             | Self::MissingRole { at, .. }
             | Self::ForeignBinding { at, .. }
             | Self::Unpublishable { at, .. }
+            | Self::ClocksApart { at, .. }
             | Self::KeyReused { at, .. } => Some(*at),
             Self::File(file) => file.position,
             Self::NotIssuedByUs { .. } | Self::Ledger { .. } => None,
@@ -199,6 +209,7 @@ impl Held {
                 | Self::MissingRole { at, .. }
                 | Self::ForeignBinding { at, .. }
                 | Self::Unpublishable { at, .. }
+                | Self::ClocksApart { at, .. }
                 | Self::KeyReused { at, .. } => *at = Position::default(),
                 Self::Withheld { at, .. } => *at = None,
                 // What is wrong with a file may be told with the place of an edit.

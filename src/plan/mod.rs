@@ -46,6 +46,7 @@ mod residual_access;
 pub mod roster_changes;
 pub mod safety;
 mod takeover;
+pub mod terms;
 pub mod warning;
 mod warnings;
 mod withhold;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::endpoint::{Endpoint, PublishedEndpoint};
 use crate::ledger::Ledger;
@@ -89,6 +89,8 @@ pub struct SeenCluster {
     pub identity: Option<String>,
     /// What kubeconfigs hold of it.
     pub published: PublishedEndpoint,
+    /// What its clock says; `None` where it does not tell.
+    pub clock: Option<Clocks>,
     /// What it remembers of the roster's credentials.
     pub ledger: SeenLedger,
 }
@@ -124,6 +126,27 @@ impl SeenLedger {
             Self::Kept(stored) => Some(&stored.ledger),
             Self::Missing | Self::Unusable { .. } => None,
         }
+    }
+}
+
+/// Two clocks, read at the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Clocks {
+    /// That of the API server.
+    pub server: Timestamp,
+    /// That of this machine.
+    pub ours: Timestamp,
+}
+
+impl Clocks {
+    /// How far they are apart.
+    pub fn apart(self) -> SignedDuration {
+        self.ours.duration_until(self.server).abs()
+    }
+
+    /// Whether they are too far apart for certificates: a signer counts from its own clock.
+    pub(super) fn are_useless(self) -> bool {
+        self.apart() > SignedDuration::from_mins(10)
     }
 }
 
@@ -210,6 +233,15 @@ impl<'a> Observed<'a> {
     /// Whether a kubeconfig that is made now would be of use.
     pub(super) fn may_issue(self) -> bool {
         self.published().is_none_or(|published| published.refused.is_none())
+            && !self.clock().is_some_and(Clocks::are_useless)
+    }
+
+    /// What the clocks say, where the cluster was read.
+    pub(super) fn clock(self) -> Option<Clocks> {
+        match self.cluster {
+            ClusterView::Seen(seen) => seen.clock,
+            ClusterView::Unseen(_) => None,
+        }
     }
 
     /// Whether kubeconfigs connect to something else than this; `false` where that is not known.

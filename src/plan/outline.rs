@@ -17,6 +17,7 @@ use super::people::{self, People};
 use super::remembered::{self, Remembered};
 use super::requests;
 use super::residual_access::ForeignBindings;
+use super::terms::Terms;
 use super::warning::Warning;
 use super::warnings;
 use crate::model::ClusterName;
@@ -58,6 +59,7 @@ pub fn plan(
         pin: pin(roster, name, repository, cluster),
         people: people.actions,
         bindings,
+        terms: Terms::new(roster, name, observed),
         cleanups: cleanups.into_iter().collect(),
         held,
         warnings,
@@ -104,6 +106,7 @@ pub fn plan_offline(
         pinned_uid: repository.pinned_uid.clone(),
         losing: losses::of_records(roster, &people.actions),
         people: people.actions,
+        terms: Terms::new(roster, name, observed),
         cleanups: people.cleanups.into_iter().collect(),
         held,
         warnings,
@@ -133,6 +136,7 @@ impl Outline {
         let mut held: Vec<Held> = observed.repository.refused_files.iter().cloned().map(Held::File).collect();
         held.extend(check::keys(roster, observed.repository, now));
         held.extend(check::endpoint(roster, name, observed));
+        held.extend(check::clock(roster, name, observed));
         held.extend(remembered.held.iter().cloned());
         let refused = match remembered.is_known {
             true => held.iter().filter_map(Held::user).cloned().collect(),

@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::observed::BindingAt;
+use super::observed::{BindingAt, Clocks};
 use crate::ledger::Removal;
 use crate::model::{CredentialId, GroupName, RoleRef, UserName};
 
 /// What an administrator should know, and certctl will not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
+    /// The clocks of cluster and machine are apart.
+    ClocksApart(Clocks),
     /// certctl's own context leads elsewhere than kubeconfigs do, and the pin counts.
     ContextPassedOver {
         context: String,
@@ -171,6 +173,7 @@ impl Warning {
     /// Stable, for machines.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::ClocksApart(_) => "clocks-apart",
             Self::ContextPassedOver { .. } => "context-passed-over",
             Self::PinEdited { .. } => "pin-edited",
             Self::AccessRemains { .. } => "access-remains",

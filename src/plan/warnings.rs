@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::lasts;
 use super::endpoint::PublishedEndpoint;
-use super::observed::{self, ClusterView, Observed, RepositoryState, SeenCluster, SigningRequest};
+use super::observed::{self, Clocks, ClusterView, Observed, RepositoryState, SeenCluster, SigningRequest};
 use super::people::People;
 use super::requests;
 use super::residual_access::ForeignBindings;
@@ -14,6 +14,9 @@ use super::warning::{RequestClaim, UpcomingEnd, Warning};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::State;
 use crate::roster::Roster;
+
+/// How far clocks may be apart before it is said.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(2);
 
 /// How long ahead an ending is announced.
 const AHEAD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -32,6 +35,10 @@ pub(super) fn find(
         found.insert(warning);
     };
     endings(roster, name, now, &mut warn);
+    let apart = |clocks: &Clocks| clocks.apart() > CLOCKS_APART && !clocks.are_useless();
+    if let Some(clocks) = observed.clock().filter(apart) {
+        warn(Warning::ClocksApart(clocks));
+    }
     if let Some(PublishedEndpoint { endpoint, passed_over: Some(own), .. }) = observed.published() {
         warn(Warning::ContextPassedOver {
             context: own.context.clone(),

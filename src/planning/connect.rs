@@ -36,7 +36,13 @@ impl Reached {
             true => Some(cluster::whoami(&self.connection).await?),
             false => None,
         };
-        Ok(SeenCluster { state, identity, published: self.published.clone(), ledger })
+        Ok(SeenCluster {
+            state,
+            identity,
+            published: self.published.clone(),
+            clock: self.connection.clocks(),
+            ledger,
+        })
     }
 }
 

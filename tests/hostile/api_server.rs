@@ -89,6 +89,20 @@ fn a_well_behaved_server_is_read() {
 }
 
 #[test]
+fn a_clock_that_is_20_minutes_off_is_named() {
+    let output = plan(&serve(|path, writer| {
+        let now = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(20);
+        let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT");
+        let body = list(path, "", "");
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        writer.write_all(answer.as_bytes())
+    }));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(": 20 minutes apart; nothing is issued on cluster `prod`"), "{said}");
+}
+
+#[test]
 fn a_list_with_endless_pages_is_abandoned() {
     let server = serve(|path, writer| whole(writer, &list(path, "", "more")));
     refused(&plan(&server), "more than 2000 pages");

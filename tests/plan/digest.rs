@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use certctl::model::{Authority, CaBundle};
 use certctl::plan::{Verb, digest};
 use certctl::render::{Style, difference, words};
 
@@ -238,4 +239,42 @@ fn an_until_that_comes_nearer_is_the_same_decision() {
     survives_a_renewal(Story::applied(TEAM), |story| {
         story.yaml += "- {name: carol, recipients: [age1carol], until: 2026-02-20, groups: [developers]}\n";
     });
+}
+
+#[test]
+fn it_tells_where_credentials_lead_who_signs_and_how_long_rights_last() {
+    let body = "groups:\n- {name: team, grants: [{clusterRole: view}]}\nusers:\n\
+                - {name: alice, recipients: [age1alice], groups: [team]}\n";
+    let digest = |edit: &dyn Fn(&mut Story)| {
+        let mut story = Story::of(body);
+        edit(&mut story);
+        story.digest()
+    };
+    let edits: [&dyn Fn(&mut Story); 7] = [
+        &|_| {},
+        &|story| story.cluster.published.endpoint.server = "https://elsewhere".into(),
+        &|story| {
+            let bundle = CaBundle::in_normal_form("another".into(), b"another");
+            story.cluster.published.endpoint.authority = Authority::Bundle(bundle);
+        },
+        &|story| {
+            story.edit("{name: prod}", "{name: prod, signerName: example.com/signer}");
+        },
+        &|story| {
+            story.edit("groups: [team]", "groups: [{name: team, until: 2027-01-01}]");
+        },
+        &|story| {
+            story.edit("groups: [team]", "groups: [{name: team, until: 2028-01-01}]");
+        },
+        &|story| {
+            story.edit("{clusterRole: view}", "{clusterRole: view, until: 2027-01-01}");
+        },
+    ];
+    let digests: BTreeSet<String> = edits.iter().map(|edit| digest(edit)).collect();
+    assert_eq!(digests.len(), edits.len());
+    // What the machine's clock says is no part of it.
+    let later = digest(&|story| {
+        story.wait("1h");
+    });
+    assert_eq!(later, digest(&|_| {}));
 }

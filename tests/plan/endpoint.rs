@@ -3,6 +3,9 @@
 use certctl::model::{Authority, CaBundle};
 use certctl::plan::Held;
 use certctl::plan::endpoint::{ContextEndpoint, Endpoint, NamedEndpoint, published};
+use certctl::plan::observed::Clocks;
+
+use jiff::SignedDuration;
 
 use crate::story::{Story, TEAM};
 use crate::world::{Course, End};
@@ -133,4 +136,29 @@ fn what_was_tried_in_vain_is_neither_recorded_nor_bound_and_holds_up_no_cut_off(
     story.leads_nowhere = false;
     story.apply();
     assert_eq!(["carol", "dan", "erin"].map(|name| story.bound(name).len()), [1, 1, 1]);
+}
+
+#[test]
+fn clocks_that_are_apart_are_named_and_further_apart_nothing_is_issued() {
+    let mut story = Story::applied(TEAM);
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    story.yaml += "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
+    let ours = story.now;
+    let apart = |story: &mut Story, minutes: i64| {
+        story.cluster.clock = Some(Clocks { server: ours - SignedDuration::from_mins(minutes), ours });
+        story.text()
+    };
+    assert!(!apart(&mut story, 2).contains("apart"));
+    assert!(
+        apart(&mut story, 10)
+            .contains("2025-12-31T23:50:00Z, and this machine's 2026-01-01T00:00:00Z: 10 minutes apart")
+    );
+    assert!(story.plan().held.is_empty());
+    let text = apart(&mut story, 20);
+    assert!(matches!(story.plan().held[..], [Held::ClocksApart { .. }]), "{text}");
+    story.apply();
+    assert!(story.bound("bob").is_empty() && story.record("carol").is_empty(), "{text}");
+    apart(&mut story, 0);
+    story.apply();
+    assert_eq!(story.bound("carol").len(), 1);
 }

@@ -73,7 +73,7 @@ impl Story {
         let endpoint = Endpoint { server, authority: Authority::System };
         let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
         let ledger = SeenLedger::Missing;
-        let cluster = SeenCluster { state, identity: Some("certctl".into()), published, ledger };
+        let cluster = SeenCluster { state, identity: Some("certctl".into()), published, clock: None, ledger };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
         Self { yaml: format!("{HEAD}{body}"), unseen: None, world: World::new(cluster, now) }
     }

@@ -59,6 +59,11 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
             "a certificate cannot be taken back from its key, so make a new key, e.g. \
              `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for {user}"
         )),
+        Held::ClocksApart { clocks, at: _ } => Error::new(format!(
+            "{}; nothing is issued on cluster `{cluster}`, and who leaves is cut off all the same",
+            super::clocks(*clocks)
+        ))
+        .hint("set the clock that is wrong: `timedatectl` shows this machine's, and whether it is synchronized"),
         Held::Unpublishable { why, at: _ } => unpublishable(cluster, why),
         Held::MissingNamespace { namespace, grantee, at: _ } => {
             in_namespace(cluster, namespace, grantee, "does not exist")

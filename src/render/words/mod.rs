@@ -10,6 +10,7 @@ use crate::plan::change::ChangeReason;
 use crate::plan::changes::Withdrawn;
 use crate::plan::cleanup::Cleanup;
 use crate::plan::credentials::Leaving;
+use crate::plan::observed::Clocks;
 use crate::plan::{CredentialAction, Reason, Unknown};
 pub use held::{all_held, another_cluster, held, refused_files};
 pub use roster_changes::roster_change;
@@ -46,6 +47,13 @@ pub fn reason(reason: &Reason) -> String {
 
 fn recipients(count: usize, what: &str) -> String {
     if count == 1 { format!("a recipient was {what}") } else { format!("{count} recipients were {what}") }
+}
+
+/// What two clocks say.
+fn clocks(clocks: Clocks) -> String {
+    let minutes = clocks.apart().as_mins();
+    let (server, ours) = (clocks.server, clocks.ours.round(jiff::Unit::Second).unwrap_or(clocks.ours));
+    format!("the API server's clock says {server}, and this machine's {ours}: {minutes} minutes apart")
 }
 
 /// Why an action is taken, and what else about it a reader must not miss.

@@ -14,6 +14,7 @@ pub fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
 /// One warning, as a sentence.
 pub fn warning(warning: &Warning) -> String {
     match warning {
+        Warning::ClocksApart(clocks) => super::clocks(*clocks),
         Warning::ContextPassedOver { context, server, pinned } => {
             let (context, server) = (visible_line(context), visible_line(server));
             let leads =

@@ -1,0 +1,78 @@
+//! What a reviewer decides on besides actions: where credentials lead, who signs them, and how long rights
+//! last. As the roster says it: when something has ended the clock decides, and that is not in here.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::observed::{ClusterView, Observed};
+use crate::model::{Authority, ClusterName};
+use crate::roster::{Grant, Roster};
+
+/// The terms of one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// What new kubeconfigs connect to; empty where nobody knows.
+    pub server: String,
+    /// SHA-256 of the CA that they carry, or `system`; empty where nobody knows.
+    pub certificate_authority: String,
+    /// Who signs certificates.
+    pub signer_name: String,
+    /// Who is suspended.
+    pub suspended: BTreeSet<String>,
+    /// Each `until` of a user, a membership and a grant.
+    pub ends: BTreeSet<String>,
+}
+
+impl Terms {
+    pub(super) fn new(roster: &Roster, name: &ClusterName, observed: Observed<'_>) -> Self {
+        let (server, authority) = match observed.cluster {
+            ClusterView::Seen(seen) => {
+                let endpoint = &seen.published.endpoint;
+                (Some(endpoint.server.clone()), Some(endpoint.authority.clone()))
+            }
+            ClusterView::Unseen(unseen) => (unseen.server.clone(), unseen.authority.clone()),
+        };
+        let users = || roster.users.iter().filter(|(_, user)| user.clusters.contains(name));
+        Self {
+            server: server.unwrap_or_default(),
+            certificate_authority: match authority {
+                None => String::new(),
+                Some(Authority::System) => "system".to_owned(),
+                Some(Authority::Bundle(bundle)) => bundle.sha256(),
+            },
+            signer_name: roster.clusters.get(name).map_or(String::new(), |c| c.signer_name.to_string()),
+            suspended: users().filter(|(_, user)| user.suspended).map(|(name, _)| name.to_string()).collect(),
+            ends: users()
+                .flat_map(|(name, user)| {
+                    let own = user.until.map(|until| format!("user {name}: {until}"));
+                    let memberships = user.groups.iter().filter_map(move |(group, until)| {
+                        until.map(|until| format!("user {name} in group {group}: {until}"))
+                    });
+                    own.into_iter().chain(memberships).chain(grants(format!("user {name}"), &user.grants))
+                })
+                .chain(
+                    roster
+                        .groups
+                        .iter()
+                        .flat_map(|(name, group)| grants(format!("group {name}"), &group.grants)),
+                )
+                .collect(),
+        }
+    }
+}
+
+fn grants(whose: String, grants: &[Grant]) -> impl Iterator<Item = String> {
+    grants.iter().filter_map(move |grant| {
+        let until = grant.until?;
+        let namespaces = grant
+            .namespaces
+            .as_ref()
+            .map(|list| list.iter().map(|(namespace, _)| namespace.as_str()).collect::<BTreeSet<_>>());
+        let places = namespaces
+            .map_or("everywhere".to_owned(), |places| places.into_iter().collect::<Vec<_>>().join(","));
+        Some(format!("{} {} of {whose} in {places}: {until}", grant.role.kind(), grant.role.name()))
+    })
+}
