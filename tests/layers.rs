@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["interrupt", "pki"]),
     ("pki", &[]),
     ("seal", &[]),
-    ("repo", &[]),
+    ("repo", &["interrupt"]),
     ("kubeconfig", &["atomic_file", "pki"]),
     ("clock", &[]),
     ("ci", &[]),

@@ -77,6 +77,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     let locks = Locks::new(&source, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
     watch_signals(interrupter);
+    repo.heed(interrupt.clone());
     let run = Run { global, source: &source, branch, objects, args, expected, terminal, interrupt };
     let result = run.apply(repo, head, &locks, report).await;
     report.interrupted |= run.interrupt.is_set();

@@ -98,8 +98,13 @@ mod tests {
             ),
             ("remote: no pushes on Fridays", Declined::Unknown),
         ] {
-            let answer =
-                Answer { success: false, interrupted: false, stdout: String::new(), stderr: said.to_owned() };
+            let answer = Answer {
+                success: false,
+                interrupted: false,
+                cut_short: false,
+                stdout: String::new(),
+                stderr: said.to_owned(),
+            };
             assert_eq!(Declined::of(&answer), declined, "{said}");
         }
     }

@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, Seek as _, Write as _};
 use std::process::{Command, Stdio};
 
-use super::Repo;
+use super::{Repo, child};
 use crate::error::{Error, Result};
 
 /// Set by git for its own hooks; they would point us at another repository or index.
@@ -31,6 +31,8 @@ pub(super) struct Answer {
     pub(super) success: bool,
     /// It was ended by a signal, as when Ctrl-C reaches every process of the terminal.
     pub(super) interrupted: bool,
+    /// It hung after certctl was told to stop, and was ended.
+    pub(super) cut_short: bool,
     pub(super) stdout: String,
     pub(super) stderr: String,
 }
@@ -40,6 +42,10 @@ impl Answer {
     pub(super) fn cause(&self) -> String {
         let text = said(&format!("{}\n{}", self.stderr, self.stdout));
         match (text.is_empty(), self.interrupted) {
+            _ if self.cut_short => format!(
+                "git did not end within {} s of the signal that ended this apply, and was ended",
+                child::GRACE.as_secs()
+            ),
             (false, _) => text,
             (true, true) => "git was interrupted".into(),
             (true, false) => "git gave no reason".into(),
@@ -70,16 +76,17 @@ pub(super) fn run_with(
     for (name, value) in environment {
         command.env(name, value);
     }
-    let started = stdin(input).and_then(|stdin| command.stdin(stdin).output());
-    let output = started.map_err(|error| match error.kind() {
+    let ran = stdin(input).and_then(|stdin| child::run(command.stdin(stdin), repo.interrupt.as_ref()));
+    let ended = ran.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::new("the `git` program was not found").hint("install git"),
         _ => Error::new("the `git` program could not be run").caused_by(error),
     })?;
     Ok(Answer {
-        success: output.status.success(),
-        interrupted: output.status.code().is_none(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        success: ended.status.success(),
+        interrupted: ended.status.code().is_none(),
+        cut_short: ended.cut_short,
+        stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
     })
 }
 

@@ -9,6 +9,7 @@
 //! Everything here blocks: an asynchronous caller wraps it in `spawn_blocking`.
 
 mod author;
+mod child;
 mod commit;
 mod containment;
 mod crash_recovery;
@@ -38,6 +39,7 @@ use std::path::{Component, Path, PathBuf};
 use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree, TreeEntry};
 
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 
 pub use crate::record::TRAILER;
 pub use commit::Committed;
@@ -132,6 +134,8 @@ pub struct Repo {
     /// last commit that certctl itself moved HEAD to.
     base: RefCell<Head>,
     identity: author::Identity,
+    /// Where a signal is heard that no git may outlive for long.
+    interrupt: Option<Interrupt>,
     /// Where the roster's branch was over there when [`Repo::refuse_stale`] asked; the commit is here.
     seen: RefCell<Option<Option<Oid>>>,
 }
@@ -188,8 +192,14 @@ impl Repo {
             prefix,
             base: RefCell::new(base),
             identity: author::Identity::default(),
+            interrupt: None,
             seen: RefCell::new(None),
         })
+    }
+
+    /// Once it is set, a git that hangs is ended.
+    pub fn heed(&mut self, interrupt: Interrupt) {
+        self.interrupt = Some(interrupt);
     }
 
     /// The folder that holds the roster and `access/`, absolute.

@@ -93,6 +93,9 @@ impl Repo {
                 // The reply may be all that was lost. The remote knows, once it can be reached again.
                 Outcome::Unclear(answer) => match self.remote_tip(target) {
                     Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
+                    _ if answer.cut_short => {
+                        return Err(failed(target, &answer, "the commit is kept in this clone"));
+                    }
                     Ok(_) if tries < TRIES && (!repeated || answer.interrupted) => repeated = true,
                     Err(_) if tries < TRIES && RemoteFailure::of(&answer).may_pass() => {
                         std::thread::sleep(OUTAGE * tries)

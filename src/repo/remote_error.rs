@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 pub(super) enum RemoteFailure {
     /// It is about who asks: asking again changes nothing, and this helps.
     Credentials(&'static str),
+    /// It hung, and a signal has ended the wait.
+    CutShort,
     /// Anything else, which may pass by itself.
     Transport,
 }
@@ -33,6 +35,9 @@ const CREDENTIALS: [(&str, &str); 5] = [
 impl RemoteFailure {
     /// Of a git that failed.
     pub(super) fn of(answer: &Answer) -> Self {
+        if answer.cut_short {
+            return Self::CutShort;
+        }
         let known = CREDENTIALS.iter().find(|(words, _)| answer.stderr.contains(words));
         known.map_or(Self::Transport, |(_, helps)| Self::Credentials(helps))
     }
@@ -46,7 +51,7 @@ impl RemoteFailure {
     pub(super) fn explain(self, error: Error) -> Error {
         match self {
             Self::Credentials(helps) => error.hint(helps),
-            Self::Transport => error,
+            Self::CutShort | Self::Transport => error,
         }
     }
 }

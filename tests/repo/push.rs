@@ -1,5 +1,9 @@
 //! Pushes: branches that move, are protected, or cannot be reached.
 
+use std::time::{Duration, Instant};
+
+use certctl::interrupt::Interrupt;
+
 use crate::workspace::*;
 
 stories! {
@@ -24,6 +28,29 @@ stories! {
         assert!(!repo.ahead(&to).unwrap());
         commit(&repo, BOB, "bob\n");
         assert!(repo.ahead(&to).unwrap());
+    }
+
+    fn a_push_that_hangs_ends_soon_after_a_signal(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
+        let mut repo = clone.open();
+        let id = commit(&repo, ALICE, "alice\n");
+        let hung = workspace.0.join("hung");
+        executable(&clone.0.join(".git/hooks/pre-push"), &format!("echo $$ > {}; exec sleep 1000", hung.display()));
+        let (interrupter, interrupt) = Interrupt::new();
+        interrupter.set();
+        repo.heed(interrupt);
+        let start = Instant::now();
+        let error = refused(repo.push(&target(&repo)));
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+        assert!(error.contains("the push to origin/main failed; the commit is kept in this clone"), "{error}");
+        assert!(error.contains("git did not end within 10 s of the signal"), "{error}");
+        assert_eq!(repo.head().unwrap().as_str(), id);
+        assert_eq!(workspace.origin_log(), ["roster"]);
+        // Where a terminal could ask, only git itself is ended.
+        let hook = fs::read_to_string(&hung).unwrap();
+        let state = fs::read_to_string(format!("/proc/{}/stat", hook.trim())).unwrap_or_default();
+        let alive = !state.is_empty() && !state.contains(") Z ");
+        assert!(!alive || fs::File::open("/dev/tty").is_ok(), "the hook goes on: {state}");
     }
 
     fn what_a_person_committed_and_did_not_push_is_ahead_too(workspace: &Workspace) {
