@@ -287,7 +287,7 @@ pub fn ci_without_an_identity_commits_as_it_is_told_and_runs_no_ci_for_it(plane:
     let log = world.git(&["log", "-1", "--format=%an <%ae>, %cn <%ce>: %s", "FETCH_HEAD"]);
     assert_eq!(
         log.trim(),
-        "certctl <bot@example.com>, certctl <bot@example.com>: certctl: issue ann [skip ci]"
+        "certctl <bot@example.com>, certctl <bot@example.com>: certctl: issue ann on prod [skip ci]"
     );
     assert_eq!(world.git(&["rev-parse", "FETCH_HEAD"]).trim(), commit);
     assert_eq!(bound(&world), ["ann"]);
