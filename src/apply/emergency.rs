@@ -2,28 +2,21 @@
 //! them in again, then every binding. It waits for no lock and no other step, and goes on after each failure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger_write::{Additions, LedgerStep, LedgerWrite};
 use super::new_roster_id;
+use super::take_out::{TakeOut, TakeOutStep};
 use crate::cluster::{Connection, WritePermit, Writer};
 use crate::error::{Error, Result};
 use crate::ledger::{Removal, RemovedBy};
 use crate::model::{CredentialId, RosterName, UserName};
-use crate::plan::emergency::{Hold, without};
+use crate::plan::emergency::Hold;
 use crate::plan::observed::SeenLedger;
-use crate::plan::write::WriteError;
 
 /// How long a credential is remembered as revoked where nobody knows when it expires.
 const UNKNOWN: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
-
-/// How often one binding is tried.
-const TRIES: u32 = 5;
-
-/// How long the first pause is after a write with an unclear end.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is to be done about whom.
 #[derive(Debug, Clone)]
@@ -104,22 +97,15 @@ async fn note(writer: &Writer, seen: &SeenLedger, additions: Additions) -> Resul
 }
 
 async fn take_out(writer: &Writer, hold: &Hold) -> Result<()> {
-    let mut binding = hold.binding.clone();
-    let mut tries = 0;
+    let (mut work, mut step) = TakeOut::begin(&hold.binding, hold.groups.clone());
     loop {
-        let Some(rest) = without(&binding, &hold.groups) else { return Ok(()) };
-        let error = match writer.leave_only(&binding, &rest).await {
-            Ok(()) | Err(WriteError::NotFound(_)) => return Ok(()),
-            Err(error) => error,
+        step = match step {
+            TakeOutStep::End(result) => return result.map(drop),
+            TakeOutStep::Read { pause } => {
+                tokio::time::sleep(pause).await;
+                work.read(writer.get_binding(work.at()).await)
+            }
+            TakeOutStep::Write { current, rest } => work.written(writer.leave_only(&current, &rest).await),
         };
-        tries += 1;
-        let pause = match &error {
-            WriteError::Conflict(_) if tries < TRIES => Duration::ZERO,
-            WriteError::Unclear(_) if tries < TRIES => PAUSE * (1 << (tries - 1)),
-            _ => return Err(Error::from(error).within(&format!("could not take them out of {}", binding.at))),
-        };
-        tokio::time::sleep(pause).await;
-        let Some(now) = writer.get_binding(&hold.binding.at).await? else { return Ok(()) };
-        binding = now;
     }
 }

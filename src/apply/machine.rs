@@ -25,11 +25,13 @@ use super::binding_write::{BindingStep, BindingWrite, Goal};
 use super::cluster_outcome::{ClusterOutcome, Failure, Made};
 use super::ledger_write::{self, Additions, LedgerStep, LedgerWrite};
 use super::record_changes::{self, ClusterWork, Done, RecordChange};
+use super::take_out::{TakeOut, TakeOutStep};
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Removal, RemovedBy};
 use crate::model::{CommitHash, CredentialGroup, RosterId, RosterName, UserName};
 use crate::plan::binding_key::BindingSubject;
-use crate::plan::observed::{Binding, BindingAt, SeenLedger, StoredLedger};
+use crate::plan::observed::{Binding, BindingAt, SeenLedger, StoredLedger, Subject};
+use crate::plan::strays::Stray;
 use crate::plan::write::{Write, WriteError};
 use crate::plan::{BindingAction, Cleanup, ClusterPlan, Issuance};
 
@@ -136,6 +138,13 @@ pub enum Effect<'p> {
         write: Write,
         /// The version that this was decided from; `None` where it is to be made.
         current: Option<Box<Binding>>,
+    },
+    /// Leave only these in a binding of others: [`Machine::taken_out`].
+    TakeOut {
+        /// The version that this was decided from.
+        current: Box<Binding>,
+        /// Who stays.
+        rest: Vec<Subject>,
     },
     /// Read what the cluster remembers again: [`Machine::ledger_read`].
     ReadLedger {
@@ -246,6 +255,7 @@ pub struct Machine<'p> {
 #[derive(Debug)]
 enum Job<'p> {
     Binding(usize, BindingWrite<'p>),
+    TakeOut(usize, TakeOut<'p>),
     Ledger(usize, Box<LedgerWrite>),
     Cluster(usize),
     Request(usize),
@@ -263,6 +273,8 @@ struct Cluster<'p> {
     /// What goes once the others are written: what replaces it is there then.
     last: VecDeque<(BindingWrite<'p>, BindingStep)>,
     writing: usize,
+    /// Who leaves bindings of others.
+    strays: VecDeque<(TakeOut<'p>, TakeOutStep)>,
     /// What the cluster remembers, as far as is known.
     ledger: SeenLedger,
     /// What is to be done with it before a binding is written.
@@ -335,6 +347,7 @@ impl<'p> Machine<'p> {
             following: VecDeque::new(),
             last: VecDeque::new(),
             writing: 0,
+            strays: VecDeque::new(),
             ledger: work.plan.ledger.seen.clone(),
             noting: Noting::Over,
             issuing: Issuing::Not,
@@ -414,6 +427,7 @@ impl<'p> Machine<'p> {
         let probe = self.policy.probe;
         for (index, cluster) in self.clusters.iter_mut().enumerate() {
             cluster.begin_noting(index, &mut begun);
+            cluster.begin_strays(index, &mut begun);
             cluster.begin_bindings(index, &mut begun);
             if self.stage == Stage::Issue {
                 cluster.begin_issuing(index, interrupted, parallelism, probe, &mut begun);
@@ -470,10 +484,16 @@ impl<'p> Machine<'p> {
             Stage::Revoke => {
                 for cluster in &mut self.clusters {
                     cluster.note_what_is_cut_off(&self.notes, now);
+                    let strays = cluster.work.plan.strays.iter();
+                    let begin = |stray: &'p Stray| {
+                        TakeOut::begin(&stray.binding, stray.groups.keys().cloned().collect())
+                    };
+                    cluster.strays = strays.map(begin).collect();
                     let reduce = |action| cluster.begin(action, roster, Goal::Reduce(cluster.spared.clone()));
                     cluster.bindings = cluster.work.plan.bindings.iter().filter_map(reduce).collect();
                 }
-                self.begin(Phase::Revoke, self.clusters.iter().map(|cluster| cluster.bindings.len()).sum());
+                let open = |cluster: &Cluster<'_>| cluster.bindings.len() + cluster.strays.len();
+                self.begin(Phase::Revoke, self.clusters.iter().map(open).sum());
             }
             Stage::Issue => {
                 self.begin(Phase::Issue, self.clusters.iter().map(|cluster| cluster.wanted().count()).sum());
@@ -514,9 +534,24 @@ impl<'p> Machine<'p> {
 
     /// A binding was read again.
     pub fn read(&mut self, id: TaskId, binding: Result<Option<Binding>>) {
-        if let Some(Job::Binding(cluster, mut write)) = self.ended(id) {
-            let step = write.read(binding);
-            self.follow(cluster, write, step);
+        match self.ended(id) {
+            Some(Job::Binding(cluster, mut write)) => {
+                let step = write.read(binding);
+                self.follow(cluster, write, step);
+            }
+            Some(Job::TakeOut(cluster, mut work)) => {
+                let step = work.read(binding);
+                self.clusters[cluster].strays.push_back((work, step));
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody was taken out of a binding of others, or not.
+    pub fn taken_out(&mut self, id: TaskId, result: Result<(), WriteError>) {
+        if let Some(Job::TakeOut(cluster, mut work)) = self.ended(id) {
+            let step = work.written(result);
+            self.clusters[cluster].strays.push_back((work, step));
         }
     }
 
@@ -746,6 +781,28 @@ impl<'p> Cluster<'p> {
             end @ LedgerStep::End(_) => return self.note(write, end),
         };
         begun.push((Job::Ledger(index, write), Order::On(index, effect)));
+    }
+
+    fn begin_strays(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
+        if !matches!(self.noting, Noting::Over) {
+            return;
+        }
+        while let Some((work, step)) = self.strays.pop_front() {
+            let effect = match step {
+                TakeOutStep::Read { pause } => Effect::Read { at: work.at(), pause },
+                TakeOutStep::Write { current, rest } => Effect::TakeOut { current, rest },
+                TakeOutStep::End(Ok(written)) => {
+                    self.outcome.bindings.extend(written.then(|| work.at().clone()));
+                    continue;
+                }
+                TakeOutStep::End(Err(error)) => {
+                    self.outcome.not_cut_off.extend(work.groups().iter().map(|group| group.user.clone()));
+                    self.fails(None, error);
+                    continue;
+                }
+            };
+            begun.push((Job::TakeOut(index, work), Order::On(index, effect)));
+        }
     }
 
     fn begin_bindings(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {

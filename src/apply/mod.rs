@@ -14,6 +14,7 @@ mod outcome;
 mod publish;
 pub mod record_changes;
 mod run;
+mod take_out;
 
 use std::time::Duration;
 

@@ -63,6 +63,7 @@ pub async fn run(
             None => break,
             Some(Ended::Read(id, binding)) => machine.read(id, binding),
             Some(Ended::Written(id, result)) => machine.written(id, result),
+            Some(Ended::TakenOut(id, result)) => machine.taken_out(id, result),
             Some(Ended::LedgerRead(id, seen)) => machine.ledger_read(id, seen),
             Some(Ended::LedgerWritten(id, result)) => machine.ledger_written(id, result),
             Some(Ended::Identified(id, requester)) => machine.identified(id, requester),
@@ -97,6 +98,7 @@ fn publication(published: &Result<Published>) -> Publication {
 enum Ended {
     Read(TaskId, Result<Option<Binding>>),
     Written(TaskId, Result<Option<Binding>, WriteError>),
+    TakenOut(TaskId, Result<(), WriteError>),
     LedgerRead(TaskId, SeenLedger),
     LedgerWritten(TaskId, Result<StoredLedger, WriteError>),
     Identified(TaskId, Result<String>),
@@ -142,6 +144,9 @@ impl<'a> Cluster<'a> {
             }
             Effect::Write { action, write, current } => {
                 Ended::Written(id, self.write(action, &write, current.as_deref()).await)
+            }
+            Effect::TakeOut { current, rest } => {
+                Ended::TakenOut(id, self.writer.leave_only(&current, &rest).await)
             }
             Effect::ReadLedger { pause } => {
                 tokio::time::sleep(pause).await;

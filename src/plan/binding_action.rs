@@ -53,6 +53,7 @@ impl BindingAction {
             before: observed.iter().flat_map(|binding| &binding.subjects).map(subject_text).collect(),
             after: self.desired.clone(),
             changes: self.changes.clone(),
+            is_ours: true,
         }
     }
 }

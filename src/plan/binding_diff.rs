@@ -46,4 +46,6 @@ pub struct BindingDiff {
     pub after: BTreeSet<BindingSubject>,
     /// Each subject that comes or goes, and why; sorted.
     pub changes: Vec<Change>,
+    /// Whether it is a binding of this roster: of another one only credential groups are told.
+    pub is_ours: bool,
 }

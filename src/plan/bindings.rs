@@ -73,6 +73,15 @@ fn credentials(binding: &Binding) -> impl Iterator<Item = BindingSubject> {
     groups.filter_map(|subject| subject.name.parse().ok().map(BindingSubject::Recorded))
 }
 
+impl People {
+    /// Whether anybody was ever issued this credential, as far as records and ledger tell.
+    fn is_ours(&self, group: &CredentialGroup) -> bool {
+        self.known.is_empty()
+            || self.known.contains(&group.id)
+            || self.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id))
+    }
+}
+
 fn role_of(binding: &Binding) -> Option<RoleRef> {
     let name = binding.role_name.parse().ok()?;
     Some(if binding.role_kind == "Role" { RoleRef::Role(name) } else { RoleRef::ClusterRole(name) })
@@ -119,6 +128,7 @@ impl BindingAction {
                 Some(_) if stays => ChangeReason::InAnotherPart,
                 Some(group) => match people.leaving.get(group) {
                     Some(leaving) => ChangeReason::Leaving(leaving.clone()),
+                    None if !people.is_ours(group) => ChangeReason::PutInByHand,
                     None if !people.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id)) => {
                         ChangeReason::NotRecorded
                     }

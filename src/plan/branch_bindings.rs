@@ -65,6 +65,7 @@ fn from_to(
         (false, false) => BindingVerb::Update,
     };
     BindingDiff {
+        is_ours: true,
         unsplit: at.clone(),
         at,
         verb,

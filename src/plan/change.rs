@@ -66,6 +66,8 @@ pub enum ChangeReason {
     NoLongerGranted,
     /// Leaves: certctl has bound no such subject.
     AddedByHand,
+    /// Leaves: a credential group of nobody, as far as records and ledger know.
+    PutInByHand,
     /// The roleRef leaves: somebody made the binding for another role, and a roleRef cannot be changed.
     RoleRefReplaced,
     /// The roleRef joins: the one by the roster.
@@ -101,6 +103,7 @@ impl ChangeReason {
             Self::Duplicate
             | Self::NotRecorded
             | Self::AddedByHand
+            | Self::PutInByHand
             | Self::RoleRefReplaced
             | Self::RoleRefOfRoster => Cause::Drift,
             Self::Leaving(Leaving::Revoked | Leaving::Now(_))

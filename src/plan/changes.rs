@@ -14,6 +14,7 @@ use super::held::Held;
 use super::losses::Loss;
 use super::observed::Unknown;
 use super::roster_changes::RosterChange;
+use super::strays::Stray;
 use super::terms::Terms;
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, RosterName, UserName};
@@ -111,6 +112,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             people,
             bindings,
             terms,
+            strays,
             cleanups,
             held,
             warnings,
@@ -123,7 +125,11 @@ impl From<&ClusterPlan> for ClusterChanges {
             name: name.clone(),
             uid: Some(uid.clone()),
             people: people.clone(),
-            bindings: bindings.iter().map(BindingAction::diff).collect(),
+            bindings: bindings
+                .iter()
+                .map(BindingAction::diff)
+                .chain(strays.iter().map(Stray::diff))
+                .collect(),
             terms: terms.clone(),
             cleanups: cleanups.clone(),
             held: held.clone(),

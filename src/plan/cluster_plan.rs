@@ -10,6 +10,7 @@ use super::cleanup::Cleanup;
 use super::held::Held;
 use super::losses::Loss;
 use super::observed::{SeenLedger, Unknown};
+use super::strays::Stray;
 use super::terms::Terms;
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, UserName};
@@ -37,6 +38,8 @@ pub struct ClusterPlan {
     pub bindings: Vec<BindingAction>,
     /// Where credentials lead, and how long rights last.
     pub terms: Terms,
+    /// Who leaves bindings of others.
+    pub strays: Vec<Stray>,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
     /// What is held back, and why.
@@ -69,7 +72,10 @@ pub struct LedgerPlan {
 impl ClusterPlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.people.is_empty() && self.bindings.is_empty() && self.cleanups.is_empty()
+        self.people.is_empty()
+            && self.bindings.is_empty()
+            && self.strays.is_empty()
+            && self.cleanups.is_empty()
     }
 }
 

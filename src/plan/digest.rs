@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{CredentialAction, CutOff, Issuance, NewCredential};
 use super::binding_diff::BindingDiff;
-use super::change::Cause;
+use super::change::{Cause, ChangeReason};
 use super::changes::{ClusterChanges, Plan};
 use super::observed::BindingAt;
 use super::reason::Reason;
@@ -130,7 +130,8 @@ fn cluster(plan: &ClusterChanges) -> DigestedCluster {
     let ended = plan.people.iter().filter(|a| a.new_credential().is_none() && !a.reason().is_roster_driven());
     let ended: BTreeSet<&UserName> = ended.map(CredentialAction::user).collect();
     let mut whole: BTreeMap<(&BindingAt, &str), Vec<&BindingDiff>> = BTreeMap::new();
-    for action in &plan.bindings {
+    // What others plant is no decision of the roster, and must not refuse one that was reviewed.
+    for action in plan.bindings.iter().filter(|binding| binding.is_ours) {
         whole.entry((&action.unsplit, &*action.role)).or_default().push(action);
     }
     let bindings = whole.into_iter().filter_map(|((at, role), parts)| {
@@ -216,7 +217,9 @@ fn net(parts: &[&BindingDiff], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>
                     taken.insert(user);
                 }
                 (Some(user), Cause::Clock, false) => drop(before.insert(user)),
-                (_, Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
+                (None, Cause::Drift, false) => {}
+                (Some(_), Cause::Drift, false) if change.why == ChangeReason::PutInByHand => {}
+                (Some(_), Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
             }
         }
         for bound in &part.after {

@@ -56,7 +56,7 @@ pub fn without(binding: &Binding, groups: &BTreeSet<CredentialGroup>) -> Option<
     (rest.len() < binding.subjects.len()).then_some(rest)
 }
 
-fn credentials(binding: &Binding) -> impl Iterator<Item = CredentialGroup> {
+pub(super) fn credentials(binding: &Binding) -> impl Iterator<Item = CredentialGroup> {
     let groups = binding.subjects.iter().filter(|subject| subject.kind == "Group");
     groups.filter_map(|subject| subject.name.parse().ok())
 }

@@ -12,11 +12,12 @@ use super::desired_bindings::{self, Desired};
 use super::endpoint::{Endpoint, PublishedEndpoint};
 use super::held::Held;
 use super::losses;
-use super::observed::{Observed, RepositoryState, SeenCluster, UnseenCluster};
+use super::observed::{Observed, RepositoryState, SeenCluster, SeenLedger, UnseenCluster};
 use super::people::{self, People};
 use super::remembered::{self, Remembered};
 use super::requests;
 use super::residual_access::ForeignBindings;
+use super::strays;
 use super::terms::Terms;
 use super::warning::Warning;
 use super::warnings;
@@ -50,6 +51,7 @@ pub fn plan(
     let Outline { people, desired, held, held_bindings, warnings } =
         Outline::new(Side { roster, observed }, name, now);
     let bindings = bindings::diff(&roster.name, &desired, &held_bindings, &cluster.state, &people);
+    let strays = strays::find(&roster.name, repository, cluster.ledger.known(), &cluster.state, &people);
     let losing = losses::of(roster, repository, &desired, &people.actions, &bindings, cluster.ledger.known());
     let mut cleanups = people.cleanups;
     cleanups.extend(requests::leftovers(roster, repository, cluster, now));
@@ -60,6 +62,7 @@ pub fn plan(
         people: people.actions,
         bindings,
         terms: Terms::new(roster, name, observed),
+        strays,
         cleanups: cleanups.into_iter().collect(),
         held,
         warnings,
@@ -145,6 +148,9 @@ impl Outline {
         let kept_out = remembered.kept_out.keys().cloned().collect();
         let mut people = people::plan(roster, name, observed, foreign.as_ref(), (&refused, &kept_out), now);
         people.cleanups.extend(remembered.cleanups());
+        if let Some(ledger) = observed.ledger().and_then(SeenLedger::known) {
+            people.known = ledger.issued.keys().chain(ledger.revoked.keys()).cloned().collect();
+        }
         let desired = desired_bindings::desired(roster, name, &people, now);
         let (references, mut held_bindings) =
             observed.state().map(|state| check::references(roster, state, &desired)).unwrap_or_default();

@@ -27,6 +27,8 @@ pub struct People {
     pub same_group: BTreeSet<UserName>,
     /// Why a credential group must leave the bindings.
     pub leaving: BTreeMap<CredentialGroup, Leaving>,
+    /// What the cluster knows as issued or revoked, and with it as ours.
+    pub known: BTreeSet<CredentialId>,
     /// Records to bring up to date.
     pub cleanups: BTreeSet<Cleanup>,
     /// The earliest renewal that is still ahead.

@@ -25,6 +25,7 @@ impl ClusterPlan {
             binding.withhold(&users, ledger);
             binding.is_needed()
         });
+        self.strays.retain_mut(|stray| stray.withhold(&users));
         self.held.extend(withheld.held(&self.losing, &users));
         // Whose renewal comes after theirs, this plan does not know.
         self.next_renewal.take_if(|(_, user)| users.contains(user));

@@ -64,6 +64,7 @@ type OnACluster = fn(&'static Cluster);
 
 const TESTS: &[(&str, OnACluster)] = &tests! {
     attacks: [
+        a_label_taken_off_keeps_nobody_in,
         a_finalizer_keeps_an_object_and_no_right,
         who_stays_keeps_their_rights_while_a_group_is_renamed,
     ]

@@ -346,7 +346,14 @@ impl Machine {
         held: &BTreeSet<&str>,
         meddled: bool,
     ) {
-        assert_eq!(bindings(before, false), bindings(after, false), "{effect:?} touched a binding of others");
+        assert_eq!(of_others(before), of_others(after), "{effect:?} touched a binding of others");
+        for binding in bindings(after, false) {
+            let was = before.binding(&binding.at).expect("it was there");
+            for subject in was.subjects.iter().filter(|subject| !binding.subjects.contains(subject)) {
+                let group: CredentialGroup = subject.name.parse().expect("only our groups leave it");
+                assert!(self.world.signed.contains(&group), "{group} is not ours");
+            }
+        }
         assert_eq!(
             requests_of_others(before),
             requests_of_others(after),
@@ -564,6 +571,17 @@ fn of_another_roster() -> BTreeMap<String, String> {
 /// The bindings that are ours, or those that are not.
 fn bindings(world: &World, are_ours: bool) -> Vec<&Binding> {
     world.cluster.state.bindings.iter().filter(|binding| (binding.labels == ours()) == are_ours).collect()
+}
+
+/// The bindings of others, without what may be taken out of them.
+fn of_others(world: &World) -> Vec<Binding> {
+    let mut others: Vec<Binding> = bindings(world, false).into_iter().cloned().collect();
+    for binding in &mut others {
+        binding.resource_version.clear();
+        binding.subjects.retain(|subject| !subject.name.starts_with(CredentialGroup::PREFIX));
+    }
+    others.sort_by(|a, b| a.at.cmp(&b.at));
+    others
 }
 
 fn requests_of_others(world: &World) -> Vec<&SigningRequest> {

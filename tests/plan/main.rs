@@ -14,5 +14,6 @@ mod safety;
 mod schema;
 mod stories;
 mod story;
+mod strays;
 mod team;
 mod world;

@@ -667,16 +667,16 @@ fn foreign_things_are_named_and_left_alone() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          ! warning  ClusterRoleBinding theirs is not ours and names certctl:alice:cd2662154e6d76b2; revoking will not touch it  [foreign-binding]
-          ! warning  ClusterRoleBinding theirs is not ours and names user bob; every certificate of theirs keeps these rights, revoked ones too  [foreign-binding]
-          ! warning  CertificateSigningRequest grouped by mallory claims group certctl:zoe:0000000000000000; it is not ours, do not approve it  [foreign-csr]
-          ! warning  CertificateSigningRequest planted by mallory claims user alice; it is not ours, do not approve it  [foreign-csr]
-          no changes
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              ! warning  ClusterRoleBinding theirs is not ours and names certctl:alice:cd2662154e6d76b2; certctl takes it out only if it issued that credential, once it is cut off  [foreign-binding]
+              ! warning  ClusterRoleBinding theirs is not ours and names user bob; every certificate of theirs keeps these rights, revoked ones too  [foreign-binding]
+              ! warning  CertificateSigningRequest grouped by mallory claims group certctl:zoe:0000000000000000; it is not ours, do not approve it  [foreign-csr]
+              ! warning  CertificateSigningRequest planted by mallory claims user alice; it is not ours, do not approve it  [foreign-csr]
+              no changes
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Nothing to do: the clusters are as the roster says.
-    "#]],
+            Nothing to do: the clusters are as the roster says.
+        "#]],
     );
     assert!(story.plan().is_empty());
 }
@@ -692,8 +692,8 @@ fn a_foreign_binding_under_our_name_is_held_and_left_alone() {
               Held back
                 ! users.yaml:8:19: ClusterRoleBinding certctl:developers:view on cluster `prod` has the name of one of our bindings and was not made by certctl; it is left as it is, and nobody is added to it  [foreign-binding-name]
                   Hint: look at it with `kubectl get clusterrolebinding certctl:developers:view -o yaml`, then delete or rename it, or put our labels back if it lost them
-              ! warning  ClusterRoleBinding certctl:developers:view is not ours and names certctl:alice:cd2662154e6d76b2; revoking will not touch it  [foreign-binding]
-              ! warning  ClusterRoleBinding certctl:developers:view is not ours and names certctl:bob:cd04a4754498e06d; revoking will not touch it  [foreign-binding]
+              ! warning  ClusterRoleBinding certctl:developers:view is not ours and names certctl:alice:cd2662154e6d76b2; certctl takes it out only if it issued that credential, once it is cut off  [foreign-binding]
+              ! warning  ClusterRoleBinding certctl:developers:view is not ours and names certctl:bob:cd04a4754498e06d; certctl takes it out only if it issued that credential, once it is cut off  [foreign-binding]
               no changes
               The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 

@@ -302,6 +302,7 @@ impl<'p> Run<'_, '_, 'p> {
                 _,
                 Asked::Read { .. }
                     | Asked::Write { .. }
+                    | Asked::TakeOut { .. }
                     | Asked::ReadLedger { .. }
                     | Asked::WriteLedger { .. }
             )
@@ -326,6 +327,15 @@ impl<'p> Run<'_, '_, 'p> {
                     Came::Conflict => Err(WriteError::Conflict(refused())),
                 };
                 self.machine.written(id, result);
+            }
+            Order::On(_, Asked::TakeOut { current, rest }) => {
+                let result = match self.take_out(&current, rest)? {
+                    Came::Done => Ok(()),
+                    Came::Refused => Err(WriteError::Failed(refused())),
+                    Came::Unclear => Err(WriteError::Unclear(refused())),
+                    Came::Conflict => Err(WriteError::Conflict(refused())),
+                };
+                self.machine.taken_out(id, result);
             }
             Order::On(_, Asked::ReadLedger { pause: _ }) => {
                 let seen = self.world.cluster.ledger.clone();
@@ -430,6 +440,18 @@ impl<'p> Run<'_, '_, 'p> {
             }
         };
         self.attempt(Some(&action.at), Effect::Wrote(action.at.clone()), took)
+    }
+
+    /// As an API server takes it.
+    fn take_out(&mut self, current: &Binding, rest: Vec<Subject>) -> Result<Came, Crash> {
+        let took = |world: &mut World| match world.binding(&current.at).cloned() {
+            Some(found) if found.resource_version == current.resource_version => {
+                world.put(Binding { subjects: rest, ..found });
+                true
+            }
+            _ => false,
+        };
+        self.attempt(Some(&current.at), Effect::Wrote(current.at.clone()), took)
     }
 
     /// As an API server takes it: only over the version that it was decided from.

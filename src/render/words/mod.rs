@@ -78,6 +78,7 @@ pub fn change(why: &ChangeReason) -> String {
         ChangeReason::GrantEnded => "its `until` has passed",
         ChangeReason::NoLongerGranted => "no longer granted",
         ChangeReason::AddedByHand => "added by hand; certctl binds only credential groups",
+        ChangeReason::PutInByHand => "put in by hand; nobody was issued that credential",
         ChangeReason::RoleRefReplaced => "it cannot be changed in place",
         ChangeReason::RoleRefOfRoster => "as the roster says",
         ChangeReason::ToBeIssued => "once it is issued and recorded",

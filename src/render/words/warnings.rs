@@ -45,7 +45,9 @@ pub fn warning(warning: &Warning) -> String {
             format!("{at} has finalizer {finalizers}, which certctl did not add: the object {state}")
         }
         Warning::ForeignBindingOfCredential { at, group } => {
-            format!("{at} is not ours and names {group}; revoking will not touch it")
+            format!(
+                "{at} is not ours and names {group}; certctl takes it out only if it issued that credential, once it is cut off"
+            )
         }
         Warning::ForeignBindingOfUser { at, user } => format!(
             "{at} is not ours and names user {user}; every certificate of theirs keeps these rights, revoked ones too"
