@@ -166,7 +166,7 @@ fn a_roster_has_its_fields_and_the_defaults() {
     assert!(!no.protected);
     let until = no.grants[0].until.map(|t| t.to_string());
     assert_eq!(until.as_deref(), Some("2099-04-01T00:00:00Z"));
-    let membership = no.groups.values().next().expect("one group").expect("limited");
+    let membership = no.groups.values().next().expect("one group").until.expect("limited");
     assert_eq!(membership.to_string(), "2020-03-01T00:00:00Z");
     assert_eq!(full.max_revocations, MaxRevocations::Count(3));
     assert_eq!(full.branch.as_ref().map(|branch| branch.as_str()), Some("release/1.2"));

@@ -31,8 +31,10 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
         return Err(taken(&file));
     }
     let kind = args.key.or(entry.map(|entry| entry.key)).unwrap_or_default();
-    let groups = entry.map_or_else(BTreeSet::new, |entry| {
-        credentials::in_certificate_groups(&source.roster, entry, clock::now())
+    // The same on every cluster: the roster is refused where they differ.
+    let cluster = entry.and_then(|entry| Some((entry, entry.clusters.first()?)));
+    let groups = cluster.map_or_else(BTreeSet::new, |(entry, cluster)| {
+        credentials::in_certificate_groups(&source.roster, cluster, entry, clock::now())
     });
     let key = PrivateKey::generate(kind)?;
     let group = CredentialGroup { user: user.clone(), id: key.credential_id() };

@@ -21,7 +21,7 @@ use crate::pki::Certificate;
 use crate::pki::pem::from_base64;
 use crate::planning::source::{self, Source};
 use crate::render::json;
-use crate::roster::Grant;
+use crate::roster::{Grant, Membership};
 
 /// What the kubeconfig of kubectl holds of a cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,25 +198,29 @@ fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
     Ok(Login::None)
 }
 
+/// Whether somebody is in a group now, there.
+fn counts(membership: &Membership, own: &Own, now: Timestamp) -> bool {
+    membership.clusters.includes(&own.cluster) && membership.until.is_none_or(|until| until > now)
+}
+
 /// The groups that count now.
 fn groups(source: &Source, own: &Own, now: Timestamp) -> Vec<String> {
     let user = source.roster.users.get(&own.user);
     let groups = user.iter().flat_map(|user| &user.groups);
-    groups
-        .filter(|(_, until)| until.is_none_or(|until| until > now))
-        .map(|(name, _)| name.to_string())
-        .collect()
+    groups.filter(|(_, membership)| counts(membership, own, now)).map(|(name, _)| name.to_string()).collect()
 }
 
 /// The grants that count now, of groups and of one's own.
-fn grants<'s>(source: &'s Source, own: &Own, now: Timestamp) -> impl Iterator<Item = &'s Grant> {
+fn grants<'s>(source: &'s Source, own: &'s Own, now: Timestamp) -> impl Iterator<Item = &'s Grant> {
     let user = source.roster.users.get(&own.user);
-    let counts = move |until: Option<Timestamp>| until.is_none_or(|until| until > now);
-    let through = user.into_iter().flat_map(|user| &user.groups).filter(move |(_, until)| counts(**until));
+    let groups = user.into_iter().flat_map(|user| &user.groups);
+    let through = groups.filter(move |(_, membership)| counts(membership, own, now));
     let through =
         through.filter_map(|(name, _)| source.roster.groups.get(name)).flat_map(|group| &group.grants);
     let personal = user.into_iter().flat_map(|user| &user.grants);
-    through.chain(personal).filter(move |grant| counts(grant.until))
+    through.chain(personal).filter(move |grant| {
+        grant.clusters.includes(&own.cluster) && grant.until.is_none_or(|until| until > now)
+    })
 }
 
 fn right(grant: &Grant) -> Value {

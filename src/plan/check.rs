@@ -50,7 +50,12 @@ pub(super) fn clock(roster: &Roster, name: &ClusterName, observed: Observed<'_>)
 }
 
 /// Every `csr:` that brings a public key back.
-pub(super) fn keys(roster: &Roster, repository: &RepositoryState, now: Timestamp) -> Vec<Held> {
+pub(super) fn keys(
+    roster: &Roster,
+    cluster: &ClusterName,
+    repository: &RepositoryState,
+    now: Timestamp,
+) -> Vec<Held> {
     if repository.brought_keys.is_empty() {
         return Vec::new();
     }
@@ -76,7 +81,9 @@ pub(super) fn keys(roster: &Roster, repository: &RepositoryState, now: Timestamp
             KeyUse::Revoked { owner, credential: id }
         } else if owner != *user_name {
             KeyUse::OfAnother { owner, credential: id }
-        } else if let Some(reason) = credentials::cut_off_with(roster, user, brought, credential, now) {
+        } else if let Some(reason) =
+            credentials::cut_off_with(roster, cluster, user, brought, credential, now)
+        {
             KeyUse::ToBeCutOff { credential: id, reason }
         } else {
             continue;

@@ -10,7 +10,7 @@ use super::cleanup::Cleanup;
 use super::observed::{BroughtKey, Observed};
 use super::reason::Reason;
 use super::residual_access::ForeignBindings;
-use crate::model::{CredentialId, GroupName, KeySource, UserName};
+use crate::model::{ClusterName, CredentialId, GroupName, KeySource, UserName};
 use crate::record::{Credential, State};
 use crate::roster::{Roster, User};
 
@@ -52,6 +52,7 @@ pub(super) struct Decision {
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) roster: &'a Roster,
+    pub(super) cluster: &'a ClusterName,
     pub(super) observed: Observed<'a>,
     /// `None` where the cluster was not read.
     pub(super) foreign: Option<&'a ForeignBindings<'a>>,
@@ -108,7 +109,8 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
     let mut decision = Decision::default();
     let live = decision.live(inputs, name);
     let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
-    let issuance = wanted(inputs.roster, user, inputs.observed.repository.brought_keys.get(name), inputs.now);
+    let brought = inputs.observed.repository.brought_keys.get(name);
+    let issuance = wanted(inputs.roster, inputs.cluster, user, brought, inputs.now);
     // The newest active one is what the person uses; else a superseded one that outlives its successor.
     let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
     if inputs.refused.contains(name) {
@@ -290,9 +292,14 @@ pub fn due(credential: &Credential) -> Timestamp {
 }
 
 /// The groups that go into a member's certificate now.
-pub fn in_certificate_groups(roster: &Roster, user: &User, now: Timestamp) -> BTreeSet<GroupName> {
-    let current = user.groups.iter().filter(|(_, until)| lasts(**until, now));
-    current
+pub fn in_certificate_groups(
+    roster: &Roster,
+    cluster: &ClusterName,
+    user: &User,
+    now: Timestamp,
+) -> BTreeSet<GroupName> {
+    let here = user.groups.iter().filter(|(_, membership)| membership.clusters.includes(cluster));
+    here.filter(|(_, membership)| lasts(membership.until, now))
         .map(|(name, _)| name)
         .filter(|name| roster.groups.get(name).is_some_and(|group| group.in_certificate))
         .cloned()
@@ -305,11 +312,16 @@ pub fn lasts(until: Option<Timestamp>, now: Timestamp) -> bool {
 }
 
 /// What the roster asks for someone now.
-fn wanted(roster: &Roster, user: &User, brought: Option<&BroughtKey>, now: Timestamp) -> Issuance {
-    let in_certificate_groups = in_certificate_groups(roster, user, now);
+fn wanted(
+    roster: &Roster,
+    cluster: &ClusterName,
+    user: &User,
+    brought: Option<&BroughtKey>,
+    now: Timestamp,
+) -> Issuance {
+    let in_certificate_groups = in_certificate_groups(roster, cluster, user, now);
     // What is in the certificate cannot be taken out of it when the membership ends.
-    let memberships =
-        in_certificate_groups.iter().filter_map(|group| user.groups.get(group).copied().flatten());
+    let memberships = in_certificate_groups.iter().filter_map(|group| user.groups.get(group)?.until);
     let not_after_limit = memberships.chain(user.until).min();
     Issuance {
         key: match brought {
@@ -345,12 +357,13 @@ fn same_key(wanted: &Issuance, active: &Credential) -> bool {
 /// key; `None` where it may keep them, as after a mere renewal.
 pub(super) fn cut_off_with(
     roster: &Roster,
+    cluster: &ClusterName,
     user: &User,
     brought: &BroughtKey,
     credential: &Credential,
     now: Timestamp,
 ) -> Option<Reason> {
-    let reason = cut_off(&wanted(roster, user, Some(brought), now), credential)?;
+    let reason = cut_off(&wanted(roster, cluster, user, Some(brought), now), credential)?;
     matches!(reason, Reason::GenerationRaised { .. } | Reason::InCertificateGroupsChanged).then_some(reason)
 }
 

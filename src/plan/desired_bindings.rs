@@ -43,12 +43,14 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
             continue;
         }
         let personal = user.grants.iter().map(|grant| (Grantee::User(name.clone()), None, grant));
+        let here = user.groups.iter().filter(|(_, membership)| membership.clusters.includes(cluster));
         let groups =
-            user.groups.iter().filter_map(|(group, until)| Some((group, *until, roster.groups.get(group)?)));
+            here.filter_map(|(group, membership)| Some((group, membership.until, roster.groups.get(group)?)));
         let shared = groups.flat_map(|(name, until, group)| {
             group.grants.iter().map(move |grant| (Grantee::Group(name.clone()), until, grant))
         });
-        for (grantee, membership, grant) in personal.chain(shared) {
+        let all = personal.chain(shared).filter(|(_, _, grant)| grant.clusters.includes(cluster));
+        for (grantee, membership, grant) in all {
             if lasts(membership, now) && lasts(grant.until, now) {
                 desired.give(&grantee, grant, &subjects);
             } else {

@@ -137,7 +137,7 @@ impl Outline {
         let observed = Observed { repository: &remembered.repository, ..observed };
         let foreign = observed.state().map(|state| ForeignBindings::new(roster, state));
         let mut held: Vec<Held> = observed.repository.refused_files.iter().cloned().map(Held::File).collect();
-        held.extend(check::keys(roster, observed.repository, now));
+        held.extend(check::keys(roster, name, observed.repository, now));
         held.extend(check::endpoint(roster, name, observed));
         held.extend(check::clock(roster, name, observed));
         held.extend(remembered.held.iter().cloned());

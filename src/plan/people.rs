@@ -48,7 +48,7 @@ pub(super) fn plan(
     (refused, kept_out): (&BTreeSet<UserName>, &BTreeSet<UserName>),
     now: Timestamp,
 ) -> People {
-    let inputs = Inputs { roster, observed, foreign, refused, now };
+    let inputs = Inputs { roster, cluster, observed, foreign, refused, now };
     let mut people = People::default();
     let names: BTreeSet<&UserName> = roster.users.keys().chain(observed.repository.records.keys()).collect();
     for name in names {

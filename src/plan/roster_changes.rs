@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{ClusterName, GroupName, RoleRef, UserName};
-use crate::roster::{Cluster, Grant, MaxRevocations, Roster, User};
+use crate::roster::{Cluster, Grant, MaxRevocations, OnClusters, Roster, User};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,16 +187,16 @@ impl Collected {
                 SettingValue::Number(new.generation),
             );
         }
-        for (group, until) in &new.groups {
+        for (group, membership) in &new.groups {
             if let Some(old) = old.groups.get(group) {
                 let setting = Setting::MembershipUntil(group.clone());
-                self.note(of, setting, SettingValue::End(*old), SettingValue::End(*until));
+                self.note(of, setting, SettingValue::End(old.until), SettingValue::End(membership.until));
             }
         }
         self.grants(of, &old.grants, &new.grants);
     }
 
-    /// Grants of the same role in the same namespaces.
+    /// Grants of the same role in the same namespaces of the same clusters. Others are bound anew.
     fn grants(&mut self, of: &Owner, old: &[Grant], new: &[Grant]) {
         let old: BTreeMap<_, _> = old.iter().map(|grant| (key(grant), grant.until)).collect();
         for grant in new {
@@ -208,7 +208,11 @@ impl Collected {
     }
 }
 
-fn key(grant: &Grant) -> (&RoleRef, Option<Vec<&str>>) {
+fn key(grant: &Grant) -> (&RoleRef, &OnClusters, Option<Vec<&str>>) {
     let namespaces = grant.namespaces.as_ref();
-    (&grant.role, namespaces.map(|names| names.iter().map(|(name, _)| name.as_str()).collect()))
+    (
+        &grant.role,
+        &grant.clusters,
+        namespaces.map(|names| names.iter().map(|(name, _)| name.as_str()).collect()),
+    )
 }

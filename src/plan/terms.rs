@@ -46,26 +46,26 @@ impl Terms {
             signer_name: roster.clusters.get(name).map_or(String::new(), |c| c.signer_name.to_string()),
             suspended: users().filter(|(_, user)| user.suspended).map(|(name, _)| name.to_string()).collect(),
             ends: users()
-                .flat_map(|(name, user)| {
-                    let own = user.until.map(|until| format!("user {name}: {until}"));
-                    let memberships = user.groups.iter().filter_map(move |(group, until)| {
-                        until.map(|until| format!("user {name} in group {group}: {until}"))
+                .flat_map(|(user_name, user)| {
+                    let own = user.until.map(|until| format!("user {user_name}: {until}"));
+                    let here =
+                        user.groups.iter().filter(|(_, membership)| membership.clusters.includes(name));
+                    let memberships = here.filter_map(move |(group, membership)| {
+                        membership.until.map(|until| format!("user {user_name} in group {group}: {until}"))
                     });
-                    own.into_iter().chain(memberships).chain(grants(format!("user {name}"), &user.grants))
+                    let of = format!("user {user_name}");
+                    own.into_iter().chain(memberships).chain(grants(of, name, &user.grants))
                 })
-                .chain(
-                    roster
-                        .groups
-                        .iter()
-                        .flat_map(|(name, group)| grants(format!("group {name}"), &group.grants)),
-                )
+                .chain(roster.groups.iter().flat_map(|(group_name, group)| {
+                    grants(format!("group {group_name}"), name, &group.grants)
+                }))
                 .collect(),
         }
     }
 }
 
-fn grants(whose: String, grants: &[Grant]) -> impl Iterator<Item = String> {
-    grants.iter().filter_map(move |grant| {
+fn grants(whose: String, on: &ClusterName, grants: &[Grant]) -> impl Iterator<Item = String> {
+    grants.iter().filter(|grant| grant.clusters.includes(on)).filter_map(move |grant| {
         let until = grant.until?;
         let namespaces = grant
             .namespaces

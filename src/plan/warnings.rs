@@ -70,19 +70,19 @@ fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl 
         if let Some(until) = soon(user.until) {
             ends(UpcomingEnd::Access(user_name.clone()), until);
         }
-        for (group, until) in &user.groups {
-            if let Some(until) = soon(*until) {
+        for (group, membership) in user.groups.iter().filter(|(_, on)| on.clusters.includes(name)) {
+            if let Some(until) = soon(membership.until) {
                 ends(UpcomingEnd::Membership(user_name.clone(), group.clone()), until);
             }
         }
-        for grant in &user.grants {
+        for grant in user.grants.iter().filter(|grant| grant.clusters.includes(name)) {
             if let Some(until) = soon(grant.until) {
                 ends(UpcomingEnd::PersonalGrant(user_name.clone(), grant.role.clone()), until);
             }
         }
     }
     for (group_name, group) in &roster.groups {
-        for grant in &group.grants {
+        for grant in group.grants.iter().filter(|grant| grant.clusters.includes(name)) {
             if let Some(until) = soon(grant.until) {
                 let ending = UpcomingEnd::GroupGrant(group_name.clone(), grant.role.clone());
                 warn(Warning::UntilSoon { ending, until });

@@ -156,7 +156,7 @@ impl Source {
                     Error::new(format!("{path}, user `{user_name}`'s csr, could not be read"))
                         .caused_by(cause)
                 })
-                .and_then(|bytes| brought_key(user_name, &self.roster, user, &bytes));
+                .and_then(|bytes| brought_key(name, user_name, &self.roster, user, &bytes));
             match brought {
                 Ok(brought) => drop(repository.brought_keys.insert(user_name.clone(), brought)),
                 Err(error) => {
@@ -254,9 +254,15 @@ fn check_credential(user: &UserName, credential: &Credential) -> Result<(), Stri
     Ok(())
 }
 
-fn brought_key(name: &UserName, roster: &Roster, user: &roster::User, bytes: &[u8]) -> Result<BroughtKey> {
+fn brought_key(
+    cluster: &ClusterName,
+    name: &UserName,
+    roster: &Roster,
+    user: &roster::User,
+    bytes: &[u8],
+) -> Result<BroughtKey> {
     let path = user.csr.as_ref().map_or("", |path| path.as_str());
-    let groups = credentials::in_certificate_groups(roster, user, clock::now());
+    let groups = credentials::in_certificate_groups(roster, cluster, user, clock::now());
     let checked = pki::check_brought_request(bytes, name, &groups).map_err(|error| error.within(path))?;
     Ok(BroughtKey { id: checked.id, csr_sha256: checked.sha256, request: checked.pem })
 }

@@ -178,6 +178,10 @@ pub struct Grant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<NamespaceName>", length(min = 1))]
     pub namespaces: Option<Vec<NamespaceName>>,
+    /// The clusters on which the grant counts; at least one. Default: every cluster of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ClusterName>", length(min = 1))]
+    pub clusters: Option<Vec<ClusterName>>,
     /// When the grant ends: a date (inclusive, in UTC) or an RFC 3339 time. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31", example = &"2027-03-31T18:00:00Z")]
@@ -189,23 +193,27 @@ pub struct Grant {
 #[serde(transparent)]
 pub struct NamespaceName(#[schemars(length(min = 1, max = 63), regex(pattern = NAMESPACE))] pub String);
 
-/// A group membership of a user: the group's name, optionally with an end date.
+/// A group membership of a user: the group's name, optionally with an end date or on some clusters only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Membership {
-    /// Without an end date.
+    /// Everywhere, without an end date.
     Always(#[schemars(length(min = 1, max = 39), regex(pattern = NAME))] String),
-    /// With an end date.
+    /// With an end date, or on some clusters only.
     Limited(LimitedMembership),
 }
 
-/// A group membership with an end date.
+/// A group membership with an end date, or on some clusters only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitedMembership {
     /// The group's name.
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"on-call")]
     pub name: String,
+    /// The clusters on which the membership counts; at least one. Default: every cluster of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ClusterName>", length(min = 1))]
+    pub clusters: Option<Vec<ClusterName>>,
     /// When the membership ends: a date (inclusive, in UTC) or an RFC 3339 time. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31", example = &"2027-03-31T18:00:00Z")]
@@ -307,8 +315,9 @@ pub(super) mod shapes {
     pub(in crate::roster) const GROUP: Shape =
         Shape { required: &["name"], optional: &["inCertificate", "grants"] };
     pub(in crate::roster) const GRANT: Shape =
-        Shape { required: &[], optional: &["clusterRole", "role", "namespaces", "until"] };
-    pub(in crate::roster) const MEMBERSHIP: Shape = Shape { required: &["name"], optional: &["until"] };
+        Shape { required: &[], optional: &["clusterRole", "role", "namespaces", "clusters", "until"] };
+    pub(in crate::roster) const MEMBERSHIP: Shape =
+        Shape { required: &["name"], optional: &["clusters", "until"] };
     pub(in crate::roster) const USER: Shape = Shape {
         required: &["name", "recipients"],
         optional: &[

@@ -1,18 +1,23 @@
 //! `grants:` of a group or a user.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Grant;
 use super::document::shapes;
 use super::errors::Errors;
 use super::fields::until;
 use super::names::Seen;
+use super::on_clusters::{self, OnClusters};
 use super::reader::{self, Fields};
 use super::yaml::Node;
 use crate::model::{Namespace, Position, RoleRef};
 
 /// The grants of a group or user; what is wrong with them is reported.
-pub(super) fn read(owner: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Vec<Grant> {
+pub(super) fn read(
+    owner: &Fields<'_, '_>,
+    cluster_names: Option<&BTreeSet<&str>>,
+    errors: &mut Errors<'_>,
+) -> Vec<Grant> {
     let Some(node) = owner.get("grants") else {
         return Vec::new();
     };
@@ -20,7 +25,7 @@ pub(super) fn read(owner: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Vec<Grant
     let mut grants = Vec::with_capacity(list.len());
     for (index, node) in list.iter().enumerate() {
         let what = format!("grant {} of {}", index + 1, owner.what);
-        if let Some(grant) = grant(node, what, errors) {
+        if let Some(grant) = grant(node, what, cluster_names, errors) {
             grants.push(grant);
         }
     }
@@ -28,9 +33,15 @@ pub(super) fn read(owner: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Vec<Grant
     grants
 }
 
-fn grant(node: &Node<'_>, what: String, errors: &mut Errors<'_>) -> Option<Grant> {
+fn grant(
+    node: &Node<'_>,
+    what: String,
+    cluster_names: Option<&BTreeSet<&str>>,
+    errors: &mut Errors<'_>,
+) -> Option<Grant> {
     let fields = reader::fields(node, what, &shapes::GRANT, errors)?;
     let until = until(&fields, errors);
+    let clusters = on_clusters::read(&fields, cluster_names, errors);
     let namespaces = fields.get("namespaces").map(|node| namespaces(node, &fields, errors));
     let (field, role) = match (fields.get("clusterRole"), fields.get("role")) {
         (Some(node), None) => ("clusterRole", node),
@@ -63,6 +74,7 @@ fn grant(node: &Node<'_>, what: String, errors: &mut Errors<'_>) -> Option<Grant
     Some(Grant {
         role: if field == "role" { RoleRef::Role(name) } else { RoleRef::ClusterRole(name) },
         namespaces,
+        clusters,
         until,
         position: role.position,
     })
@@ -97,9 +109,10 @@ fn namespaces(
     namespaces
 }
 
-/// One role in one place is one binding: a second grant of it could only contradict the first.
+/// One role in one place of a cluster is one binding: a second grant of it could only contradict the first.
 fn report_repeated(grants: &[Grant], owner: &str, errors: &mut Errors<'_>) {
-    let mut first: HashMap<(&RoleRef, Option<&Namespace>), Position> = HashMap::new();
+    type Granted<'g> = HashMap<(&'g RoleRef, Option<&'g Namespace>), Vec<(&'g OnClusters, Position)>>;
+    let mut granted: Granted<'_> = HashMap::new();
     for grant in grants {
         let (kind, role) = (grant.role.kind(), grant.role.name());
         let everywhere = [(None, grant.position)];
@@ -108,7 +121,8 @@ fn report_repeated(grants: &[Grant], owner: &str, errors: &mut Errors<'_>) {
             None => everywhere.to_vec(),
         };
         for (namespace, position) in places {
-            if let Some(first) = first.get(&(&grant.role, namespace)) {
+            let before = granted.entry((&grant.role, namespace)).or_default();
+            if let Some((_, first)) = before.iter().find(|(on, _)| on.overlaps(&grant.clusters)) {
                 let place = match namespace {
                     Some(namespace) => format!("in namespace `{namespace}`"),
                     None => "in the whole cluster".into(),
@@ -119,7 +133,7 @@ fn report_repeated(grants: &[Grant], owner: &str, errors: &mut Errors<'_>) {
                     format!("{owner} is granted {kind} `{role}` {place} twice, first at {first}"),
                 );
             } else {
-                first.insert((&grant.role, namespace), position);
+                before.push((&grant.clusters, position));
             }
         }
     }

@@ -12,6 +12,7 @@ pub mod excerpt;
 mod fields;
 mod grants;
 mod names;
+mod on_clusters;
 mod reader;
 mod users;
 mod validate;
@@ -19,6 +20,7 @@ mod values;
 mod yaml;
 
 pub use document::schema;
+pub use on_clusters::OnClusters;
 pub use validate::parse;
 pub use values::server;
 pub use yaml::{SIZE_LIMIT, text};
@@ -91,10 +93,21 @@ pub struct Grant {
     pub role: RoleRef,
     /// Where; `None` means cluster-wide (ClusterRoles only).
     pub namespaces: Option<Vec<(Namespace, Position)>>,
+    /// On which clusters.
+    pub clusters: OnClusters,
     /// When the grant ends.
     pub until: Option<Timestamp>,
     /// Where the roster names the role.
     pub position: Position,
+}
+
+/// Being in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// When it ends.
+    pub until: Option<Timestamp>,
+    /// On which clusters.
+    pub clusters: OnClusters,
 }
 
 /// A person.
@@ -102,8 +115,8 @@ pub struct Grant {
 pub struct User {
     /// Everyone of these keys can decrypt; at least one.
     pub recipients: BTreeSet<Recipient>,
-    /// Groups, and until when.
-    pub groups: BTreeMap<GroupName, Option<Timestamp>>,
+    /// Each group once.
+    pub groups: BTreeMap<GroupName, Membership>,
     /// Personal grants.
     pub grants: Vec<Grant>,
     /// Where they have access.

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::document::shapes;
 use super::errors::Errors;
 use super::fields::{Defaults, flag, key, list_or_empty, until, validity};
 use super::names::{Seen, is_known, name_position};
 use super::reader::{self, Fields};
 use super::yaml::Value;
-use super::{User, grants};
+use super::{Membership, OnClusters, User, grants, on_clusters};
 use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient};
 
 /// The highest generation: nobody reissues a million times by hand, but a typo does.
@@ -46,8 +44,11 @@ impl Context<'_, '_> {
         User {
             recipients,
             groups: self.memberships(fields, errors),
-            grants: grants::read(fields, errors),
-            clusters: self.clusters(fields, errors),
+            grants: grants::read(fields, self.cluster_names.as_ref(), errors),
+            clusters: match on_clusters::read(fields, self.cluster_names.as_ref(), errors) {
+                OnClusters::All => self.all_clusters.clone(),
+                OnClusters::Only(clusters) => clusters,
+            },
             until: until(fields, errors),
             generation: generation(fields, errors),
             generation_position: fields.get("generation").map(|node| node.position),
@@ -96,23 +97,27 @@ impl Context<'_, '_> {
         &self,
         fields: &Fields<'_, '_>,
         errors: &mut Errors<'_>,
-    ) -> BTreeMap<GroupName, Option<Timestamp>> {
+    ) -> BTreeMap<GroupName, Membership> {
         let mut memberships = BTreeMap::new();
         let mut seen = Seen::default();
         for node in list_or_empty(fields, "groups", errors).unwrap_or_default() {
             let what = format!("a membership of {}", fields.what);
-            let (name_node, until) = match &node.value {
+            let (name_node, membership) = match &node.value {
                 Value::Mapping(_) => {
                     let Some(membership) = reader::fields(node, what, &shapes::MEMBERSHIP, errors) else {
                         continue;
                     };
-                    (membership.need("name", errors), until(&membership, errors))
+                    let clusters = on_clusters::read(&membership, self.cluster_names.as_ref(), errors);
+                    (
+                        membership.need("name", errors),
+                        Membership { until: until(&membership, errors), clusters },
+                    )
                 }
                 Value::List(_) => {
                     reader::wrong_type(node, &what, "a group's name or `{name, until}`", errors);
                     continue;
                 }
-                _ => (Some(node), None),
+                _ => (Some(node), Membership { until: None, clusters: OnClusters::All }),
             };
             let Some(name_node) = name_node else { continue };
             let label = format!("group of {}", fields.what);
@@ -123,37 +128,10 @@ impl Context<'_, '_> {
                 && is_known(name, name_node.position, &label, "group", self.group_names.as_ref(), errors)
                 && let Ok(name) = name.parse()
             {
-                memberships.insert(name, until);
+                memberships.insert(name, membership);
             }
         }
         memberships
-    }
-
-    fn clusters(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> BTreeSet<ClusterName> {
-        let Some(node) = fields.get("clusters") else {
-            return self.all_clusters.clone();
-        };
-        let list = reader::list(node, &fields.label("clusters"), errors).unwrap_or_default();
-        if list.is_empty() && matches!(node.value, Value::List(_)) {
-            errors.add_with_hint(
-                fields.position_of("clusters"),
-                format!("{} names no cluster", fields.label("clusters")),
-                "leave the field out to mean every cluster, or take the user off the roster",
-            );
-        }
-        let mut clusters = BTreeSet::new();
-        let mut seen = Seen::default();
-        for node in list {
-            let label = format!("cluster of {}", fields.what);
-            if let Some(name) = reader::text(node, &label, errors)
-                && seen.is_new(name, node.position, &label, errors)
-                && is_known(name, node.position, &label, "cluster", self.cluster_names.as_ref(), errors)
-                && let Ok(name) = name.parse()
-            {
-                clusters.insert(name);
-            }
-        }
-        clusters
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each part is read even where another is broken, so that one run shows every error. What was
 //! refused once is not reported again at its references.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::SignedDuration;
 
@@ -14,7 +14,7 @@ use super::names::{Seen, name_position, names, own_name};
 use super::reader::{self, Fields};
 use super::users::{Context, ParseRecipient};
 use super::yaml::{self, Node, Value};
-use super::{Cluster, Group, MaxRevocations, Roster, grants, values};
+use super::{Cluster, Group, MaxRevocations, Membership, Roster, User, grants, values};
 use crate::error::Error;
 use crate::model::{BranchName, ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
 use crate::record::API_VERSION;
@@ -66,11 +66,12 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     }
     let clusters = clusters(cluster_list.unwrap_or_default(), errors);
     let group_list = list_or_empty(&fields, "groups", errors);
-    let groups = groups(group_list.unwrap_or_default(), errors);
+    let cluster_names = cluster_list.map(names);
+    let groups = groups(group_list.unwrap_or_default(), cluster_names.as_ref(), errors);
 
     let context = Context {
         // Where a list is broken as a whole, nothing can be said about a reference into it.
-        cluster_names: cluster_list.map(names),
+        cluster_names,
         group_names: group_list.map(names),
         all_clusters: clusters.keys().cloned().collect(),
         defaults,
@@ -87,6 +88,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
         let name = own_name::<UserName>(&fields, "user", &mut seen, errors);
         let user = context.user(&fields, errors);
         credentials += user.clusters.len();
+        refuse_request_for_some_clusters(&fields, &user, &groups, errors);
         if let Some(name) = name {
             users.insert(name, user);
         }
@@ -99,6 +101,31 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
         }
     }
     Some(Roster { name: name?, clusters, max_revocations, branch, groups, users })
+}
+
+/// One CSR serves all clusters of its owner, and holds the groups of the certificate.
+fn refuse_request_for_some_clusters(
+    fields: &Fields<'_, '_>,
+    user: &User,
+    groups: &BTreeMap<GroupName, Group>,
+    errors: &mut Errors<'_>,
+) {
+    let in_certificate = |name: &GroupName| groups.get(name).is_some_and(|group| group.in_certificate);
+    let on_some = |membership: &Membership| {
+        let here = user.clusters.iter().filter(|cluster| membership.clusters.includes(cluster)).count();
+        here > 0 && here < user.clusters.len()
+    };
+    let limited = user.groups.iter().find(|(name, membership)| on_some(membership) && in_certificate(name));
+    if let (Some(_), Some((group, _))) = (&user.csr, limited) {
+        errors.add_with_hint(
+            fields.position_of("csr"),
+            format!(
+                "{} brings one CSR for all clusters, and is in group `{group}`, which is written into certificates, on some only",
+                fields.what
+            ),
+            "leave `clusters` of the membership out, or set `clusters` of the user",
+        );
+    }
 }
 
 fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Errors<'_>) {
@@ -211,7 +238,11 @@ fn cluster(fields: &Fields<'_, '_>, name: Option<&ClusterName>, errors: &mut Err
     })
 }
 
-fn groups(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<GroupName, Group> {
+fn groups(
+    list: &[Node<'_>],
+    cluster_names: Option<&BTreeSet<&str>>,
+    errors: &mut Errors<'_>,
+) -> BTreeMap<GroupName, Group> {
     let mut groups = BTreeMap::new();
     let mut seen = Seen::default();
     for (index, node) in list.iter().enumerate() {
@@ -222,7 +253,7 @@ fn groups(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<GroupName, Gro
         let name = own_name::<GroupName>(&fields, "group", &mut seen, errors);
         let group = Group {
             in_certificate: flag(&fields, "inCertificate", errors),
-            grants: grants::read(&fields, errors),
+            grants: grants::read(&fields, cluster_names, errors),
             position: name_position(&fields),
         };
         if let Some(name) = name {

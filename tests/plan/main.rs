@@ -9,6 +9,7 @@ mod headline;
 mod held;
 mod machine;
 mod markdown;
+mod on_clusters;
 mod remembered;
 mod safety;
 mod schema;

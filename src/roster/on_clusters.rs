@@ -1,0 +1,66 @@
+//! `clusters:` of a user, a membership or a grant: where it counts.
+
+use std::collections::BTreeSet;
+
+use super::errors::Errors;
+use super::names::{Seen, is_known};
+use super::reader::{self, Fields};
+use super::yaml::Value;
+use crate::model::ClusterName;
+
+/// Where something counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnClusters {
+    /// Wherever the user has access.
+    All,
+    /// On these, of those.
+    Only(BTreeSet<ClusterName>),
+}
+
+impl OnClusters {
+    /// Whether it counts there.
+    pub fn includes(&self, cluster: &ClusterName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(clusters) => clusters.contains(cluster),
+        }
+    }
+
+    /// Whether there is a cluster on which both count.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Only(these), Self::Only(those)) => !these.is_disjoint(those),
+            (Self::All, _) | (_, Self::All) => true,
+        }
+    }
+}
+
+/// The field, where it is there. `known`: the clusters of the roster, valid or not.
+pub(super) fn read(
+    fields: &Fields<'_, '_>,
+    known: Option<&BTreeSet<&str>>,
+    errors: &mut Errors<'_>,
+) -> OnClusters {
+    let Some(node) = fields.get("clusters") else { return OnClusters::All };
+    let list = reader::list(node, &fields.label("clusters"), errors).unwrap_or_default();
+    if list.is_empty() && matches!(node.value, Value::List(_)) {
+        errors.add_with_hint(
+            fields.position_of("clusters"),
+            format!("{} names no cluster", fields.label("clusters")),
+            format!("leave the field out to mean every cluster, or delete {}", fields.what),
+        );
+    }
+    let mut clusters = BTreeSet::new();
+    let mut seen = Seen::default();
+    for node in list {
+        let label = format!("cluster of {}", fields.what);
+        if let Some(name) = reader::text(node, &label, errors)
+            && seen.is_new(name, node.position, &label, errors)
+            && is_known(name, node.position, &label, "cluster", known, errors)
+            && let Ok(name) = name.parse()
+        {
+            clusters.insert(name);
+        }
+    }
+    OnClusters::Only(clusters)
+}
