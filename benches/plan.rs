@@ -18,7 +18,7 @@ use certctl::model::{Authority, CredentialGroup, CredentialId, KeySource, KeyTyp
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
     Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster, SeenLedger,
-    Subject,
+    Subject, UnknownCertificates,
 };
 use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
@@ -112,7 +112,14 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
     };
     let endpoint = Endpoint { server: SERVER.into(), authority: Authority::System };
     let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
-    SeenCluster { state, identity: None, published, clock: None, ledger: SeenLedger::Missing }
+    SeenCluster {
+        state,
+        identity: None,
+        published,
+        unknown: UnknownCertificates::Known(BTreeSet::new()),
+        clock: None,
+        ledger: SeenLedger::Missing,
+    }
 }
 
 fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenCluster) -> (ClusterPlan, Plan) {

@@ -10,6 +10,7 @@
 mod ask;
 mod call;
 mod certificates;
+mod client_authorities;
 mod connect;
 mod context;
 mod convert;
@@ -29,6 +30,7 @@ mod watch;
 mod write;
 
 pub use ask::{Answer, ask};
+pub use client_authorities::client_authorities;
 pub use connect::Connection;
 pub use context::current as current_context;
 pub use lease::Lock;

@@ -7,6 +7,7 @@
 mod authority;
 mod brought;
 mod certificate;
+mod client_authority;
 mod der;
 mod key;
 mod name;
@@ -18,6 +19,7 @@ pub(crate) mod testing;
 pub use authority::ca_bundle;
 pub use brought::{BroughtRequest, check_brought_request};
 pub use certificate::{Certificate, verify_issued};
+pub use client_authority::ClientAuthorities;
 pub use key::{KeyAlgorithm, KeyDescription, PrivateKey};
 pub use request::{
     RequestSummary, RequestedSubject, Subject, parse_request, requested_subject, signing_request,

@@ -411,7 +411,10 @@ fn overlap(wanted: &Issuance, active: &Credential, observed: Observed<'_>) -> Op
         return Some(Reason::ServerChanged);
     }
     let authority = active.certificate_authority_sha256.as_ref();
-    observed.trusts_another(authority).then_some(Reason::CertificateAuthorityChanged)
+    if observed.trusts_another(authority) {
+        return Some(Reason::CertificateAuthorityChanged);
+    }
+    observed.is_dead(&active.x509_sha256).then_some(Reason::ClientAuthorityReplaced)
 }
 
 /// Renewal is due, and would gain something: `until` may already be what ends the certificate.

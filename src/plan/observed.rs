@@ -89,6 +89,8 @@ pub struct SeenCluster {
     pub identity: Option<String>,
     /// What kubeconfigs hold of it.
     pub published: PublishedEndpoint,
+    /// Which certificates it does not know, because their CA is none of its client CAs.
+    pub unknown: UnknownCertificates,
     /// What its clock says; `None` where it does not tell.
     pub clock: Option<Clocks>,
     /// What it remembers of the roster's credentials.
@@ -127,6 +129,15 @@ impl SeenLedger {
             Self::Missing | Self::Unusable { .. } => None,
         }
     }
+}
+
+/// The recorded certificates that an API server does not know, by SHA-256 (DER).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnknownCertificates {
+    /// It may not be asked, or did not say: nobody can tell.
+    Unasked { why: String },
+    /// These.
+    Known(BTreeSet<String>),
 }
 
 /// Two clocks, read at the same moment.
@@ -234,6 +245,16 @@ impl<'a> Observed<'a> {
     pub(super) fn may_issue(self) -> bool {
         self.published().is_none_or(|published| published.refused.is_none())
             && !self.clock().is_some_and(Clocks::are_useless)
+    }
+
+    /// Whether a certificate is dead, because the cluster's client CA was replaced.
+    pub(super) fn is_dead(self, x509_sha256: &str) -> bool {
+        match self.cluster {
+            ClusterView::Seen(SeenCluster { unknown: UnknownCertificates::Known(unknown), .. }) => {
+                unknown.contains(x509_sha256)
+            }
+            ClusterView::Seen(_) | ClusterView::Unseen(_) => false,
+        }
     }
 
     /// What the clocks say, where the cluster was read.

@@ -59,6 +59,8 @@ pub enum Reason {
     ServerChanged,
     /// The kubeconfig would hold another CA.
     CertificateAuthorityChanged,
+    /// No client CA of the cluster knows the certificate.
+    ClientAuthorityReplaced,
     /// Gone from the roster.
     RemovedFromRoster,
     /// No longer on this cluster.
@@ -95,6 +97,7 @@ impl Reason {
             Self::InCertificateGroupsChanged => "in-certificate-groups-changed",
             Self::ServerChanged => "server-changed",
             Self::CertificateAuthorityChanged => "certificate-authority-changed",
+            Self::ClientAuthorityReplaced => "client-authority-replaced",
             Self::RemovedFromRoster => "removed-from-roster",
             Self::RemovedFromCluster => "removed-from-cluster",
             Self::KeptOut => "kept-out",
@@ -139,7 +142,10 @@ impl Reason {
     pub fn is_roster_driven(&self) -> bool {
         !matches!(
             self,
-            Self::Expired { .. } | Self::RenewalDue { .. } | Self::AccessEnded { edited: false, .. }
+            Self::Expired { .. }
+                | Self::RenewalDue { .. }
+                | Self::ClientAuthorityReplaced
+                | Self::AccessEnded { edited: false, .. }
         )
     }
 }

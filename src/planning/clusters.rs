@@ -10,10 +10,10 @@ use super::source::Source;
 use crate::apply::Target;
 use crate::cli::Global;
 use crate::console::terminal::Terminal;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_line};
 use crate::ledger::RemovedBy;
 use crate::model::{ClusterName, CommitHash, RosterName};
-use crate::plan::observed::{SeenCluster, SeenLedger};
+use crate::plan::observed::{SeenCluster, SeenLedger, UnknownCertificates};
 use crate::plan::safety::Withheld;
 use crate::plan::{self, Plan, UnreadCluster};
 use crate::render::words;
@@ -104,6 +104,12 @@ pub async fn make(
     let read = futures::future::join_all(clusters.into_iter().map(|(name, cluster)| async move {
         let start = std::time::Instant::now();
         let reached = read(source, global, name, cluster, before).await;
+        if let Ok((_, SeenCluster { unknown: UnknownCertificates::Unasked { why }, .. })) = &reached {
+            terminal.detail(&format!(
+                "cluster {name}: whether its client CA was replaced is not known: {}",
+                visible_line(why)
+            ));
+        }
         terminal.detail(&format!("cluster {name}: read in {:.2} s", start.elapsed().as_secs_f64()));
         (name, reached)
     }))

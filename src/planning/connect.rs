@@ -1,14 +1,17 @@
 //! The way to a cluster, and what is read there.
 
+use std::collections::BTreeSet;
+
 use super::source::{LARGEST_FILE, Source};
 use crate::cli::Global;
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
 use crate::model::{Authority, CaBundle, ClusterName, RosterName};
-use crate::pki;
+use crate::pki::{self, ClientAuthorities};
 use crate::plan::RepositoryState;
 use crate::plan::endpoint::{self, ContextEndpoint, Endpoint, NamedEndpoint, PublishedEndpoint};
-use crate::plan::observed::{SeenCluster, UnseenCluster, is_ours};
+use crate::plan::observed::{SeenCluster, UnknownCertificates, UnseenCluster, is_ours};
+use crate::record::State;
 use crate::roster::Cluster;
 
 /// A cluster that can be reached, and was not read yet.
@@ -27,9 +30,10 @@ impl Reached {
     /// # Errors
     /// A list that failed.
     pub async fn read(&self, roster: &RosterName) -> Result<SeenCluster> {
-        let (state, ledger) = futures::join!(
+        let (state, ledger, authorities) = futures::join!(
             cluster::observe(&self.connection),
-            cluster::read_ledger(&self.connection, roster)
+            cluster::read_ledger(&self.connection, roster),
+            cluster::client_authorities(&self.connection)
         );
         let state = state?;
         let identity = match state.requests.iter().any(|request| is_ours(&request.labels, roster)) {
@@ -40,9 +44,21 @@ impl Reached {
             state,
             identity,
             published: self.published.clone(),
+            unknown: match authorities {
+                Ok(authorities) => UnknownCertificates::Known(self.unknown_to(&authorities)),
+                Err(why) => UnknownCertificates::Unasked { why },
+            },
             clock: self.connection.clocks(),
             ledger,
         })
+    }
+
+    /// Which recorded certificates none of these CAs has issued.
+    fn unknown_to(&self, authorities: &ClientAuthorities) -> BTreeSet<String> {
+        let credentials = self.repository.records.values().flat_map(|record| &record.credentials);
+        let live = credentials.filter(|credential| credential.state == State::Active);
+        let unknown = live.filter(|credential| !authorities.may_know(&credential.certificate));
+        unknown.map(|credential| credential.x509_sha256.clone()).collect()
     }
 }
 

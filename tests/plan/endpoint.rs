@@ -3,7 +3,7 @@
 use certctl::model::{Authority, CaBundle};
 use certctl::plan::Held;
 use certctl::plan::endpoint::{ContextEndpoint, Endpoint, NamedEndpoint, published};
-use certctl::plan::observed::Clocks;
+use certctl::plan::observed::{Clocks, UnknownCertificates};
 
 use jiff::SignedDuration;
 
@@ -161,4 +161,19 @@ fn clocks_that_are_apart_are_named_and_further_apart_nothing_is_issued() {
     apart(&mut story, 0);
     story.apply();
     assert_eq!(story.bound("carol").len(), 1);
+}
+
+#[test]
+fn a_certificate_that_no_client_ca_knows_is_renewed() {
+    let mut story = Story::applied(TEAM);
+    let dead = story.record("alice")[0].x509_sha256.clone();
+    story.cluster.unknown = UnknownCertificates::Known([dead].into());
+    let text = story.text();
+    assert!(
+        text.contains("~ renew   alice") && text.contains("the cluster's client CA was replaced"),
+        "{text}"
+    );
+    assert_eq!(story.plan().people.len(), 1, "{text}");
+    story.cluster.unknown = UnknownCertificates::Unasked { why: "HTTP 403".into() };
+    assert!(story.plan().is_empty());
 }

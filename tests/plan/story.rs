@@ -9,7 +9,7 @@ use certctl::model::{Authority, CredentialId, Recipient, UserName};
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
     Binding, ClusterState, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile, SeenCluster,
-    SeenLedger, SigningRequest, Subject, UnseenCluster,
+    SeenLedger, SigningRequest, Subject, UnknownCertificates, UnseenCluster,
 };
 use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
 use certctl::record::Credential;
@@ -73,7 +73,9 @@ impl Story {
         let endpoint = Endpoint { server, authority: Authority::System };
         let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
         let ledger = SeenLedger::Missing;
-        let cluster = SeenCluster { state, identity: Some("certctl".into()), published, clock: None, ledger };
+        let unknown = UnknownCertificates::Known(BTreeSet::new());
+        let cluster =
+            SeenCluster { state, identity: Some("certctl".into()), published, unknown, clock: None, ledger };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
         Self { yaml: format!("{HEAD}{body}"), unseen: None, world: World::new(cluster, now) }
     }

@@ -36,6 +36,9 @@ pub fn reason(reason: &Reason) -> String {
         Reason::InCertificateGroupsChanged => "the groups in its certificate changed".to_owned(),
         Reason::ServerChanged => "the cluster's server address changed".to_owned(),
         Reason::CertificateAuthorityChanged => "the cluster's certificate authority changed".to_owned(),
+        Reason::ClientAuthorityReplaced => {
+            "the cluster's client CA was replaced, so it does not know the certificate any more".to_owned()
+        }
         Reason::RemovedFromRoster => "no longer on the roster".to_owned(),
         Reason::RemovedFromCluster => "no longer on this cluster".to_owned(),
         Reason::KeptOut => "kept out by what the cluster remembers".to_owned(),
