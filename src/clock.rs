@@ -26,7 +26,8 @@ pub fn set() -> Result<()> {
     Ok(())
 }
 
-/// Now.
+/// Now, to the second, as certificates have it: what is told of it needs no fraction.
 pub fn now() -> Timestamp {
-    Timestamp::now() + OFFSET.get().copied().unwrap_or_default()
+    let now = Timestamp::now() + OFFSET.get().copied().unwrap_or_default();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

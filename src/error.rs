@@ -76,7 +76,10 @@ impl Error {
     /// Adds where it happened: `place: message`, for this error and those reported with it.
     #[must_use]
     pub fn within(mut self, place: &str) -> Self {
-        self.message = format!("{place}: {}", self.message);
+        // `cluster prod: prod: ...` names it twice.
+        let name = place.rsplit(' ').next().unwrap_or(place);
+        let rest = self.message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+        self.message = format!("{place}: {}", rest.unwrap_or(&self.message));
         self.others = self.others.into_iter().map(|other| other.within(place)).collect();
         self
     }
@@ -231,6 +234,14 @@ mod tests {
             error.render(false),
             "Error: users.yaml could not be read; nothing was done\n  Caused by: disk on fire\n  Hint: put it out\n"
         );
+    }
+
+    #[test]
+    fn a_place_is_named_once() {
+        let said = |message: &str| Error::new(message).within("cluster stage").message().to_owned();
+        assert_eq!(said("stage: it did not answer"), "cluster stage: it did not answer");
+        assert_eq!(said("stages: it did not answer"), "cluster stage: stages: it did not answer");
+        assert_eq!(said("it did not answer"), "cluster stage: it did not answer");
     }
 
     #[test]

@@ -121,7 +121,10 @@ impl Run<'_> {
         let (plan, digest) = &*report.plan.insert((plan, digest));
         self.refuse_unexpected(&whole, digest, &planned.runs)?;
         judged.map_err(|wrong| words::wrong_acknowledgement(&wrong))?;
-        self.approve(plan, digest, report.withheld.as_ref()).await?;
+        if !self.approves(plan, digest, report.withheld.as_ref()).await {
+            report.decline();
+            return Ok(());
+        }
         let digest = digest.clone();
         let records = match self.args.only_revocations {
             true => Records::Nowhere,
@@ -206,22 +209,19 @@ impl Run<'_> {
         Err(expected.refuse(plan, runs, self.source, self.global, self.terminal))
     }
 
-    /// The plan, and the question.
-    async fn approve(&self, plan: &Plan, digest: &str, withheld: Option<&Error>) -> Result<()> {
+    /// Shows the plan and asks; whether it is to be carried out.
+    async fn approves(&self, plan: &Plan, digest: &str, withheld: Option<&Error>) -> bool {
         let text = text::render(plan, digest, self.terminal.talk_style());
         if plan.is_empty() {
-            return Ok(());
+            return true;
         }
         if self.args.auto_approve {
             self.terminal.say(text.trim_end());
-            return Ok(());
+            return true;
         }
         withheld.into_iter().for_each(|withheld| self.terminal.warning(withheld));
         let question = format!("{}\nApply this plan? Only `yes` is accepted:", text.trim_end());
-        if !self.terminal.ask(&question, &self.interrupt).await {
-            return Err(Error::new("not applied; nothing was changed"));
-        }
-        Ok(())
+        self.terminal.ask(&question, &self.interrupt).await
     }
 }
 

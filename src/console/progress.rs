@@ -94,6 +94,7 @@ impl Progress for Reporter<'_> {
         if let Some(bar) = &bar {
             // Drawn at once and again and again: the first step may take as long as the signer does.
             bar.set_message(waiting(phase));
+            bar.tick();
             bar.enable_steady_tick(TICK);
         }
         *self.state() = State { bar, steps, said: Some(Instant::now()), ..State::default() };

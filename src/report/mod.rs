@@ -30,6 +30,8 @@ pub struct Report {
     pub held: Vec<Error>,
     /// Whose revocation waits to be acknowledged.
     pub withheld: Option<Error>,
+    /// Whether the answer was no.
+    declined: bool,
     /// Whether a signal came, whatever was done by then.
     pub interrupted: bool,
     /// From the start of the program.
@@ -50,6 +52,8 @@ pub enum Ending {
     Failed,
     /// A signal ended it early; what had begun was finished.
     Interrupted,
+    /// The answer to the question was no; nothing was changed.
+    Declined,
 }
 
 /// What was planned on each cluster, with what was done there.
@@ -91,6 +95,13 @@ impl Report {
         Ok(self.code())
     }
 
+    /// The answer was no: what would not have been done either is no failure then.
+    pub fn decline(&mut self) {
+        self.declined = true;
+        self.held.clear();
+        self.withheld = None;
+    }
+
     fn all_errors(&self) -> impl Iterator<Item = &Error> {
         self.errors
             .iter()
@@ -101,7 +112,7 @@ impl Report {
 
     fn code(&self) -> u8 {
         match self.ending() {
-            Ending::NothingToDo | Ending::Done => DONE,
+            Ending::NothingToDo | Ending::Done | Ending::Declined => DONE,
             _ if self.all_errors().any(|error| error.kind() == Kind::Usage) => USAGE,
             Ending::PartlyFailed | Ending::Failed | Ending::Interrupted => FAILED,
         }
@@ -111,6 +122,8 @@ impl Report {
         let failed = self.all_errors().next().is_some();
         if self.interrupted || self.outcome.as_ref().is_some_and(|outcome| outcome.interrupted) {
             Ending::Interrupted
+        } else if self.declined && !failed {
+            Ending::Declined
         } else if failed && self.changed_something() {
             Ending::PartlyFailed
         } else if failed {

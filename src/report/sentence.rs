@@ -9,7 +9,7 @@ use crate::render::{Style, colour, count};
 pub fn styled(report: &Report, style: Style) -> String {
     let text = sentence(report);
     match report.ending() {
-        Ending::NothingToDo | Ending::Done => text,
+        Ending::NothingToDo | Ending::Done | Ending::Declined => text,
         Ending::PartlyFailed | Ending::Failed | Ending::Interrupted => style.paint(colour::REMOVE, &text),
     }
 }
@@ -22,6 +22,7 @@ pub fn sentence(report: &Report) -> String {
         Ending::NothingToDo => {
             return format!("Nothing to do: the clusters are as the roster says ({seconds:.1} s).");
         }
+        Ending::Declined => return "Not applied; nothing was changed.".to_owned(),
         Ending::Done => "Done in",
         Ending::PartlyFailed => "Partly failed after",
         Ending::Failed => "Failed after",

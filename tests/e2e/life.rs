@@ -757,7 +757,8 @@ pub fn an_interrupted_apply_finishes_what_is_issued_and_the_next_one_cleans_up(p
     let issued =
         |n: usize| requests(plane).iter().filter(|line| line.split(' ').nth(2) != Some("")).count() == n;
     let approved = |n: usize| requests(stage).iter().filter(|line| line.contains("Approved")).count() == n;
-    let apply = ["apply", "--auto-approve", "--kubeconfig", kubeconfig, "--timeout", "10m"];
+    let apply =
+        ["apply", "--auto-approve", "--kubeconfig", kubeconfig, "--timeout", "10m", "--probe", "none"];
 
     let (ann, ben) = (member(&world, "ann", ""), member(&world, "ben", ""));
     world.roster(&both(&(ann.clone() + &ben)));

@@ -23,6 +23,7 @@ mod login;
 mod main_job;
 mod permissions;
 mod preflight;
+mod question;
 mod reference_age;
 mod rehearsal;
 mod remembered;
@@ -141,6 +142,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     permissions: [
         what_is_documented_is_enough_to_plan_and_to_apply,
+    ]
+    question: [
+        full_control_stands_above_the_question_and_no_is_no_failure,
     ]
     remembered: [
         a_record_put_back_from_history_lets_nobody_in,
