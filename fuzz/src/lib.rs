@@ -36,7 +36,7 @@ pub fn roster(bytes: &[u8]) -> bool {
         assert!(!user.recipients.is_empty() && user.generation > 0);
         assert!(user.groups.keys().all(|group| roster.groups.contains_key(group)));
         assert!(user.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster)));
-        for recipient in &user.recipients {
+        for recipient in user.recipients.keys() {
             assert!(parse_recipient(recipient.as_str()).is_ok());
         }
         if let Some(path) = &user.csr {

@@ -4,8 +4,12 @@ use crate::cli::Global;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
-use crate::planning::source;
+use crate::planning::source::{self, Source};
 use crate::render::{count, words};
+use crate::roster::shared_key;
+
+/// Warnings of one kind.
+const MOST_SHARED: usize = 20;
 
 pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
@@ -24,6 +28,9 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
         return Err(error);
     }
     let roster = &source.roster;
+    if !global.quiet {
+        warn_of_shared_keys(&source, terminal);
+    }
     terminal.say(&format!(
         "{} is valid: {}, {}, {}, {}.",
         source.file,
@@ -33,4 +40,14 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
         count(records, "record"),
     ));
     Ok(DONE)
+}
+
+fn warn_of_shared_keys(source: &Source, terminal: &Terminal) {
+    let shared = shared_key::find(&source.roster);
+    for (recipient, users) in shared.iter().take(MOST_SHARED) {
+        terminal.warning(&words::shared_recipient(&source.file, recipient, users));
+    }
+    if let Some(more @ 1..) = shared.len().checked_sub(MOST_SHARED) {
+        terminal.warning(&Error::new(format!("{} of more than one user", count(more, "other recipient"))));
+    }
 }

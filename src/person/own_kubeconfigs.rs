@@ -92,7 +92,7 @@ pub fn who(source: &Source, identities: &Identities) -> Result<Vec<UserName>> {
 }
 
 fn having(source: &Source, one: impl Fn(&Recipient) -> bool) -> Vec<UserName> {
-    let users = source.roster.users.iter().filter(|(_, user)| user.recipients.iter().any(&one));
+    let users = source.roster.users.iter().filter(|(_, user)| user.recipients.keys().any(&one));
     users.map(|(name, _)| name.clone()).collect()
 }
 

@@ -328,7 +328,7 @@ fn wanted(
             Some(brought) => KeySource::Brought(brought.clone()),
             None => KeySource::Made(user.key),
         },
-        recipients: user.recipients.clone(),
+        recipients: user.recipients.keys().cloned().collect(),
         in_certificate_groups,
         generation: user.generation,
         protected: user.protected,

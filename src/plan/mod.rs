@@ -45,6 +45,7 @@ mod requests;
 mod residual_access;
 pub mod roster_changes;
 pub mod safety;
+mod shared_keys;
 pub mod strays;
 mod takeover;
 pub mod terms;

@@ -17,6 +17,7 @@ use super::people::{self, People};
 use super::remembered::{self, Remembered};
 use super::requests;
 use super::residual_access::ForeignBindings;
+use super::shared_keys;
 use super::strays;
 use super::terms::Terms;
 use super::warning::Warning;
@@ -145,7 +146,7 @@ impl Outline {
             true => held.iter().filter_map(Held::user).cloned().collect(),
             false => roster.users.keys().cloned().collect(),
         };
-        let kept_out = remembered.kept_out.keys().cloned().collect();
+        let kept_out: BTreeSet<_> = remembered.kept_out.keys().cloned().collect();
         let mut people = people::plan(roster, name, observed, foreign.as_ref(), (&refused, &kept_out), now);
         people.cleanups.extend(remembered.cleanups());
         if let Some(ledger) = observed.ledger().and_then(SeenLedger::known) {
@@ -160,6 +161,7 @@ impl Outline {
         }
         let mut warnings = warnings::find(roster, name, observed, &people, foreign.as_ref(), now);
         warnings.extend(remembered.warnings());
+        warnings.extend(shared_keys::find(roster, name, observed.repository, &kept_out, now));
         Self { people, desired, held, held_bindings, warnings }
     }
 }

@@ -40,9 +40,9 @@ pub(super) fn find(
         // Back to those of the credential that they have, a new one is not even made.
         let has = sealed_to_at_base(user);
         let new = |recipient: &Recipient| {
-            !before.recipients.contains(recipient) && !has.iter().any(|known| known.contains(recipient))
+            !before.recipients.contains_key(recipient) && !has.iter().any(|known| known.contains(recipient))
         };
-        if after.recipients.iter().any(new) && !recipients_told.contains(user) {
+        if after.recipients.keys().any(new) && !recipients_told.contains(user) {
             warn(Warning::RecipientEdited { user: user.clone() });
         }
         let key = |side: Side<'_>| {

@@ -1,10 +1,12 @@
 //! Something to look at: a code and its data. Its words are in `render`.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::observed::{BindingAt, Clocks};
 use crate::ledger::Removal;
-use crate::model::{CredentialId, GroupName, RoleRef, UserName};
+use crate::model::{CredentialId, GroupName, Recipient, RoleRef, UserName};
 
 /// What an administrator should know, and certctl will not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +118,16 @@ pub enum Warning {
         /// Since when, and by what.
         removal: Removal,
     },
+    /// Who has no access any more has a key that the kubeconfigs of others are sealed to.
+    KeyOutlivesAccess {
+        recipient: Recipient,
+        /// Whose key it is.
+        left: BTreeSet<UserName>,
+        /// Whose kubeconfigs it opens.
+        opens: BTreeSet<UserName>,
+    },
+    /// Several people have one key.
+    SharedRecipient { recipient: Recipient, users: BTreeSet<UserName> },
     /// A sealed kubeconfig is not the one that certctl wrote.
     SealedChanged {
         user: UserName,
@@ -188,11 +200,18 @@ impl Warning {
             Self::RecordEdited { .. } => "record-edited",
             Self::RevokedInCluster { .. } => "revoked-in-cluster",
             Self::KeptOut { .. } => "kept-out",
+            Self::KeyOutlivesAccess { .. } => "key-outlives-access",
+            Self::SharedRecipient { .. } => "shared-recipient",
             Self::SealedChanged { .. } => "sealed-changed",
             Self::SealedMissing { .. } => "sealed-missing",
             Self::TooShort { .. } => "too-short",
             Self::UntilSoon { .. } => "until-soon",
         }
+    }
+
+    /// Whether somebody who is meant to be out may be in.
+    pub fn is_danger(&self) -> bool {
+        matches!(self, Self::KeyOutlivesAccess { .. })
     }
 
     /// Whether a branch may hand somebody's access over, and no action says so.

@@ -9,7 +9,7 @@ use super::{Style, colour, count, full_control, words};
 use crate::error::visible_line;
 use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
-use crate::plan::{Base, ClusterChanges, CredentialAction, Plan, Summary, Verb};
+use crate::plan::{Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
 
 /// The whole plan.
 pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
@@ -153,7 +153,13 @@ fn render_cluster(out: &mut String, cluster: &ClusterChanges, plan: &Plan, style
             let _ = writeln!(out, "    and {more} more; `certctl plan --format json` has them all");
         }
     }
-    for (code, message) in words::warnings(&cluster.warnings) {
+    let (dangers, rest): (Vec<Warning>, Vec<Warning>) =
+        cluster.warnings.iter().cloned().partition(Warning::is_danger);
+    for (code, message) in words::warnings(&dangers) {
+        let line = visible_line(&format!("! DANGER  {message}  [{code}]"));
+        let _ = writeln!(out, "  {}", style.paint(colour::REMOVE, &line));
+    }
+    for (code, message) in words::warnings(&rest) {
         let sign = style.paint(colour::WARN, "! warning");
         let _ = writeln!(out, "  {sign}  {}  [{}]", visible_line(&message), code);
     }

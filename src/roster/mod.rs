@@ -14,6 +14,7 @@ mod grants;
 mod names;
 mod on_clusters;
 mod reader;
+pub mod shared_key;
 mod users;
 mod validate;
 mod values;
@@ -113,8 +114,8 @@ pub struct Membership {
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Everyone of these keys can decrypt; at least one.
-    pub recipients: BTreeSet<Recipient>,
+    /// Everyone of these keys can decrypt; at least one. Each with its place in the roster.
+    pub recipients: BTreeMap<Recipient, Position>,
     /// Each group once.
     pub groups: BTreeMap<GroupName, Membership>,
     /// Personal grants.
@@ -158,6 +159,7 @@ impl Roster {
             user.position = none;
             user.generation_position = None;
             user.suspended_position = None;
+            user.recipients.values_mut().for_each(|position| *position = none);
         }
         let of_groups = self.groups.values_mut().flat_map(|group| &mut group.grants);
         let of_users = self.users.values_mut().flat_map(|user| &mut user.grants);

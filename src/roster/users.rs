@@ -62,7 +62,7 @@ impl Context<'_, '_> {
         }
     }
 
-    fn recipients(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> BTreeSet<Recipient> {
+    fn recipients(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> BTreeMap<Recipient, Position> {
         let mut recipients: BTreeMap<Recipient, Position> = BTreeMap::new();
         let list = list_or_empty(fields, "recipients", errors);
         if list.is_some_and(<[_]>::is_empty) {
@@ -90,7 +90,7 @@ impl Context<'_, '_> {
                 recipients.insert(recipient, node.position);
             }
         }
-        recipients.into_keys().collect()
+        recipients
     }
 
     fn memberships(

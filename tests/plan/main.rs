@@ -13,6 +13,7 @@ mod on_clusters;
 mod remembered;
 mod safety;
 mod schema;
+mod shared_keys;
 mod stories;
 mod story;
 mod strays;

@@ -186,9 +186,11 @@ fn a_tripped_limit_withholds_the_revocations_and_holds_up_nobody_else() {
 
 #[test]
 fn what_is_withheld_stands_in_the_plan_with_its_place() {
-    let mut story = Story::applied(&team(5));
+    let line = |i| format!("- {{name: u{i}, recipients: [age1u{i}], groups: [crowd]}}\n");
+    let users: String = (0..5).map(line).collect();
+    let mut story = Story::applied(&format!("{CROWD}users:\n{users}"));
     story.yaml = story.yaml.replace("grants: [{clusterRole: view}]", "grants: []");
-    story.edit("- {name: u4, recipients: [age1x], groups: [crowd]}\n", "");
+    story.edit(&line(4), "");
     let shown = text::render(&story.with((&story.safe_plan()).into()), "sha256:0", Style::default());
     expect![[r#"
         Cluster prod

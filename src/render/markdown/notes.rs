@@ -45,18 +45,8 @@ pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> Stri
     };
     lines.extend(handed_over("Recipients change", &|transfer| transfer.recipients()));
     lines.extend(handed_over("Another key is brought", &|transfer| transfer.key));
-    let mut edited: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for cluster in &plan.clusters {
-        for warning in cluster.warnings.iter().filter(|warning| warning.is_takeover()) {
-            edited.entry(words::warning(warning)).or_default().insert(cluster.name.as_str());
-        }
-    }
-    let several = plan.clusters.len() > 1;
-    lines.extend(edited.iter().take(MOST_LINES).map(|(message, on)| {
-        let on = if several { format!("on {}: ", names(on.iter().copied())) } else { String::new() };
-        format!("**Edited:** {on}{}", line(message))
-    }));
-    lines.extend(more(edited.len().saturating_sub(MOST_LINES), "such edit", "such edits"));
+    lines.extend(told_once(plan, Warning::is_danger, "Danger", ("such danger", "such dangers")));
+    lines.extend(told_once(plan, Warning::is_takeover, "Edited", ("such edit", "such edits")));
     lines.extend(full_control::gained(plan).iter().map(|(people, places)| {
         let people = names(people.iter().map(String::as_str));
         let places = names(places.iter().map(String::as_str));
@@ -79,6 +69,27 @@ pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> Stri
     boxed("CAUTION", lines, room)
 }
 
+/// Warnings of one kind, each once with the clusters that it is about.
+fn told_once(
+    plan: &Plan,
+    is: fn(&Warning) -> bool,
+    title: &str,
+    such: (&'static str, &'static str),
+) -> Vec<String> {
+    let mut found: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for cluster in &plan.clusters {
+        for warning in cluster.warnings.iter().filter(|warning| is(warning)) {
+            found.entry(words::warning(warning)).or_default().insert(cluster.name.as_str());
+        }
+    }
+    let several = plan.clusters.len() > 1;
+    let lines = found.iter().take(MOST_LINES).map(|(message, on)| {
+        let on = if several { format!("on {}: ", names(on.iter().copied())) } else { String::new() };
+        format!("**{title}:** {on}{}", line(message))
+    });
+    lines.chain(more(found.len().saturating_sub(MOST_LINES), such.0, such.1)).collect()
+}
+
 /// What else is worth a look, the worst first: `> [!WARNING]`.
 pub(super) fn warnings(plan: &Plan) -> String {
     let several = plan.clusters.len() > 1;
@@ -88,7 +99,7 @@ pub(super) fn warnings(plan: &Plan) -> String {
             warning,
             Warning::RecipientChanged { .. } | Warning::KeyChanged { .. } | Warning::InCertificate { .. }
         );
-        in_brief || warning.is_takeover()
+        in_brief || warning.is_takeover() || warning.is_danger()
     };
     let mut found = Vec::new();
     for cluster in &plan.clusters {

@@ -1,14 +1,25 @@
 //! What an administrator should know, in words.
 
-use crate::error::visible_line;
-use crate::ledger::{Removal, RemovedBy};
-use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Each with its code, in the order in which they are shown.
+use crate::error::{Error, visible_line};
+use crate::ledger::{Removal, RemovedBy};
+use crate::model::{Position, Recipient, UserName};
+use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
+use crate::render::grouped;
+
+/// Names in one sentence.
+const MOST_NAMES: usize = 10;
+/// Bytes of a recipient: all but RSA keys and plugins' are shorter.
+const LONGEST_KEY: usize = 100;
+/// Of a long one, the last characters: RSA keys all begin alike.
+const KEY_END: usize = 20;
+
+/// Each with its code, in the order in which they are shown: dangers first.
 pub fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
-    let mut told: Vec<_> = warnings.iter().map(|of| (of.code(), warning(of))).collect();
+    let mut told: Vec<_> = warnings.iter().map(|of| (!of.is_danger(), of.code(), warning(of))).collect();
     told.sort();
-    told
+    told.into_iter().map(|(_, code, message)| (code, message)).collect()
 }
 
 /// One warning, as a sentence.
@@ -94,6 +105,17 @@ pub fn warning(warning: &Warning) -> String {
                 "{user} was cut off with `certctl revoke` at {at} and stays out: take them off the roster, or let them in again with `certctl revoke --undo {user}`"
             ),
         },
+        Warning::KeyOutlivesAccess { recipient, left, opens } => format!(
+            "a key of {} still opens the kubeconfig of {} ({}): take it off whoever keeps access, unless it is theirs alone by now",
+            some(left),
+            some(opens),
+            key(recipient)
+        ),
+        Warning::SharedRecipient { recipient, users } => format!(
+            "{} have one recipient ({}): its private key opens the kubeconfigs of them all, also after one of them is removed",
+            some(users),
+            key(recipient)
+        ),
         Warning::SealedChanged { user, file } => format!(
             "{file} is not the file that certctl wrote; {user} must not use it: `git log -- {file}`, then `certctl rotate {user}`"
         ),
@@ -130,4 +152,39 @@ fn record_edit(edit: RecordEdit) -> &'static str {
             "is recorded otherwise than before, and not as an apply would: the record was edited"
         }
     }
+}
+
+/// The first few of them.
+fn some(users: &BTreeSet<UserName>) -> String {
+    let first: Vec<&str> = users.iter().take(MOST_NAMES).map(UserName::as_str).collect();
+    match users.len().checked_sub(first.len()) {
+        Some(more @ 1..) => format!("{} and {} more", first.join(", "), grouped(more)),
+        _ => first.join(", "),
+    }
+}
+
+/// A recipient, with the middle of a long one left out.
+fn key(recipient: &Recipient) -> String {
+    let text = visible_line(recipient.as_str());
+    match text.char_indices().rev().nth(KEY_END - 1) {
+        Some((end, _)) if text.len() > LONGEST_KEY => {
+            format!("{}...{}", &text[..text.floor_char_boundary(LONGEST_KEY - KEY_END)], &text[end..])
+        }
+        _ => text,
+    }
+}
+
+/// Users with one recipient, each where the roster's file names it.
+pub fn shared_recipient(file: &str, recipient: &Recipient, users: &BTreeMap<&UserName, Position>) -> Error {
+    let named = users.iter().take(MOST_NAMES);
+    let mut places: Vec<String> =
+        named.map(|(user, position)| format!("{user} at {file}:{position}")).collect();
+    if let Some(more @ 1..) = users.len().checked_sub(places.len()) {
+        places.push(format!("{} more", grouped(more)));
+    }
+    let last = places.pop().unwrap_or_default();
+    let others = places.join(", ");
+    Error::new(format!("several users have one recipient: {others} and {last} ({})", key(recipient))).hint(
+        "whoever is removed still opens the others' kubeconfigs with that key: let each user have their own",
+    )
 }

@@ -1,0 +1,69 @@
+//! One key for the kubeconfigs of several people.
+
+use certctl::render::json;
+use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
+
+use crate::story::{Story, TEAM};
+
+/// A robot of bob's, which his own key opens.
+const ROBOT: &str = "- {name: robot, recipients: [age1robot, age1bob], groups: [developers]}\n";
+const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+
+const DANGER: &str = "! DANGER  a key of bob still opens the kubeconfig of robot (age1bob): take it off whoever keeps access, unless it is \
+     theirs alone by now  [key-outlives-access]";
+
+fn shared() -> Story {
+    Story::applied(&format!("{TEAM}{ROBOT}"))
+}
+
+#[test]
+fn a_key_of_two_people_is_warned_about_while_both_have_access() {
+    let story = shared();
+    let text = story.text();
+    assert!(text.contains("! warning  bob, robot have one recipient (age1bob)"), "{text}");
+    assert!(!text.contains("DANGER"), "{text}");
+    assert!(!Story::applied(TEAM).text().contains("shared-recipient"));
+}
+
+/// However the owner of the key loses access, as long as their record or the roster knows the key.
+#[test]
+fn who_is_out_and_whose_key_opens_another_kubeconfig_is_a_danger() {
+    for out in [
+        "",
+        "- {name: bob, recipients: [age1bob], groups: [developers], suspended: true}\n",
+        "- {name: bob, recipients: [age1bob], groups: [developers], until: 2025-12-31T00:00:00Z}\n",
+    ] {
+        let mut story = shared();
+        story.edit(BOB, out);
+        assert!(story.text().contains(DANGER), "{out}{}", story.text());
+        story.apply();
+        assert!(story.text().contains(DANGER), "it is so until the key is gone: {out}{}", story.text());
+
+        let plan = story.whole();
+        let comment = markdown::render(&plan, PlanStatus::default(), LONGEST_COMMENT);
+        assert!(comment.contains("> [!CAUTION]\n> **Danger:** a key of bob"), "{comment}");
+        let digested = certctl::plan::digest::digested(&plan);
+        let document = json::text(&json::document(&plan, "sha256:0", digested));
+        assert!(document.contains("\"code\": \"key-outlives-access\""), "{document}");
+
+        story.edit("[age1robot, age1bob]", "[age1robot]");
+        assert!(!story.text().contains("DANGER"), "{out}{}", story.text());
+    }
+}
+
+#[test]
+fn the_danger_is_shown_without_a_cluster_to_ask() {
+    let mut story = shared();
+    story.edit(BOB, "").offline();
+    assert!(story.text().contains(DANGER), "{}", story.text());
+}
+
+/// The removed person's key is known from their record alone, and it may have been added after they left.
+#[test]
+fn the_key_of_somebody_removed_is_not_taken_in_again() {
+    let mut story = Story::applied(TEAM);
+    story.edit(BOB, "").apply();
+    assert!(!story.text().contains("DANGER"));
+    story.yaml += ROBOT;
+    assert!(story.text().contains(DANGER), "{}", story.text());
+}
