@@ -76,7 +76,8 @@ impl Repo {
     /// The tree that HEAD's would become, with everything checked that can be; `None` where HEAD
     /// already says all of it.
     pub(super) fn draft(&self, changes: &Changes, message: &str) -> Result<Option<Draft<'_>>> {
-        if !git2::message_trailers_strs(message).is_ok_and(|trailers| has_trailer(&trailers)) {
+        let is_ours = |trailers: git2::MessageTrailersStrs| trailers.iter().any(|(key, _)| key == TRAILER);
+        if !git2::message_trailers_strs(message).is_ok_and(is_ours) {
             return Err(Error::new(format!(
                 "the commit message has no {TRAILER} trailer; nothing was committed"
             )));
@@ -109,7 +110,18 @@ impl Repo {
     pub fn is_ours(&self, commit: &CommitId) -> Result<bool> {
         let unknown = |error| internal("read commit", commit.as_str(), error);
         let id = Oid::from_str(commit.as_str()).map_err(unknown)?;
-        Ok(is_ours(&self.git.find_commit(id).map_err(unknown)?))
+        self.made(&self.git.find_commit(id).map_err(unknown)?)
+    }
+
+    /// Whether certctl may have made this commit: its message says so, which anyone can write, and it
+    /// changes records of this roster and nothing else. One whose parent a shallow clone lacks cannot be
+    /// told, and is somebody's own.
+    pub(super) fn made(&self, commit: &Commit<'_>) -> Result<bool> {
+        if !has_trailer(commit) || commit.parent_count() != 1 || commit.parent(0).is_err() {
+            return Ok(false);
+        }
+        let records = format!("{}/", self.records());
+        Ok(self.changed_by(commit)?.iter().all(|step| step.path.starts_with(&records)))
     }
 
     fn own_path(&self, path: &str) -> Result<String> {
@@ -246,11 +258,7 @@ impl Repo {
     }
 }
 
-pub(super) fn is_ours(commit: &Commit<'_>) -> bool {
+fn has_trailer(commit: &Commit<'_>) -> bool {
     git2::message_trailers_bytes(commit.message_bytes())
         .is_ok_and(|trailers| trailers.iter().any(|(key, _)| key == TRAILER.as_bytes()))
-}
-
-fn has_trailer(trailers: &git2::MessageTrailersStrs) -> bool {
-    trailers.iter().any(|(key, _)| key == TRAILER)
 }

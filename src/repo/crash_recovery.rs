@@ -47,8 +47,7 @@ impl Repo {
     /// For a repository that keeps no reflog.
     fn parent_of_ours(&self, head: &Head) -> Result<Option<Oid>> {
         let commit = (self.git.find_commit(head.id)).map_err(|error| internal("read", "HEAD", error))?;
-        // A commit of ours has one parent; a shallow clone may not hold it.
-        if commit.parent_count() != 1 || !super::commit::is_ours(&commit) {
+        if !self.made(&commit)? {
             return Ok(None);
         }
         Ok(commit.parent(0).ok().map(|parent| parent.id()))

@@ -97,7 +97,7 @@ impl Repo {
             if commit.parent_count() != 1 {
                 return Ok(false);
             }
-            ours &= super::commit::is_ours(&commit);
+            ours &= self.made(&commit)?;
             paths.extend(self.changed_by(&commit)?.into_iter().map(|step| step.path));
         }
         let merged = self.same(&paths, head.id, there)?;

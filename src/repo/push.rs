@@ -145,8 +145,7 @@ impl Repo {
             .map_err(|error| internal("compare HEAD with", &target.to_string(), error))?;
         let mut wanted = Vec::with_capacity(chain.len());
         for commit in &chain {
-            // With two parents or none there is no "what it changed".
-            if commit.parent_count() != 1 || !super::commit::is_ours(commit) {
+            if !self.made(commit)? {
                 return Err(Error::new(format!(
                     "{target} has moved, and the local branch holds {} besides, which certctl did not make; \
                      it was not pushed, and nothing was granted",

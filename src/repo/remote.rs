@@ -122,15 +122,17 @@ impl Repo {
         })?;
         let compare = |error| internal("compare HEAD with", &home.to_string(), error);
         let besides = self.chain(head, tip).map_err(compare)?;
-        match besides.iter().find(|commit| !super::commit::is_ours(commit)) {
-            None => Ok(()),
-            Some(commit) => Err(Error::new(format!(
-                "HEAD is detached, and not on {home}, which lacks {}; nothing was done",
-                CommitId::from(commit.id()).short()
-            ))
-            .hint("apply runs on the branch that the roster was merged into, never on a pull request")
-            .hint(format!("git switch {}", home.branch()))),
+        for commit in &besides {
+            if !self.made(commit)? {
+                return Err(Error::new(format!(
+                    "HEAD is detached, and not on {home}, which lacks {}; nothing was done",
+                    CommitId::from(commit.id()).short()
+                ))
+                .hint("apply runs on the branch that the roster was merged into, never on a pull request")
+                .hint(format!("git switch {}", home.branch())));
+            }
         }
+        Ok(())
     }
 
     /// Whether HEAD holds commits that the roster's branch lacks: a person's, or certctl's own, as when an
@@ -140,16 +142,16 @@ impl Repo {
     /// # Errors
     /// Where neither can tell.
     pub fn ahead(&self, target: &PushTarget) -> Result<bool> {
-        self.lacks(target, |_| true)
+        self.lacks(target, |_| Ok(true))
     }
 
     /// Whether one of them is certctl's own.
     pub(super) fn records_ahead(&self, target: &PushTarget) -> Result<bool> {
-        self.lacks(target, super::commit::is_ours)
+        self.lacks(target, |commit| self.made(commit))
     }
 
     /// Whether the roster's branch lacks such a commit of HEAD's.
-    fn lacks(&self, target: &PushTarget, such: impl Fn(&git2::Commit<'_>) -> bool) -> Result<bool> {
+    fn lacks(&self, target: &PushTarget, such: impl Fn(&git2::Commit<'_>) -> Result<bool>) -> Result<bool> {
         let seen = *self.seen.borrow();
         let tip = match seen {
             Some(seen) => seen,
@@ -159,20 +161,22 @@ impl Repo {
             },
         };
         let head = head_of(&self.git)?;
-        let walk = || -> Result<bool, git2::Error> {
+        let compare = |error| internal("compare HEAD with", &target.to_string(), error);
+        let begin = || {
             let mut walk = self.git.revwalk()?;
             walk.push(head.id)?;
             if let Some(tip) = tip {
                 walk.hide(tip)?;
             }
-            for id in walk {
-                if such(&self.git.find_commit(id?)?) {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            Ok(walk)
         };
-        walk().map_err(|error| internal("compare HEAD with", &target.to_string(), error))
+        for id in begin().map_err(compare)? {
+            let commit = id.and_then(|id| self.git.find_commit(id)).map_err(compare)?;
+            if such(&commit)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn setting(&self, key: &str) -> Result<Option<String>> {

@@ -117,6 +117,22 @@ stories! {
         assert_eq!(ours.open().preflight_push(None, Some("fix")).unwrap().to_string(), "origin/main");
     }
 
+    /// Anyone can write the trailer.
+    fn a_pull_request_that_says_it_is_certctls_own_is_a_pull_request(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        ours.git("checkout -q --detach");
+        ours.put("users.yaml", "kind: Roster # mallory\n");
+        ours.put(ALICE, "alice\n");
+        ours.git("add -A");
+        ours.git("commit -q --no-verify -m certctl --trailer Certctl-Roster:acme");
+        let repo = ours.open();
+        assert!(!repo.is_ours(&repo.head().unwrap()).unwrap());
+        for (named, host) in [(Some("main"), None), (None, Some("main"))] {
+            let error = refused(repo.preflight_push(named, host));
+            assert!(error.contains("HEAD is detached, and not on origin/main, which lacks"), "{error}");
+        }
+    }
+
     fn a_named_branch_is_another_place_than_home(workspace: &Workspace) {
         let (clone, _) = workspace.shared();
         let repo = clone.open();
