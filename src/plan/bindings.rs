@@ -1,7 +1,8 @@
 //! What every binding has to hold, against what it holds.
 //!
 //! Its subjects are the credential groups of everyone who holds it now, so taking one subject out cuts
-//! off one certificate.
+//! off one certificate. Who is to hold a role through a binding that is held back keeps it through the one that
+//! gives it to them now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,7 @@ pub(super) fn diff(
 ) -> Vec<BindingAction> {
     let mut ours: BTreeMap<&BindingAt, &Binding> =
         state.bindings.iter().filter(|b| observed::is_ours(&b.labels, roster)).map(|b| (&b.at, b)).collect();
+    let owed = Owed::new(desired, held);
     let mut actions = Vec::new();
     let mut by_base: BTreeMap<BindingAt, _> = BTreeMap::new();
     for (key, subjects) in &desired.subjects {
@@ -35,8 +37,10 @@ pub(super) fn diff(
         for (at, part) in parts(key, subjects) {
             let observed = ours.remove(&at);
             let role = Some(key.role.clone());
-            let context = (subjects, people, desired.ended.get(&whole));
-            let action = BindingAction::new(at, whole.clone(), role, observed, part, context);
+            let staying = owed.in_binding(observed, role.as_ref());
+            let all = subjects | &staying;
+            let context = (&all, people, desired.ended.get(&whole));
+            let action = BindingAction::new(at, whole.clone(), role, observed, &part | &staying, context);
             actions.extend(action);
         }
     }
@@ -59,12 +63,37 @@ pub(super) fn diff(
         };
         // What a binding that is held does not hold, no other part will either.
         let (subjects, goes_last) = if stays { (&part, false) } else { (subjects, !subjects.is_empty()) };
-        let context = (subjects, people, ended);
-        let action = BindingAction::new(at.clone(), whole, role, Some(binding), part.clone(), context);
+        let staying = owed.in_binding(Some(binding), role.as_ref());
+        let all = subjects | &staying;
+        let context = (&all, people, ended);
+        let action = BindingAction::new(at.clone(), whole, role, Some(binding), &part | &staying, context);
         actions.extend(action.map(|action| BindingAction { goes_last, ..action }));
     }
     actions.sort_by(|a, b| a.at.cmp(&b.at));
     actions
+}
+
+/// Whom bindings that are held back do not take in, by namespace and role.
+struct Owed<'d>(BTreeMap<(Option<String>, &'d RoleRef), BTreeSet<&'d BindingSubject>>);
+
+impl<'d> Owed<'d> {
+    fn new(desired: &'d Desired, held: &BTreeSet<BindingKey>) -> Self {
+        let mut owed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (key, subjects) in desired.subjects.iter().filter(|(key, _)| held.contains(key)) {
+            owed.entry((key.whole().namespace, &key.role)).or_default().extend(subjects);
+        }
+        Self(owed)
+    }
+
+    /// Those of them who hold the role there through this binding.
+    fn in_binding(&self, binding: Option<&Binding>, role: Option<&'d RoleRef>) -> BTreeSet<BindingSubject> {
+        let (Some(binding), Some(role)) = (binding, role) else { return BTreeSet::new() };
+        let Some(owed) = self.0.get(&(binding.at.namespace.clone(), role)) else { return BTreeSet::new() };
+        if !same_role(binding, role) {
+            return BTreeSet::new();
+        }
+        credentials(binding).filter(|subject| owed.contains(subject)).collect()
+    }
 }
 
 /// The credential groups that it names.

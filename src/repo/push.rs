@@ -116,9 +116,9 @@ impl Repo {
         self.push_with(&["push"], target, id, lease)
     }
 
-    /// The same, and the remote changes nothing.
+    /// The same, and the remote changes nothing. The hooks of this clone are for the push itself.
     pub(super) fn push_dry(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<Outcome> {
-        self.push_with(&["push", "--dry-run"], target, id, lease)
+        self.push_with(&["push", "--dry-run", "--no-verify"], target, id, lease)
     }
 
     fn push_with(

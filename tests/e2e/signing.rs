@@ -68,7 +68,8 @@ struct Waiting(Option<Child>);
 
 impl Waiting {
     fn apply(world: &World) -> Self {
-        let mut command = world.certctl_command(None, &["apply", "--auto-approve", "--timeout", "5m"]);
+        let mut command =
+            world.certctl_command(None, &["apply", "--auto-approve", "--timeout", "5m", "--probe", "none"]);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(Some(command.spawn().expect("certctl starts")))
     }
