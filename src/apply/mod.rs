@@ -5,12 +5,15 @@
 //! `publish` commits and pushes, and the bindings are the cluster's business.
 
 mod binding_write;
+mod cluster_machine;
 mod cluster_outcome;
+mod effects;
 pub mod emergency;
 mod issue;
 mod ledger_write;
 pub mod machine;
 mod outcome;
+mod policy;
 mod publish;
 pub mod record_changes;
 mod run;
@@ -28,9 +31,10 @@ use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
 use crate::repo::{Proposal, PushTarget, Standing};
 pub use cluster_outcome::{ClusterOutcome, Failure, Issued, Made};
-use machine::Extent;
-pub use machine::{Notes, Phase, Probe};
+pub use effects::Phase;
 pub use outcome::{Outcome, Published};
+use policy::Extent;
+pub use policy::{Notes, Probe};
 pub use run::run;
 
 /// One cluster, ready to be changed.

@@ -5,6 +5,7 @@ use similar::{ChangeTag, TextDiff};
 use super::{Style, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::digest::{Digested, DigestedCluster, DigestedPerson};
+use crate::plan::terms::Terms;
 
 /// Lines that a terminal shows.
 const MOST_LINES: usize = 100;
@@ -39,10 +40,24 @@ fn lines(digested: &Digested) -> Vec<String> {
 }
 
 fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
-    let mut lines = vec![format!("{} is the cluster {}", cluster.name, cluster.uid)];
-    for person in &cluster.people {
+    let DigestedCluster { name, uid, people, bindings, terms } = cluster;
+    let mut lines = vec![format!("{name} is the cluster {uid}")];
+    let Terms { server, certificate_authority, signer_name, suspended, ends } = terms;
+    let authority = certificate_authority.get(..16).unwrap_or(certificate_authority);
+    for (field, value) in [
+        ("kubeconfigs connect to", server.as_str()),
+        ("kubeconfigs carry the CA", authority),
+        ("certificates are signed by", signer_name),
+    ] {
+        if !value.is_empty() {
+            lines.push(format!("{name}: {field} {value}"));
+        }
+    }
+    lines.extend(suspended.iter().map(|user| format!("{name}: {user} is suspended")));
+    lines.extend(ends.iter().map(|end| format!("{name}: until, {end}")));
+    for person in people {
         let DigestedPerson { user, action, reason, recipients, groups, key, validity, until } = person;
-        lines.push(format!("{}: {action} {user}: {}", cluster.name, words::reason(reason)));
+        lines.push(format!("{}: {action} {user}: {}", name, words::reason(reason)));
         let groups = groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let start = recipients.get(..16).unwrap_or_default();
         for (field, value) in [
@@ -53,14 +68,14 @@ fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
             ("ends at the roster's until,", until),
         ] {
             if !value.is_empty() {
-                lines.push(format!("{}: {user}'s new credential {field} {value}", cluster.name));
+                lines.push(format!("{}: {user}'s new credential {field} {value}", name));
             }
         }
     }
-    for binding in &cluster.bindings {
+    for binding in bindings {
         let sides = [(&binding.joins, "joins"), (&binding.leaves, "leaves")];
         for (who, does) in sides {
-            let line = |who| format!("{}: {who} {does} {}, {}", cluster.name, binding.binding, binding.role);
+            let line = |who| format!("{}: {who} {does} {}, {}", name, binding.binding, binding.role);
             lines.extend(who.iter().map(line));
         }
     }

@@ -245,6 +245,32 @@ fn an_until_that_comes_nearer_is_the_same_decision() {
 }
 
 #[test]
+fn a_difference_names_the_term_that_changed() {
+    let mut reviewed = Story::applied(TEAM);
+    reviewed.yaml +=
+        "- {name: carol, recipients: [age1carol], groups: [{name: developers, until: 2027-01-01}]}\n";
+    type Edit<'e> = &'e dyn Fn(&mut Story);
+    let edits: [(&str, Edit<'_>); 3] = [
+        ("+ prod: kubeconfigs connect to https://elsewhere", &|story| {
+            story.cluster.published.endpoint.server = "https://elsewhere".into();
+        }),
+        ("+ prod: certificates are signed by example.com/signer", &|story| {
+            story.edit("{name: prod}", "{name: prod, signerName: example.com/signer}");
+        }),
+        ("+ prod: until, user carol in group developers: 2028-01-02T00:00:00Z", &|story| {
+            story.edit("until: 2027-01-01", "until: 2028-01-01");
+        }),
+    ];
+    for (line, edit) in edits {
+        let mut edited = reviewed.clone();
+        edit(&mut edited);
+        let (before, after) = (digest::digested(&reviewed.whole()), digest::digested(&edited.whole()));
+        let shown = difference::render(&before, &after, Style::default());
+        assert!(shown.contains(line), "{line}:\n{shown}");
+    }
+}
+
+#[test]
 fn it_tells_where_credentials_lead_who_signs_and_how_long_rights_last() {
     let body = "groups:\n- {name: team, grants: [{clusterRole: view}]}\nusers:\n\
                 - {name: alice, recipients: [age1alice], groups: [team]}\n";
