@@ -1,6 +1,7 @@
 //! How git is let in, in every way that CI and people leave: because transport is the git program,
 //! certctl does nothing for any of them.
 
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
 use crate::http::{Server, TOKEN, USER, header};
@@ -146,7 +147,8 @@ stories! {
         let socket = std::env::var("SSH_AUTH_SOCK").unwrap();
         let agent = Command::new("ssh-agent").args(["-D", "-a", &socket]).stdout(Stdio::null()).spawn().unwrap();
         let _agent = Running(agent);
-        while !Path::new(&socket).exists() {
+        // The socket is there a moment before anybody listens on it.
+        while UnixStream::connect(&socket).is_err() {
             std::thread::yield_now();
         }
         run("ssh-add", &["-q", key.to_str().unwrap()]);
