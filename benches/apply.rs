@@ -212,9 +212,11 @@ fn apply(kubeconfig: &Path, round: &str, users: usize) -> (f64, String) {
     run(home, "git", &["init", "-q", "--bare", "-b", "main", "origin.git"]);
     run(home, "git", &["clone", "-q", "origin.git", "repo"]);
     let repo = home.join("repo");
+    let config = fs::read_to_string(kubeconfig).expect("the kubeconfig");
+    let server = config.lines().find_map(|line| line.trim().strip_prefix("server: ")).expect("a server");
     let mut roster = format!(
         "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: {round}}}\n\
-         clusters: [{{name: prod, context: test}}]\n\
+         clusters: [{{name: prod, context: test, server: {server:?}}}]\n\
          groups: [{{name: {round}, grants: [{{clusterRole: view}}]}}]\nusers:\n"
     );
     for i in 0..users {

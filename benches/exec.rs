@@ -28,8 +28,12 @@ fn main() {
     assert!(made, "age-keygen");
     let text = fs::read_to_string(&key).expect("an identity");
     let recipient = text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
-    let head = "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: bench}\nclusters: [{name: prod, context: test}]\n\
-                groups: [{name: all, grants: [{clusterRole: view}]}]\nusers:\n";
+    let head = format!(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: bench}}\n\
+         clusters: [{{name: prod, context: test, server: {:?}}}]\n\
+         groups: [{{name: all, grants: [{{clusterRole: view}}]}}]\nusers:\n",
+        plane.server()
+    );
     let person = |name: &str| format!("- {{name: {name}, recipients: [{recipient}], groups: [all]}}\n");
     let roster = |others: usize| {
         let mut roster = format!("{head}{}", person("alice"));
