@@ -154,7 +154,7 @@ impl<'p> Cluster<'p> {
         match &notes.unmerged {
             Some(commit) => {
                 let removal = Removal { at: now, by: RemovedBy::Commit(commit.clone()) };
-                let gone = plan.people.iter().filter(|action| action.reason().is_removal());
+                let gone = plan.people.iter().filter(|action| action.reason().takes_all_access());
                 additions.removed = gone.map(|action| (action.user().clone(), removal.clone())).collect();
             }
             None => additions.settled = plan.ledger.settled.clone(),

@@ -116,19 +116,9 @@ impl Reason {
         }
     }
 
-    /// Whether the roster takes all access from its owner, rather than replaces a credential.
+    /// Whether the roster takes all access from its owner, rather than replaces a credential. They stay out even
+    /// where the roster's branch does not say so yet.
     pub fn takes_all_access(&self) -> bool {
-        matches!(
-            self,
-            Self::RemovedFromRoster
-                | Self::RemovedFromCluster
-                | Self::Suspended
-                | Self::AccessEnded { edited: true, .. }
-        )
-    }
-
-    /// Whether somebody was taken off, so that they stay out even where the roster's branch does not say so yet.
-    pub fn is_removal(&self) -> bool {
         matches!(
             self,
             Self::RemovedFromRoster
