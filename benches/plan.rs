@@ -22,7 +22,7 @@ use certctl::plan::observed::{
 };
 use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
-use certctl::record::{self, API_VERSION, ClusterPin, Credential, Record, State};
+use certctl::record::{self, API_VERSION, ClusterPin, Credential, CredentialState, Record};
 use certctl::render::{Style, text};
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
@@ -202,7 +202,7 @@ fn write_world(folder: &Path, users: usize) {
             user: group.user.clone(),
             credentials: vec![Credential {
                 id,
-                state: State::Active,
+                state: CredentialState::Active,
                 serial: parsed.serial.clone(),
                 x509_sha256: parsed.sha256.clone(),
                 not_before: parsed.not_before,

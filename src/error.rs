@@ -11,7 +11,7 @@ use crate::model::Position;
 
 /// Which exit code an error ends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The work failed, wholly or in part: exit 1.
     Failed,
     /// The command line cannot be meant like this: exit 64 (`EX_USAGE` of sysexits.h).
@@ -24,7 +24,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// One failure, or several that were found in one run.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
@@ -37,7 +37,7 @@ impl Error {
     /// A failure that ends in exit code 1. The message names the place and the fact.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Failed,
+            kind: ErrorKind::Failed,
             message: message.into(),
             source: None,
             hints: Vec::new(),
@@ -48,7 +48,7 @@ impl Error {
 
     /// A wrong command line: exit code 64.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, ..Self::new(message) }
+        Self { kind: ErrorKind::Usage, ..Self::new(message) }
     }
 
     /// Several failures reported together, in order. `None` where there are none.
@@ -100,7 +100,7 @@ impl Error {
     }
 
     /// Which exit code it ends in.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 

@@ -38,6 +38,7 @@ pub mod pki;
 pub mod plan;
 pub mod planning;
 pub mod record;
+pub mod record_folder;
 pub mod render;
 pub mod repo;
 pub(crate) mod report;

@@ -44,7 +44,7 @@ pub struct Record {
 /// What a credential may still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum State {
+pub enum CredentialState {
     /// The newest: bound.
     Active,
     /// Renewed: still bound until it expires.
@@ -60,7 +60,7 @@ pub struct Credential {
     /// Digest of the public key; also in the certificate's O.
     pub id: CredentialId,
     /// Whether it is bound.
-    pub state: State,
+    pub state: CredentialState,
     /// Serial number, lower-case hex.
     pub serial: String,
     /// SHA-256 of the certificate (DER), lower-case hex: what the audit log shows as
@@ -97,7 +97,7 @@ pub struct Credential {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CredentialInFile {
     id: CredentialId,
-    state: State,
+    state: CredentialState,
     serial: String,
     #[serde(rename = "x509SHA256")]
     x509_sha256: String,

@@ -10,7 +10,7 @@ use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
-use certctl::record::{self, API_VERSION, Credential, Record, State};
+use certctl::record::{self, API_VERSION, Credential, CredentialState, Record};
 use certctl::seal;
 use certctl_testing::Ran;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
@@ -37,8 +37,8 @@ impl World {
         }
         fs::write(world.path("key"), identity.to_string().expose_secret()).expect("a key");
         world.roster("acme", "- {name: alice, recipients: [RECIPIENT], groups: [all]}\n");
-        world.issue("prod", State::Active);
-        world.issue("dev", State::Active);
+        world.issue("prod", CredentialState::Active);
+        world.issue("dev", CredentialState::Active);
         world
     }
 
@@ -58,12 +58,18 @@ impl World {
     }
 
     /// A new credential of alice, as apply would record it; returns its id.
-    fn issue(&self, cluster: &str, state: State) -> String {
+    fn issue(&self, cluster: &str, state: CredentialState) -> String {
         self.issue_at(cluster, state, &format!("https://{cluster}.example.com"), None)
     }
 
     /// As [`Self::issue`], for a cluster at this address and with this CA.
-    fn issue_at(&self, cluster: &str, state: State, server: &str, authority: Option<&[u8]>) -> String {
+    fn issue_at(
+        &self,
+        cluster: &str,
+        state: CredentialState,
+        server: &str,
+        authority: Option<&[u8]>,
+    ) -> String {
         let (user, cluster) = ("alice".parse().expect("a name"), cluster.parse().expect("a name"));
         let key = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
         let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().expect("a key"));
@@ -385,7 +391,7 @@ fn the_plugin_prints_what_kubectl_reads() {
     let key = PrivateKey::from_pem(&pem("clientKeyData")).expect("a key");
     assert_eq!(key.public_key_der(), certificate.public_key_der);
     // What was pulled counts at once.
-    let id = world.issue("prod", State::Active);
+    let id = world.issue("prod", CredentialState::Active);
     let value: serde_json::Value = serde_json::from_str(&credential(&world).expect(0).stdout).expect("JSON");
     let pem = value["status"]["clientCertificateData"].as_str().expect("PEM").to_owned();
     assert_eq!(Certificate::from_pem(pem.as_bytes()).expect("a certificate").credential_id.to_string(), id);
@@ -412,7 +418,7 @@ fn the_plugin_says_in_one_sentence_why_access_has_ended() {
     ends(credential(&world), "`alice` is not on the roster any more");
     world.roster("acme", "- {name: alice, recipients: [RECIPIENT]}\n");
     credential(&world).expect(0);
-    let id = world.issue("prod", State::Revoked);
+    let id = world.issue("prod", CredentialState::Revoked);
     ends(credential(&world), &format!("credential {id} of `alice` was revoked"));
     fs::remove_file(world.path("repo/access/prod/alice.yaml")).expect("removed");
     ends(credential(&world), "no credential for `alice` yet");
@@ -452,7 +458,7 @@ fn an_entry_that_is_there_is_led_to_another_cluster_only_with_force() {
     world.certctl(&["login"]).expect(0);
     let before = world.read();
     // As a branch would have it: the records say so too, since login believes those.
-    world.issue_at("prod", State::Active, "https://evil.example.com", Some(b"another CA"));
+    world.issue_at("prod", CredentialState::Active, "https://evil.example.com", Some(b"another CA"));
     let text = fs::read_to_string(world.path("repo/users.yaml")).expect("a roster");
     fs::write(world.path("repo/users.yaml"), text.replace(", server: 'https://prod.example.com'", ""))
         .expect("a roster");
@@ -468,9 +474,9 @@ fn an_entry_that_is_there_is_led_to_another_cluster_only_with_force() {
     assert!(world.read().contains("https://evil.example.com"), "{}", world.read());
     world.certctl(&["login"]).expect(0);
     // Another CA of the same server, and none at all.
-    world.issue_at("prod", State::Active, "https://evil.example.com", Some(b"a third CA"));
+    world.issue_at("prod", CredentialState::Active, "https://evil.example.com", Some(b"a third CA"));
     world.certctl(&["login"]).expect(1).says("certificate-authority-data was SHA-256");
-    world.issue_at("prod", State::Active, "https://evil.example.com", None);
+    world.issue_at("prod", CredentialState::Active, "https://evil.example.com", None);
     world.certctl(&["login"]).expect(1).says("and would be none");
 }
 
@@ -543,7 +549,7 @@ fn kubectl_itself_hears_that_the_repository_names_another_cluster() {
     world.write(&world.read().replace("https://prod.example.com", "https://prod.invalid"));
     let said = kubectl();
     assert!(said.contains("leads to `https://prod.invalid`, the repository to"), "{said}");
-    world.issue_at("prod", State::Active, "https://prod.invalid", None);
+    world.issue_at("prod", CredentialState::Active, "https://prod.invalid", None);
     let roster = fs::read_to_string(world.path("repo/users.yaml")).expect("a roster");
     fs::write(world.path("repo/users.yaml"), roster.replace("prod.example.com", "prod.invalid"))
         .expect("a roster");
@@ -577,7 +583,7 @@ fn whoami_offline_says_what_the_repository_knows() {
     login("exec");
     world.certctl(&["login", "--embed"]).expect(0);
     login("newest");
-    world.issue("prod", State::Active);
+    world.issue("prod", CredentialState::Active);
     login("outdated");
     // The server of the roster is another one than at login.
     world.certctl(&["login", "--exec"]).expect(0);

@@ -130,7 +130,7 @@ pub fn certificate(bytes: &[u8]) -> bool {
     else {
         return true;
     };
-    let subject = pki::Subject { user, organizations: found.organizations.clone() };
+    let subject = pki::RequestSubject { user, organizations: found.organizations.clone() };
     assert!(plain(pki::verify_issued(&found, b"another key", &subject, now, None)).is_none());
     true
 }

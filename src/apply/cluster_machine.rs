@@ -35,7 +35,7 @@ pub(super) enum Job<'p> {
 
 /// One cluster on its way through an apply.
 #[derive(Debug)]
-pub(super) struct Cluster<'p> {
+pub(super) struct ClusterMachine<'p> {
     pub(super) work: ClusterWork<'p>,
     /// Not begun yet.
     pub(super) bindings: VecDeque<(BindingWrite<'p>, BindingStep)>,
@@ -104,7 +104,7 @@ pub(super) fn is_tried(issuance: &Issuance) -> bool {
     issuance.key.made().is_some()
 }
 
-impl<'p> Cluster<'p> {
+impl<'p> ClusterMachine<'p> {
     /// Who gets a new credential.
     pub(super) fn wanted(&self) -> impl Iterator<Item = (&'p UserName, &'p Issuance)> + use<'p> {
         let issues = self.issues;

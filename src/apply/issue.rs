@@ -13,10 +13,10 @@ use crate::kubeconfig::Kubeconfig;
 use crate::model::{
     CaBundle, ClusterName, CredentialGroup, CredentialId, KeySource, KeyType, UserName, hex, sha256,
 };
-use crate::pki::{self, Certificate, PrivateKey, Subject};
+use crate::pki::{self, Certificate, PrivateKey, RequestSubject};
 use crate::plan::action::{Issuance, SHORTEST_VALIDITY};
 use crate::plan::endpoint::Endpoint;
-use crate::record::{Credential, State};
+use crate::record::{Credential, CredentialState};
 use crate::seal;
 
 /// How far apart two scheduled applies are, and some time for the second one.
@@ -74,7 +74,7 @@ impl Issuer<'_> {
         drop(key);
         let credential = Credential {
             id,
-            state: State::Active,
+            state: CredentialState::Active,
             serial: certificate.serial.clone(),
             x509_sha256: certificate.sha256.clone(),
             not_before: certificate.not_before,
@@ -140,7 +140,7 @@ impl Issuer<'_> {
     }
 }
 
-type Prepared = (Option<PrivateKey>, CredentialId, Vec<u8>, String, Subject);
+type Prepared = (Option<PrivateKey>, CredentialId, Vec<u8>, String, RequestSubject);
 
 /// Makes and checks the request. On a thread for blocking work: an RSA key takes a second or more.
 async fn prepare(user: UserName, issuance: &Issuance) -> Result<Prepared> {
@@ -151,14 +151,14 @@ async fn prepare(user: UserName, issuance: &Issuance) -> Result<Prepared> {
             KeySource::Made(key_type) => {
                 let key = PrivateKey::generate(key_type)?;
                 let (id, public_key) = (key.credential_id(), key.public_key_der());
-                let subject = Subject::new(&CredentialGroup { user, id: id.clone() }, &groups);
+                let subject = RequestSubject::new(&CredentialGroup { user, id: id.clone() }, &groups);
                 let request = pki::signing_request(&key, &subject)?;
                 pki::verify_request(request.as_bytes(), &public_key, &subject)?;
                 Ok((Some(key), id, public_key, request, subject))
             }
             KeySource::Brought(brought) => {
                 let public_key = pki::parse_request(brought.request.as_bytes())?.public_key_der;
-                let subject = Subject::new(&CredentialGroup { user, id: brought.id.clone() }, &groups);
+                let subject = RequestSubject::new(&CredentialGroup { user, id: brought.id.clone() }, &groups);
                 pki::verify_request(brought.request.as_bytes(), &public_key, &subject)?;
                 Ok((None, brought.id, public_key, brought.request, subject))
             }

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use super::binding_write::{BindingStep, BindingWrite, Goal};
-use super::cluster_machine::{Cluster, Issuing, Job, Noting, Trial, is_tried};
+use super::cluster_machine::{ClusterMachine, Issuing, Job, Noting, Trial, is_tried};
 use super::cluster_outcome::{ClusterOutcome, Made};
 pub use super::effects::{Effect, Event, Order, Phase, Publication, Task, TaskId};
 pub use super::policy::{Extent, Notes, Policy, Probe};
@@ -55,7 +55,7 @@ pub struct Machine<'p> {
     roster: &'p RosterName,
     notes: Notes,
     policy: Policy,
-    clusters: Vec<Cluster<'p>>,
+    clusters: Vec<ClusterMachine<'p>>,
     stage: Stage,
     /// The phase that [`Event::Begin`] was said of.
     began: Option<Phase>,
@@ -76,7 +76,7 @@ impl<'p> Machine<'p> {
         policy: Policy,
         notes: Notes,
     ) -> Self {
-        let clusters = clusters.into_iter().map(|work| Cluster {
+        let clusters = clusters.into_iter().map(|work| ClusterMachine {
             work,
             bindings: VecDeque::new(),
             following: VecDeque::new(),
@@ -227,7 +227,7 @@ impl<'p> Machine<'p> {
                     let reduce = |action| cluster.begin(action, roster, Goal::Reduce(cluster.spared.clone()));
                     cluster.bindings = cluster.work.plan.bindings.iter().filter_map(reduce).collect();
                 }
-                let open = |cluster: &Cluster<'_>| cluster.bindings.len() + cluster.strays.len();
+                let open = |cluster: &ClusterMachine<'_>| cluster.bindings.len() + cluster.strays.len();
                 self.begin(Phase::Revoke, self.clusters.iter().map(open).sum());
             }
             Stage::Issue => {
@@ -249,7 +249,7 @@ impl<'p> Machine<'p> {
                     cluster.bindings = cluster.grants(roster, visible, false).collect();
                     cluster.last = cluster.grants(roster, visible, true).collect();
                 }
-                let open = |cluster: &Cluster<'_>| cluster.bindings.len() + cluster.last.len();
+                let open = |cluster: &ClusterMachine<'_>| cluster.bindings.len() + cluster.last.len();
                 self.begin(Phase::Grant, self.clusters.iter().map(open).sum());
             }
         }

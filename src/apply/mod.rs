@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cluster::{Connection, Lock, WritePermit};
+use crate::cluster::{Connection, LeaseLock, WritePermit};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::{RosterId, RosterName, hex};
@@ -135,6 +135,6 @@ pub async fn lock(
     holder: &str,
     patience: Duration,
     waiting: &(dyn Fn(&str) + Sync),
-) -> Result<Lock> {
-    Lock::acquire(connection, roster, holder, patience, waiting, &WritePermit::new()).await
+) -> Result<LeaseLock> {
+    LeaseLock::acquire(connection, roster, holder, patience, waiting, &WritePermit::new()).await
 }

@@ -4,8 +4,8 @@ use super::outcome::Published;
 use super::record_changes::RecordChange;
 use super::{Records, Settings};
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, UserName};
 use crate::record;
+use crate::record_folder::RecordFolder;
 use crate::repo::{Changes, Repo, Standing};
 
 /// What has to be committed or pushed.
@@ -92,32 +92,23 @@ fn files(changed: Vec<RecordChange>) -> Result<Changes> {
     for change in changed {
         match change {
             RecordChange::Record { cluster, user, record } => {
-                let path = record_path(&cluster, &user);
+                let path = RecordFolder(&cluster).record(&user);
                 match record {
                     Some(record) => changes.write(path, record::to_yaml(&record)?),
                     None => changes.delete(path),
                 };
             }
             RecordChange::Sealed { cluster, user, kubeconfig } => {
-                let path = format!("{}/{user}.kubeconfig.age", folder(&cluster));
+                let path = RecordFolder(&cluster).kubeconfig(&user);
                 match kubeconfig {
                     Some(sealed) => changes.write(path, sealed),
                     None => changes.delete(path),
                 };
             }
             RecordChange::Pin(pin) => {
-                changes.write(format!("{}/cluster.yaml", folder(&pin.name)), record::to_yaml(&pin)?);
+                changes.write(RecordFolder(&pin.name).pin(), record::to_yaml(&pin)?);
             }
         }
     }
     Ok(changes)
-}
-
-/// `access/<cluster>`, the folder of a cluster's records.
-fn folder(cluster: &ClusterName) -> String {
-    format!("access/{cluster}")
-}
-
-fn record_path(cluster: &ClusterName, user: &UserName) -> String {
-    format!("{}/{user}.yaml", folder(cluster))
 }

@@ -41,8 +41,8 @@ pub async fn run(
         skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, Records::Propose(_)),
     };
     let mut machine = Machine::new(&roster.name, work, policy, settings.notes.clone());
-    let clusters: Vec<Cluster<'_>> =
-        targets.iter().map(|target| Cluster::new(roster, roster_commit, target, settings)).collect();
+    let clusters: Vec<ClusterRunner<'_>> =
+        targets.iter().map(|target| ClusterRunner::new(roster, roster_commit, target, settings)).collect();
     let mut stopwatch = Stopwatch { progress, running: None, took: Vec::new() };
     let (mut repo, mut published) = (Some(repo), Ok(Published::Nothing));
     let mut under_way = FuturesUnordered::new();
@@ -61,16 +61,16 @@ pub async fn run(
         machine.events().for_each(|event| stopwatch.tell(event));
         match under_way.next().await {
             None => break,
-            Some(Ended::Read(id, binding)) => machine.read(id, binding),
-            Some(Ended::Written(id, result)) => machine.written(id, result),
-            Some(Ended::TakenOut(id, result)) => machine.taken_out(id, result),
-            Some(Ended::LedgerRead(id, seen)) => machine.ledger_read(id, seen),
-            Some(Ended::LedgerWritten(id, result)) => machine.ledger_written(id, result),
-            Some(Ended::Identified(id, requester)) => machine.identified(id, requester),
-            Some(Ended::RequestDeleted(id, result)) => machine.request_deleted(id, result),
-            Some(Ended::SignerStarted(id, result)) => machine.signer_started(id, result),
-            Some(Ended::Issued(id, made)) => machine.issued(id, made),
-            Some(Ended::Published(id, result, took)) => {
+            Some(EffectEnd::Read(id, binding)) => machine.read(id, binding),
+            Some(EffectEnd::Written(id, result)) => machine.written(id, result),
+            Some(EffectEnd::TakenOut(id, result)) => machine.taken_out(id, result),
+            Some(EffectEnd::LedgerRead(id, seen)) => machine.ledger_read(id, seen),
+            Some(EffectEnd::LedgerWritten(id, result)) => machine.ledger_written(id, result),
+            Some(EffectEnd::Identified(id, requester)) => machine.identified(id, requester),
+            Some(EffectEnd::RequestDeleted(id, result)) => machine.request_deleted(id, result),
+            Some(EffectEnd::SignerStarted(id, result)) => machine.signer_started(id, result),
+            Some(EffectEnd::Issued(id, made)) => machine.issued(id, made),
+            Some(EffectEnd::Published(id, result, took)) => {
                 machine.published(id, publication(&result));
                 stopwatch.took.extend(took.map(|took| (Phase::Record, took)));
                 published = result;
@@ -95,7 +95,7 @@ fn publication(published: &Result<Published>) -> Publication {
 }
 
 /// What came of an effect.
-enum Ended {
+enum EffectEnd {
     Read(TaskId, Result<Option<Binding>>),
     Written(TaskId, Result<Option<Binding>, WriteError>),
     TakenOut(TaskId, Result<(), WriteError>),
@@ -110,7 +110,7 @@ enum Ended {
 }
 
 /// One cluster, and the way to it.
-struct Cluster<'a> {
+struct ClusterRunner<'a> {
     roster: &'a RosterName,
     roster_commit: &'a str,
     /// `None` where the roster does not list the cluster.
@@ -121,7 +121,7 @@ struct Cluster<'a> {
     signer: OnceCell<Signer>,
 }
 
-impl<'a> Cluster<'a> {
+impl<'a> ClusterRunner<'a> {
     fn new(roster: &'a Roster, roster_commit: &'a str, target: &'a Target, settings: &'a Settings) -> Self {
         Self {
             roster: &roster.name,
@@ -134,36 +134,38 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    async fn perform(&self, id: TaskId, effect: Effect<'_>) -> Ended {
+    async fn perform(&self, id: TaskId, effect: Effect<'_>) -> EffectEnd {
         match effect {
             Effect::Read { at, pause } => {
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
-                Ended::Read(id, self.writer.get_binding(at).await)
+                EffectEnd::Read(id, self.writer.get_binding(at).await)
             }
             Effect::Write { action, write, current } => {
-                Ended::Written(id, self.write(action, &write, current.as_deref()).await)
+                EffectEnd::Written(id, self.write(action, &write, current.as_deref()).await)
             }
             Effect::TakeOut { current, rest } => {
-                Ended::TakenOut(id, self.writer.leave_only(&current, &rest).await)
+                EffectEnd::TakenOut(id, self.writer.leave_only(&current, &rest).await)
             }
             Effect::ReadLedger { pause } => {
                 tokio::time::sleep(pause).await;
-                Ended::LedgerRead(id, self.writer.get_ledger().await)
+                EffectEnd::LedgerRead(id, self.writer.get_ledger().await)
             }
             Effect::WriteLedger { ledger, resource_version } => {
                 let written = self.writer.put_ledger(&ledger, resource_version.as_deref()).await;
-                Ended::LedgerWritten(id, written)
+                EffectEnd::LedgerWritten(id, written)
             }
-            Effect::Identify => Ended::Identified(id, cluster::whoami(&self.target.connection).await),
+            Effect::Identify => EffectEnd::Identified(id, cluster::whoami(&self.target.connection).await),
             Effect::DeleteRequest { name, uid } => {
                 let deleted = self.writer.delete_request(name, uid).await;
-                Ended::RequestDeleted(id, deleted.map_err(Error::from))
+                EffectEnd::RequestDeleted(id, deleted.map_err(Error::from))
             }
-            Effect::StartSigner { requester } => Ended::SignerStarted(id, self.start_signer(requester).await),
+            Effect::StartSigner { requester } => {
+                EffectEnd::SignerStarted(id, self.start_signer(requester).await)
+            }
             Effect::Issue { user, issuance, probe } => {
-                Ended::Issued(id, self.issue(user, issuance, probe).await)
+                EffectEnd::Issued(id, self.issue(user, issuance, probe).await)
             }
         }
     }
@@ -228,20 +230,20 @@ async fn publish(
     message: String,
     settings: &Settings,
     progress: &dyn Progress,
-) -> Ended {
+) -> EffectEnd {
     let Some(repo) = repo else {
-        return Ended::Published(id, Err(Error::new("the records were published before")), None);
+        return EffectEnd::Published(id, Err(Error::new("the records were published before")), None);
     };
     match publish::prepare(repo, changes, message, settings) {
-        Ok(Next::Done(published)) => Ended::Published(id, Ok(published), None),
+        Ok(Next::Done(published)) => EffectEnd::Published(id, Ok(published), None),
         Ok(Next::Publish(work)) => {
             progress.begin(Phase::Record, 1);
             let start = Instant::now();
             let published = work.publish().await;
             progress.end(Phase::Record, start.elapsed());
-            Ended::Published(id, published, Some(start.elapsed()))
+            EffectEnd::Published(id, published, Some(start.elapsed()))
         }
-        Err(error) => Ended::Published(id, Err(error), None),
+        Err(error) => EffectEnd::Published(id, Err(error), None),
     }
 }
 

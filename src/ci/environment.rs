@@ -7,7 +7,7 @@ use crate::model::Author;
 
 /// What is known.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Host {
+pub struct CiEnvironment {
     /// The branch that the run is for; `None` for pull requests and tags.
     pub branch: Option<String>,
     /// The committer if git has none configured.
@@ -17,7 +17,7 @@ pub struct Host {
 /// The author of what GitHub's own token pushes.
 const GITHUB_BOT: &str = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>";
 
-impl Host {
+impl CiEnvironment {
     /// Of this process.
     pub fn detect() -> Self {
         Self::of(&|name| std::env::var(name).ok())
@@ -55,7 +55,7 @@ mod tests {
     fn host(variables: &[(&str, &str)]) -> (Option<String>, Option<String>) {
         let find =
             |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        let Host { branch, author } = Host::of(&find);
+        let CiEnvironment { branch, author } = CiEnvironment::of(&find);
         (branch, author.map(|author| author.to_string()))
     }
 

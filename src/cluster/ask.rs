@@ -4,7 +4,7 @@ use http::Request;
 use serde_json::Value;
 
 use super::connect::Connection;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::retry::Repeat;
 use crate::error::{Error, Result};
 
@@ -30,22 +30,22 @@ pub enum Answer {
 /// # Errors
 /// No answer came, or none of the Kubernetes API.
 pub async fn ask(connection: &Connection, path: &str) -> Result<Answer> {
-    let request = Request::get(path).body(Vec::new()).map_err(|error| Failure::Ours(error.to_string()));
+    let request = Request::get(path).body(Vec::new()).map_err(|error| CallFailure::Ours(error.to_string()));
     let answer = match request {
         Ok(request) => connection.call::<Value>(&request, Repeat::Harmless).await,
         Err(failure) => Err(failure),
     };
     match answer {
         Ok(object) => Ok(Answer::Allowed { items: object["items"].as_array().map_or(1, Vec::len) }),
-        Err(Failure::Api { status, .. }) => {
+        Err(CallFailure::Api { status, .. }) => {
             Ok(Answer::Refused { code: status.code, message: status.message })
         }
         Err(
-            Failure::Unconnected { cause, .. }
-            | Failure::Lost(cause)
-            | Failure::Ours(cause)
-            | Failure::Garbled(cause)
-            | Failure::TooLarge(cause),
+            CallFailure::Unconnected { cause, .. }
+            | CallFailure::Lost(cause)
+            | CallFailure::Ours(cause)
+            | CallFailure::Garbled(cause)
+            | CallFailure::TooLarge(cause),
         ) => {
             Err(Error::new(format!("{}: {path} could not be asked for", connection.server()))
                 .caused_by(cause))

@@ -17,7 +17,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Connection;
-use super::error::{self, Failure};
+use super::error::{self, CallFailure};
 use super::limits;
 use super::resource::Call;
 use super::retry::{self, Repeat};
@@ -33,7 +33,7 @@ impl Connection {
         &self,
         request: &Request<Vec<u8>>,
         repeat: Repeat,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, CallFailure> {
         let began = Instant::now();
         let mut tries = 0;
         loop {
@@ -49,16 +49,19 @@ impl Connection {
         }
     }
 
-    async fn once<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, Failure> {
+    async fn once<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, CallFailure> {
         match timeout(self.limit(), self.exchange(request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::Lost(format!("no answer within {} s", self.limit().as_secs_f64()))),
+            Err(_) => Err(CallFailure::Lost(format!("no answer within {} s", self.limit().as_secs_f64()))),
         }
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, Failure> {
-        let response =
-            self.client().send(request.map(Body::from)).await.map_err(|error| Failure::of_sending(&error))?;
+    async fn exchange<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, CallFailure> {
+        let response = self
+            .client()
+            .send(request.map(Body::from))
+            .await
+            .map_err(|error| CallFailure::of_sending(&error))?;
         let code = response.status();
         self.note_date(response.headers());
         let retry_after = response
@@ -69,7 +72,7 @@ impl Connection {
         // The turn lasts until the answer is parsed, which takes more memory than its bytes.
         let (body, _turn) = self.whole(response.into_body()).await?;
         if code.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| Failure::Garbled(error.to_string()));
+            return serde_json::from_slice(&body).map_err(|error| CallFailure::Garbled(error.to_string()));
         }
         let mut status = serde_json::from_slice::<Status>(&body).unwrap_or_else(|_| {
             // A proxy, or the API server's own overload protection, answers in plain text.
@@ -77,21 +80,21 @@ impl Connection {
             Status::failure(&text, "")
         });
         status.code = code.as_u16();
-        Err(Failure::Api { status: Box::new(status), retry_after })
+        Err(CallFailure::Api { status: Box::new(status), retry_after })
     }
 }
 
 impl Connection {
     /// The whole response body, and the permit to parse it if it is large.
-    async fn whole(&self, mut body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Failure> {
+    async fn whole(&self, mut body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), CallFailure> {
         let mut bytes = Vec::new();
         let mut turn = None;
         while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            let frame = frame.map_err(|error| Failure::Lost(error::root(&error)))?;
+            let frame = frame.map_err(|error| CallFailure::Lost(error::root(&error)))?;
             let Ok(data) = frame.into_data() else { continue };
             let length = bytes.len() + data.len();
             if length > limits::ANSWER {
-                return Err(Failure::TooLarge(format!("it has more than {} MiB", limits::ANSWER >> 20)));
+                return Err(CallFailure::TooLarge(format!("it has more than {} MiB", limits::ANSWER >> 20)));
             }
             if turn.is_none() && length > limits::SMALL_ANSWER {
                 // It is never closed.
@@ -103,7 +106,7 @@ impl Connection {
     }
 }
 
-impl Failure {
+impl CallFailure {
     /// The failure as an error to print.
     pub(super) fn explain(self, connection: &Connection, call: &Call) -> Error {
         let explanation = self.explanation(connection.context(), connection.server(), call);

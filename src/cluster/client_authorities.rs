@@ -9,7 +9,7 @@ use kube::core::Request as Build;
 use serde::Deserialize;
 
 use super::connect::Connection;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Resource, segment};
 use super::retry::Repeat;
 use crate::pki::ClientAuthorities;
@@ -28,7 +28,7 @@ pub async fn client_authorities(connection: &Connection) -> Result<ClientAuthori
         .get(&segment("extension-apiserver-authentication"), &Default::default());
     let answer = match get {
         Ok(request) => connection.call::<Object>(&request, Repeat::Never).await,
-        Err(error) => Err(Failure::Ours(error.to_string())),
+        Err(error) => Err(CallFailure::Ours(error.to_string())),
     };
     let mut object = answer.map_err(|failure| match failure.code() {
         Some(code) => format!("HTTP {code}: {}", failure.api_message().unwrap_or_default()),

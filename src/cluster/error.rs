@@ -1,6 +1,6 @@
 //! Errors of a call, distinguished by what the caller or the reader can do about them.
 //!
-//! [`Failure`] is for deciding: may the call be repeated, may it have taken effect. Its
+//! [`CallFailure`] is for deciding: may the call be repeated, may it have taken effect. Its
 //! `Failure::explain` is for reading: the place, the fact, what was left undone, a hint.
 
 use std::error::Error as StdError;
@@ -20,7 +20,7 @@ pub(super) const ANONYMOUS: &str = "system:anonymous";
 
 /// Why a call has no answer that can be used.
 #[derive(Debug, Clone)]
-pub(super) enum Failure {
+pub(super) enum CallFailure {
     /// The API server answered that it will not.
     Api {
         /// What it said; `code` is always the code of the HTTP answer.
@@ -45,7 +45,7 @@ pub(super) enum Failure {
     TooLarge(String),
 }
 
-impl Failure {
+impl CallFailure {
     /// The failure of sending a request and waiting for the head of its answer.
     pub(super) fn of_sending(error: &kube::Error) -> Self {
         let cause = root(error);
@@ -383,14 +383,14 @@ mod tests {
         }
     }
 
-    fn said(failure: Failure) -> String {
+    fn said(failure: CallFailure) -> String {
         let Explanation { fact, cause, hints } =
             failure.explanation("prod", "https://prod:6443", &list_bindings());
         format!("{fact}\n{cause}\n{}", hints.join("\n"))
     }
 
-    fn api(code: u16, message: &str) -> Failure {
-        Failure::Api { status: Box::new(Status::failure(message, "").with_code(code)), retry_after: None }
+    fn api(code: u16, message: &str) -> CallFailure {
+        CallFailure::Api { status: Box::new(Status::failure(message, "").with_code(code)), retry_after: None }
     }
 
     #[test]
@@ -450,9 +450,9 @@ mod tests {
             (api(500, "etcdserver: request timed out"), "failed to list"),
             (api(422, "spec: Invalid value"), "refused as invalid"),
             (api(418, ""), "HTTP 418"),
-            (Failure::Lost("connection reset".into()), "no answer from https://prod:6443"),
-            (Failure::Ours("plugin".into()), "credentials of context `prod` could not be used"),
-            (Failure::Garbled("expected value".into()), "not what the Kubernetes API answers"),
+            (CallFailure::Lost("connection reset".into()), "no answer from https://prod:6443"),
+            (CallFailure::Ours("plugin".into()), "credentials of context `prod` could not be used"),
+            (CallFailure::Garbled("expected value".into()), "not what the Kubernetes API answers"),
         ] {
             let text = said(failure);
             assert!(text.contains(expected), "{text}");
@@ -474,17 +474,17 @@ mod tests {
             ("received corrupt message of type InvalidContentType", "does not speak TLS"),
             ("received fatal alert: ProtocolVersion", "same handshake"),
         ] {
-            let text = said(Failure::Unconnected { transient: true, cause: cause.into() });
+            let text = said(CallFailure::Unconnected { transient: true, cause: cause.into() });
             assert!(text.contains(expected), "{text}");
         }
     }
 
     #[test]
     fn only_a_lost_answer_or_a_server_error_may_have_taken_effect() {
-        assert!(Failure::Lost(String::new()).may_have_taken_effect());
+        assert!(CallFailure::Lost(String::new()).may_have_taken_effect());
         assert!(api(504, "").may_have_taken_effect());
         assert!(!api(409, "").may_have_taken_effect());
         assert!(!api(429, "").may_have_taken_effect());
-        assert!(!Failure::Ours(String::new()).may_have_taken_effect());
+        assert!(!CallFailure::Ours(String::new()).may_have_taken_effect());
     }
 }

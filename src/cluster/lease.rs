@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::connect::Connection;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use super::write::WritePermit;
@@ -64,13 +64,13 @@ struct Spec {
     renew_time: Option<String>,
 }
 
-/// The lock, held. Give it back with [`Lock::release`]; dropped without that, it expires.
-pub struct Lock {
+/// The lock, held. Give it back with [`LeaseLock::release`]; dropped without that, it expires.
+pub struct LeaseLock {
     stop: oneshot::Sender<()>,
     renewing: JoinHandle<()>,
 }
 
-impl Lock {
+impl LeaseLock {
     /// Waits up to `patience` for the lock. `holder` is shown to others; `waiting` is called
     /// once with the current holder.
     ///
@@ -220,12 +220,17 @@ impl Home {
     async fn send(
         &self,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Lease, Failure> {
-        let request = request.map_err(|error| Failure::Ours(error.to_string()))?;
+    ) -> Result<Lease, CallFailure> {
+        let request = request.map_err(|error| CallFailure::Ours(error.to_string()))?;
         self.connection.call(&request, Repeat::Harmless).await
     }
 
-    fn answer(&self, answer: Result<Lease, Failure>, verb: &'static str, none: u16) -> Result<Option<Lease>> {
+    fn answer(
+        &self,
+        answer: Result<Lease, CallFailure>,
+        verb: &'static str,
+        none: u16,
+    ) -> Result<Option<Lease>> {
         match answer {
             Ok(lease) => Ok(Some(lease)),
             Err(failure) if failure.code() == Some(none) => Ok(None),

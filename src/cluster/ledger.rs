@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::connect::Connection;
 use super::convert::{Metadata, Named, Page};
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use super::write::{Writer, as_us, to_bytes};
@@ -35,7 +35,7 @@ pub async fn read(connection: &Connection, roster: &RosterName) -> SeenLedger {
     let call = call("get", roster, "what it remembers of revoked credentials is not known");
     let answer = match builder().get(&segment(&name(roster)), &Default::default()) {
         Ok(request) => connection.call::<Object>(&request, Repeat::Harmless).await,
-        Err(error) => Err(Failure::Ours(error.to_string())),
+        Err(error) => Err(CallFailure::Ours(error.to_string())),
     };
     match answer {
         Ok(object) => object.seen(connection, roster),
@@ -58,7 +58,7 @@ pub async fn rosters(connection: &Connection) -> Result<BTreeSet<RosterName>> {
     };
     let read = async {
         let params = ListParams::default().labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY}"));
-        let request = builder().list(&params).map_err(|error| Failure::Ours(error.to_string()))?;
+        let request = builder().list(&params).map_err(|error| CallFailure::Ours(error.to_string()))?;
         let page: Page<Named> = connection.call(&request, Repeat::Harmless).await?;
         let labels = page.items.unwrap_or_default().into_iter().map(|object| object.metadata);
         let ours = labels.filter_map(|Metadata { name: found, labels, .. }| {
@@ -67,7 +67,7 @@ pub async fn rosters(connection: &Connection) -> Result<BTreeSet<RosterName>> {
         });
         Ok(ours.collect())
     };
-    read.await.map_err(|failure: Failure| failure.explain(connection, &call))
+    read.await.map_err(|failure: CallFailure| failure.explain(connection, &call))
 }
 
 impl Writer {

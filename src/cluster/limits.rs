@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
 
-use super::error::Failure;
+use super::error::CallFailure;
 use crate::plan::observed::{Binding, SigningRequest};
 
 /// The largest answer, in bytes. One object is at most 1.5 MiB as etcd takes it.
@@ -40,10 +40,10 @@ pub(super) struct Budget(AtomicUsize);
 
 impl Budget {
     /// Takes room for some objects.
-    pub(super) fn take<T: Weight>(&self, objects: &[T]) -> Result<(), Failure> {
+    pub(super) fn take<T: Weight>(&self, objects: &[T]) -> Result<(), CallFailure> {
         let more = objects.iter().map(Weight::weight).sum();
         if self.0.fetch_add(more, Ordering::Relaxed).saturating_add(more) > KEPT {
-            return Err(Failure::TooLarge(format!("its lists hold more than {} MiB", KEPT >> 20)));
+            return Err(CallFailure::TooLarge(format!("its lists hold more than {} MiB", KEPT >> 20)));
         }
         Ok(())
     }

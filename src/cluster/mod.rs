@@ -33,7 +33,7 @@ pub use ask::{Answer, ask};
 pub use client_authorities::client_authorities;
 pub use connect::Connection;
 pub use context::current as current_context;
-pub use lease::Lock;
+pub use lease::LeaseLock;
 pub use ledger::{read as read_ledger, rosters};
 pub use own_rules::{Granted, granted};
 pub use probe::{NewCertificate, Probed};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::connect::Connection;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Call, Place, Resource};
 use super::retry::Repeat;
 use crate::error::Result;
@@ -67,7 +67,7 @@ pub async fn granted(connection: &Connection, namespace: &str) -> Result<Granted
         let request = Request::post(call.resource.path(None))
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(body.to_string().into_bytes())
-            .map_err(|error| Failure::Ours(error.to_string()))?;
+            .map_err(|error| CallFailure::Ours(error.to_string()))?;
         // A review stores nothing, so asking twice is harmless.
         connection.call::<Review>(&request, Repeat::Harmless).await
     };

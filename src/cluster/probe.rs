@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::connect::Connection;
-use super::error::{self, Failure, Handshake};
+use super::error::{self, CallFailure, Handshake};
 use super::read;
 use super::retry::Repeat;
 use crate::error::{Error, visible_line};
@@ -49,7 +49,7 @@ enum Fault {
 }
 
 /// What one address says.
-enum Answer {
+enum ProbeAnswer {
     Works,
     Unreachable(String),
     Faulty(Fault, String),
@@ -61,18 +61,18 @@ impl Connection {
     pub async fn probe(&self, endpoint: &Endpoint, new: &NewCertificate<'_>) -> Probed {
         let limit = LIMIT.min(self.limit());
         let (fault, cause) = match ask(endpoint, new, limit).await {
-            Answer::Works => return Probed::Works,
-            Answer::Unreachable(cause) => {
+            ProbeAnswer::Works => return Probed::Works,
+            ProbeAnswer::Unreachable(cause) => {
                 let fact = format!(
                     "no new certificate could be tried at {}, where kubeconfigs lead: it cannot be reached from here",
                     endpoint.server
                 );
                 return Probed::Unreachable(Error::new(fact).caused_by(cause));
             }
-            Answer::Faulty(fault, cause) => (fault, cause),
+            ProbeAnswer::Faulty(fault, cause) => (fault, cause),
         };
         let unknown = matches!(fault, Fault::Unauthorized) && self.server() != endpoint.server;
-        let elsewhere = unknown && matches!(ask(&self.endpoint(), new, limit).await, Answer::Works);
+        let elsewhere = unknown && matches!(ask(&self.endpoint(), new, limit).await, ProbeAnswer::Works);
         let error = explained(endpoint, &fault, elsewhere);
         Probed::Refused(if cause.is_empty() { error } else { error.caused_by(cause) })
     }
@@ -87,30 +87,35 @@ impl Connection {
     }
 }
 
-async fn ask(endpoint: &Endpoint, new: &NewCertificate<'_>, limit: Duration) -> Answer {
+async fn ask(endpoint: &Endpoint, new: &NewCertificate<'_>, limit: Duration) -> ProbeAnswer {
     let connection = match Connection::of_person(endpoint, new.certificate, new.key, limit).await {
         Ok(connection) => connection,
-        Err(error) => return Answer::Unreachable(error.message().to_owned()),
+        Err(error) => return ProbeAnswer::Unreachable(error.message().to_owned()),
     };
-    let faulty = |fault| Answer::Faulty(fault, String::new());
+    let faulty = |fault| ProbeAnswer::Faulty(fault, String::new());
     match read::review(&connection, Repeat::Never).await {
         Ok(me) if me.username != new.group.user.as_str() => faulty(Fault::Taken(me.username)),
         Ok(me) if !me.groups.contains(&new.group.to_string()) => faulty(Fault::WithoutGroup),
-        Ok(_) => Answer::Works,
-        Err(Failure::Unconnected { cause, .. } | Failure::Lost(cause)) => match Handshake::of(&cause) {
-            Some(handshake) => Answer::Faulty(Fault::Handshake(handshake), cause),
-            None => Answer::Unreachable(cause),
+        Ok(_) => ProbeAnswer::Works,
+        Err(CallFailure::Unconnected { cause, .. } | CallFailure::Lost(cause)) => match Handshake::of(&cause)
+        {
+            Some(handshake) => ProbeAnswer::Faulty(Fault::Handshake(handshake), cause),
+            None => ProbeAnswer::Unreachable(cause),
         },
-        Err(Failure::Api { status, .. }) => match (status.code, error::refused_user(&status.message)) {
-            (401, _) => Answer::Faulty(Fault::Unauthorized, status.message),
+        Err(CallFailure::Api { status, .. }) => match (status.code, error::refused_user(&status.message)) {
+            (401, _) => ProbeAnswer::Faulty(Fault::Unauthorized, status.message),
             (403, Some(user)) if user != new.group.user.as_str() => faulty(Fault::Taken(user.to_owned())),
             (403 | 429 | 500.., _) => {
-                Answer::Unreachable(format!("HTTP {}: {}", status.code, status.message))
+                ProbeAnswer::Unreachable(format!("HTTP {}: {}", status.code, status.message))
             }
-            _ => Answer::Faulty(Fault::NoKubernetes, format!("HTTP {}: {}", status.code, status.message)),
+            _ => {
+                ProbeAnswer::Faulty(Fault::NoKubernetes, format!("HTTP {}: {}", status.code, status.message))
+            }
         },
-        Err(Failure::Garbled(cause) | Failure::TooLarge(cause)) => Answer::Faulty(Fault::NoKubernetes, cause),
-        Err(Failure::Ours(cause)) => Answer::Unreachable(cause),
+        Err(CallFailure::Garbled(cause) | CallFailure::TooLarge(cause)) => {
+            ProbeAnswer::Faulty(Fault::NoKubernetes, cause)
+        }
+        Err(CallFailure::Ours(cause)) => ProbeAnswer::Unreachable(cause),
     }
 }
 

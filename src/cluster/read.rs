@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::connect::Connection;
 use super::convert::{self, BindingObject, Metadata, Named, Page};
-use super::error::Failure;
+use super::error::CallFailure;
 use super::limits::{self, Budget, Weight};
 use super::resource::{Call, Place, Resource};
 use super::retry::Repeat;
@@ -100,7 +100,7 @@ pub async fn uid(connection: &Connection) -> Result<String> {
         let params = ListParams::default().fields(&format!("metadata.name={IDENTITY}"));
         let request = Build::new(Resource::Namespaces.path(None))
             .list(&params)
-            .map_err(|error| Failure::Ours(error.to_string()))?;
+            .map_err(|error| CallFailure::Ours(error.to_string()))?;
         let page: Page<Named> = connection.call(&request, Repeat::Harmless).await?;
         Ok(page.items.unwrap_or_default().into_iter().map(|n| (n.metadata.name, n.metadata.uid)).collect())
     };
@@ -112,7 +112,7 @@ pub async fn uid(connection: &Connection) -> Result<String> {
         otherwise: "nothing was changed",
     };
     let namespaces: Vec<(String, String)> =
-        read.await.map_err(|failure: Failure| failure.explain(connection, &call))?;
+        read.await.map_err(|failure: CallFailure| failure.explain(connection, &call))?;
     identity(connection, &namespaces)
 }
 
@@ -150,7 +150,7 @@ pub async fn whoami(connection: &Connection) -> Result<String> {
 
 /// Who the API server takes a connection for.
 #[derive(Deserialize)]
-pub(super) struct Identity {
+pub(super) struct ReviewedUser {
     /// Never empty.
     #[serde(default)]
     pub(super) username: String,
@@ -158,7 +158,7 @@ pub(super) struct Identity {
     pub(super) groups: Vec<String>,
 }
 
-pub(super) async fn review(connection: &Connection, repeat: Repeat) -> Result<Identity, Failure> {
+pub(super) async fn review(connection: &Connection, repeat: Repeat) -> Result<ReviewedUser, CallFailure> {
     #[derive(Deserialize)]
     struct Review {
         status: Status,
@@ -166,15 +166,15 @@ pub(super) async fn review(connection: &Connection, repeat: Repeat) -> Result<Id
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Status {
-        user_info: Identity,
+        user_info: ReviewedUser,
     }
     let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#.to_vec();
     let request = Build::new(Resource::SelfSubjectReviews.path(None))
         .create(&PostParams::default(), body)
-        .map_err(|error| Failure::Ours(error.to_string()))?;
+        .map_err(|error| CallFailure::Ours(error.to_string()))?;
     let review: Review = connection.call(&request, repeat).await?;
     match review.status.user_info {
-        me if me.username.is_empty() => Err(Failure::Garbled("the review names no user".to_owned())),
+        me if me.username.is_empty() => Err(CallFailure::Garbled("the review names no user".to_owned())),
         me => Ok(me),
     }
 }
@@ -197,7 +197,7 @@ fn told(unread: Vec<Unread>) -> Vec<Unread> {
 }
 
 /// A list that could not be read to its end.
-type Unread = (Failure, Call);
+type Unread = (CallFailure, Call);
 
 /// Every object of one kind in the whole cluster, each reduced by `keep` as its page arrives.
 async fn list<O: DeserializeOwned, T: Weight>(
@@ -227,7 +227,7 @@ async fn list<O: DeserializeOwned, T: Weight>(
         }
     };
     let ended = timeout(time, listed).await.unwrap_or_else(|_| {
-        Err(Failure::Lost(format!("the list did not end within {} s", time.as_secs_f64())))
+        Err(CallFailure::Lost(format!("the list did not end within {} s", time.as_secs_f64())))
     });
     ended.map_err(|failure| (failure, call))
 }
@@ -237,7 +237,7 @@ async fn pages<O: DeserializeOwned, T: Weight>(
     budget: &Budget,
     resource: Resource,
     keep: &impl Fn(O) -> T,
-) -> Result<Vec<T>, Failure> {
+) -> Result<Vec<T>, CallFailure> {
     let mut all = Vec::new();
     let mut next = None;
     let mut size = PAGE;
@@ -245,14 +245,14 @@ async fn pages<O: DeserializeOwned, T: Weight>(
         let request = page_request(resource, size, next.clone())?;
         let page: Page<O> = match connection.call(&request, Repeat::Harmless).await {
             // Large objects, which anyone may have planted: fewer of them at once.
-            Err(Failure::TooLarge(_)) if size > 1 => {
+            Err(CallFailure::TooLarge(_)) if size > 1 => {
                 size = (size / 8).max(1);
                 continue;
             }
             page => page?,
         };
         if !page.kind.ends_with("List") {
-            return Err(Failure::Garbled(format!("a {} where a list was asked for", page.kind)));
+            return Err(CallFailure::Garbled(format!("a {} where a list was asked for", page.kind)));
         }
         let kept: Vec<T> = page.items.unwrap_or_default().into_iter().map(keep).collect();
         budget.take(&kept)?;
@@ -262,13 +262,18 @@ async fn pages<O: DeserializeOwned, T: Weight>(
             None => return Ok(all),
         }
     }
-    Err(Failure::TooLarge(format!("it has more than {} pages", limits::PAGES)))
+    Err(CallFailure::TooLarge(format!("it has more than {} pages", limits::PAGES)))
 }
 
-fn page_request(resource: Resource, size: u32, next: Option<String>) -> Result<Request<Vec<u8>>, Failure> {
+fn page_request(
+    resource: Resource,
+    size: u32,
+    next: Option<String>,
+) -> Result<Request<Vec<u8>>, CallFailure> {
     let params = ListParams { limit: Some(size), continue_token: next, ..ListParams::default() };
-    let mut request =
-        Build::new(resource.path(None)).list(&params).map_err(|error| Failure::Ours(error.to_string()))?;
+    let mut request = Build::new(resource.path(None))
+        .list(&params)
+        .map_err(|error| CallFailure::Ours(error.to_string()))?;
     if matches!(resource, Resource::Namespaces | Resource::ClusterRoles | Resource::Roles) {
         request.headers_mut().insert(ACCEPT, METADATA_ONLY);
     }
@@ -280,7 +285,7 @@ mod tests {
     use super::*;
     use kube::core::Status;
 
-    fn unread(failures: &[Failure]) -> Vec<Unread> {
+    fn unread(failures: &[CallFailure]) -> Vec<Unread> {
         let call = Call {
             verb: "list",
             resource: Resource::Roles,
@@ -293,18 +298,18 @@ mod tests {
 
     #[test]
     fn every_missing_right_is_reported_and_everything_else_once() {
-        let refused = |user: &str| Failure::Api {
+        let refused = |user: &str| CallFailure::Api {
             status: Box::new(
                 Status::failure(&format!("User \"{user}\" cannot list resource"), "").with_code(403),
             ),
             retry_after: None,
         };
-        let lost = Failure::Lost("reset".into());
+        let lost = CallFailure::Lost("reset".into());
         assert_eq!(told(unread(&[])).len(), 0);
         assert_eq!(told(unread(&[refused("ci"), refused("ci")])).len(), 2);
         assert_eq!(told(unread(&[refused("system:anonymous"), refused("system:anonymous")])).len(), 1);
         let one = told(unread(&[refused("ci"), lost.clone(), lost]));
-        assert!(matches!(&one[..], [(Failure::Lost(_), _)]));
+        assert!(matches!(&one[..], [(CallFailure::Lost(_), _)]));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::error::Failure;
+use super::error::CallFailure;
 
 /// How often a call is tried, the first time included.
 const TRIES: u32 = 5;
@@ -36,7 +36,7 @@ pub(super) enum Repeat {
 /// The delay before the next try, after `tries` tries (1 or more) of which the last ended in
 /// `failure`, `elapsed` after the first began. `None` gives up. `jitter` is random, 0 to 1.
 pub(super) fn delay(
-    failure: &Failure,
+    failure: &CallFailure,
     repeat: Repeat,
     tries: u32,
     elapsed: Duration,
@@ -46,22 +46,22 @@ pub(super) fn delay(
         return None;
     }
     let most = match failure {
-        Failure::Unconnected { transient: true, .. } => TRIES_UNCONNECTED,
+        CallFailure::Unconnected { transient: true, .. } => TRIES_UNCONNECTED,
         // Too many requests: rejected before it was processed.
-        Failure::Api { status, .. } if status.code == 429 => TRIES,
-        Failure::Api { status, .. } if matches!(status.code, 500 | 502 | 503 | 504) => match repeat {
+        CallFailure::Api { status, .. } if status.code == 429 => TRIES,
+        CallFailure::Api { status, .. } if matches!(status.code, 500 | 502 | 503 | 504) => match repeat {
             Repeat::Harmless => TRIES,
             Repeat::OnlyIfUndone | Repeat::Never => return None,
         },
-        Failure::Lost(_) => match repeat {
+        CallFailure::Lost(_) => match repeat {
             Repeat::Harmless => TRIES,
             Repeat::OnlyIfUndone | Repeat::Never => return None,
         },
-        Failure::Api { .. }
-        | Failure::Unconnected { .. }
-        | Failure::Ours(_)
-        | Failure::Garbled(_)
-        | Failure::TooLarge(_) => {
+        CallFailure::Api { .. }
+        | CallFailure::Unconnected { .. }
+        | CallFailure::Ours(_)
+        | CallFailure::Garbled(_)
+        | CallFailure::TooLarge(_) => {
             return None;
         }
     };
@@ -69,7 +69,7 @@ pub(super) fn delay(
         return None;
     }
     let asked = match failure {
-        Failure::Api { retry_after, .. } => *retry_after,
+        CallFailure::Api { retry_after, .. } => *retry_after,
         _ => None,
     };
     let delay = backoff(tries, jitter).max(asked.unwrap_or_default());
@@ -95,15 +95,15 @@ mod tests {
     use super::*;
     use kube::core::Status;
 
-    fn api(code: u16, retry_after: Option<u64>) -> Failure {
-        Failure::Api {
+    fn api(code: u16, retry_after: Option<u64>) -> CallFailure {
+        CallFailure::Api {
             status: Box::new(Status::failure("", "").with_code(code)),
             retry_after: retry_after.map(Duration::from_secs),
         }
     }
 
-    fn unconnected(transient: bool) -> Failure {
-        Failure::Unconnected { transient, cause: "refused".into() }
+    fn unconnected(transient: bool) -> CallFailure {
+        CallFailure::Unconnected { transient, cause: "refused".into() }
     }
 
     const START: Duration = Duration::ZERO;
@@ -124,8 +124,8 @@ mod tests {
         for code in [400, 401, 403, 404, 409, 410, 422] {
             assert!(delay(&api(code, None), Repeat::Harmless, 1, START, 0.0).is_none(), "{code}");
         }
-        assert!(delay(&Failure::Lost("reset".into()), Repeat::Harmless, 1, START, 0.0).is_some());
-        assert!(delay(&Failure::Ours("no token".into()), Repeat::Harmless, 1, START, 0.0).is_none());
+        assert!(delay(&CallFailure::Lost("reset".into()), Repeat::Harmless, 1, START, 0.0).is_some());
+        assert!(delay(&CallFailure::Ours("no token".into()), Repeat::Harmless, 1, START, 0.0).is_none());
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         for code in [500, 502, 503, 504] {
             assert!(delay(&api(code, None), Repeat::OnlyIfUndone, 1, START, 0.0).is_none(), "{code}");
         }
-        assert!(delay(&Failure::Lost("reset".into()), Repeat::OnlyIfUndone, 1, START, 0.0).is_none());
+        assert!(delay(&CallFailure::Lost("reset".into()), Repeat::OnlyIfUndone, 1, START, 0.0).is_none());
         assert!(delay(&api(429, None), Repeat::OnlyIfUndone, 1, START, 0.0).is_some());
         assert!(delay(&unconnected(true), Repeat::OnlyIfUndone, 1, START, 0.0).is_some());
     }

@@ -15,11 +15,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::Connection;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Call, Place, Resource, segment};
 use super::retry::{self, Repeat};
-use super::signing_error::{Reason, SigningEnd, SigningError};
-use super::watch::{Follow, Seen, Watch, watch_call};
+use super::signing_error::{ConditionReason, SigningEnd, SigningError};
+use super::watch::{Follow, Watch, Watched, watch_call};
 use super::write::{WritePermit, as_us, only_if, to_bytes};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -115,7 +115,7 @@ impl Signer {
         })?;
         let wanted = self.wanted(name, ask).map_err(|error| failed(SigningEnd::NotCreated(error)))?;
         let mut follow = self.watch.follow(name);
-        if let Seen::Refused(failure) = follow.seen() {
+        if let Watched::Refused(failure) = follow.seen() {
             let error = failure.explain(&self.connection, &watch_call("nothing was issued"));
             return Err(failed(SigningEnd::Unwatched(error)));
         }
@@ -146,7 +146,7 @@ impl Signer {
     }
 
     /// The request as it is sent.
-    fn wanted(&self, name: &str, ask: Ask<'_>) -> Result<Wanted> {
+    fn wanted(&self, name: &str, ask: Ask<'_>) -> Result<RequestedCertificate> {
         if ask.expiration < SHORTEST {
             return Err(Error::new(format!(
                 "a certificate valid for less than {} minutes cannot be asked for; nothing was issued",
@@ -158,7 +158,7 @@ impl Signer {
         if ask.rsa {
             usages.push("key encipherment".to_owned());
         }
-        Ok(Wanted {
+        Ok(RequestedCertificate {
             name: name.to_owned(),
             request: ask.request_pem.as_bytes().to_vec(),
             signer: self.signer.to_string(),
@@ -169,12 +169,12 @@ impl Signer {
     }
 
     /// Creates the request; if the response was lost, checks whether it exists.
-    async fn create(&self, wanted: &Wanted) -> Result<CertificateSigningRequest, SigningEnd> {
+    async fn create(&self, wanted: &RequestedCertificate) -> Result<CertificateSigningRequest, SigningEnd> {
         let call = request_call("create", Resource::SigningRequests, &wanted.name, "nothing was issued");
-        let refused = |failure: Failure| SigningEnd::NotCreated(failure.explain(&self.connection, &call));
+        let refused = |failure: CallFailure| SigningEnd::NotCreated(failure.explain(&self.connection, &call));
         let request = Build::new(call.resource.path(None))
             .create(&as_us(), self.body(wanted))
-            .map_err(|error| refused(Failure::Ours(error.to_string())))?;
+            .map_err(|error| refused(CallFailure::Ours(error.to_string())))?;
         let mut tries = 0;
         loop {
             let failure = match self.connection.call(&request, Repeat::OnlyIfUndone).await {
@@ -198,7 +198,7 @@ impl Signer {
         }
     }
 
-    fn body(&self, wanted: &Wanted) -> Vec<u8> {
+    fn body(&self, wanted: &RequestedCertificate) -> Vec<u8> {
         to_bytes(&json!({
             "apiVersion": "certificates.k8s.io/v1",
             "kind": "CertificateSigningRequest",
@@ -221,17 +221,21 @@ impl Signer {
 
     /// Approves the request that was checked. On a conflict or a lost answer it is read and checked
     /// again, and must still be the same object.
-    async fn approve(&self, wanted: &Wanted, created: CertificateSigningRequest) -> Result<(), SigningEnd> {
+    async fn approve(
+        &self,
+        wanted: &RequestedCertificate,
+        created: CertificateSigningRequest,
+    ) -> Result<(), SigningEnd> {
         let call = request_call("update", Resource::SigningApproval, &wanted.name, "nothing was issued");
         let uid = created.metadata.uid.clone().unwrap_or_default();
         let mut current = created;
         let mut tries = 0;
         loop {
             match progress(&current) {
-                Progress::Denied(reason) => return Err(SigningEnd::Denied(reason)),
-                Progress::Failed(reason) => return Err(SigningEnd::Failed(reason)),
-                Progress::Approved | Progress::Issued(_) => return Ok(()),
-                Progress::Pending => {}
+                RequestState::Denied(reason) => return Err(SigningEnd::Denied(reason)),
+                RequestState::Failed(reason) => return Err(SigningEnd::Failed(reason)),
+                RequestState::Approved | RequestState::Issued(_) => return Ok(()),
+                RequestState::Pending => {}
             }
             let failure = match self.send_approval(current).await {
                 Ok(()) => return Ok(()),
@@ -262,7 +266,7 @@ impl Signer {
         }
     }
 
-    async fn send_approval(&self, mut object: CertificateSigningRequest) -> Result<(), Failure> {
+    async fn send_approval(&self, mut object: CertificateSigningRequest) -> Result<(), CallFailure> {
         let name = object.metadata.name.clone().unwrap_or_default();
         let condition = CertificateSigningRequestCondition {
             type_: "Approved".to_owned(),
@@ -273,7 +277,7 @@ impl Signer {
         };
         let status = object.status.get_or_insert_default();
         status.conditions.get_or_insert_default().push(condition);
-        let ours = |error: &dyn std::error::Error| Failure::Ours(error.to_string());
+        let ours = |error: &dyn std::error::Error| CallFailure::Ours(error.to_string());
         let body = serde_json::to_vec(&object).map_err(|error| ours(&error))?;
         let request = Build::new(Resource::SigningApproval.path(None))
             .replace_subresource("approval", &segment(&name), &as_us(), body)
@@ -288,7 +292,7 @@ impl Signer {
     /// itself.
     async fn await_end(
         &self,
-        wanted: &Wanted,
+        wanted: &RequestedCertificate,
         uid: &str,
         follow: &mut Follow,
         timeout: Duration,
@@ -296,25 +300,25 @@ impl Signer {
         let deadline = Instant::now() + timeout;
         loop {
             match follow.seen() {
-                Seen::Present(object) => {
+                Watched::Present(object) => {
                     if let Some(end) = wanted.end_of((*object).clone(), uid) {
                         return end;
                     }
                 }
                 // It may only have lost its label: then it is not seen by the watch any more.
-                Seen::Gone => {
+                Watched::Gone => {
                     if let Some(end) = self.look(wanted, uid).await {
                         return end;
                     }
                 }
-                Seen::Refused(failure) => {
+                Watched::Refused(failure) => {
                     if let Some(end) = self.look(wanted, uid).await {
                         return end;
                     }
                     let error = failure.explain(&self.connection, &watch_call("nothing was issued"));
                     return Err(SigningEnd::Unwatched(error));
                 }
-                Seen::Nothing => {}
+                Watched::Nothing => {}
             }
             let until = deadline.min(Instant::now() + LOOK_AFTER);
             if timeout_at(until, follow.changed()).await.is_err() {
@@ -329,7 +333,7 @@ impl Signer {
     }
 
     /// Reads the request itself. `None` if it has not ended, or cannot be read.
-    async fn look(&self, wanted: &Wanted, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
+    async fn look(&self, wanted: &RequestedCertificate, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
         match self.get(&wanted.name).await {
             Ok(Some(object)) => wanted.end_of(object, uid),
             Ok(None) => Some(Err(SigningEnd::Vanished)),
@@ -337,10 +341,10 @@ impl Signer {
         }
     }
 
-    async fn get(&self, name: &str) -> Result<Option<CertificateSigningRequest>, Failure> {
+    async fn get(&self, name: &str) -> Result<Option<CertificateSigningRequest>, CallFailure> {
         let request = Build::new(Resource::SigningRequests.path(None))
             .get(&segment(name), &Default::default())
-            .map_err(|error| Failure::Ours(error.to_string()))?;
+            .map_err(|error| CallFailure::Ours(error.to_string()))?;
         match self.connection.call(&request, Repeat::Harmless).await {
             Ok(object) => Ok(Some(object)),
             Err(failure) if failure.code() == Some(404) => Ok(None),
@@ -353,14 +357,15 @@ impl Signer {
     async fn take_back(&self, name: &str, uid: &str) {
         let path = Resource::SigningRequests.path(None);
         if let Ok(request) = Build::new(path).delete(&segment(name), &only_if(uid, None)) {
-            let _: Result<IgnoredAny, Failure> = self.connection.call(&request, Repeat::OnlyIfUndone).await;
+            let _: Result<IgnoredAny, CallFailure> =
+                self.connection.call(&request, Repeat::OnlyIfUndone).await;
         }
     }
 }
 
 /// What was sent, and must be what the cluster has.
 #[derive(Debug)]
-struct Wanted {
+struct RequestedCertificate {
     name: String,
     request: Vec<u8>,
     signer: String,
@@ -369,7 +374,7 @@ struct Wanted {
     expiration: i32,
 }
 
-impl Wanted {
+impl RequestedCertificate {
     /// Passes an object on only if it is the request that this process created, and, if its UID is
     /// known already, the same object still.
     fn check(
@@ -406,48 +411,48 @@ impl Wanted {
             Err(end) => return Some(Err(end)),
         };
         match progress(&object) {
-            Progress::Issued(certificate) => Some(Ok(certificate)),
-            Progress::Denied(reason) => Some(Err(SigningEnd::Denied(reason))),
-            Progress::Failed(reason) => Some(Err(SigningEnd::Failed(reason))),
-            Progress::Pending | Progress::Approved => None,
+            RequestState::Issued(certificate) => Some(Ok(certificate)),
+            RequestState::Denied(reason) => Some(Err(SigningEnd::Denied(reason))),
+            RequestState::Failed(reason) => Some(Err(SigningEnd::Failed(reason))),
+            RequestState::Pending | RequestState::Approved => None,
         }
     }
 }
 
 /// How far a request has come.
 #[derive(Debug, PartialEq, Eq)]
-enum Progress {
+enum RequestState {
     Pending,
     Approved,
     Issued(Vec<u8>),
-    Denied(Reason),
-    Failed(Reason),
+    Denied(ConditionReason),
+    Failed(ConditionReason),
 }
 
-fn progress(object: &CertificateSigningRequest) -> Progress {
+fn progress(object: &CertificateSigningRequest) -> RequestState {
     let Some(status) = &object.status else {
-        return Progress::Pending;
+        return RequestState::Pending;
     };
     let condition = |kind: &str| {
         let conditions = status.conditions.as_deref().unwrap_or_default();
         conditions.iter().find(|c| c.type_ == kind && c.status == "True")
     };
-    let reason = |condition: &CertificateSigningRequestCondition| Reason {
+    let reason = |condition: &CertificateSigningRequestCondition| ConditionReason {
         reason: condition.reason.clone().unwrap_or_default(),
         message: condition.message.clone().unwrap_or_default(),
     };
     if let Some(denied) = condition("Denied") {
-        return Progress::Denied(reason(denied));
+        return RequestState::Denied(reason(denied));
     }
     if let Some(failed) = condition("Failed") {
-        return Progress::Failed(reason(failed));
+        return RequestState::Failed(reason(failed));
     }
     if condition("Approved").is_none() {
-        return Progress::Pending;
+        return RequestState::Pending;
     }
     match &status.certificate {
-        Some(certificate) if !certificate.0.is_empty() => Progress::Issued(certificate.0.clone()),
-        _ => Progress::Approved,
+        Some(certificate) if !certificate.0.is_empty() => RequestState::Issued(certificate.0.clone()),
+        _ => RequestState::Approved,
     }
 }
 
@@ -467,8 +472,8 @@ mod tests {
     use super::*;
     use k8s_openapi::ByteString;
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn wanted() -> RequestedCertificate {
+        RequestedCertificate {
             name: "certctl-acme-0".into(),
             request: b"our request".to_vec(),
             signer: "kubernetes.io/kube-apiserver-client".into(),
@@ -535,20 +540,20 @@ mod tests {
 
     #[test]
     fn a_certificate_counts_only_with_its_approval() {
-        let reason = Reason { reason: "why".into(), message: String::new() };
+        let reason = ConditionReason { reason: "why".into(), message: String::new() };
         for (conditions, certificate, expected) in [
-            (&[][..], None, Progress::Pending),
-            (&[], Some(&b"c"[..]), Progress::Pending),
-            (&[("Approved", "False")], Some(b"c"), Progress::Pending),
-            (&[("Approved", "True")], None, Progress::Approved),
-            (&[("Approved", "True")], Some(b""), Progress::Approved),
-            (&[("Approved", "True")], Some(b"c"), Progress::Issued(b"c".to_vec())),
-            (&[("Denied", "True")], None, Progress::Denied(reason.clone())),
-            (&[("Approved", "True"), ("Failed", "True")], Some(b"c"), Progress::Failed(reason.clone())),
+            (&[][..], None, RequestState::Pending),
+            (&[], Some(&b"c"[..]), RequestState::Pending),
+            (&[("Approved", "False")], Some(b"c"), RequestState::Pending),
+            (&[("Approved", "True")], None, RequestState::Approved),
+            (&[("Approved", "True")], Some(b""), RequestState::Approved),
+            (&[("Approved", "True")], Some(b"c"), RequestState::Issued(b"c".to_vec())),
+            (&[("Denied", "True")], None, RequestState::Denied(reason.clone())),
+            (&[("Approved", "True"), ("Failed", "True")], Some(b"c"), RequestState::Failed(reason.clone())),
         ] {
             assert_eq!(progress(&with(conditions, certificate)), expected, "{conditions:?} {certificate:?}");
         }
-        assert_eq!(progress(&object()), Progress::Pending);
+        assert_eq!(progress(&object()), RequestState::Pending);
     }
 
     #[test]

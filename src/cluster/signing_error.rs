@@ -36,9 +36,9 @@ pub enum SigningEnd {
     /// Its approval failed otherwise.
     NotApproved(Error),
     /// Someone denied it.
-    Denied(Reason),
+    Denied(ConditionReason),
     /// The signer would not sign it.
-    Failed(Reason),
+    Failed(ConditionReason),
     /// It was approved, and for this long nothing came.
     NeverSigned(Duration),
     /// Someone deleted it.
@@ -51,14 +51,14 @@ pub enum SigningEnd {
 
 /// The content of a condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reason {
+pub struct ConditionReason {
     /// `reason`, one word.
     pub reason: String,
     /// `message`.
     pub message: String,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ConditionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.reason.is_empty(), self.message.is_empty()) {
             (true, true) => f.write_str("no reason given"),
@@ -186,8 +186,8 @@ mod tests {
         .render(false)
     }
 
-    fn reason(reason: &str, message: &str) -> Reason {
-        Reason { reason: reason.into(), message: message.into() }
+    fn reason(reason: &str, message: &str) -> ConditionReason {
+        ConditionReason { reason: reason.into(), message: message.into() }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::connect::Connection;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Call, Place, Resource};
 use super::retry;
 use crate::error::Result;
@@ -30,7 +30,7 @@ const RENEWED_AFTER: u32 = 60;
 
 /// The last that was seen of a request.
 #[derive(Debug, Clone)]
-pub(super) enum Seen {
+pub(super) enum Watched {
     /// Nothing yet.
     Nothing,
     /// Its state.
@@ -38,13 +38,13 @@ pub(super) enum Seen {
     /// It was there and is not any more.
     Gone,
     /// The watch is not allowed, so nothing more will be seen.
-    Refused(Failure),
+    Refused(CallFailure),
 }
 
 #[derive(Default)]
 struct Followed {
-    by_name: HashMap<String, watch::Sender<Seen>>,
-    refused: Option<Failure>,
+    by_name: HashMap<String, watch::Sender<Watched>>,
+    refused: Option<CallFailure>,
 }
 
 type Shared = Arc<Mutex<Followed>>;
@@ -65,7 +65,7 @@ impl Drop for Watch {
 pub(super) struct Follow {
     shared: Shared,
     name: String,
-    receiver: watch::Receiver<Seen>,
+    receiver: watch::Receiver<Watched>,
 }
 
 impl Drop for Follow {
@@ -76,7 +76,7 @@ impl Drop for Follow {
 
 impl Follow {
     /// What was seen last; the next [`Self::changed`] waits for something newer.
-    pub(super) fn seen(&mut self) -> Seen {
+    pub(super) fn seen(&mut self) -> Watched {
         self.receiver.borrow_and_update().clone()
     }
 
@@ -105,8 +105,8 @@ impl Watch {
         let failure = match timeout(connection.limit(), listed).await {
             Ok(Ok(Ok(()))) => return Ok(started),
             Ok(Ok(Err(failure))) => failure,
-            Ok(Err(_)) => Failure::Ours("the watch ended before it began".to_owned()),
-            Err(_) => Failure::Lost(format!("no list within {} s", connection.limit().as_secs_f64())),
+            Ok(Err(_)) => CallFailure::Ours("the watch ended before it began".to_owned()),
+            Err(_) => CallFailure::Lost(format!("no list within {} s", connection.limit().as_secs_f64())),
         };
         Err(failure.explain(connection, &watch_call("nothing was issued")))
     }
@@ -114,7 +114,7 @@ impl Watch {
     /// Begins to follow a request, which need not exist yet.
     pub(super) fn follow(&self, name: &str) -> Follow {
         let mut followed = lock(&self.shared);
-        let first = followed.refused.clone().map_or(Seen::Nothing, Seen::Refused);
+        let first = followed.refused.clone().map_or(Watched::Nothing, Watched::Refused);
         let (sender, receiver) = watch::channel(first);
         followed.by_name.insert(name.to_owned(), sender);
         Follow { shared: Arc::clone(&self.shared), name: name.to_owned(), receiver }
@@ -133,13 +133,13 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Followed> {
 impl Followed {
     fn show(&self, object: CertificateSigningRequest) {
         if let Some(sender) = object.metadata.name.as_ref().and_then(|name| self.by_name.get(name)) {
-            sender.send_replace(Seen::Present(Arc::new(object)));
+            sender.send_replace(Watched::Present(Arc::new(object)));
         }
     }
 
     fn gone(&self, name: &str) {
         if let Some(sender) = self.by_name.get(name) {
-            sender.send_replace(Seen::Gone);
+            sender.send_replace(Watched::Gone);
         }
     }
 
@@ -149,9 +149,9 @@ impl Followed {
         for (name, sender) in &self.by_name {
             if !listed.contains(name) {
                 sender.send_if_modified(|seen| {
-                    let gone = matches!(seen, Seen::Present(_));
+                    let gone = matches!(seen, Watched::Present(_));
                     if gone {
-                        *seen = Seen::Gone;
+                        *seen = Watched::Gone;
                     }
                     gone
                 });
@@ -159,10 +159,10 @@ impl Followed {
         }
     }
 
-    fn refuse(&mut self, failure: &Failure) {
+    fn refuse(&mut self, failure: &CallFailure) {
         self.refused = Some(failure.clone());
         for sender in self.by_name.values() {
-            sender.send_replace(Seen::Refused(failure.clone()));
+            sender.send_replace(Watched::Refused(failure.clone()));
         }
     }
 }
@@ -171,7 +171,7 @@ async fn follow_all(
     api: Api<CertificateSigningRequest>,
     config: watcher::Config,
     shared: Shared,
-    ready: oneshot::Sender<Result<(), Failure>>,
+    ready: oneshot::Sender<Result<(), CallFailure>>,
 ) {
     let mut events = pin!(watcher(api, config));
     let mut ready = Some(ready);
@@ -224,14 +224,15 @@ fn take_in(followed: &Followed, listed: &mut HashSet<String>, event: &Event<Cert
 }
 
 /// The answer after which watching again is useless.
-fn refusal(error: &watcher::Error) -> Option<Failure> {
+fn refusal(error: &watcher::Error) -> Option<CallFailure> {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
         return None;
     };
     let kube::Error::Api(status) = error else {
         return None;
     };
-    matches!(status.code, 401 | 403 | 404).then(|| Failure::Api { status: status.clone(), retry_after: None })
+    matches!(status.code, 401 | 403 | 404)
+        .then(|| CallFailure::Api { status: status.clone(), retry_after: None })
 }
 
 #[cfg(test)]
@@ -244,12 +245,12 @@ mod tests {
         object
     }
 
-    fn following(names: &[&str]) -> (Followed, Vec<watch::Receiver<Seen>>) {
+    fn following(names: &[&str]) -> (Followed, Vec<watch::Receiver<Watched>>) {
         let mut followed = Followed::default();
         let receivers = names
             .iter()
             .map(|name| {
-                let (sender, receiver) = watch::channel(Seen::Nothing);
+                let (sender, receiver) = watch::channel(Watched::Nothing);
                 followed.by_name.insert((*name).to_owned(), sender);
                 receiver
             })
@@ -273,9 +274,9 @@ mod tests {
         ] {
             take_in(&followed, &mut listed, &event);
         }
-        assert!(matches!(*receivers[0].borrow(), Seen::Present(_)));
-        assert!(matches!(*receivers[1].borrow(), Seen::Gone));
-        assert!(matches!(*receivers[2].borrow(), Seen::Nothing));
+        assert!(matches!(*receivers[0].borrow(), Watched::Present(_)));
+        assert!(matches!(*receivers[1].borrow(), Watched::Gone));
+        assert!(matches!(*receivers[2].borrow(), Watched::Nothing));
     }
 
     #[test]
@@ -284,9 +285,9 @@ mod tests {
         let mut listed = HashSet::new();
         take_in(&followed, &mut listed, &Event::Apply(object("theirs")));
         take_in(&followed, &mut listed, &Event::Delete(object("theirs")));
-        assert!(matches!(*receivers[0].borrow(), Seen::Nothing));
+        assert!(matches!(*receivers[0].borrow(), Watched::Nothing));
         take_in(&followed, &mut listed, &Event::Delete(object("ours")));
-        assert!(matches!(*receivers[0].borrow(), Seen::Gone));
+        assert!(matches!(*receivers[0].borrow(), Watched::Gone));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::connect::Connection;
 use super::convert::BindingObject;
-use super::error::Failure;
+use super::error::CallFailure;
 use super::resource::{Call, Place, Resource, segment};
 use super::retry::Repeat;
 use crate::error::{Error, Result};
@@ -167,7 +167,7 @@ impl Writer {
         let call = binding_call("get", at, "it was left as it is");
         let answer = match Build::new(path(at)).get(&segment(&at.name), &Default::default()) {
             Ok(request) => self.connection.call::<BindingObject>(&request, Repeat::Harmless).await,
-            Err(error) => Err(Failure::Ours(error.to_string())),
+            Err(error) => Err(CallFailure::Ours(error.to_string())),
         };
         match answer {
             Ok(object) => Ok(Some(object.into())),
@@ -206,7 +206,7 @@ impl Writer {
     ) -> Result<T, WriteError> {
         let answer = match request {
             Ok(request) => self.connection.call(&request, Repeat::Harmless).await,
-            Err(error) => Err(Failure::Ours(error.to_string())),
+            Err(error) => Err(CallFailure::Ours(error.to_string())),
         };
         answer.map_err(|failure| outcome(failure, &self.connection, call))
     }
@@ -223,7 +223,7 @@ impl Writer {
     }
 }
 
-fn outcome(failure: Failure, connection: &Connection, call: &Call) -> WriteError {
+fn outcome(failure: CallFailure, connection: &Connection, call: &Call) -> WriteError {
     let code = failure.code();
     if failure.may_have_taken_effect() {
         let call = Call { otherwise: "it may or may not have been done", ..call.clone() };

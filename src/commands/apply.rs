@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::apply::{self, Notes, Probe, Records, Settings, Target};
-use crate::ci::environment::Host;
+use crate::ci::environment::CiEnvironment;
 use crate::cli::{ApplyArgs, Global, ProbeChoice};
 use crate::clock;
 use crate::console::progress::Reporter;
@@ -44,7 +44,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
             .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
     }
     let expected = Expected::new(args)?;
-    let host = Host::detect();
+    let host = CiEnvironment::detect();
     let mut repo = Repo::discover(&global.roster)?;
     repo.commit_as(args.author.clone(), host.author)?;
     if args.signoff {

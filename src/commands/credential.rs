@@ -18,7 +18,7 @@ use crate::model::{ClusterName, UserName};
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
 use crate::planning::source::{self, Source};
-use crate::record::State;
+use crate::record::CredentialState;
 
 pub fn run(global: &Global, args: &CredentialArgs, terminal: &Terminal) -> Result<u8> {
     let [cluster] = global.clusters.as_slice() else {
@@ -121,7 +121,7 @@ fn still(source: &Source, cluster: &ClusterName, user: &UserName, now: Timestamp
             "{cluster}: there is no credential for `{user}` yet; run `git pull`, and ask an admin to run `certctl apply` if there still is none"
         ));
     };
-    if last.state == State::Revoked {
+    if last.state == CredentialState::Revoked {
         return ended(format!(
             "{cluster}: credential {} of `{user}` was revoked; run `git pull` for a new one, and ask an admin if there is none",
             last.id

@@ -9,7 +9,7 @@ use crate::cli::{DemoArgs, Global};
 use crate::console::signals::Signals;
 use crate::console::terminal::Terminal;
 use crate::demo::request::Request;
-use crate::demo::stage::Stage;
+use crate::demo::stage::DemoStage;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
 
@@ -22,7 +22,7 @@ const BINDINGS: Request =
 pub fn run(global: &Global, args: &DemoArgs, terminal: &Terminal) -> Result<u8> {
     let began = Instant::now();
     let runtime = runtime()?;
-    let stage = Arc::new(Stage::set(global, terminal.style())?);
+    let stage = Arc::new(DemoStage::set(global, terminal.style())?);
     let ended = runtime.block_on(play(&stage, began, args.keep));
     // The folder holds people's keys: it stays only where the story ended well, and was asked to.
     if !args.keep || ended.is_err() {
@@ -31,7 +31,7 @@ pub fn run(global: &Global, args: &DemoArgs, terminal: &Terminal) -> Result<u8> 
     ended.map(|()| DONE)
 }
 
-async fn play(stage: &Arc<Stage>, began: Instant, keep: bool) -> Result<()> {
+async fn play(stage: &Arc<DemoStage>, began: Instant, keep: bool) -> Result<()> {
     let mut signals = Signals::listen();
     let story = tokio::task::spawn_blocking({
         let stage = Arc::clone(stage);
@@ -55,7 +55,7 @@ async fn play(stage: &Arc<Stage>, began: Instant, keep: bool) -> Result<()> {
     Ok(())
 }
 
-fn tell(stage: &Stage) -> Result<()> {
+fn tell(stage: &DemoStage) -> Result<()> {
     stage.say("A team, a repository with its roster, and a Kubernetes API server in memory")?;
     stage.note(&format!("cd {}", stage.repository().display()))?;
     stage.run("git", &["--no-pager", "log", "--oneline", "--stat"])?;

@@ -13,8 +13,8 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
-use crate::kubeconfig::file::{self, Files, Lock};
-use crate::kubeconfig::merge::{Document, Entry, MADE};
+use crate::kubeconfig::file::{self, FileLock, KubeconfigFiles};
+use crate::kubeconfig::merge::{KubeconfigText, LoginEntry, MADE};
 use crate::model::{ClusterName, LOGIN_PREFIX, RosterName, hex, sha256};
 use crate::person::checkout_file;
 use crate::person::identities;
@@ -34,10 +34,10 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     let identities = identities::load(&args.identity, terminal)?;
     let opened = own_kubeconfigs::open_all(&source, global, args.user.as_ref(), &identities)?;
     one_of_each(&opened)?;
-    let mut entries: Vec<Entry> = opened
+    let mut entries: Vec<LoginEntry> = opened
         .iter()
         .map(|own| {
-            Ok(Entry {
+            Ok(LoginEntry {
                 context: own.cluster.to_string(),
                 name: entry_name(&source.roster.name, &own.cluster),
                 cluster: cluster_entry(own),
@@ -46,10 +46,10 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
         })
         .collect::<Result<_>>()?;
 
-    let files = Files::find(global.kubeconfig.as_deref())?;
+    let files = KubeconfigFiles::find(global.kubeconfig.as_deref())?;
     let target = target(&files, &entries)?;
     checkout_file::refuse_planted(&global.roster, &target)?;
-    let _lock = Lock::take(&target)?;
+    let _lock = FileLock::take(&target)?;
     let mut current = entries.first().map(|entry| entry.context.clone());
     for path in files.read.iter().filter(|path| **path != target) {
         let Some(text) = file::read(path)? else { continue };
@@ -120,13 +120,13 @@ pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result
         None => name.starts_with(&prefix),
     };
     let mut gone = 0;
-    for path in Files::find(global.kubeconfig.as_deref())?.read {
+    for path in KubeconfigFiles::find(global.kubeconfig.as_deref())?.read {
         let Some(text) = file::read(&path)? else { continue };
         if !holds(&parse(&path, &text)?, &ours) {
             continue;
         }
         checkout_file::refuse_planted(&global.roster, &path)?;
-        let _lock = Lock::take(&path)?;
+        let _lock = FileLock::take(&path)?;
         let text = file::read(&path)?.unwrap_or_default();
         let document = parse(&path, &text)?;
         let users = document.names("users").into_iter().filter(|name| ours(name)).count();
@@ -256,8 +256,8 @@ fn text(path: &Path) -> Result<String> {
     })
 }
 
-pub fn parse<'t>(path: &Path, text: &'t str) -> Result<Document<'t>> {
-    Document::parse(text).map_err(|why| {
+pub fn parse<'t>(path: &Path, text: &'t str) -> Result<KubeconfigText<'t>> {
+    KubeconfigText::parse(text).map_err(|why| {
         Error::new(format!("the kubeconfig {} could not be read; nothing was changed", path.display()))
             .caused_by(why)
             .hint("`kubectl config view` shows what kubectl makes of it; or keep yours apart: `certctl decrypt > FILE`")
@@ -270,12 +270,12 @@ fn unsafely(path: &Path, why: Error) -> Error {
         .hint("keep yours apart, `certctl decrypt > FILE`, and name both files in KUBECONFIG")
 }
 
-fn holds(document: &Document<'_>, ours: &dyn Fn(&str) -> bool) -> bool {
+fn holds(document: &KubeconfigText<'_>, ours: &dyn Fn(&str) -> bool) -> bool {
     ["clusters", "users"].iter().any(|list| document.names(list).iter().any(|name| ours(name)))
 }
 
 /// The file that holds ours already, or else the one that kubectl would write to.
-fn target(files: &Files, entries: &[Entry]) -> Result<PathBuf> {
+fn target(files: &KubeconfigFiles, entries: &[LoginEntry]) -> Result<PathBuf> {
     for path in &files.read {
         let Some(text) = file::read(path)? else { continue };
         if holds(&parse(path, &text)?, &|name| entries.iter().any(|entry| entry.name == name)) {
@@ -286,7 +286,7 @@ fn target(files: &Files, entries: &[Entry]) -> Result<PathBuf> {
 }
 
 /// People's own way to the same server stays in our entries.
-fn keep_theirs(document: &Document<'_>, entries: &mut [Entry]) {
+fn keep_theirs(document: &KubeconfigText<'_>, entries: &mut [LoginEntry]) {
     for entry in entries {
         for field in ["proxy-url", "tls-server-name"] {
             if let Some(value) = document.field_of("clusters", &entry.name, field) {
@@ -298,7 +298,7 @@ fn keep_theirs(document: &Document<'_>, entries: &mut [Entry]) {
 
 /// Entries that are there already lead where they did: a branch that is checked out by chance, or by
 /// somebody else's wish, must not send kubectl elsewhere.
-fn not_moved(path: &Path, document: &Document<'_>, entries: &[Entry]) -> Result<()> {
+fn not_moved(path: &Path, document: &KubeconfigText<'_>, entries: &[LoginEntry]) -> Result<()> {
     let moved = entries.iter().filter_map(|entry| {
         if !document.names("clusters").contains(&entry.name) {
             return None;
@@ -341,8 +341,8 @@ fn fingerprint(base64: Option<&str>) -> String {
 /// but never one that plan and apply use: that is the administrator's way in.
 fn not_taken(
     path: &Path,
-    document: &Document<'_>,
-    entries: &[Entry],
+    document: &KubeconfigText<'_>,
+    entries: &[LoginEntry],
     roster: &Roster,
     force: Option<bool>,
 ) -> Result<()> {

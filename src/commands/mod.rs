@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::clock;
 use crate::console::terminal::Terminal;
-use crate::error::{Kind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::exit_code::{FAILED, USAGE};
 use crate::planning::roster_file;
 
@@ -46,8 +46,8 @@ pub fn run(mut cli: Cli) -> ExitCode {
         Err(error) => {
             terminal.error(&error);
             match error.kind() {
-                Kind::Failed => FAILED,
-                Kind::Usage => USAGE,
+                ErrorKind::Failed => FAILED,
+                ErrorKind::Usage => USAGE,
             }
         }
     })

@@ -15,6 +15,7 @@ use crate::plan::held::Held;
 use crate::planning::connect;
 use crate::planning::source::{self, Source};
 use crate::record::{self, ClusterPin};
+use crate::record_folder::RecordFolder;
 use crate::render::words;
 use crate::roster::Cluster;
 
@@ -28,7 +29,7 @@ pub async fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
         };
         terminal.say(&format!("Cluster {name}:"));
         said.iter().for_each(|line| terminal.say(&format!("  {line}")));
-        files.push((format!("access/{name}/cluster.yaml"), record::to_yaml(&pin)?));
+        files.push((RecordFolder(name).pin(), record::to_yaml(&pin)?));
     }
     for (file, text) in &files {
         checkout_file::replace(&global.roster, &source.folder.join(Path::new(file)), text)?;

@@ -15,7 +15,7 @@ use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs;
 use crate::person::private_file;
-use crate::pki::{self, PrivateKey, Subject};
+use crate::pki::{self, PrivateKey, RequestSubject};
 use crate::plan::credentials;
 use crate::planning::source::{self, Source};
 
@@ -38,7 +38,7 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
     });
     let key = PrivateKey::generate(kind)?;
     let group = CredentialGroup { user: user.clone(), id: key.credential_id() };
-    let request = pki::signing_request(&key, &Subject::new(&group, &groups))?;
+    let request = pki::signing_request(&key, &RequestSubject::new(&group, &groups))?;
     // As `plan` will look at it.
     pki::check_brought_request(request.as_bytes(), &user, &groups)?;
 

@@ -8,7 +8,7 @@ use crate::person::checkout_file;
 use crate::planning::source::Source;
 use crate::render::count;
 use crate::roster;
-use crate::roster::edit::{self, Change};
+use crate::roster::edit::{self, RosterEdit};
 use crate::seal;
 
 /// Each of them once, in order.
@@ -33,7 +33,7 @@ pub fn on_the_roster(source: &Source, users: &[UserName]) -> Result<Vec<UserName
 ///
 /// # Errors
 /// Somebody's entry cannot be edited safely, or the file cannot be written: it is as it was.
-pub fn write(global: &Global, source: &Source, users: &[UserName], change: Change) -> Result<()> {
+pub fn write(global: &Global, source: &Source, users: &[UserName], change: RosterEdit) -> Result<()> {
     let file = &source.file;
     let read = |text: &str| roster::parse(file, text, &seal::parse_recipient).ok();
     let text = edit::change(&source.text, &source.roster, users, change, &read).map_err(|user| {

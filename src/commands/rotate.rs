@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::UserName;
 use crate::planning::source;
-use crate::roster::edit::Change;
+use crate::roster::edit::RosterEdit;
 
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
@@ -49,7 +49,7 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
     if let Some(error) = Error::all(own_keys) {
         return Err(error);
     }
-    roster_edit::write(global, &source, &users, Change::RaiseGeneration)?;
+    roster_edit::write(global, &source, &users, RosterEdit::RaiseGeneration)?;
     terminal.say(&format!("{file}: raised the generation of {}.", roster_edit::named(&users)));
     terminal.say(&roster_edit::next(file, "reissues, and cuts off what they had"));
     Ok(DONE)

@@ -9,7 +9,7 @@ use crate::exit_code::DONE;
 use crate::model::UserName;
 use crate::planning::source::{self, Source};
 use crate::roster::User;
-use crate::roster::edit::Change;
+use crate::roster::edit::RosterEdit;
 
 pub fn suspend(global: &Global, args: &SuspendArgs, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
@@ -55,8 +55,8 @@ fn edit(
     let (suspended, others) =
         (having(source, &named, |user| user.suspended), having(source, &named, |user| !user.suspended));
     let (users, change, so_already, said) = match to_be_suspended {
-        true => (others, Change::Suspend, suspended, "suspended already"),
-        false => (suspended, Change::Resume, others, "not suspended"),
+        true => (others, RosterEdit::Suspend, suspended, "suspended already"),
+        false => (suspended, RosterEdit::Resume, others, "not suspended"),
     };
     if !so_already.is_empty() {
         terminal.say(&format!("{}: {said}: {}.", source.file, roster_edit::named(&so_already)));

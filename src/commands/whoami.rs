@@ -14,7 +14,7 @@ use crate::cluster::{self, Connection, Granted};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
-use crate::kubeconfig::file::{self, Files};
+use crate::kubeconfig::file::{self, KubeconfigFiles};
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
 use crate::pki::Certificate;
@@ -173,7 +173,7 @@ async fn ask(own: &Own, namespaces: BTreeSet<String>, limit: Duration) -> Result
 
 fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
     let name = entry_name(&source.roster.name, &own.cluster);
-    for path in Files::find(global.kubeconfig.as_deref())?.read {
+    for path in KubeconfigFiles::find(global.kubeconfig.as_deref())?.read {
         let Some(text) = file::read(&path)? else { continue };
         let document = parse(&path, &text)?;
         if !document.names("users").contains(&name) {

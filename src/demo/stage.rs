@@ -32,7 +32,7 @@ const GIT: [&str; 6] =
     ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX"];
 
 /// The stage, set.
-pub struct Stage {
+pub struct DemoStage {
     folder: PathBuf,
     sandbox: Sandbox,
     style: Style,
@@ -44,7 +44,7 @@ pub struct Stage {
     kubectl: bool,
 }
 
-impl Stage {
+impl DemoStage {
     /// Makes folder, keys, repository and cluster.
     ///
     /// # Errors

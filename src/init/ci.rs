@@ -36,12 +36,12 @@ impl Host {
 
 /// Where CI gets certctl from: a repository and one commit of it. Tags and branches can be moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct ActionSource {
     repository: String,
     commit: String,
 }
 
-impl Source {
+impl ActionSource {
     /// GitHub names an action `OWNER/REPOSITORY@COMMIT`; GitLab's jobs fetch `https://...@COMMIT`.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ActionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.repository, self.commit)
     }
@@ -116,7 +116,7 @@ include:
 
 /// What stands in `examples/` for what differs from repository to repository.
 fn blanks(ci: &Ci, roster: &str) -> Vec<(&'static str, String)> {
-    let Source { repository, commit } = &ci.source;
+    let ActionSource { repository, commit } = &ci.source;
     let branch = ci.branch.as_str();
     match ci.host {
         Host::GitHub => vec![
@@ -170,13 +170,13 @@ mod tests {
         Ci {
             host,
             branch: "trunk".parse().expect("a branch"),
-            source: Source::parse(host, &format!("{repository}@{COMMIT}")).expect("a source"),
+            source: ActionSource::parse(host, &format!("{repository}@{COMMIT}")).expect("a source"),
         }
     }
 
     #[test]
     fn a_source_is_a_repository_and_a_whole_commit() {
-        let refused = |host, text: &str| Source::parse(host, text).expect_err(text).0;
+        let refused = |host, text: &str| ActionSource::parse(host, text).expect_err(text).0;
         for bad in ["some/certctl", "some/certctl@v1", "some/certctl@0123456789abcdef", "some/certctl@main"] {
             refused(Host::GitHub, bad);
         }
@@ -194,7 +194,7 @@ mod tests {
             refused(Host::GitLab, &format!("{bad}@{COMMIT}"));
         }
         for good in ["https://gitlab.example.com/some/group/certctl.git", "https://x.example:8443/certctl"] {
-            assert!(Source::parse(Host::GitLab, &format!("{good}@{COMMIT}")).is_ok(), "{good}");
+            assert!(ActionSource::parse(Host::GitLab, &format!("{good}@{COMMIT}")).is_ok(), "{good}");
         }
     }
 

@@ -12,7 +12,7 @@ mod roster;
 
 use crate::model::{ClusterName, Invalid, RosterName, UserName};
 
-pub use ci::{Host, Source};
+pub use ci::{ActionSource, Host};
 pub use lines::with_lines;
 
 /// What the roster begins with.
@@ -36,7 +36,7 @@ pub struct Ci {
     /// The branch that is applied.
     pub branch: Branch,
     /// Where CI gets certctl from.
-    pub source: Source,
+    pub source: ActionSource,
 }
 
 /// A file that there should be.
@@ -230,7 +230,7 @@ mod tests {
             ci: Some(Ci {
                 host: Host::GitHub,
                 branch: "trunk".parse().expect("a branch"),
-                source: Source::parse(Host::GitHub, &format!("some/certctl@{}", "a".repeat(40)))
+                source: ActionSource::parse(Host::GitHub, &format!("some/certctl@{}", "a".repeat(40)))
                     .expect("a source"),
             }),
         }
@@ -279,7 +279,8 @@ mod tests {
         {
             let mut wanted = wanted("users.yaml");
             wanted.codeowners = Host::codeowners(Some(host))[0];
-            let source = Source::parse(host, &format!("{source}@{}", "a".repeat(40))).expect("a source");
+            let source =
+                ActionSource::parse(host, &format!("{source}@{}", "a".repeat(40))).expect("a source");
             wanted.ci = wanted.ci.map(|ci| Ci { host, source, ..ci });
             let files = super::files(&wanted);
             let owned = files.iter().find(|file| file.path == wanted.codeowners).expect("written");

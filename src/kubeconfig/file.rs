@@ -13,14 +13,14 @@ use crate::error::{Error, Result};
 
 /// The kubeconfigs that kubectl would read, and the one that it would write a new entry to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
+pub struct KubeconfigFiles {
     /// In the order of precedence.
     pub read: Vec<PathBuf>,
     /// Where new entries go.
     pub write: PathBuf,
 }
 
-impl Files {
+impl KubeconfigFiles {
     /// `--kubeconfig`; else those that `KUBECONFIG` lists, of which kubectl writes to the first that
     /// exists, or else to the last; else `~/.kube/config` (`GetDefaultFilename` in
     /// k8s.io/client-go/tools/clientcmd/config.go).
@@ -74,9 +74,9 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
 
 /// kubectl's lock on a kubeconfig: the file `<kubeconfig>.lock`, there while it is held.
 #[derive(Debug)]
-pub struct Lock(PathBuf);
+pub struct FileLock(PathBuf);
 
-impl Lock {
+impl FileLock {
     /// Takes it, and makes the folder where there is none.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
@@ -155,17 +155,17 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
         let listed = [a.clone(), b.clone(), PathBuf::new(), c.clone(), b.clone()];
         let of = |named: Option<&Path>, listed: &[PathBuf]| {
-            Files::of(named, listed, Some("/home/x".into())).expect("files")
+            KubeconfigFiles::of(named, listed, Some("/home/x".into())).expect("files")
         };
         assert_eq!(
             of(None, &listed),
-            Files { read: vec![a.clone(), b.clone(), c.clone()], write: c.clone() }
+            KubeconfigFiles { read: vec![a.clone(), b.clone(), c.clone()], write: c.clone() }
         );
         fs::write(&b, "").expect("written");
         fs::write(&c, "").expect("written");
         assert_eq!(of(None, &listed).write, b);
-        assert_eq!(of(Some(&a), &listed), Files { read: vec![a.clone()], write: a });
+        assert_eq!(of(Some(&a), &listed), KubeconfigFiles { read: vec![a.clone()], write: a });
         assert_eq!(of(None, &[PathBuf::new()]).write, Path::new("/home/x/.kube/config"));
-        assert!(Files::of(None, &[], None).is_err());
+        assert!(KubeconfigFiles::of(None, &[], None).is_err());
     }
 }

@@ -17,7 +17,8 @@ use crate::model::{ClusterName, Recipient, UserName};
 use crate::pki::{self, PrivateKey};
 use crate::planning::connect;
 use crate::planning::source::Source;
-use crate::record::{Credential, State};
+use crate::record::{Credential, CredentialState};
+use crate::record_folder::RecordFolder;
 use crate::roster::User;
 use crate::seal::{self, Identities, OpenError};
 
@@ -60,7 +61,7 @@ pub fn who(source: &Source, identities: &Identities) -> Result<Vec<UserName>> {
     if users.len() > 1 {
         let mut opens = |user: &UserName| -> Result<bool> {
             for cluster in source.roster.clusters.keys() {
-                let file = format!("access/{cluster}/{user}.kubeconfig.age");
+                let file = RecordFolder(cluster).kubeconfig(user);
                 match source.read(&file)?.map(|bytes| identities.open(&bytes)) {
                     Some(Ok(_)) => return Ok(true),
                     Some(Err(OpenError::Locked(why))) => locked.push(why),
@@ -127,7 +128,7 @@ fn open<'a>(
     let mut locked = 0;
     for (cluster, _) in source.clusters(global) {
         for name in &users {
-            let file = format!("access/{cluster}/{name}.kubeconfig.age");
+            let file = RecordFolder(cluster).kubeconfig(name);
             let Some(bytes) = source.read(&file)? else { continue };
             match identities.open(&bytes) {
                 Ok(plaintext) => opened.push((cluster, name.clone(), plaintext)),
@@ -201,14 +202,18 @@ fn check(
     plaintext: Zeroizing<Vec<u8>>,
 ) -> Result<Own> {
     let refused = |why: Error| {
-        why.within(&format!("access/{cluster}/{user}.kubeconfig.age is not to be trusted, and was not used"))
+        let file = RecordFolder(cluster).kubeconfig(&user);
+        why.within(&format!("{file} is not to be trusted, and was not used"))
             .hint("ask an admin; do not use what is in it")
     };
     let kubeconfig = kubeconfig::parse(&plaintext).map_err(refused)?;
     let record = source.record(cluster, &user)?;
-    let active = record.into_iter().flat_map(|record| record.credentials).rfind(|c| c.state == State::Active);
+    let active = record
+        .into_iter()
+        .flat_map(|record| record.credentials)
+        .rfind(|c| c.state == CredentialState::Active);
     let credential = active.ok_or_else(|| {
-        refused(Error::new(format!("access/{cluster}/{user}.yaml holds no active credential")))
+        refused(Error::new(format!("{} holds no active credential", RecordFolder(cluster).record(&user))))
     })?;
     // The roster's server and CA, where it names them, are what was reviewed; the record is what was
     // issued.

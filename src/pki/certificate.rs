@@ -11,7 +11,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
 
 use super::name::Names;
-use super::request::Subject;
+use super::request::RequestSubject;
 use super::{SIZE_LIMIT, pem};
 use crate::error::{Error, Result, visible_line};
 use crate::model::{CredentialId, hex, sha256};
@@ -139,7 +139,7 @@ impl Certificate {
 pub fn verify_issued(
     certificate: &Certificate,
     expected_public_key: &[u8],
-    subject: &Subject,
+    subject: &RequestSubject,
     now: Timestamp,
     not_after_limit: Option<Timestamp>,
 ) -> Result<()> {

@@ -22,7 +22,7 @@ pub use certificate::{Certificate, verify_issued};
 pub use client_authority::ClientAuthorities;
 pub use key::{KeyAlgorithm, KeyDescription, PrivateKey};
 pub use request::{
-    RequestSummary, RequestedSubject, Subject, parse_request, requested_subject, signing_request,
+    RequestSubject, RequestSummary, RequestedSubject, parse_request, requested_subject, signing_request,
     verify_request,
 };
 

@@ -22,14 +22,14 @@ const ORGANIZATION: [u8; 3] = [0x55, 0x04, 0x0a];
 
 /// Whom a certificate names: CN and every O. Kubernetes takes them as user and groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub struct RequestSubject {
     /// CN.
     pub user: UserName,
     /// Each O: the credential group first, then the groups in the certificate, sorted.
     pub organizations: Vec<String>,
 }
 
-impl Subject {
+impl RequestSubject {
     /// The subject of one credential.
     pub fn new(credential: &CredentialGroup, in_certificate: &BTreeSet<GroupName>) -> Self {
         let groups = in_certificate.iter().map(ToString::to_string);
@@ -78,7 +78,7 @@ impl Subject {
 ///
 /// # Errors
 /// Where the key cannot sign.
-pub fn signing_request(key: &PrivateKey, subject: &Subject) -> Result<String> {
+pub fn signing_request(key: &PrivateKey, subject: &RequestSubject) -> Result<String> {
     let attribute = |oid: &[u8], text: &str| {
         let kind = value(der::OID, &[oid]);
         let text = value(der::UTF8_STRING, &[text.as_bytes()]);
@@ -261,7 +261,7 @@ fn extension_name(oid: &str) -> String {
 ///
 /// # Errors
 /// Each mismatch says what was expected and what was found.
-pub fn verify_request(request: &[u8], expected_public_key: &[u8], subject: &Subject) -> Result<()> {
+pub fn verify_request(request: &[u8], expected_public_key: &[u8], subject: &RequestSubject) -> Result<()> {
     let found = parse_request(request)?;
     let refused =
         |what: String| Error::new(format!("the certificate signing request {what}; it was not sent"));
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use crate::pki::testing::subject_of;
 
-    fn own_request(kind: KeyType) -> (PrivateKey, Subject, String) {
+    fn own_request(kind: KeyType) -> (PrivateKey, RequestSubject, String) {
         let key = PrivateKey::generate(kind).expect("made");
         let subject = subject_of(&key, &["ops", "dev"]);
         let request = signing_request(&key, &subject).expect("signed");
@@ -374,7 +374,7 @@ mod tests {
     fn a_request_that_is_not_ours_is_not_sent() {
         let (key, subject, request) = own_request(KeyType::EcdsaP256);
         let public = key.public_key_der();
-        let refusal = |request: &str, subject: &Subject| {
+        let refusal = |request: &str, subject: &RequestSubject| {
             let error = verify_request(request.as_bytes(), &public, subject).expect_err("differs");
             error.message().to_owned()
         };
@@ -410,7 +410,7 @@ mod tests {
                 "basicConstraints (2.5.29.19)"
             ]
         );
-        let subject = Subject { user: "alice".parse().expect("a user"), organizations: Vec::new() };
+        let subject = RequestSubject { user: "alice".parse().expect("a user"), organizations: Vec::new() };
         let error =
             verify_request(request.der(), &found.public_key_der, &subject).expect_err("asks for more");
         assert!(error.message().contains("more than a subject: challengePassword"), "{error}");

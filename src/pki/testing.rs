@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::der::{self, value};
-use super::{PrivateKey, Subject, pem};
+use super::{PrivateKey, RequestSubject, pem};
 use crate::model::CredentialGroup;
 
 /// What is written into a certificate.
@@ -17,15 +17,15 @@ pub(crate) struct Issue {
 }
 
 /// Alice's subject for this key.
-pub(crate) fn subject_of(key: &PrivateKey, groups: &[&str]) -> Subject {
+pub(crate) fn subject_of(key: &PrivateKey, groups: &[&str]) -> RequestSubject {
     let credential = CredentialGroup { user: "alice".parse().expect("a user"), id: key.credential_id() };
     let groups: BTreeSet<_> = groups.iter().map(|name| name.parse().expect("a group")).collect();
-    Subject::new(&credential, &groups)
+    RequestSubject::new(&credential, &groups)
 }
 
 impl Issue {
     /// As a cluster would issue it.
-    pub(crate) fn to(key: &PrivateKey, subject: &Subject) -> Self {
+    pub(crate) fn to(key: &PrivateKey, subject: &RequestSubject) -> Self {
         let organizations = subject.organizations.iter().map(|name| (10, name.as_bytes().to_vec()));
         let user = (3, subject.user.as_str().as_bytes().to_vec());
         Self {

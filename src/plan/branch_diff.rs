@@ -20,7 +20,7 @@ use super::terms::Terms;
 use super::warning::Warning;
 use super::{bindings, branch_bindings, requests, takeover};
 use crate::model::{ClusterName, CredentialId, UserName};
-use crate::record::State;
+use crate::record::CredentialState;
 
 /// What a branch changes on one cluster. It is compared, and cannot be applied:
 ///
@@ -156,7 +156,7 @@ fn newly_recorded(user: &UserName, head: Observed<'_>, base: Observed<'_>) -> Ve
     let of = |side: Observed<'_>| -> BTreeSet<CredentialId> {
         let credentials =
             side.repository.records.get(user).into_iter().flat_map(|record| &record.credentials);
-        credentials.filter(|c| c.state != State::Revoked).map(|c| c.id.clone()).collect()
+        credentials.filter(|c| c.state != CredentialState::Revoked).map(|c| c.id.clone()).collect()
     };
     of(head).difference(&of(base)).cloned().collect()
 }

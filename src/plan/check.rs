@@ -12,7 +12,7 @@ use super::desired_bindings::{self, Desired};
 use super::held::{Held, KeyUse};
 use super::observed::{self, Binding, BindingAt, ClusterState, Observed, RepositoryState};
 use crate::model::{ClusterName, CredentialId, RoleRef, UserName};
-use crate::record::{Credential, State};
+use crate::record::{Credential, CredentialState};
 use crate::roster::Roster;
 
 /// Another cluster answers under this name.
@@ -77,7 +77,7 @@ pub(super) fn keys(
         let (owner, id) = ((*owner).clone(), credential.id.clone());
         let by = if credential.key.made().is_some() {
             KeyUse::Made { owner, credential: id }
-        } else if credential.state == State::Revoked {
+        } else if credential.state == CredentialState::Revoked {
             KeyUse::Revoked { owner, credential: id }
         } else if owner != *user_name {
             KeyUse::OfAnother { owner, credential: id }

@@ -11,7 +11,7 @@ use super::observed::{BroughtKey, Observed};
 use super::reason::Reason;
 use super::residual_access::ForeignBindings;
 use crate::model::{ClusterName, CredentialId, GroupName, KeySource, UserName};
-use crate::record::{Credential, State};
+use crate::record::{Credential, CredentialState};
 use crate::roster::{Roster, User};
 
 /// How far the clock of a signer and ours may be apart before two dates count as different.
@@ -69,14 +69,19 @@ impl<'a> Inputs<'a> {
     /// The credential which someone used and that has expired, where there is none in its place. One that
     /// was revoked was not used.
     fn newest_expired(self, name: &UserName) -> Option<&'a Credential> {
-        let used = self.recorded(name).iter().filter(|c| c.state == State::Active);
+        let used = self.recorded(name).iter().filter(|c| c.state == CredentialState::Active);
         used.max_by_key(|c| (c.not_after, c.id.as_str()))
     }
 
     /// What someone had last: of what was not revoked, or else of everything, the newest.
     fn last(self, name: &UserName) -> Option<&'a Credential> {
         self.recorded(name).iter().max_by_key(|c| {
-            (c.state != State::Revoked, c.not_before, c.state == State::Active, c.id.as_str())
+            (
+                c.state != CredentialState::Revoked,
+                c.not_before,
+                c.state == CredentialState::Active,
+                c.id.as_str(),
+            )
         })
     }
 
@@ -98,7 +103,7 @@ pub(super) fn revoke_all(
     let mut decision = Decision::default();
     let live = decision.live(inputs, name);
     let reason = why(&live);
-    for credential in live.into_iter().filter(|c| c.state != State::Revoked) {
+    for credential in live.into_iter().filter(|c| c.state != CredentialState::Revoked) {
         decision.revoke(inputs, name, credential, reason.clone());
     }
     decision
@@ -108,11 +113,12 @@ pub(super) fn revoke_all(
 pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decision {
     let mut decision = Decision::default();
     let live = decision.live(inputs, name);
-    let bound: Vec<&Credential> = live.iter().copied().filter(|c| c.state != State::Revoked).collect();
+    let bound: Vec<&Credential> =
+        live.iter().copied().filter(|c| c.state != CredentialState::Revoked).collect();
     let brought = inputs.observed.repository.brought_keys.get(name);
     let issuance = wanted(inputs.roster, inputs.cluster, user, brought, inputs.now);
     // The newest active one is what the person uses; else a superseded one that outlives its successor.
-    let active = bound.iter().rev().find(|c| c.state == State::Active).or(bound.last()).copied();
+    let active = bound.iter().rev().find(|c| c.state == CredentialState::Active).or(bound.last()).copied();
     if inputs.refused.contains(name) {
         match active.and_then(|active| Some((active, withdrawn(&issuance, active)?))) {
             Some((active, reason)) => decision.cut_off_all(inputs, name, &bound, active, reason),
@@ -195,7 +201,7 @@ fn next<'a>(
         Some(reason) if same_key(issuance, active) => NextStep::Renew(reason),
         Some(reason) => NextStep::Rotate(reason, active),
         // They need one that is theirs to decrypt.
-        None if active.state != State::Active => {
+        None if active.state != CredentialState::Active => {
             NextStep::Renew(after_expiry.unwrap_or(Reason::AfterRevocation))
         }
         None => {
@@ -213,7 +219,7 @@ impl Decision {
         for credential in inputs.recorded(name) {
             if credential.not_after > inputs.now {
                 live.push(credential);
-                if credential.state == State::Revoked {
+                if credential.state == CredentialState::Revoked {
                     self.leaving.push((credential.id.clone(), Leaving::Revoked));
                 }
             } else {
@@ -226,7 +232,7 @@ impl Decision {
             }
         }
         live.sort_by_key(|credential| credential.not_before);
-        self.active = live.iter().any(|c| c.state == State::Active);
+        self.active = live.iter().any(|c| c.state == CredentialState::Active);
         live
     }
 

@@ -11,7 +11,7 @@ use super::action::CredentialAction;
 use super::cleanup::Cleanup;
 use super::cluster_plan::ClusterPlan;
 use crate::model::UserName;
-use crate::record::{API_VERSION, Credential, Record, State};
+use crate::record::{API_VERSION, Credential, CredentialState, Record};
 
 /// The record of one person after `actions` on them; `None` where nothing is left to remember.
 ///
@@ -34,7 +34,10 @@ pub fn record(
                 credentials.iter_mut().for_each(|credential| credential.protected = *protected);
             }
             Cleanup::Revoked { user: of, credential: id } if of == user => {
-                credentials.iter_mut().filter(|c| c.id == *id).for_each(|c| c.state = State::Revoked);
+                credentials
+                    .iter_mut()
+                    .filter(|c| c.id == *id)
+                    .for_each(|c| c.state = CredentialState::Revoked);
             }
             Cleanup::Protection { .. }
             | Cleanup::Revoked { .. }
@@ -46,12 +49,12 @@ pub fn record(
         let (id, state) = match action {
             CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ }
             | CredentialAction::Rotate { user: _, reason: _, new: _, cut_off } => {
-                (&cut_off.credential, State::Revoked)
+                (&cut_off.credential, CredentialState::Revoked)
             }
             CredentialAction::Renew { user: _, reason: _, new: _, replaced: Some(replaced) }
                 if issued.is_some() =>
             {
-                (replaced, State::Superseded)
+                (replaced, CredentialState::Superseded)
             }
             CredentialAction::Renew { user: _, reason: _, new: _, replaced: _ }
             | CredentialAction::Issue { user: _, reason: _, new: _ } => continue,
@@ -61,8 +64,8 @@ pub fn record(
         }
     }
     if let Some(issued) = issued {
-        for other in credentials.iter_mut().filter(|c| c.state == State::Active) {
-            other.state = State::Superseded;
+        for other in credentials.iter_mut().filter(|c| c.state == CredentialState::Active) {
+            other.state = CredentialState::Superseded;
         }
         credentials.retain(|credential| credential.id != issued.id);
         credentials.push(issued);
@@ -78,7 +81,7 @@ pub fn record(
 
 /// Whether the person still has something to decrypt.
 pub fn has_kubeconfig(record: Option<&Record>) -> bool {
-    record.is_some_and(|record| record.credentials.iter().any(|c| c.state == State::Active))
+    record.is_some_and(|record| record.credentials.iter().any(|c| c.state == CredentialState::Active))
 }
 
 /// Everyone whose record this plan touches, with what happens to them.

@@ -17,7 +17,7 @@ use super::observed::{self, Observed, RepositoryState, SeenCluster, SeenLedger};
 use super::warning::Warning;
 use crate::ledger::{Ledger, Removal, RemovedBy};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
-use crate::record::{Credential, State};
+use crate::record::{Credential, CredentialState};
 use crate::roster::Roster;
 
 /// A repository as the cluster knows better.
@@ -72,28 +72,34 @@ impl<'a> Remembered<'a> {
             c.not_after <= now || ledger.issued.contains_key(&c.id) || ledger.revoked.contains_key(&c.id)
         };
         for (user, record) in &self.repository.records {
-            let made_up = record.credentials.iter().filter(|c| !is_known(c) && c.state != State::Revoked);
+            let made_up =
+                record.credentials.iter().filter(|c| !is_known(c) && c.state != CredentialState::Revoked);
             self.held.extend(
                 made_up.map(|c| Held::NotIssuedByUs { user: user.clone(), credential: c.id.clone() }),
             );
         }
         if !self.held.is_empty() {
             for record in self.repository.to_mut().records.values_mut() {
-                record.credentials.retain(|c| is_known(c) || c.state == State::Revoked);
+                record.credentials.retain(|c| is_known(c) || c.state == CredentialState::Revoked);
             }
         }
     }
 
     fn correct(&mut self, roster: &Roster, ledger: &Ledger, now: Timestamp) {
         let is_revoked = |id: &CredentialId| ledger.revoked.get(id).is_some_and(|not_after| *not_after > now);
-        let let_in = |c: &Credential| c.not_after > now && c.state != State::Revoked && is_revoked(&c.id);
+        let let_in =
+            |c: &Credential| c.not_after > now && c.state != CredentialState::Revoked && is_revoked(&c.id);
         for (user, record) in &self.repository.records {
             let ids = record.credentials.iter().filter(|c| let_in(c)).map(|c| (user.clone(), c.id.clone()));
             self.reclaimed.extend(ids);
         }
         if !self.reclaimed.is_empty() {
             for record in self.repository.to_mut().records.values_mut() {
-                record.credentials.iter_mut().filter(|c| let_in(c)).for_each(|c| c.state = State::Revoked);
+                record
+                    .credentials
+                    .iter_mut()
+                    .filter(|c| let_in(c))
+                    .for_each(|c| c.state = CredentialState::Revoked);
             }
         }
         // A record that is gone does not tell that the key was used before.
@@ -154,7 +160,8 @@ pub(super) fn to_remember(
         credentials.filter(|(_, credential)| credential.not_after > now)
     };
     let entry = |credential: &Credential| (credential.id.clone(), credential.not_after);
-    let revoked = live().filter(|(_, c)| c.state == State::Revoked).map(|(_, c)| entry(c)).collect();
+    let revoked =
+        live().filter(|(_, c)| c.state == CredentialState::Revoked).map(|(_, c)| entry(c)).collect();
     let knows_issued = cluster.ledger.known().is_some_and(|ledger| !ledger.issued.is_empty());
     let adopted = if knows_issued {
         BTreeMap::new()

@@ -11,7 +11,7 @@ use super::observed::{RepositoryState, SeenLedger};
 use super::outline::Side;
 use super::warning::{RecordEdit, Warning};
 use crate::model::{Authority, ClusterName, CredentialId, KeySource, Recipient, UserName};
-use crate::record::{Credential, State};
+use crate::record::{Credential, CredentialState};
 
 /// All of it on one cluster, except for what `told` says already.
 pub(super) fn find(
@@ -30,7 +30,8 @@ pub(super) fn find(
     };
     let sealed_to_at_base = |user: &UserName| {
         let record = base.observed.repository.records.get(user)?;
-        let live = record.credentials.iter().filter(|c| c.state != State::Revoked && c.not_after > now);
+        let live =
+            record.credentials.iter().filter(|c| c.state != CredentialState::Revoked && c.not_after > now);
         Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
     };
     pin(name, head, base).into_iter().for_each(&mut warn);
@@ -109,11 +110,11 @@ fn edited(before: &Credential, after: Option<&Credential>) -> Option<RecordEdit>
     };
     let is_brought = |credential: &Credential| matches!(credential.key, KeySource::Brought(_));
     let rank = |credential: &Credential| match credential.state {
-        State::Active => 0,
-        State::Superseded => 1,
-        State::Revoked => 2,
+        CredentialState::Active => 0,
+        CredentialState::Superseded => 1,
+        CredentialState::Revoked => 2,
     };
-    if before.state == State::Revoked && after.state != State::Revoked {
+    if before.state == CredentialState::Revoked && after.state != CredentialState::Revoked {
         return Some(RecordEdit::Revived);
     }
     // A brought key keeps its credential through every renewal.

@@ -12,7 +12,8 @@ use super::requests;
 use super::residual_access::ForeignBindings;
 use super::warning::{RequestClaim, UpcomingEnd, Warning};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
-use crate::record::State;
+use crate::record::CredentialState;
+use crate::record_folder::RecordFolder;
 use crate::roster::Roster;
 
 /// How far clocks may be apart before it is said.
@@ -125,7 +126,7 @@ fn residual_access(
         people.actions.iter().filter_map(|action| Some(&action.cut_off()?.credential)).collect();
     for (user, record) in &repository.records {
         let live = record.credentials.iter().filter(|credential| credential.not_after > now);
-        for credential in live.filter(|c| c.state == State::Revoked || cut_off.contains(&c.id)) {
+        for credential in live.filter(|c| c.state == CredentialState::Revoked || cut_off.contains(&c.id)) {
             for left in foreign.left_to(user, credential) {
                 warn(Warning::AccessRemains {
                     user: user.clone(),
@@ -150,14 +151,15 @@ fn sealed_files(
     warn: &mut impl FnMut(Warning),
 ) {
     for (user, record) in &repository.records {
-        let active = record.credentials.iter().filter(|c| c.state == State::Active && c.not_after > now);
+        let active =
+            record.credentials.iter().filter(|c| c.state == CredentialState::Active && c.not_after > now);
         let Some(active) = active.max_by_key(|c| c.not_before) else {
             continue;
         };
         if people.issued.contains(user) || !roster.users.contains_key(user) {
             continue;
         }
-        let file = format!("access/{name}/{user}.kubeconfig.age");
+        let file = RecordFolder(name).kubeconfig(user);
         match repository.sealed.get(user) {
             Some(found) if *found == active.sealed_sha256 => {}
             Some(_) => warn(Warning::SealedChanged { user: user.clone(), file }),

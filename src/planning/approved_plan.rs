@@ -95,7 +95,7 @@ fn refuse_offline(digest: &str) -> Result<()> {
 /// The part of a plan document that is compared.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct ApprovedDocument {
     digest: String,
     digested: Digested,
 }
@@ -104,7 +104,7 @@ fn read(shown: &str, file: &std::path::Path) -> Result<Digested> {
     let bytes = source::read_file(file, LARGEST_PLAN).map_err(|cause| {
         Error::new(format!("{shown} could not be read; nothing was done")).caused_by(cause)
     })?;
-    let document: Document = serde_json::from_slice(&bytes).map_err(|cause| {
+    let document: ApprovedDocument = serde_json::from_slice(&bytes).map_err(|cause| {
         Error::new(format!("{shown} is no plan of `certctl plan --format json`; nothing was done"))
             .caused_by(cause)
     })?;

@@ -7,7 +7,7 @@ use super::clusters::Before;
 use super::connect::Reached;
 use super::source::Source;
 use crate::apply;
-use crate::cluster::{self, Lock};
+use crate::cluster::{self, LeaseLock};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, hex};
@@ -18,7 +18,7 @@ pub struct Locks<'a> {
     source: &'a Source,
     patience: Duration,
     terminal: &'a Terminal,
-    held: Mutex<Vec<Lock>>,
+    held: Mutex<Vec<LeaseLock>>,
 }
 
 impl<'a> Locks<'a> {
@@ -29,7 +29,7 @@ impl<'a> Locks<'a> {
     /// Gives all of them back.
     pub async fn release(self) {
         let held = self.held.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        futures::future::join_all(held.into_iter().map(Lock::release)).await;
+        futures::future::join_all(held.into_iter().map(LeaseLock::release)).await;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::pki::{self, ClientAuthorities};
 use crate::plan::RepositoryState;
 use crate::plan::endpoint::{self, ContextEndpoint, Endpoint, NamedEndpoint, PublishedEndpoint};
 use crate::plan::observed::{SeenCluster, UnknownCertificates, UnseenCluster, is_ours};
-use crate::record::State;
+use crate::record::CredentialState;
 use crate::roster::Cluster;
 
 /// A cluster that can be reached, and was not read yet.
@@ -56,7 +56,7 @@ impl Reached {
     /// Which recorded certificates none of these CAs has issued.
     fn unknown_to(&self, authorities: &ClientAuthorities) -> BTreeSet<String> {
         let credentials = self.repository.records.values().flat_map(|record| &record.credentials);
-        let live = credentials.filter(|credential| credential.state == State::Active);
+        let live = credentials.filter(|credential| credential.state == CredentialState::Active);
         let unknown = live.filter(|credential| !authorities.may_know(&credential.certificate));
         unknown.map(|credential| credential.x509_sha256.clone()).collect()
     }

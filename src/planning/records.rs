@@ -9,7 +9,8 @@ use crate::pki::{self, Certificate};
 use crate::plan::endpoint::Endpoint;
 use crate::plan::observed::{FileKind, RefusedFile};
 use crate::plan::{BroughtKey, RepositoryState, credentials};
-use crate::record::{self, API_VERSION, ClusterPin, Credential, PinnedEndpoint, Record, State};
+use crate::record::{self, API_VERSION, ClusterPin, Credential, CredentialState, PinnedEndpoint, Record};
+use crate::record_folder::{PIN_FILE, RECORDS, RecordFolder, SEALED_SUFFIX};
 use crate::render::{count, words};
 use crate::roster::{self, Roster};
 
@@ -32,30 +33,32 @@ impl Source {
     pub fn repository(&self, name: &ClusterName) -> Result<RepositoryState> {
         let mut repository = RepositoryState::default();
         // Without that folder no credential was ever issued there.
-        let folder = format!("access/{name}");
-        let Some(files) = self.files.list(&folder)? else { return Ok(repository) };
+        let folder = RecordFolder(name);
+        let Some(files) = self.files.list(&folder.to_string())? else { return Ok(repository) };
         for file in files {
             let path = format!("{folder}/{file}");
             let bytes = || (self.files.read(&path, LARGEST_FILE)).map_err(|cause| unreadable(&path, cause));
-            let user = |stem: &str| stem.parse::<UserName>().map_err(|why| misnamed(&folder, &file, why));
-            let read_one = || -> Result<Option<(UserName, Entry)>> {
-                if file == "cluster.yaml" {
+            let user = |stem: &str| stem.parse::<UserName>().map_err(|why| misnamed(folder, &file, why));
+            let read_one = || -> Result<Option<(UserName, FolderEntry)>> {
+                if file == PIN_FILE {
                     return Ok(None);
-                } else if let Some(stem) = file.strip_suffix(".kubeconfig.age") {
-                    return Ok(Some((user(stem)?, Entry::Sealed(hex(&sha256(&bytes()?))))));
+                } else if let Some(stem) = file.strip_suffix(SEALED_SUFFIX) {
+                    return Ok(Some((user(stem)?, FolderEntry::Sealed(hex(&sha256(&bytes()?))))));
                 } else if let Some(stem) = file.strip_suffix(".yaml") {
                     let user = user(stem)?;
                     let record = parse_record(&path, &bytes()?, name, &user)?;
-                    return Ok(Some((user, Entry::Record(record))));
+                    return Ok(Some((user, FolderEntry::Record(record))));
                 }
                 Ok(None)
             };
             match read_one() {
-                Ok(Some((user, Entry::Record(record)))) => drop(repository.records.insert(user, record)),
-                Ok(Some((user, Entry::Sealed(digest)))) => drop(repository.sealed.insert(user, digest)),
+                Ok(Some((user, FolderEntry::Record(record)))) => {
+                    drop(repository.records.insert(user, record))
+                }
+                Ok(Some((user, FolderEntry::Sealed(digest)))) => drop(repository.sealed.insert(user, digest)),
                 Ok(None) => {}
                 Err(error) => {
-                    let (kind, stem) = match file.strip_suffix(".kubeconfig.age") {
+                    let (kind, stem) = match file.strip_suffix(SEALED_SUFFIX) {
                         Some(stem) => (FileKind::Sealed, stem),
                         None => (FileKind::Record, file.trim_end_matches(".yaml")),
                     };
@@ -67,10 +70,10 @@ impl Source {
         match self.pin(name)? {
             None if !repository.records.is_empty() => Err(
                 Error::new(format!(
-                    "access/{name} holds records but no cluster.yaml, so nobody can tell which cluster they are about; nothing was done"
+                    "{folder} holds records but no {PIN_FILE}, so nobody can tell which cluster they are about; nothing was done"
                 ))
-                .hint(format!("`git log -- access/{name}/cluster.yaml` shows who removed it; restore it from there"))
-                .hint(format!("to begin anew there, `git rm -r access/{name}` and commit: everyone gets new credentials")),
+                .hint(format!("`git log -- {}` shows who removed it; restore it from there", folder.pin()))
+                .hint(format!("to begin anew there, `git rm -r {folder}` and commit: everyone gets new credentials")),
             ),
             None => Ok(repository),
             Some(ClusterPin { uid, branch, endpoint, .. }) => {
@@ -85,7 +88,7 @@ impl Source {
     /// # Errors
     /// It is not as certctl wrote it.
     pub fn record(&self, cluster: &ClusterName, user: &UserName) -> Result<Option<Record>> {
-        let file = format!("access/{cluster}/{user}.yaml");
+        let file = RecordFolder(cluster).record(user);
         self.read(&file)?.map(|bytes| parse_record(&file, &bytes, cluster, user)).transpose()
     }
 
@@ -96,7 +99,7 @@ impl Source {
     /// Each folder under `access/` that holds credentials which still are bound somewhere.
     pub fn refuse_forgotten_clusters(&self) -> Result<()> {
         let mut errors = Vec::new();
-        for name in self.files.list("access")?.unwrap_or_default() {
+        for name in self.files.list(RECORDS)?.unwrap_or_default() {
             let Ok(name) = name.parse::<ClusterName>() else { continue };
             if self.roster.clusters.contains_key(&name) {
                 continue;
@@ -104,17 +107,19 @@ impl Source {
             let RepositoryState { records, refused_files, .. } = self.repository(&name)?;
             errors.extend(words::refused_files(&self.file, &name, &refused_files));
             let credentials = records.values().flat_map(|record| &record.credentials);
-            let bound =
-                credentials.filter(|c| c.state != State::Revoked && c.not_after > clock::now()).count();
+            let bound = credentials
+                .filter(|c| c.state != CredentialState::Revoked && c.not_after > clock::now())
+                .count();
             if bound > 0 {
+                let folder = RecordFolder(&name);
                 errors.push(
                     Error::new(format!(
-                        "access/{name} holds {}, and {} lists no cluster `{name}`, so their access would remain; nothing was done",
+                        "{folder} holds {}, and {} lists no cluster `{name}`, so their access would remain; nothing was done",
                         count(bound, "credential"),
                         self.file
                     ))
                     .hint(format!("list `{name}` again, leave it out of everyone's `clusters:`, apply, and remove it then"))
-                    .hint(format!("if the cluster does not exist any more: `git rm -r access/{name}`, and commit")),
+                    .hint(format!("if the cluster does not exist any more: `git rm -r {folder}`, and commit")),
                 );
             }
         }
@@ -126,7 +131,7 @@ impl Source {
     /// # Errors
     /// It is not as certctl wrote it, or of another roster.
     pub fn pin(&self, name: &ClusterName) -> Result<Option<ClusterPin>> {
-        let file = format!("access/{name}/cluster.yaml");
+        let file = RecordFolder(name).pin();
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
         let pin: ClusterPin = record::from_yaml(&file, &utf8(&file, &bytes)?)?;
         if pin.api_version != API_VERSION || pin.kind != "Cluster" || pin.name != *name {
@@ -175,12 +180,12 @@ fn pinned_endpoint(name: &ClusterName, pinned: PinnedEndpoint) -> Result<Endpoin
     let PinnedEndpoint { server, certificate_authority } = pinned;
     let bundle =
         certificate_authority.map(|pem| pki::ca_bundle(pem.as_bytes())).transpose().map_err(|error| {
-            record::changed(&format!("access/{name}/cluster.yaml"), format!("certificateAuthority {error}"))
+            record::changed(&RecordFolder(name).pin(), format!("certificateAuthority {error}"))
         })?;
     Ok(Endpoint { server, authority: bundle.map_or(Authority::System, Authority::Bundle) })
 }
 
-enum Entry {
+enum FolderEntry {
     Record(Record),
     Sealed(String),
 }
@@ -197,7 +202,7 @@ fn unreadable(file: &str, cause: std::io::Error) -> Error {
 
 /// What has no user's name cannot be certctl's. The hint leaves that name out: a command is copied into
 /// a shell, and the name is whatever somebody chose.
-fn misnamed(folder: &str, file: &str, why: Invalid) -> Error {
+fn misnamed(folder: RecordFolder<'_>, file: &str, why: Invalid) -> Error {
     Error::new(format!("{folder}/{}: the file's name {why}", visible_line(file))).hint(format!(
         "certctl wrote no such file: `git log --stat -- {folder}` shows who added it; remove it"
     ))

@@ -29,18 +29,18 @@ pub struct Source {
     /// What it says.
     pub roster: Roster,
     /// Where the files beside it come from.
-    pub files: Files,
+    pub files: RosterFiles,
 }
 
 /// Where files are read from; paths are relative to the roster's folder.
-pub enum Files {
+pub enum RosterFiles {
     /// The folder itself.
     Folder(PathBuf),
     /// That folder as a commit holds it.
     Commit(Snapshot),
 }
 
-impl Files {
+impl RosterFiles {
     /// A file of at most `limit` bytes.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ pub fn roster(global: &Global) -> Result<Source> {
         if absent { error.hint("to start one here, run `certctl init`") } else { error }
     })?;
     let folder = folder_of(&global.roster);
-    let source = Source::parse(file, folder.clone(), Files::Folder(folder), &bytes)?;
+    let source = Source::parse(file, folder.clone(), RosterFiles::Folder(folder), &bytes)?;
     source.refuse_unknown_clusters(global)?;
     Ok(source)
 }
@@ -133,7 +133,7 @@ fn at(file: String, folder: PathBuf, repo: Rc<Repo>, commit: CommitId) -> Result
     let name = repo.roster().to_owned();
     let snapshot = Snapshot::new(repo, commit);
     let Some(bytes) = snapshot.read(&name, roster::SIZE_LIMIT as u64)? else { return Ok(None) };
-    Source::parse(file, folder, Files::Commit(snapshot), &bytes).map(Some)
+    Source::parse(file, folder, RosterFiles::Commit(snapshot), &bytes).map(Some)
 }
 
 fn unreadable(file: &str) -> Error {
@@ -168,13 +168,13 @@ pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
         let whole = roster.users.contains_key(user)
             && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
         let folder = folder_of(&global.roster);
-        whole.then(|| Source { file, files: Files::Folder(folder.clone()), folder, text, roster })
+        whole.then(|| Source { file, files: RosterFiles::Folder(folder.clone()), folder, text, roster })
     };
     part().map_or_else(|| self::roster(global), Ok)
 }
 
 impl Source {
-    fn parse(file: String, folder: PathBuf, files: Files, bytes: &[u8]) -> Result<Self> {
+    fn parse(file: String, folder: PathBuf, files: RosterFiles, bytes: &[u8]) -> Result<Self> {
         let text = roster::text(&file, bytes)?.to_owned();
         let roster = roster::parse(&file, &text, &seal::parse_recipient)?;
         Ok(Self { file, folder, text, roster, files })

@@ -8,13 +8,13 @@ use crate::model::Author;
 
 /// What the git program is told where its own settings do not decide.
 #[derive(Debug, Default)]
-pub(super) struct Identity {
+pub(super) struct CommitIdentity {
     author: Option<Author>,
     committer: Option<Author>,
     signs_off: bool,
 }
 
-impl Identity {
+impl CommitIdentity {
     /// For the environment of a git that makes a commit.
     pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
         let roles = [
@@ -45,7 +45,7 @@ impl Repo {
             None => host,
             author => author,
         };
-        self.identity = Identity { author, committer, ..Identity::default() };
+        self.identity = CommitIdentity { author, committer, ..CommitIdentity::default() };
         Ok(())
     }
 

@@ -20,7 +20,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(100);
 
 /// What became of it.
-pub(super) struct Ended {
+pub(super) struct ChildExit {
     pub(super) status: ExitStatus,
     /// It did not end in time, and was ended.
     pub(super) cut_short: bool,
@@ -36,7 +36,7 @@ fn has_terminal() -> bool {
 
 /// # Errors
 /// It cannot be started, or what it prints cannot be read.
-pub(super) fn run(command: &mut Command, interrupt: Option<&Interrupt>) -> io::Result<Ended> {
+pub(super) fn run(command: &mut Command, interrupt: Option<&Interrupt>) -> io::Result<ChildExit> {
     let grouped = interrupt.is_some() && !has_terminal();
     if grouped {
         command.process_group(0);
@@ -66,7 +66,7 @@ pub(super) fn run(command: &mut Command, interrupt: Option<&Interrupt>) -> io::R
     }
     let status = child.wait()?;
     let [stdout, stderr] = printed.map(Option::unwrap_or_default);
-    Ok(Ended { status, cut_short, stdout, stderr })
+    Ok(ChildExit { status, cut_short, stdout, stderr })
 }
 
 /// Reads all that it prints, beside the others.

@@ -6,10 +6,11 @@
 use git2::build::TreeUpdateBuilder;
 use git2::{Commit, FileMode, Oid, Tree};
 
-use super::worktree::Step;
-use super::{Changes, CommitId, Entry, Head, RECORDS, Repo, entry, git, head_of, internal, short};
+use super::worktree::TreeChange;
+use super::{Changes, CommitId, Head, Repo, TreeItem, entry, git, head_of, internal, short};
 use crate::error::{Error, Result};
 use crate::record::TRAILER;
+use crate::record_folder::RECORDS;
 
 /// A commit was made and the branch is at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Repo {
         let mut wanted = Vec::with_capacity(changes.len());
         for (path, bytes) in &changes {
             let entry = match bytes {
-                Some(bytes) => Some(Entry {
+                Some(bytes) => Some(TreeItem {
                     id: self.git.blob(bytes).map_err(|error| internal("store", path, error))?,
                     mode: FileMode::Blob,
                 }),
@@ -169,7 +170,7 @@ impl Repo {
     }
 
     /// A tree with some files replaced, added or gone.
-    fn tree_with(&self, old: &Tree<'_>, wanted: &[(String, Option<Entry>)]) -> Result<Oid> {
+    fn tree_with(&self, old: &Tree<'_>, wanted: &[(String, Option<TreeItem>)]) -> Result<Oid> {
         let mut update = TreeUpdateBuilder::new();
         for (path, new) in wanted {
             match new {
@@ -230,7 +231,7 @@ impl Repo {
     }
 
     /// What a commit changes of its parent.
-    pub(super) fn changed_by(&self, commit: &Commit<'_>) -> Result<Vec<Step>> {
+    pub(super) fn changed_by(&self, commit: &Commit<'_>) -> Result<Vec<TreeChange>> {
         let read = |error| internal("read commit", &commit.id().to_string(), error);
         let before = commit.parent(0).and_then(|parent| parent.tree()).map_err(read)?;
         self.steps(&before, &commit.tree().map_err(read)?, None)
@@ -238,8 +239,8 @@ impl Repo {
 
     /// These changes on another commit, with the author and message of the first; `onto` itself
     /// where it already has them all.
-    pub(super) fn commit_again(&self, commit: &Commit<'_>, steps: &[Step], onto: Oid) -> Result<Oid> {
-        let wanted: Vec<(String, Option<Entry>)> =
+    pub(super) fn commit_again(&self, commit: &Commit<'_>, steps: &[TreeChange], onto: Oid) -> Result<Oid> {
+        let wanted: Vec<(String, Option<TreeItem>)> =
             (steps.iter()).map(|step| (step.path.clone(), step.new)).collect();
         let old = self.tree_of(onto)?;
         let tree = self.tree_with(&old, &wanted)?;

@@ -1,6 +1,6 @@
 //! Why a host declined a push, by its own words: what helps differs.
 
-use super::git::Answer;
+use super::git::GitOutput;
 use crate::error::Error;
 
 /// What a host does not take.
@@ -38,7 +38,7 @@ const SAID: [(Declined, &[&str]); 6] = [
 
 impl Declined {
     /// Of a push that was declined.
-    pub(super) fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &GitOutput) -> Self {
         let said = format!("{}\n{}", answer.stderr, answer.stdout).to_ascii_lowercase();
         let known = SAID.iter().find(|(_, words)| words.iter().any(|word| said.contains(word)));
         known.map_or(Self::Unknown, |(declined, _)| *declined)
@@ -98,7 +98,7 @@ mod tests {
             ),
             ("remote: no pushes on Fridays", Declined::Unknown),
         ] {
-            let answer = Answer {
+            let answer = GitOutput {
                 success: false,
                 interrupted: false,
                 cut_short: false,

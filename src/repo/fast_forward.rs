@@ -8,8 +8,9 @@ use std::path::Path;
 use git2::{ErrorCode, Oid};
 
 use super::remote_error::RemoteError;
-use super::{CommitId, PushTarget, RECORDS, Repo, head_of, internal};
+use super::{CommitId, PushTarget, Repo, head_of, internal};
 use crate::error::{Error, Result};
+use crate::record_folder::RECORDS;
 
 /// A commit on the roster's branch, with newer records and the same roster.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,7 @@ const OF_ANOTHER_REPOSITORY: [&str; 12] = [
 ];
 
 /// What git answered.
-pub(super) struct Answer {
+pub(super) struct GitOutput {
     pub(super) success: bool,
     /// It was ended by a signal, as when Ctrl-C reaches every process of the terminal.
     pub(super) interrupted: bool,
@@ -37,7 +37,7 @@ pub(super) struct Answer {
     pub(super) stderr: String,
 }
 
-impl Answer {
+impl GitOutput {
     /// The cause of a failure, fit for a person to read.
     pub(super) fn cause(&self) -> String {
         let text = said(&format!("{}\n{}", self.stderr, self.stdout));
@@ -54,7 +54,7 @@ impl Answer {
 }
 
 /// Runs git in a repository and waits for it. A git that fails is an answer, not an error.
-pub(super) fn run(repo: &Repo, arguments: &[&str]) -> Result<Answer> {
+pub(super) fn run(repo: &Repo, arguments: &[&str]) -> Result<GitOutput> {
     run_with(repo, arguments, b"", &[])
 }
 
@@ -64,7 +64,7 @@ pub(super) fn run_with(
     arguments: &[&str],
     input: &[u8],
     environment: &[(&str, String)],
-) -> Result<Answer> {
+) -> Result<GitOutput> {
     let mut command = Command::new("git");
     // A bare repository that lies in a folder may have been committed there, with its configuration.
     command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(&repo.workdir).args(arguments);
@@ -81,7 +81,7 @@ pub(super) fn run_with(
         ErrorKind::NotFound => Error::new("the `git` program was not found").hint("install git"),
         _ => Error::new("the `git` program could not be run").caused_by(error),
     })?;
-    Ok(Answer {
+    Ok(GitOutput {
         success: ended.status.success(),
         interrupted: ended.status.code().is_none(),
         cut_short: ended.cut_short,

@@ -40,6 +40,7 @@ use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::record_folder::RECORDS;
 
 pub use crate::record::TRAILER;
 pub use commit::Committed;
@@ -49,9 +50,6 @@ pub use propose::{Proposal, Standing};
 pub use push::Pushed;
 pub use remote::PushTarget;
 pub use snapshot::Snapshot;
-
-/// The folder of the records, beside the roster.
-pub const RECORDS: &str = "access";
 
 /// The id of a commit, lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,7 +131,7 @@ pub struct Repo {
     /// What this run's decisions were made from: HEAD when the repository was opened, then the
     /// last commit that certctl itself moved HEAD to.
     base: RefCell<Head>,
-    identity: author::Identity,
+    identity: author::CommitIdentity,
     /// Where a signal is heard that no git may outlive for long.
     interrupt: Option<Interrupt>,
     /// Where the roster's branch was over there when [`Repo::refuse_stale`] asked; the commit is here.
@@ -191,7 +189,7 @@ impl Repo {
             roster: roster.to_owned(),
             prefix,
             base: RefCell::new(base),
-            identity: author::Identity::default(),
+            identity: author::CommitIdentity::default(),
             interrupt: None,
             seen: RefCell::new(None),
         })
@@ -303,12 +301,12 @@ const REFLOG: &str = "certctl: ";
 
 /// A file in a tree, or a folder where folders are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
+struct TreeItem {
     id: Oid,
     mode: FileMode,
 }
 
-impl Entry {
+impl TreeItem {
     fn of(found: &TreeEntry<'_>) -> Self {
         let mode = match found.filemode() {
             0o040000 => FileMode::Tree,
@@ -326,10 +324,10 @@ impl Entry {
 }
 
 /// What a tree holds at a path, folders aside.
-fn entry(tree: &Tree<'_>, path: &str) -> Result<Option<Entry>> {
+fn entry(tree: &Tree<'_>, path: &str) -> Result<Option<TreeItem>> {
     match tree.get_path(Path::new(path)) {
         Ok(found) if found.kind() == Some(ObjectType::Tree) => Ok(None),
-        Ok(found) => Ok(Some(Entry::of(&found))),
+        Ok(found) => Ok(Some(TreeItem::of(&found))),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(internal("look up", path, error)),
     }

@@ -2,9 +2,10 @@
 //!
 //! It leaves nothing behind that a ref holds, and the remote is only asked.
 
-use super::push::Outcome;
-use super::{Proposal, PushTarget, RECORDS, Repo, git, head_of};
+use super::push::PushOutcome;
+use super::{Proposal, PushTarget, Repo, git, head_of};
 use crate::error::{Error, Result};
+use crate::record_folder::RECORDS;
 
 /// The message of the commit that is only tried: it is on no branch.
 const TRIED: &[u8] = b"certctl tries whether a commit can be signed\n";
@@ -36,13 +37,13 @@ impl Repo {
     pub fn dry_push(&self, target: &PushTarget) -> Result<()> {
         let head = head_of(&self.git)?.id;
         match self.push_dry(target, head, None)? {
-            Outcome::Done(_) => Ok(()),
-            Outcome::Moved => match self.fetch(target)? {
+            PushOutcome::Done(_) => Ok(()),
+            PushOutcome::Moved => match self.fetch(target)? {
                 Some(tip) => self.recreate(target, head, tip).map(drop),
                 None => Ok(()),
             },
-            Outcome::Declined(answer) => Err(self.declined(target, &answer)),
-            Outcome::Unclear(answer) => Err(super::push::failed(target, &answer, "nothing was recorded")),
+            PushOutcome::Declined(answer) => Err(self.declined(target, &answer)),
+            PushOutcome::Unclear(answer) => Err(super::push::failed(target, &answer, "nothing was recorded")),
         }
     }
 
@@ -53,16 +54,16 @@ impl Repo {
     pub fn dry_propose(&self, proposal: &Proposal) -> Result<()> {
         let target = proposal.target();
         match self.push_dry(target, head_of(&self.git)?.id, Some(&proposal.lease()))? {
-            Outcome::Done(_) => Ok(()),
-            Outcome::Moved => {
+            PushOutcome::Done(_) => Ok(()),
+            PushOutcome::Moved => {
                 Err(Error::new(format!("{target} was changed by someone else just now; nothing was granted"))
                     .hint("run `certctl apply` again"))
             }
-            Outcome::Declined(answer) => Err(Error::new(format!(
+            PushOutcome::Declined(answer) => Err(Error::new(format!(
                 "the remote declined the push to {target}, a branch for {RECORDS}/ that certctl replaces"
             ))
             .caused_by(answer.cause())),
-            Outcome::Unclear(answer) => Err(super::push::failed(target, &answer, "nothing was recorded")),
+            PushOutcome::Unclear(answer) => Err(super::push::failed(target, &answer, "nothing was recorded")),
         }
     }
 }

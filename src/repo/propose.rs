@@ -7,9 +7,10 @@
 
 use git2::Oid;
 
-use super::push::Outcome;
-use super::{Changes, CommitId, PushTarget, Pushed, RECORDS, Repo, entry, git, head_of, internal};
+use super::push::PushOutcome;
+use super::{Changes, CommitId, PushTarget, Pushed, Repo, entry, git, head_of, internal};
 use crate::error::{Error, Result};
+use crate::record_folder::RECORDS;
 
 /// What is on the branch for proposals, and whether there is room for more.
 #[derive(Debug, Clone)]
@@ -213,12 +214,12 @@ impl Repo {
             page: printed.or_else(|| self.pull_request_url(target)),
         };
         match self.push_once(target, id, Some(&proposal.lease()))? {
-            Outcome::Done(answer) => Ok(pushed(super::pull_request_url::printed(&answer.stderr))),
-            Outcome::Moved => Err(Error::new(format!(
+            PushOutcome::Done(answer) => Ok(pushed(super::pull_request_url::printed(&answer.stderr))),
+            PushOutcome::Moved => Err(Error::new(format!(
                 "{target} was changed by someone else just now; nothing was granted"
             ))
             .hint("run `certctl apply` again")),
-            Outcome::Declined(answer) => Err(Error::new(format!(
+            PushOutcome::Declined(answer) => Err(Error::new(format!(
                 "the remote declined the push to {target}, a branch for {RECORDS}/ that certctl replaces; nothing was granted"
             ))
             .caused_by(answer.cause())
@@ -228,7 +229,7 @@ impl Repo {
             )))
             .map_err(|error| super::declined::Declined::of(&answer).explain(error)),
             // The reply may be all that was lost. The remote knows.
-            Outcome::Unclear(answer) => match self.remote_tip(target) {
+            PushOutcome::Unclear(answer) => match self.remote_tip(target) {
                 Ok(Some(tip)) if tip == id => Ok(pushed(None)),
                 _ => Err(super::push::failed(target, &answer, "nothing was recorded")),
             },

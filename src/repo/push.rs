@@ -9,9 +9,9 @@ use std::time::Duration;
 use git2::{Oid, Sort};
 
 use super::declined::Declined;
-use super::git::{self, Answer};
+use super::git::{self, GitOutput};
 use super::remote_error::{RemoteError, RemoteFailure};
-use super::worktree::Step;
+use super::worktree::TreeChange;
 use super::{CommitId, Head, PushTarget, Repo, entry, head_of, internal, short};
 use crate::error::{Error, Result};
 
@@ -39,14 +39,14 @@ pub struct Pushed {
 }
 
 /// How one push ended.
-pub(super) enum Outcome {
-    Done(Answer),
+pub(super) enum PushOutcome {
+    Done(GitOutput),
     /// The branch has moved: somebody else pushed.
     Moved,
     /// The remote decided against it.
-    Declined(Answer),
+    Declined(GitOutput),
     /// Nobody knows: it may have taken effect.
-    Unclear(Answer),
+    Unclear(GitOutput),
 }
 
 impl Repo {
@@ -71,8 +71,8 @@ impl Repo {
         let (mut id, mut lease, mut repeated): (Oid, Option<String>, bool) = (head.id, None, false);
         for tries in 1..=TRIES {
             match self.push_once(target, id, lease.as_deref())? {
-                Outcome::Done(_) => return self.landed(&head, id, tries),
-                Outcome::Moved => {
+                PushOutcome::Done(_) => return self.landed(&head, id, tries),
+                PushOutcome::Moved => {
                     pause(tries)?;
                     // A branch that is gone is made anew by the next try.
                     match self.fetch(target) {
@@ -89,9 +89,9 @@ impl Repo {
                         Err(error) => return Err(out_of_reach(target, error)),
                     }
                 }
-                Outcome::Declined(answer) => return Err(self.declined(target, &answer)),
+                PushOutcome::Declined(answer) => return Err(self.declined(target, &answer)),
                 // The reply may be all that was lost. The remote knows, once it can be reached again.
-                Outcome::Unclear(answer) => match self.remote_tip(target) {
+                PushOutcome::Unclear(answer) => match self.remote_tip(target) {
                     Ok(Some(tip)) if tip == id => return self.landed(&head, id, tries),
                     _ if answer.cut_short => {
                         return Err(failed(target, &answer, "the commit is kept in this clone"));
@@ -112,12 +112,12 @@ impl Repo {
     }
 
     /// With a `lease`, the branch over there must be at that commit; an empty one: must not be there.
-    pub(super) fn push_once(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<Outcome> {
+    pub(super) fn push_once(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<PushOutcome> {
         self.push_with(&["push"], target, id, lease)
     }
 
     /// The same, and the remote changes nothing. The hooks of this clone are for the push itself.
-    pub(super) fn push_dry(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<Outcome> {
+    pub(super) fn push_dry(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<PushOutcome> {
         self.push_with(&["push", "--dry-run", "--no-verify"], target, id, lease)
     }
 
@@ -127,7 +127,7 @@ impl Repo {
         target: &PushTarget,
         id: Oid,
         lease: Option<&str>,
-    ) -> Result<Outcome> {
+    ) -> Result<PushOutcome> {
         let refspec = format!("{id}:{}", target.theirs);
         let lease = lease.map(|tip| format!("--force-with-lease={}:{tip}", target.theirs));
         let mut arguments = command.to_vec();
@@ -135,7 +135,7 @@ impl Repo {
         arguments.extend(lease.as_deref());
         arguments.extend(["--", &target.remote, &refspec]);
         let answer = git::run(self, &arguments)?;
-        Ok(if answer.success { Outcome::Done(answer) } else { judge(answer) })
+        Ok(if answer.success { PushOutcome::Done(answer) } else { judge(answer) })
     }
 
     /// Our commits again, on the new tip; the tip itself where it has all of them.
@@ -169,7 +169,7 @@ impl Repo {
     fn already_there(
         &self,
         target: &PushTarget,
-        wanted: &[Vec<Step>],
+        wanted: &[Vec<TreeChange>],
         tip: Oid,
     ) -> Result<BTreeMap<String, usize>> {
         let theirs = self.tree_of(tip)?;
@@ -204,7 +204,7 @@ impl Repo {
         walk.map(|id| self.git.find_commit(id?)).collect()
     }
 
-    pub(super) fn declined(&self, target: &PushTarget, answer: &Answer) -> Error {
+    pub(super) fn declined(&self, target: &PushTarget, answer: &GitOutput) -> Error {
         let declined = Declined::of(answer);
         let fact = match declined {
             Declined::Protected => format!("{target} is protected: the remote declined the push"),
@@ -254,7 +254,7 @@ impl Repo {
 }
 
 /// Reads `git push --porcelain`: one line for the ref, `FLAG TAB FROM:TO TAB SUMMARY (REASON)`.
-fn judge(mut answer: Answer) -> Outcome {
+fn judge(mut answer: GitOutput) -> PushOutcome {
     let refused = answer.stdout.lines().find_map(|line| line.strip_prefix("!\t"));
     let summary = refused.and_then(|line| line.split_once('\t')).map(|(_, summary)| summary.to_owned());
     // The rest of it is for machines.
@@ -264,10 +264,10 @@ fn judge(mut answer: Answer) -> Outcome {
     const RACES: [&str; 4] =
         ["lock ref", "failed to update ref", "incorrect old value", "reference already exists"];
     match summary {
-        Some(summary) if summary.starts_with("[rejected]") => Outcome::Moved,
-        Some(summary) if RACES.iter().any(|race| summary.contains(race)) => Outcome::Moved,
-        Some(summary) if summary.starts_with("[remote rejected]") => Outcome::Declined(answer),
-        _ => Outcome::Unclear(answer),
+        Some(summary) if summary.starts_with("[rejected]") => PushOutcome::Moved,
+        Some(summary) if RACES.iter().any(|race| summary.contains(race)) => PushOutcome::Moved,
+        Some(summary) if summary.starts_with("[remote rejected]") => PushOutcome::Declined(answer),
+        _ => PushOutcome::Unclear(answer),
     }
 }
 
@@ -281,7 +281,7 @@ fn out_of_reach(target: &PushTarget, error: RemoteError) -> Error {
 }
 
 /// `kept` says what became of the commit.
-pub(super) fn failed(target: &PushTarget, answer: &Answer, kept: &str) -> Error {
+pub(super) fn failed(target: &PushTarget, answer: &GitOutput, kept: &str) -> Error {
     let error = Error::new(format!("the push to {target} failed; {kept}, and nothing was granted"))
         .caused_by(answer.cause());
     let error = RemoteFailure::of(answer).explain(error);

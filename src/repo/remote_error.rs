@@ -1,6 +1,6 @@
 //! Why a remote gave no answer. What git printed is read here once, so that code decides by type.
 
-use super::git::Answer;
+use super::git::GitOutput;
 use crate::error::{Error, Result};
 
 /// What kept a remote from answering.
@@ -34,7 +34,7 @@ const CREDENTIALS: [(&str, &str); 5] = [
 
 impl RemoteFailure {
     /// Of a git that failed.
-    pub(super) fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &GitOutput) -> Self {
         if answer.cut_short {
             return Self::CutShort;
         }
@@ -72,7 +72,7 @@ pub(super) enum RemoteError {
 }
 
 impl RemoteError {
-    pub(super) fn of(answer: &Answer, error: Error) -> Self {
+    pub(super) fn of(answer: &GitOutput, error: Error) -> Self {
         let said = answer.cause();
         Self::Remote {
             failure: RemoteFailure::of(answer),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use git2::FileMode;
 
 use super::revision::oid;
-use super::{CommitId, Entry, Repo, internal};
+use super::{CommitId, Repo, TreeItem, internal};
 use crate::error::{Error, Result};
 
 /// What one commit holds. Paths are relative to the roster's folder.
@@ -19,7 +19,7 @@ pub struct Snapshot {
 }
 
 /// Name to what is there.
-type Folder = Rc<BTreeMap<String, Entry>>;
+type Folder = Rc<BTreeMap<String, TreeItem>>;
 
 impl Snapshot {
     /// Of a commit of this repository.
@@ -72,7 +72,7 @@ impl Snapshot {
     }
 
     /// A symbolic link or a file is no folder: what decides must not lie elsewhere.
-    fn load(&self, path: &str) -> Result<Option<BTreeMap<String, Entry>>> {
+    fn load(&self, path: &str) -> Result<Option<BTreeMap<String, TreeItem>>> {
         let place = || self.place(&self.repo.shown(path));
         let tree = if path.is_empty() {
             self.repo.tree_of(oid(&self.commit)?)?
@@ -87,6 +87,6 @@ impl Snapshot {
             self.repo.git.find_tree(entry.id).map_err(|error| internal("read", &place(), error))?
         };
         let name = |entry: &git2::TreeEntry<'_>| String::from_utf8_lossy(entry.name_bytes()).into_owned();
-        Ok(Some(tree.iter().map(|found| (name(&found), Entry::of(&found))).collect()))
+        Ok(Some(tree.iter().map(|found| (name(&found), TreeItem::of(&found))).collect()))
     }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use git2::{RepositoryState, Status, StatusOptions};
 
-use super::{RECORDS, Repo, entry, internal};
+use super::{Repo, entry, internal};
 use crate::error::{Error, Result};
+use crate::record_folder::RECORDS;
 
 /// How many paths are named; the rest are counted.
 const NAMED: usize = 10;

@@ -14,23 +14,23 @@ use std::time::Duration;
 
 use git2::{Delta, Diff, DiffOptions, FileMode, Tree};
 
-use super::{Entry, Repo, git, internal};
+use super::{Repo, TreeItem, git, internal};
 use crate::error::{Error, Result};
 
 /// One path on its way from an old tree to a new one.
 #[derive(Debug, Clone)]
-pub(super) struct Step {
+pub(super) struct TreeChange {
     /// From the root of the working tree.
     pub(super) path: String,
-    pub(super) old: Option<Entry>,
-    pub(super) new: Option<Entry>,
+    pub(super) old: Option<TreeItem>,
+    pub(super) new: Option<TreeItem>,
 }
 
 /// What stands between a working tree and a new tree.
 #[derive(Debug, Default)]
 pub(super) struct Way {
     /// File or index entry are still the old ones.
-    open: Vec<Step>,
+    open: Vec<TreeChange>,
     /// Somebody's: left alone. With the reason.
     pub(super) blocked: Vec<Blocked>,
 }
@@ -44,7 +44,12 @@ pub(super) struct Blocked {
 
 impl Repo {
     /// What differs between two trees, below a folder or everywhere.
-    pub(super) fn steps(&self, old: &Tree<'_>, new: &Tree<'_>, below: Option<&str>) -> Result<Vec<Step>> {
+    pub(super) fn steps(
+        &self,
+        old: &Tree<'_>,
+        new: &Tree<'_>,
+        below: Option<&str>,
+    ) -> Result<Vec<TreeChange>> {
         let mut options = DiffOptions::new();
         options.include_typechange(true).disable_pathspec_match(true);
         if let Some(below) = below {
@@ -53,10 +58,10 @@ impl Repo {
         let diff = (self.git.diff_tree_to_tree(Some(old), Some(new), Some(&mut options)))
             .map_err(|error| internal("compare", "two commits", error))?;
         let side = |file: git2::DiffFile<'_>| {
-            (!file.id().is_zero()).then(|| Entry { id: file.id(), mode: file.mode() })
+            (!file.id().is_zero()).then(|| TreeItem { id: file.id(), mode: file.mode() })
         };
         Ok((diff.deltas())
-            .map(|delta| Step {
+            .map(|delta| TreeChange {
                 path: path_of(&delta),
                 old: side(delta.old_file()),
                 new: side(delta.new_file()),
@@ -65,7 +70,7 @@ impl Repo {
     }
 
     /// Which of these steps can be taken, and which must not.
-    pub(super) fn way(&self, old: &Tree<'_>, new: &Tree<'_>, steps: Vec<Step>) -> Result<Way> {
+    pub(super) fn way(&self, old: &Tree<'_>, new: &Tree<'_>, steps: Vec<TreeChange>) -> Result<Way> {
         let mut way = Way::default();
         if steps.is_empty() {
             return Ok(way);
@@ -92,7 +97,7 @@ impl Repo {
             Ok(differing(&self.git.diff_tree_to_index(Some(tree), None, Some(&mut index_options))?))
         };
         let index_not_new = index(new).map_err(read)?;
-        let nameable = |step: &Step| !step.path.contains(char::REPLACEMENT_CHARACTER);
+        let nameable = |step: &TreeChange| !step.path.contains(char::REPLACEMENT_CHARACTER);
         if index_not_new.is_empty() && steps.iter().all(nameable) {
             // Against the index git need not read the files.
             let unstaged = self.git.diff_index_to_workdir(None, Some(&mut options)).map_err(read)?;
@@ -195,7 +200,7 @@ impl Repo {
     }
 
     /// The whole file or nothing of it.
-    fn write(&self, path: &str, entry: Entry) -> Result<()> {
+    fn write(&self, path: &str, entry: TreeItem) -> Result<()> {
         self.refuse_obstacle(path)?;
         let blob = self.git.find_blob(entry.id).map_err(|error| internal("read", path, error))?;
         let target = self.workdir.join(path);
@@ -216,7 +221,7 @@ impl Repo {
 
     /// Through the git program: it takes the index's lock before it reads, and understands every
     /// kind of index.
-    fn update_index(&self, steps: &[Step]) -> Result<()> {
+    fn update_index(&self, steps: &[TreeChange]) -> Result<()> {
         let mut lines = Vec::new();
         for step in steps {
             let (mode, id) = match step.new {

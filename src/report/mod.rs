@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::apply::{ClusterOutcome, Outcome, Published};
 use crate::cli::ApplyFormat;
 use crate::console::terminal::Terminal;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exit_code::{DONE, FAILED, USAGE};
 use crate::plan::{ClusterChanges, Plan};
 use crate::repo::PushTarget;
@@ -113,7 +113,7 @@ impl Report {
     fn code(&self) -> u8 {
         match self.ending() {
             Ending::NothingToDo | Ending::Done | Ending::Declined => DONE,
-            _ if self.all_errors().any(|error| error.kind() == Kind::Usage) => USAGE,
+            _ if self.all_errors().any(|error| error.kind() == ErrorKind::Usage) => USAGE,
             Ending::PartlyFailed | Ending::Failed | Ending::Interrupted => FAILED,
         }
     }

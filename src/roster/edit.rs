@@ -9,7 +9,7 @@ use crate::model::{Position, UserName};
 
 /// What is changed about a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum RosterEdit {
     /// `generation` rises by one.
     RaiseGeneration,
     /// `suspended: true`.
@@ -27,7 +27,7 @@ struct Field {
     new: String,
 }
 
-impl Change {
+impl RosterEdit {
     /// What the roster says of the user then.
     fn make(self, user: &mut User) {
         match self {
@@ -71,7 +71,7 @@ pub fn change(
     text: &str,
     roster: &Roster,
     names: &[UserName],
-    change: Change,
+    change: RosterEdit,
     read: &dyn Fn(&str) -> Option<Roster>,
 ) -> Result<String, UserName> {
     // Last one first, so that an edit moves no place that is still needed.
@@ -160,7 +160,7 @@ mod tests {
         crate::roster::parse("users.yaml", text, &recipient).ok()
     }
 
-    fn edited(users: &str, change: Change) -> Option<String> {
+    fn edited(users: &str, change: RosterEdit) -> Option<String> {
         let head = "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: acme} # \u{e9}\nclusters: [{name: prod}]\nusers:\n";
         let text = format!("{head}{users}");
         let roster = read(&text).expect("a valid roster");
@@ -189,7 +189,7 @@ mod tests {
                 "- name: alice\n  recipients: [a]\n  generation: 10 # leaked\n",
             ),
         ] {
-            assert_eq!(edited(before, Change::RaiseGeneration).as_deref(), Some(after), "{before}");
+            assert_eq!(edited(before, RosterEdit::RaiseGeneration).as_deref(), Some(after), "{before}");
         }
     }
 
@@ -207,8 +207,8 @@ mod tests {
                 "- recipients: [a]\n  suspended: false # since May\n  name: alice",
             ),
         ] {
-            assert_eq!(edited(before, Change::Suspend).as_deref(), Some(suspended), "{before}");
-            assert_eq!(edited(suspended, Change::Resume).as_deref(), Some(resumed), "{suspended}");
+            assert_eq!(edited(before, RosterEdit::Suspend).as_deref(), Some(suspended), "{before}");
+            assert_eq!(edited(suspended, RosterEdit::Resume).as_deref(), Some(resumed), "{suspended}");
             let plain = |text: &str| {
                 read(&format!("apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: acme}}\nclusters: [{{name: prod}}]\nusers:\n{text}")).map(Roster::without_positions)
             };

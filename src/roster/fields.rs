@@ -9,7 +9,7 @@ use super::yaml::Node;
 use crate::model::KeyType;
 
 /// Defaults for users that do not override them.
-pub(super) struct Defaults {
+pub(super) struct UserDefaults {
     pub(super) validity: SignedDuration,
     pub(super) key: KeyType,
 }

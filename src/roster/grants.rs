@@ -6,7 +6,7 @@ use super::Grant;
 use super::document::shapes;
 use super::errors::Errors;
 use super::fields::until;
-use super::names::Seen;
+use super::names::SeenNames;
 use super::on_clusters::{self, OnClusters};
 use super::reader::{self, Fields};
 use super::yaml::Node;
@@ -96,7 +96,7 @@ fn namespaces(
         );
     }
     let label = format!("namespace of {}", fields.what);
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     let mut namespaces = Vec::with_capacity(list.len());
     for node in list {
         if let Some(text) = reader::text(node, &label, errors)

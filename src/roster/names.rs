@@ -12,7 +12,7 @@ use crate::model::{Invalid, Position};
 pub(super) fn own_name<'n, T: FromStr<Err = Invalid>>(
     fields: &Fields<'n, '_>,
     kind: &str,
-    seen: &mut Seen<'n>,
+    seen: &mut SeenNames<'n>,
     errors: &mut Errors<'_>,
 ) -> Option<T> {
     let node = fields.need("name", errors)?;
@@ -51,9 +51,9 @@ pub(super) fn is_known(
 
 /// The names that were seen in one list, and where first.
 #[derive(Default)]
-pub(super) struct Seen<'n>(HashMap<&'n str, Position>);
+pub(super) struct SeenNames<'n>(HashMap<&'n str, Position>);
 
-impl<'n> Seen<'n> {
+impl<'n> SeenNames<'n> {
     /// Whether a name comes for the first time; if not, both places are reported.
     pub(super) fn is_new(
         &mut self,

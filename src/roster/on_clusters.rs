@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::errors::Errors;
-use super::names::{Seen, is_known};
+use super::names::{SeenNames, is_known};
 use super::reader::{self, Fields};
 use super::yaml::Value;
 use crate::model::ClusterName;
@@ -51,7 +51,7 @@ pub(super) fn read(
         );
     }
     let mut clusters = BTreeSet::new();
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     for node in list {
         let label = format!("cluster of {}", fields.what);
         if let Some(name) = reader::text(node, &label, errors)

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::errors::{Errors, quoted};
-use super::yaml::{Entry, Node, Value};
+use super::yaml::{MappingEntry, Node, Value};
 use crate::model::{Invalid, Position};
 
 /// The fields that a mapping of one kind may have. A test compares them with the JSON Schema.
@@ -28,7 +28,7 @@ pub(super) struct Fields<'n, 't> {
     pub(super) position: Position,
     /// The mapping itself.
     pub(super) node: &'n Node<'t>,
-    entries: &'n [Entry<'t>],
+    entries: &'n [MappingEntry<'t>],
 }
 
 impl<'n, 't> Fields<'n, 't> {

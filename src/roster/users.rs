@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::shapes;
 use super::errors::Errors;
-use super::fields::{Defaults, flag, key, list_or_empty, until, validity};
-use super::names::{Seen, is_known, name_position};
+use super::fields::{UserDefaults, flag, key, list_or_empty, until, validity};
+use super::names::{SeenNames, is_known, name_position};
 use super::reader::{self, Fields};
 use super::yaml::Value;
 use super::{Membership, OnClusters, User, grants, on_clusters};
@@ -20,15 +20,15 @@ const RECIPIENT_LIMIT: usize = 8192;
 pub(super) type ParseRecipient<'p> = dyn Fn(&str) -> Result<Recipient, Invalid> + 'p;
 
 /// What the users of one roster are read against.
-pub(super) struct Context<'n, 'p> {
+pub(super) struct UserContext<'n, 'p> {
     pub(super) cluster_names: Option<BTreeSet<&'n str>>,
     pub(super) group_names: Option<BTreeSet<&'n str>>,
     pub(super) all_clusters: BTreeSet<ClusterName>,
-    pub(super) defaults: Defaults,
+    pub(super) defaults: UserDefaults,
     pub(super) parse_recipient: &'p ParseRecipient<'p>,
 }
 
-impl Context<'_, '_> {
+impl UserContext<'_, '_> {
     /// One user; what is wrong with them is reported.
     pub(super) fn user(&self, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> User {
         let recipients = self.recipients(fields, errors);
@@ -99,7 +99,7 @@ impl Context<'_, '_> {
         errors: &mut Errors<'_>,
     ) -> BTreeMap<GroupName, Membership> {
         let mut memberships = BTreeMap::new();
-        let mut seen = Seen::default();
+        let mut seen = SeenNames::default();
         for node in list_or_empty(fields, "groups", errors).unwrap_or_default() {
             let what = format!("a membership of {}", fields.what);
             let (name_node, membership) = match &node.value {

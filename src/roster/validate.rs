@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 
 use super::document::shapes;
 use super::errors::{Errors, quoted};
-use super::fields::{Defaults, flag, key, list_or_empty, validity};
-use super::names::{Seen, name_position, names, own_name};
+use super::fields::{UserDefaults, flag, key, list_or_empty, validity};
+use super::names::{SeenNames, name_position, names, own_name};
 use super::reader::{self, Fields};
-use super::users::{Context, ParseRecipient};
+use super::users::{ParseRecipient, UserContext};
 use super::yaml::{self, Node, Value};
 use super::{Cluster, Group, MaxRevocations, Membership, Roster, User, grants, values};
 use crate::error::Error;
@@ -69,7 +69,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     let cluster_names = cluster_list.map(names);
     let groups = groups(group_list.unwrap_or_default(), cluster_names.as_ref(), errors);
 
-    let context = Context {
+    let context = UserContext {
         // Where a list is broken as a whole, nothing can be said about a reference into it.
         cluster_names,
         group_names: group_list.map(names),
@@ -78,7 +78,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
         parse_recipient,
     };
     let mut users = BTreeMap::new();
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     let mut credentials = 0;
     for (index, node) in list_or_empty(&fields, "users", errors).unwrap_or_default().iter().enumerate() {
         let Some(fields) = reader::fields(node, reader::title("user", node, index), &shapes::USER, errors)
@@ -147,7 +147,7 @@ fn metadata(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<RosterNa
     reader::word(name, "roster name", errors)
 }
 
-fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Defaults {
+fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> UserDefaults {
     let fields = fields
         .get("defaults")
         .and_then(|node| reader::fields(node, "`defaults`".into(), &shapes::DEFAULTS, errors));
@@ -155,7 +155,7 @@ fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Defaults {
         Some(fields) => (validity(&fields, errors), key(&fields, errors)),
         None => (None, None),
     };
-    Defaults { validity: validity.unwrap_or(DEFAULT_VALIDITY), key: key.unwrap_or_default() }
+    UserDefaults { validity: validity.unwrap_or(DEFAULT_VALIDITY), key: key.unwrap_or_default() }
 }
 
 fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
@@ -186,7 +186,7 @@ fn branch(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<BranchName
 
 fn clusters(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<ClusterName, Cluster> {
     let mut clusters = BTreeMap::new();
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     let mut contexts: HashMap<String, (ClusterName, Position)> = HashMap::new();
     for (index, node) in list.iter().enumerate() {
         let title = reader::title("cluster", node, index);
@@ -244,7 +244,7 @@ fn groups(
     errors: &mut Errors<'_>,
 ) -> BTreeMap<GroupName, Group> {
     let mut groups = BTreeMap::new();
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     for (index, node) in list.iter().enumerate() {
         let title = reader::title("group", node, index);
         let Some(fields) = reader::fields(node, title, &shapes::GROUP, errors) else {

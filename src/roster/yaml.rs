@@ -38,7 +38,7 @@ pub(super) struct Node<'t> {
 #[derive(Debug)]
 pub(super) enum Value<'t> {
     /// Keys are unique; in the file's order.
-    Mapping(Vec<Entry<'t>>),
+    Mapping(Vec<MappingEntry<'t>>),
     /// In the file's order.
     List(Vec<Node<'t>>),
     /// Unquoted text, which may mean a number, a boolean or null.
@@ -51,7 +51,7 @@ pub(super) enum Value<'t> {
 
 /// One `key: value`.
 #[derive(Debug)]
-pub(super) struct Entry<'t> {
+pub(super) struct MappingEntry<'t> {
     /// The key's text.
     pub(super) key: Cow<'t, str>,
     /// Where the key begins.
@@ -171,7 +171,7 @@ struct Stop;
 enum Open<'t> {
     Mapping {
         position: Position,
-        entries: Vec<Entry<'t>>,
+        entries: Vec<MappingEntry<'t>>,
         /// The key whose value comes next; `Some(None)` where the key itself was refused.
         key: Option<Option<(Cow<'t, str>, Position)>>,
     },
@@ -252,7 +252,7 @@ impl<'t> Tree<'t> {
             Some(Open::Mapping { entries, key, .. }) => match key.take() {
                 None => *key = Some(checked_key(node, errors)),
                 Some(None) => {}
-                Some(Some((key, position))) => entries.push(Entry { key, position, value: node }),
+                Some(Some((key, position))) => entries.push(MappingEntry { key, position, value: node }),
             },
         }
         Ok(())
@@ -296,7 +296,10 @@ fn checked_key<'t>(node: Node<'t>, errors: &mut Errors<'_>) -> Option<(Cow<'t, s
 }
 
 /// Reports every key after its first.
-fn without_repeated_keys<'t>(mut entries: Vec<Entry<'t>>, errors: &mut Errors<'_>) -> Vec<Entry<'t>> {
+fn without_repeated_keys<'t>(
+    mut entries: Vec<MappingEntry<'t>>,
+    errors: &mut Errors<'_>,
+) -> Vec<MappingEntry<'t>> {
     let mut first: HashMap<&str, Position> = HashMap::with_capacity(entries.len());
     let mut repeated = Vec::new();
     for (index, entry) in entries.iter().enumerate() {

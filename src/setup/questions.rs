@@ -7,9 +7,9 @@ use std::str::FromStr;
 use crate::cli::{CiHost, Global, InitArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result, visible_line};
-use crate::init::{Answers, Branch, Ci, Host, Owner, RosterPath, Source, Wanted};
-use crate::kubeconfig::file::{self as kubeconfig, Files};
-use crate::kubeconfig::merge::Document;
+use crate::init::{ActionSource, Answers, Branch, Ci, Host, Owner, RosterPath, Wanted};
+use crate::kubeconfig::file::{self as kubeconfig, KubeconfigFiles};
+use crate::kubeconfig::merge::KubeconfigText;
 use crate::model::{ClusterName, NAME_LIMIT, RosterName};
 use crate::render::noun;
 use crate::repo::Checkout;
@@ -82,7 +82,7 @@ impl Questions<'_> {
             },
         )?;
         let context = match &self.args.context {
-            Some(context) => Some(context.parse::<Context>().map_err(|why| {
+            Some(context) => Some(context.parse::<ContextName>().map_err(|why| {
                 Error::usage(format!("--context {} {why}; nothing was written", visible_line(context)))
             })?),
             None => self.context(missing)?,
@@ -125,7 +125,7 @@ impl Questions<'_> {
     }
 
     /// Of the kubeconfig's contexts, one; by name or by number.
-    fn context(&self, missing: &mut Vec<&'static str>) -> Result<Option<Context>> {
+    fn context(&self, missing: &mut Vec<&'static str>) -> Result<Option<ContextName>> {
         if !self.asks {
             missing.push("--context");
             return Ok(None);
@@ -139,11 +139,11 @@ impl Questions<'_> {
         } else {
             "certctl's own context, by name or by number"
         };
-        let chosen: Context = self.ask(question, current.and_then(|name| name.parse().ok()))?;
+        let chosen: ContextName = self.ask(question, current.and_then(|name| name.parse().ok()))?;
         let numbered = chosen.0.parse::<usize>().ok().and_then(|number| contexts.get(number.checked_sub(1)?));
         let named = contexts.contains(&chosen.0);
         Ok(Some(match numbered {
-            Some(name) if !named => Context(name.clone()),
+            Some(name) if !named => ContextName(name.clone()),
             _ => chosen,
         }))
     }
@@ -200,7 +200,7 @@ impl Questions<'_> {
                 .hint("`git ls-remote URL` shows the commits of a repository")
         };
         let source = match &self.args.source {
-            Some(text) => Source::parse(host, text).map_err(|why| refused(text, &why))?,
+            Some(text) => ActionSource::parse(host, text).map_err(|why| refused(text, &why))?,
             None if self.asks => loop {
                 let form = match host {
                     Host::GitHub => "OWNER/REPOSITORY@COMMIT",
@@ -211,7 +211,7 @@ impl Questions<'_> {
                 if text.is_empty() {
                     return Ok(None);
                 }
-                match Source::parse(host, &text) {
+                match ActionSource::parse(host, &text) {
                     Ok(source) => break source,
                     Err(why) => self.terminal.say(&format!("That {why}.")),
                 }
@@ -284,9 +284,9 @@ impl Questions<'_> {
 }
 
 /// A context, where a roster can name it.
-struct Context(String);
+struct ContextName(String);
 
-impl FromStr for Context {
+impl FromStr for ContextName {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text.len() > 255 {
@@ -299,7 +299,7 @@ impl FromStr for Context {
     }
 }
 
-impl Display for Context {
+impl Display for ContextName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
@@ -335,9 +335,11 @@ impl Display for Named {
 fn contexts(global: &Global) -> (Vec<String>, Option<String>) {
     let mut names: Vec<String> = Vec::new();
     let mut current = None;
-    for path in Files::find(global.kubeconfig.as_deref()).map(|files| files.read).unwrap_or_default() {
+    for path in
+        KubeconfigFiles::find(global.kubeconfig.as_deref()).map(|files| files.read).unwrap_or_default()
+    {
         let Ok(Some(text)) = kubeconfig::read(&path) else { continue };
-        let Ok(document) = Document::parse(&text) else { continue };
+        let Ok(document) = KubeconfigText::parse(&text) else { continue };
         names.extend(document.contexts().into_iter().map(|context| context.name));
         if current.is_none() && !document.current_context().is_empty() {
             current = Some(document.current_context().to_owned());

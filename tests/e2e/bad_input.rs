@@ -42,7 +42,7 @@ pub fn what_the_cluster_lacks_is_held_with_its_line(plane: &'static Cluster) {
     );
 }
 
-pub fn roads_that_lead_nowhere_are_named(plane: &'static Cluster) {
+pub fn an_unreachable_cluster_is_named_with_its_cause(plane: &'static Cluster) {
     let world = World::new(plane, "roads");
     world.certctl(&["plan"]).expect(1).says("users.yaml could not be read").says("--roster");
     world.roster(&roster(&world, "").replace("context: test", "context: elsewhere"));

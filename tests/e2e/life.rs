@@ -260,7 +260,7 @@ fn lease(world: &World, spec: &str) {
     ));
 }
 
-pub fn a_held_lock_is_named_and_a_dead_ones_lock_falls(plane: &'static Cluster) {
+pub fn a_held_lock_names_its_holder_and_an_expired_lock_is_taken_over(plane: &'static Cluster) {
     let world = World::new(plane, "locked");
     world.roster(&roster(&world, "", &member(&world, "alice", "")));
     let heard =

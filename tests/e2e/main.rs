@@ -71,7 +71,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     bad_input: [
         what_the_cluster_lacks_is_held_with_its_line,
-        roads_that_lead_nowhere_are_named,
+        an_unreachable_cluster_is_named_with_its_cause,
         a_certificate_that_one_side_does_not_trust_is_named,
         a_repository_that_cannot_be_pushed_is_refused_before_anything_is_issued,
         a_push_that_is_declined_binds_nothing_and_is_made_up_for_later,
@@ -118,7 +118,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         a_suspended_user_has_no_access_until_they_are_resumed,
         nine_of_twelve_deleted_by_mistake_are_withheld,
         two_applies_at_once_end_as_if_one_came_after_the_other,
-        a_held_lock_is_named_and_a_dead_ones_lock_falls,
+        a_held_lock_names_its_holder_and_an_expired_lock_is_taken_over,
         a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other,
         planted_requests_steer_nothing,
         what_was_changed_behind_our_back_is_named,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use certctl::model::CredentialGroup;
-use certctl::record::{self, Record, State};
+use certctl::record::{self, CredentialState, Record};
 use memchr::memmem;
 
 use crate::fixture::{Fixture, World, text};
@@ -91,15 +91,15 @@ pub fn as_the_roster_says(fixture: &Fixture, world: &World) -> Result<(), String
     let wanted_users: BTreeSet<&str> = scenario.after.iter().map(|(name, _)| *name).collect();
     for record in recorded(world) {
         let user = record.user.as_str();
-        let of = |state: State| record.credentials.iter().filter(move |c| c.state == state);
-        let active = of(State::Active).count();
-        let superseded = of(State::Superseded).count();
+        let of = |state: CredentialState| record.credentials.iter().filter(move |c| c.state == state);
+        let active = of(CredentialState::Active).count();
+        let superseded = of(CredentialState::Superseded).count();
         let expected =
             (usize::from(wanted_users.contains(user)), usize::from(scenario.overlapping.contains(&user)));
         if (active, superseded) != expected {
             return Err(format!("{user} has {active} active and {superseded} superseded credentials"));
         }
-        let live = of(State::Active).chain(of(State::Superseded));
+        let live = of(CredentialState::Active).chain(of(CredentialState::Superseded));
         wanted.extend(live.map(|c| CredentialGroup { user: record.user.clone(), id: c.id.clone() }));
     }
     let recorded: BTreeSet<&str> = wanted.iter().map(|group| group.user.as_str()).collect();

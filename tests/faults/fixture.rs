@@ -120,7 +120,7 @@ impl Fixture {
 
 fn active(records: &[certctl::record::Record], user: &str) -> CredentialGroup {
     let record = records.iter().find(|record| record.user.as_str() == user).expect("a record");
-    let credential = record.credentials.iter().find(|c| c.state == certctl::record::State::Active);
+    let credential = record.credentials.iter().find(|c| c.state == certctl::record::CredentialState::Active);
     let id: CredentialId = credential.expect("an active credential").id.clone();
     let user: UserName = record.user.clone();
     CredentialGroup { user, id }

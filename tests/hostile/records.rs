@@ -6,7 +6,7 @@ use std::fs;
 use age::x25519::Identity;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
-use certctl::record::{API_VERSION, ClusterPin, Credential, Record, State, to_yaml};
+use certctl::record::{API_VERSION, ClusterPin, Credential, CredentialState, Record, to_yaml};
 use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair, SubjectPublicKeyInfo};
 
 use crate::bounded::Place;
@@ -30,7 +30,7 @@ fn body() -> String {
     let certificate = Certificate::from_pem(pem.as_bytes()).expect("a certificate");
     let credential = Credential {
         id,
-        state: State::Active,
+        state: CredentialState::Active,
         serial: certificate.serial.clone(),
         x509_sha256: certificate.sha256.clone(),
         not_before: certificate.not_before,

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use certctl::model::{hex, sha256};
 use certctl::pki::PrivateKey;
-use certctl::record::State;
+use certctl::record::CredentialState;
 
 use super::world::{SERVER, World, authority, files_in};
 
@@ -141,7 +141,7 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
     world.record("alice", &changed);
     refused("`id` is not what its certificate says");
     let mut changed = good.record.clone();
-    changed.credentials[0].state = State::Revoked;
+    changed.credentials[0].state = CredentialState::Revoked;
     world.record("alice", &changed);
     refused("holds no active credential");
     std::fs::remove_file(world.path(path)).expect("removed");

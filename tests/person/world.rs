@@ -10,7 +10,7 @@ use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
 use certctl::model::{CredentialGroup, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
-use certctl::record::{API_VERSION, Credential, Record, State, to_yaml};
+use certctl::record::{API_VERSION, Credential, CredentialState, Record, to_yaml};
 use certctl::seal::{parse_recipient, seal};
 use certctl_testing::Ran;
 use rcgen::{
@@ -119,7 +119,7 @@ impl World {
         let kubeconfig = String::from_utf8(kubeconfig.to_vec()).expect("text");
         let credential = Credential {
             id: certificate.credential_id.clone(),
-            state: State::Active,
+            state: CredentialState::Active,
             serial: certificate.serial.clone(),
             x509_sha256: certificate.sha256.clone(),
             not_before: certificate.not_before,

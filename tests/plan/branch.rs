@@ -3,7 +3,7 @@
 use certctl::model::Recipient;
 use certctl::plan::observed::SeenLedger;
 use certctl::plan::{Base, Plan, Side, Summary, Verb, branch_diff, roster_changes};
-use certctl::record::State;
+use certctl::record::CredentialState;
 use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use certctl::render::{Style, text, words};
 use certctl::roster::Roster;
@@ -283,8 +283,8 @@ fn a_credential_that_a_record_brings_back_is_asked_about() {
     let mut base = Story::applied(TEAM);
     base.edit("[age1alice]", "[age1alice], generation: 2").apply();
     let leaked = base.record("alice")[0].clone();
-    assert_eq!(leaked.state, State::Revoked);
-    for state in [State::Superseded, State::Active] {
+    assert_eq!(leaked.state, CredentialState::Revoked);
+    for state in [CredentialState::Superseded, CredentialState::Active] {
         let mut head = base.clone();
         head.credentials("alice")[0].state = state;
         head.credentials("alice")[0].generation = 2;

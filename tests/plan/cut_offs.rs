@@ -2,7 +2,7 @@
 
 use certctl::plan::Verb;
 use certctl::plan::cut_offs::Replaced;
-use certctl::record::State;
+use certctl::record::CredentialState;
 
 use crate::story::{Story, TEAM};
 use crate::world::End;
@@ -63,8 +63,8 @@ fn who_is_to_be_replaced_is_out_too_where_that_is_asked_for() {
     // The next whole apply brings the records up to date.
     finish(&mut story);
     let states = |user: &str| story.record(user).iter().map(|c| c.state).collect::<Vec<_>>();
-    assert_eq!(states("bob"), [State::Revoked]);
-    assert_eq!(states("alice").iter().filter(|state| **state == State::Revoked).count(), 1);
+    assert_eq!(states("bob"), [CredentialState::Revoked]);
+    assert_eq!(states("alice").iter().filter(|state| **state == CredentialState::Revoked).count(), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use certctl::model::{CredentialGroup, Recipient, UserName};
 use certctl::plan::observed::{Binding, BindingAt, SigningRequest};
 use certctl::plan::{self, ClusterPlan, Plan, digest};
-use certctl::record::{Credential, Record, State};
+use certctl::record::{Credential, CredentialState, Record};
 use certctl::render::{Style, text};
 use certctl::roster::{self, Roster};
 use jiff::SignedDuration;
@@ -324,7 +324,7 @@ impl Machine {
                 let records = after.remote.records.iter();
                 let credentials =
                     records.flat_map(|(user, record)| record.credentials.iter().map(move |c| (user, c)));
-                let gone = credentials.filter(|(_, credential)| credential.state == State::Revoked);
+                let gone = credentials.filter(|(_, credential)| credential.state == CredentialState::Revoked);
                 revoked.extend(gone.map(|(user, credential)| format!("certctl:{user}:{}", credential.id)));
             }
         };
@@ -376,14 +376,14 @@ impl Machine {
                 if new {
                     let (_, pushed) = recorded(&after.remote.records, name)
                         .unwrap_or_else(|| panic!("{name} is bound, and no pushed record knows it"));
-                    assert_ne!(pushed.state, State::Revoked, "{name} is bound and revoked");
+                    assert_ne!(pushed.state, CredentialState::Revoked, "{name} is bound and revoked");
                     assert!(!revoked.contains(name), "{name} was revoked and is bound again");
                     assert!(!remembered(before, name), "{name} is remembered as revoked and is bound again");
                 }
             }
         }
         for (user, record) in &after.repository.records {
-            let active = record.credentials.iter().filter(|c| c.state == State::Active).count();
+            let active = record.credentials.iter().filter(|c| c.state == CredentialState::Active).count();
             assert!(active <= 1, "{user} has {active} active credentials");
         }
         if *effect == Effect::Onwards && !meddled {

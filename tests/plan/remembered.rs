@@ -4,7 +4,7 @@ use certctl::ledger::{Ledger, Removal, RemovedBy};
 use certctl::model::UserName;
 use certctl::plan::Verb;
 use certctl::plan::observed::SeenLedger;
-use certctl::record::State;
+use certctl::record::CredentialState;
 use expect_test::{Expect, expect};
 
 use crate::story::{Story, TEAM, subject};
@@ -35,7 +35,7 @@ fn rotated_and_put_back() -> Story {
 fn a_record_of_a_revoked_credential_that_is_put_back_lets_nobody_in() {
     let mut story = rotated_and_put_back();
     let old = story.record("alice")[0].id.clone();
-    assert_eq!(story.record("alice")[0].state, State::Active, "it was put back");
+    assert_eq!(story.record("alice")[0].state, CredentialState::Active, "it was put back");
     reads(
         &story,
         expect![[r#"
@@ -63,7 +63,7 @@ fn a_record_of_a_revoked_credential_that_is_put_back_lets_nobody_in() {
     assert_eq!(bound.len(), 1, "a new one");
     assert!(!bound.contains(&format!("certctl:alice:{old}")), "{bound:?}");
     // The record says so again, and nothing is left to do.
-    assert!(story.record("alice").iter().any(|c| c.id == old && c.state == State::Revoked));
+    assert!(story.record("alice").iter().any(|c| c.id == old && c.state == CredentialState::Revoked));
     assert!(story.plan().is_empty() && story.plan().warnings.is_empty(), "{}", story.text());
 }
 
@@ -361,7 +361,7 @@ fn who_was_cut_off_by_hand_stays_out_until_they_are_let_in_again() {
     );
     story.apply();
     assert!(story.bound("bob").is_empty());
-    assert!(story.record("bob").iter().all(|credential| credential.state == State::Revoked));
+    assert!(story.record("bob").iter().all(|credential| credential.state == CredentialState::Revoked));
     let SeenLedger::Kept(stored) = &mut story.cluster.ledger else { panic!("no ledger") };
     stored.ledger.removed.remove(&bob);
     story.apply();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use certctl::model::{CredentialId, KeySource, Recipient, hex, sha256};
 use certctl::plan::BroughtKey;
 use certctl::plan::observed::BindingAt;
-use certctl::record::{Credential, State};
+use certctl::record::{Credential, CredentialState};
 use jiff::Timestamp;
 
 pub const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "dana"];
@@ -191,7 +191,7 @@ impl Team {
     pub fn lets_keep(&self, who: &str, credential: &Credential, now: Timestamp) -> bool {
         let Some(person) = self.people.get(who).filter(|_| self.has(who, now)) else { return false };
         let wanted = self.in_certificate(who, now);
-        credential.state != State::Revoked
+        credential.state != CredentialState::Revoked
             && credential.not_after > now
             && credential.generation >= person.generation
             && credential.in_certificate_groups.iter().all(|group| wanted.contains_key(group.as_str()))
@@ -199,7 +199,8 @@ impl Team {
 
     /// Whether a recorded credential may be bound at all, by what the roster says now.
     pub fn accepts(&self, who: &str, credential: &Credential, now: Timestamp) -> bool {
-        if !self.has(who, now) || credential.state == State::Revoked || credential.not_after <= now {
+        if !self.has(who, now) || credential.state == CredentialState::Revoked || credential.not_after <= now
+        {
             return false;
         }
         let person = &self.people[who];

@@ -20,7 +20,7 @@ use certctl::plan::endpoint::Endpoint;
 use certctl::plan::observed::{Binding, BindingAt, SeenCluster, SeenLedger, StoredLedger, Subject};
 use certctl::plan::write::{Write, WriteError};
 use certctl::plan::{BindingAction, ClusterPlan, Issuance, RepositoryState};
-use certctl::record::{Credential, Record, State};
+use certctl::record::{Credential, CredentialState, Record};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::story::{ours, request, subject};
@@ -520,7 +520,7 @@ impl<'p> Run<'_, '_, 'p> {
         let sealed = format!("sealed-{serial}").into_bytes();
         let credential = Credential {
             id,
-            state: State::Active,
+            state: CredentialState::Active,
             serial: format!("{serial:x}"),
             x509_sha256: hex(&sha256(&serial.to_be_bytes())),
             // The signer backdates by five minutes.

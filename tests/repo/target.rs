@@ -143,7 +143,7 @@ stories! {
         assert!(!repo.preflight_push(Some("main"), None).unwrap().proposes());
         for bad in ["", "-f", "a..b", "a b", "x.lock", "@{-1}", "refs/heads/"] {
             let error = repo.preflight_push(Some(bad), None).unwrap_err();
-            assert_eq!(error.kind(), certctl::error::Kind::Usage, "{bad}: {error}");
+            assert_eq!(error.kind(), certctl::error::ErrorKind::Usage, "{bad}: {error}");
         }
     }
 }

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::tree::{Kind, Node, tree};
-use super::{ADDED, Document, MADE, WAS};
+use super::tree::{Node, NodeKind, tree};
+use super::{ADDED, KubeconfigText, MADE, WAS};
 use crate::error::{Error, Result};
 
 /// Changes to the text, and what the result has to say.
 pub(super) struct Edit<'d, 't> {
-    document: &'d Document<'t>,
+    document: &'d KubeconfigText<'t>,
     newline: &'static str,
     flow: bool,
     changes: Vec<(Range<usize>, String)>,
@@ -20,9 +20,9 @@ pub(super) struct Edit<'d, 't> {
 }
 
 impl<'d, 't> Edit<'d, 't> {
-    pub(super) fn of(document: &'d Document<'t>) -> Self {
+    pub(super) fn of(document: &'d KubeconfigText<'t>) -> Self {
         let (flow, wanted) = match document.root.as_ref().map(|root| &root.kind) {
-            Some(Kind::Mapping { flow, pairs }) => (*flow, pairs.clone()),
+            Some(NodeKind::Mapping { flow, pairs }) => (*flow, pairs.clone()),
             _ => (false, Vec::new()),
         };
         let crlf = document.text.find('\n').is_some_and(|at| document.text[..at].ends_with('\r'));
@@ -68,8 +68,10 @@ impl<'d, 't> Edit<'d, 't> {
                 }
                 None if self.flow => return Err(self.refuse(list)),
                 None => (None, false),
-                Some(Kind::List { items, flow }) => (Some(items), *flow),
-                Some(Kind::Scalar(_)) if document.field(list).is_some_and(Node::is_null) && !self.flow => {
+                Some(NodeKind::List { items, flow }) => (Some(items), *flow),
+                Some(NodeKind::Scalar(_))
+                    if document.field(list).is_some_and(Node::is_null) && !self.flow =>
+                {
                     (None, false)
                 }
                 Some(_) => return Err(self.refuse(list)),
@@ -91,7 +93,7 @@ impl<'d, 't> Edit<'d, 't> {
                 tree(&new)?
             } else {
                 tree(&new)?.and_then(|list| match list.kind {
-                    Kind::List { items, .. } => items.into_iter().next(),
+                    NodeKind::List { items, .. } => items.into_iter().next(),
                     _ => None,
                 })
             };
@@ -134,7 +136,7 @@ impl<'d, 't> Edit<'d, 't> {
             }
         }
         let list_node = Node {
-            kind: Kind::List { items: wanted, flow },
+            kind: NodeKind::List { items: wanted, flow },
             ..document.field(list).cloned().unwrap_or_default()
         };
         self.want(list, list_node);
@@ -161,7 +163,7 @@ impl<'d, 't> Edit<'d, 't> {
 
     pub(super) fn take(&mut self, list: &str, ours: &dyn Fn(&str) -> bool) -> Result<()> {
         let document = self.document;
-        let Some(Kind::List { items, flow }) = document.field(list).map(|value| &value.kind) else {
+        let Some(NodeKind::List { items, flow }) = document.field(list).map(|value| &value.kind) else {
             return Ok(());
         };
         let goes = |item: &Node| item.name().is_some_and(ours);
@@ -200,7 +202,7 @@ impl<'d, 't> Edit<'d, 't> {
             self.changes.push((colon..colon, " []".to_owned()));
         }
         let value = document.field(list).cloned().unwrap_or_default();
-        self.want(list, Node { kind: Kind::List { items: kept, flow: *flow }, ..value });
+        self.want(list, Node { kind: NodeKind::List { items: kept, flow: *flow }, ..value });
         Ok(())
     }
 
@@ -211,7 +213,7 @@ impl<'d, 't> Edit<'d, 't> {
         self.changes.push((line.clone(), String::new()));
         let value = tree(old).map(|root| {
             let value = root.and_then(|root| match root.kind {
-                Kind::Mapping { pairs, .. } => pairs.into_iter().next().map(|(_, value)| value),
+                NodeKind::Mapping { pairs, .. } => pairs.into_iter().next().map(|(_, value)| value),
                 _ => None,
             });
             value.unwrap_or_default()
@@ -312,7 +314,7 @@ impl<'d, 't> Edit<'d, 't> {
             (None, _) => self.wanted.is_empty(),
             (Some(read), old) => {
                 let wanted = Node {
-                    kind: Kind::Mapping { pairs: self.wanted, flow: false },
+                    kind: NodeKind::Mapping { pairs: self.wanted, flow: false },
                     ..old.clone().unwrap_or_default()
                 };
                 read.same(&wanted)

@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use edit::Edit;
 use serde_json::Value;
-use tree::{Kind, Node, tree};
+use tree::{Node, NodeKind, tree};
 
 /// The largest kubeconfig that is edited, in bytes.
 pub const LARGEST: usize = 8 * 1024 * 1024;
@@ -31,7 +31,7 @@ const MARK: &str = "\u{feff}";
 const LISTS: [(&str, &str); 3] = [("clusters", "cluster"), ("contexts", "context"), ("users", "user")];
 
 /// A context of ours, with the cluster and the user that it leads to.
-pub struct Entry {
+pub struct LoginEntry {
     /// The name of the context.
     pub context: String,
     /// The name of the cluster entry and of the user entry.
@@ -44,7 +44,7 @@ pub struct Entry {
 
 /// A context that the file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Context {
+pub struct NamedContext {
     /// Its name.
     pub name: String,
     /// The cluster entry that it names.
@@ -54,14 +54,14 @@ pub struct Context {
 }
 
 /// A kubeconfig, and where everything stands in it. It may hold secrets, so it has no Debug.
-pub struct Document<'t> {
+pub struct KubeconfigText<'t> {
     /// A byte order mark, which editors on Windows write and kubectl skips.
     mark: &'static str,
     text: &'t str,
     root: Option<Node>,
 }
 
-impl<'t> Document<'t> {
+impl<'t> KubeconfigText<'t> {
     /// Reads a kubeconfig.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl<'t> Document<'t> {
         let (mark, text) = text.strip_prefix(MARK).map_or(("", text), |rest| (MARK, rest));
         let root = tree(text)?.filter(|root| !root.says_nothing());
         if let Some(root) = &root {
-            let Kind::Mapping { pairs, .. } = &root.kind else {
+            let NodeKind::Mapping { pairs, .. } = &root.kind else {
                 return Err(Error::new("it is no mapping"));
             };
             let mut names = BTreeSet::new();
@@ -93,13 +93,13 @@ impl<'t> Document<'t> {
     }
 
     /// Every context, in the file's order.
-    pub fn contexts(&self) -> Vec<Context> {
+    pub fn contexts(&self) -> Vec<NamedContext> {
         let items = self.items("contexts").unwrap_or_default();
         let read = |item: &Node| {
             let inner = item.get("context");
             let field =
                 |name| inner.and_then(|inner| inner.get(name)).and_then(Node::text).unwrap_or_default();
-            Some(Context {
+            Some(NamedContext {
                 name: item.get("name")?.text()?.to_owned(),
                 cluster: field("cluster").to_owned(),
                 user: field("user").to_owned(),
@@ -131,7 +131,7 @@ impl<'t> Document<'t> {
     ///
     /// # Errors
     /// The layout cannot be edited safely.
-    pub fn with(&self, entries: &[Entry], current: Option<&str>) -> Result<String> {
+    pub fn with(&self, entries: &[LoginEntry], current: Option<&str>) -> Result<String> {
         let mut edit = Edit::of(self);
         if self.root.is_none() {
             edit.added("apiVersion", "v1");
@@ -146,7 +146,7 @@ impl<'t> Document<'t> {
                     "user" => (&entry.name, entry.user.clone()),
                     _ => (&entry.context, serde_json::json!({"cluster": entry.name, "user": entry.name})),
                 };
-                let leads = |context: &Context| {
+                let leads = |context: &NamedContext| {
                     context.name == *name && context.cluster == entry.name && context.user == entry.name
                 };
                 if field == "context" && contexts.iter().any(leads) {
@@ -195,14 +195,14 @@ impl<'t> Document<'t> {
 
     fn items(&self, list: &str) -> Option<&[Node]> {
         match &self.field(list)?.kind {
-            Kind::List { items, .. } => Some(items),
+            NodeKind::List { items, .. } => Some(items),
             _ => None,
         }
     }
 
     fn key(&self, name: &str) -> Option<&Node> {
         match &self.root.as_ref()?.kind {
-            Kind::Mapping { pairs, .. } => {
+            NodeKind::Mapping { pairs, .. } => {
                 pairs.iter().find(|(key, _)| key.text() == Some(name)).map(|(key, _)| key)
             }
             _ => None,
@@ -233,11 +233,11 @@ impl<'t> Document<'t> {
     }
 }
 
-impl Document<'_> {
+impl KubeconfigText<'_> {
     /// The line of the first key of the file.
     fn wanted_start(&self) -> Option<usize> {
         match &self.root.as_ref()?.kind {
-            Kind::Mapping { pairs, .. } => pairs.first().map(|(key, _)| self.line_start(key.bytes.start)),
+            NodeKind::Mapping { pairs, .. } => pairs.first().map(|(key, _)| self.line_start(key.bytes.start)),
             _ => None,
         }
     }
@@ -247,8 +247,8 @@ impl Document<'_> {
 mod tests {
     use super::*;
 
-    fn entry(context: &str, server: &str) -> Entry {
-        Entry {
+    fn entry(context: &str, server: &str) -> LoginEntry {
+        LoginEntry {
             context: context.to_owned(),
             name: format!("certctl:acme:{context}"),
             cluster: serde_json::json!({"server": server}),
@@ -262,11 +262,11 @@ mod tests {
 
     #[track_caller]
     fn there_and_back(text: &str) -> String {
-        let document = Document::parse(text).expect("a kubeconfig");
+        let document = KubeconfigText::parse(text).expect("a kubeconfig");
         let current = document.current_context().is_empty().then_some("prod");
         let with = document.with(&[entry("prod", "https://p"), entry("dev", "https://d")], current);
         let with = with.unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let merged = Document::parse(&with).expect("a kubeconfig");
+        let merged = KubeconfigText::parse(&with).expect("a kubeconfig");
         assert!(merged.names("users").iter().any(|name| name == "certctl:acme:dev"), "{with}");
         assert_eq!(merged.contexts().iter().filter(|context| ours(&context.user)).count(), 2, "{with}");
         // Again changes nothing; another server changes its line only.
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(again.expect("edited"), with);
         let moved = merged.with(&[entry("prod", "https://q")], None).expect("edited");
         assert_eq!(moved, with.replace("https://p", "https://q"));
-        let without = Document::parse(&moved).expect("a kubeconfig").without(&ours).expect("edited");
+        let without = KubeconfigText::parse(&moved).expect("a kubeconfig").without(&ours).expect("edited");
         assert_eq!(without, text, "after login it was:\n{with}");
         with
     }
@@ -333,12 +333,12 @@ mod tests {
             "x: &a []\nclusters: *a\n",
             "clusters:\n-\n  name: a\n",
         ] {
-            let refused =
-                Document::parse(text).and_then(|document| document.with(&[entry("prod", "https://p")], None));
+            let refused = KubeconfigText::parse(text)
+                .and_then(|document| document.with(&[entry("prod", "https://p")], None));
             assert!(refused.is_err(), "{text}\n{}", refused.unwrap_or_default());
         }
         for text in ["a: 1\na: 2\n", "x: &x {}\n<<: *x\n", "a\n---\nb\n", "[]", "a: [", "a: *b\n"] {
-            assert!(Document::parse(text).is_err(), "{text}");
+            assert!(KubeconfigText::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// One value of the file.
 #[derive(Clone)]
 pub(super) struct Node {
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
     pub(super) anchor: usize,
     pub(super) tag: Option<String>,
     pub(super) bytes: Range<usize>,
@@ -17,7 +17,7 @@ pub(super) struct Node {
 }
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     Scalar(String),
     Quoted(String),
     Alias(usize),
@@ -33,28 +33,28 @@ impl Default for Node {
 
 impl Node {
     pub(super) fn plain(text: &str) -> Self {
-        Self { kind: Kind::Scalar(text.to_owned()), anchor: 0, tag: None, bytes: 0..0, lines: 0..0 }
+        Self { kind: NodeKind::Scalar(text.to_owned()), anchor: 0, tag: None, bytes: 0..0, lines: 0..0 }
     }
 
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar(text) | Kind::Quoted(text) => Some(text),
+            NodeKind::Scalar(text) | NodeKind::Quoted(text) => Some(text),
             _ => None,
         }
     }
 
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar(text) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+        matches!(&self.kind, NodeKind::Scalar(text) if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// Whether a file of this alone says nothing: `null` or `{}`.
     pub(super) fn says_nothing(&self) -> bool {
-        self.is_null() || matches!(&self.kind, Kind::Mapping { pairs, .. } if pairs.is_empty())
+        self.is_null() || matches!(&self.kind, NodeKind::Mapping { pairs, .. } if pairs.is_empty())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Node> {
         match &self.kind {
-            Kind::Mapping { pairs, .. } => {
+            NodeKind::Mapping { pairs, .. } => {
                 pairs.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
             }
             _ => None,
@@ -70,7 +70,7 @@ impl Node {
     }
 }
 
-impl Kind {
+impl NodeKind {
     /// Whether two values say the same, wherever they stand.
     pub(super) fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -123,20 +123,23 @@ pub(super) fn tree(text: &str) -> Result<Option<Node>> {
                 continue;
             }
             Event::UnresolvedAlias(_) => return Err(unreadable(span.start.line())),
-            Event::Alias(id) => node(Kind::Alias(id), 0, None, &span)?,
+            Event::Alias(id) => node(NodeKind::Alias(id), 0, None, &span)?,
             Event::Scalar(value, style, anchor, tag) => {
                 let value = value.into_owned();
-                let kind =
-                    if style == ScalarStyle::Plain { Kind::Scalar(value) } else { Kind::Quoted(value) };
+                let kind = if style == ScalarStyle::Plain {
+                    NodeKind::Scalar(value)
+                } else {
+                    NodeKind::Quoted(value)
+                };
                 node(kind, anchor, tag.map(|tag| format!("{tag:?}")), &span)?
             }
             Event::SequenceStart(style, anchor, tag) => {
-                let start = node(Kind::Alias(0), anchor, tag.map(|tag| format!("{tag:?}")), &span)?;
+                let start = node(NodeKind::Alias(0), anchor, tag.map(|tag| format!("{tag:?}")), &span)?;
                 open.push(Open::List(start, Vec::new(), style == StructureStyle::Flow));
                 continue;
             }
             Event::MappingStart(style, anchor, tag) => {
-                let start = node(Kind::Alias(0), anchor, tag.map(|tag| format!("{tag:?}")), &span)?;
+                let start = node(NodeKind::Alias(0), anchor, tag.map(|tag| format!("{tag:?}")), &span)?;
                 open.push(Open::Mapping(start, Vec::new(), None, style == StructureStyle::Flow));
                 continue;
             }
@@ -145,11 +148,11 @@ pub(super) fn tree(text: &str) -> Result<Option<Node>> {
                 let (mut start, kind, last, flow) = match open.pop() {
                     Some(Open::List(start, items, flow)) => {
                         let last = items.last().map(|item| item.bytes.end);
-                        (start, Kind::List { items, flow }, last, flow)
+                        (start, NodeKind::List { items, flow }, last, flow)
                     }
                     Some(Open::Mapping(start, pairs, _, flow)) => {
                         let last = pairs.last().map(|(key, value)| key.bytes.end.max(value.bytes.end));
-                        (start, Kind::Mapping { pairs, flow }, last, flow)
+                        (start, NodeKind::Mapping { pairs, flow }, last, flow)
                     }
                     None => return Err(unreadable(span.start.line())),
                 };
@@ -167,7 +170,7 @@ pub(super) fn tree(text: &str) -> Result<Option<Node>> {
                 None => *key = Some(done),
                 Some(name) => {
                     // A value that is not there has no place of its own.
-                    if matches!(&done.kind, Kind::Scalar(text) if text.is_empty()) {
+                    if matches!(&done.kind, NodeKind::Scalar(text) if text.is_empty()) {
                         done.bytes = name.bytes.end..name.bytes.end;
                     }
                     pairs.push((name, done));

@@ -9,6 +9,7 @@ use crate::plan::endpoint::Unpublishable;
 use crate::plan::held::{Held, KeyUse, SafetyRule};
 use crate::plan::observed::{BindingAt, RefusedFile};
 use crate::record::how_to_restore;
+use crate::record_folder::RecordFolder;
 
 /// Another cluster answers under the name.
 pub fn another_cluster(cluster: &ClusterName, other: &AnotherCluster) -> Error {
@@ -43,7 +44,7 @@ pub fn refused_files(roster_file: &str, cluster: &ClusterName, files: &[RefusedF
     let shown = files.iter().take(MOST_FILES).cloned().map(Held::File);
     let mut errors: Vec<Error> = shown.map(|file| held(roster_file, cluster, &file)).collect();
     if let Some(more) = files.len().checked_sub(MOST_FILES).filter(|more| *more > 0) {
-        errors.push(Error::new(format!("access/{cluster}: {more} more errors are not shown")));
+        errors.push(Error::new(format!("{}: {more} more errors are not shown", RecordFolder(cluster))));
     }
     errors
 }
@@ -105,7 +106,7 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
         }
         Held::File(file) => refused_file(file),
         Held::NotIssuedByUs { user, credential } => {
-            let file = format!("access/{cluster}/{user}.yaml");
+            let file = RecordFolder(cluster).record(user);
             Error::new(format!(
                 "{file}: no apply has issued credential {credential}, as far as cluster `{cluster}` remembers; it is not bound, and nothing is issued to {user}"
             ))
