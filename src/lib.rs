@@ -4,7 +4,8 @@
 //! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers, [`ledger`] what
 //! the cluster does.
 //!
-//! The core is pure: [`plan`] compares roster, records and cluster, and [`render`] shows the result.
+//! The core is pure: [`plan`] compares roster, records and cluster, [`access`] is who holds what by them, and
+//! [`render`] shows the result.
 //! Neither knows a clock, a network or a disk.
 //!
 //! The edges each know one thing: [`cluster`] Kubernetes, [`repo`] git, [`seal`] age, [`pki`] keys and
@@ -16,6 +17,7 @@
 //! certctl. [`commands`] has one thin file for each command of [`cli`]. [`init`] is the text that a new
 //! repository begins with, `setup` asks for what is in it and writes it, `demo` is what a newcomer plays with.
 
+pub mod access;
 pub mod apply;
 pub(crate) mod atomic_file;
 pub(crate) mod ci;

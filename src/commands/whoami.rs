@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::login::{entry_name, parse};
 use super::runtime;
+use crate::access::granted;
 use crate::cli::{Format, Global, WhoamiArgs};
 use crate::clock;
 use crate::cluster::{self, Connection, Granted};
@@ -21,7 +22,7 @@ use crate::pki::Certificate;
 use crate::pki::pem::from_base64;
 use crate::planning::source::{self, Source};
 use crate::render::json;
-use crate::roster::{Grant, Membership};
+use crate::roster::Grant;
 
 /// What the kubeconfig of kubectl holds of a cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,29 +199,16 @@ fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
     Ok(Login::None)
 }
 
-/// Whether somebody is in a group now, there.
-fn counts(membership: &Membership, own: &Own, now: Timestamp) -> bool {
-    membership.clusters.includes(&own.cluster) && membership.until.is_none_or(|until| until > now)
-}
-
 /// The groups that count now.
 fn groups(source: &Source, own: &Own, now: Timestamp) -> Vec<String> {
     let user = source.roster.users.get(&own.user);
-    let groups = user.iter().flat_map(|user| &user.groups);
-    groups.filter(|(_, membership)| counts(membership, own, now)).map(|(name, _)| name.to_string()).collect()
+    let groups = user.map(|user| granted::groups(user, &own.cluster, now));
+    groups.into_iter().flatten().map(ToString::to_string).collect()
 }
 
 /// The grants that count now, of groups and of one's own.
 fn grants<'s>(source: &'s Source, own: &'s Own, now: Timestamp) -> impl Iterator<Item = &'s Grant> {
-    let user = source.roster.users.get(&own.user);
-    let groups = user.into_iter().flat_map(|user| &user.groups);
-    let through = groups.filter(move |(_, membership)| counts(membership, own, now));
-    let through =
-        through.filter_map(|(name, _)| source.roster.groups.get(name)).flat_map(|group| &group.grants);
-    let personal = user.into_iter().flat_map(|user| &user.grants);
-    through.chain(personal).filter(move |grant| {
-        grant.clusters.includes(&own.cluster) && grant.until.is_none_or(|until| until > now)
-    })
+    granted::granted(&source.roster, &own.user, &own.cluster, now).into_iter().map(|granted| granted.grant)
 }
 
 fn right(grant: &Grant) -> Value {

@@ -9,7 +9,7 @@ use super::credentials::lasts;
 use super::observed::BindingAt;
 use super::people::People;
 use crate::model::{ClusterName, CredentialGroup, Position, UserName};
-use crate::roster::{Grant, Roster};
+use crate::roster::{Grant, GrantOf, Roster};
 
 /// Everything that should be bound.
 #[derive(Debug, Clone, Default)]
@@ -42,16 +42,9 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
         if subjects.is_empty() {
             continue;
         }
-        let personal = user.grants.iter().map(|grant| (Grantee::User(name.clone()), None, grant));
-        let here = user.groups.iter().filter(|(_, membership)| membership.clusters.includes(cluster));
-        let groups =
-            here.filter_map(|(group, membership)| Some((group, membership.until, roster.groups.get(group)?)));
-        let shared = groups.flat_map(|(name, until, group)| {
-            group.grants.iter().map(move |grant| (Grantee::Group(name.clone()), until, grant))
-        });
-        let all = personal.chain(shared).filter(|(_, _, grant)| grant.clusters.includes(cluster));
-        for (grantee, membership, grant) in all {
-            if lasts(membership, now) && lasts(grant.until, now) {
+        for GrantOf { grant, through, membership_until } in roster.grants_of(user, cluster) {
+            let grantee = through.cloned().map_or_else(|| Grantee::User(name.clone()), Grantee::Group);
+            if lasts(membership_until, now) && lasts(grant.until, now) {
                 desired.give(&grantee, grant, &subjects);
             } else {
                 desired.end(&grantee, grant, name);

@@ -144,7 +144,33 @@ pub struct User {
     pub position: Position,
 }
 
+/// A grant of somebody's own, or of a group that they are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantOf<'r> {
+    pub grant: &'r Grant,
+    /// The group; `None` for one of their own.
+    pub through: Option<&'r GroupName>,
+    /// When the membership ends.
+    pub membership_until: Option<Timestamp>,
+}
+
 impl Roster {
+    /// Every grant of a user that counts on a cluster, over or not: their own, and those of their groups.
+    pub fn grants_of<'r>(
+        &'r self,
+        user: &'r User,
+        cluster: &'r ClusterName,
+    ) -> impl Iterator<Item = GrantOf<'r>> {
+        let own = user.grants.iter().map(|grant| GrantOf { grant, through: None, membership_until: None });
+        let here = user.groups.iter().filter(|(_, membership)| membership.clusters.includes(cluster));
+        let groups = here.filter_map(|(name, membership)| Some((name, membership, self.groups.get(name)?)));
+        let shared = groups.flat_map(|(name, membership, group)| {
+            let of = move |grant| GrantOf { grant, through: Some(name), membership_until: membership.until };
+            group.grants.iter().map(of)
+        });
+        own.chain(shared).filter(|of| of.grant.clusters.includes(cluster))
+    }
+
     /// What it says, whatever the layout: all places are the default ones.
     #[must_use]
     pub fn without_positions(mut self) -> Self {

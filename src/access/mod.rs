@@ -1,0 +1,6 @@
+//! Who has access, as an administrator asks about it: pure, from what roster, records and clusters say.
+//!
+//! `granted` is what the roster gives somebody on one cluster. Nothing in here decides anything: what is to
+//! change is the plan's, and its answers are read from there.
+
+pub mod granted;
