@@ -14,6 +14,8 @@ pub enum Need {
     ControlPlane,
     /// `strace` on the PATH.
     Strace,
+    /// To be root, who may change the root folder.
+    Root,
 }
 
 impl Need {
@@ -25,6 +27,11 @@ impl Need {
             Self::Strace => {
                 let started = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
                 started.is_err().then_some("strace is not installed")
+            }
+            Self::Root => {
+                let id = Command::new("id").arg("-u").output();
+                let root = id.is_ok_and(|id| id.stdout == b"0\n");
+                (!root).then_some("only root may change the root folder")
             }
         }
     }

@@ -1,0 +1,28 @@
+//! The scripts of packaging/, as the release workflow runs them, with the certctl that is built already: what
+//! they make is what a machine gets that has never seen certctl, and it works there.
+
+#[path = "../repo/http.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "the manner of the tests of src/repo, which use all of it")]
+mod http;
+mod machine;
+mod release;
+mod tree;
+
+use std::process::ExitCode;
+
+use certctl_testing::{Need, tests};
+
+fn main() -> ExitCode {
+    let anywhere = tests!(
+        Need::Nothing,
+        [
+            release::notes_are_the_part_about_one_version,
+            release::an_archive_is_the_same_twice_and_works_in_an_empty_home,
+            release::a_bill_of_materials_holds_what_is_linked_and_nothing_else,
+            release::a_release_is_whole_or_refused,
+            release::every_target_of_the_workflow_is_packed_and_pinned,
+        ]
+    );
+    let as_root = tests!(Need::Root, [tree::git_fetches_and_pushes_in_the_image_without_a_shell]);
+    certctl_testing::run(anywhere.into_iter().chain(as_root))
+}
