@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::{Branch, Owner};
-use crate::model::{Author, BranchName, ClusterName, CredentialId, KeyType, RosterName, UserName};
+use crate::model::{Author, BranchName, ClusterName, CredentialId, GroupName, KeyType, RosterName, UserName};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -151,7 +151,37 @@ pub enum Command {
     /// Asks each cluster which user you are, with your own credential.
     #[command(after_help = "Example: certctl whoami --cluster prod --format json")]
     Whoami(WhoamiArgs),
-    /// Raise the generation of users in the roster, so that apply replaces their credentials
+    /// Put users into a group of the roster, until a time or for good
+    ///
+    /// Edits `groups` of each user; comments and formatting are kept. With `--cluster` the membership counts
+    /// on those clusters only. A membership that ends already gets the new end.
+    #[command(after_help = "Examples:
+  certctl grant alice --group on-call --until 4h --branch on-call-alice
+  certctl grant alice bob --group developers && git commit -m 'developers' users.yaml && certctl apply")]
+    Grant(GrantArgs),
+    /// Take users out of a group of the roster
+    ///
+    /// Edits `groups` of each user; comments and formatting are kept.
+    #[command(
+        after_help = "Example: certctl revoke-grant alice --group on-call && git commit -m 'on-call' users.yaml && certctl apply"
+    )]
+    RevokeGrant(RevokeGrantArgs),
+    /// Add a user to the roster
+    ///
+    /// Adds an entry at the end of `users`; everything else stays the same, byte for byte. With `--cluster`
+    /// the user gets access to those clusters only.
+    #[command(
+        after_help = "Example: certctl add-user carol --recipient age1... --group developers --branch add-carol"
+    )]
+    AddUser(AddUserArgs),
+    /// Remove users from the roster
+    ///
+    /// Deletes their entries; comments above them are kept. The next apply cuts off their credentials.
+    #[command(
+        after_help = "Example: certctl remove-user bob && git commit -m 'bob has left' users.yaml && certctl apply"
+    )]
+    RemoveUser(RemoveUserArgs),
+    /// Raise the generation of users, so that apply replaces their credentials
     ///
     /// Use this for a leaked key or a lost laptop. Changes only `generation` in the roster; review and
     /// commit it, then run `certctl apply`: it issues new credentials, and the old ones lose all rights at
@@ -517,6 +547,76 @@ pub struct RotateArgs {
     /// All users
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    pub edit: EditArgs,
+}
+
+/// What all commands accept that edit the roster.
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// Commit the edit to this new branch and push it, instead of editing the working tree
+    ///
+    /// Starts from the last commit, changes nothing here, and prints where to open the pull request.
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<BranchName>,
+}
+
+/// `grant`.
+#[derive(Debug, Args)]
+pub struct GrantArgs {
+    /// The users
+    #[arg(value_name = "USER", required = true)]
+    pub users: Vec<UserName>,
+    /// The group
+    #[arg(long, value_name = "NAME")]
+    pub group: GroupName,
+    /// When it ends: in `4h` or `2d`, through a date, or at an RFC 3339 time [default: never]
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    #[command(flatten)]
+    pub edit: EditArgs,
+}
+
+/// `revoke-grant`.
+#[derive(Debug, Args)]
+pub struct RevokeGrantArgs {
+    /// The users
+    #[arg(value_name = "USER", required = true)]
+    pub users: Vec<UserName>,
+    /// The group
+    #[arg(long, value_name = "NAME")]
+    pub group: GroupName,
+    #[command(flatten)]
+    pub edit: EditArgs,
+}
+
+/// `add-user`.
+#[derive(Debug, Args)]
+pub struct AddUserArgs {
+    /// The user's name
+    #[arg(value_name = "USER")]
+    pub user: UserName,
+    /// A public key of theirs: an age recipient, or an SSH key; may be repeated
+    #[arg(long = "recipient", value_name = "KEY", required = true)]
+    pub recipients: Vec<String>,
+    /// A group that they are in; may be repeated
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<GroupName>,
+    /// When all of their access ends: in `4h` or `2d`, through a date, or at an RFC 3339 time
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    #[command(flatten)]
+    pub edit: EditArgs,
+}
+
+/// `remove-user`.
+#[derive(Debug, Args)]
+pub struct RemoveUserArgs {
+    /// The users
+    #[arg(value_name = "USER", required = true)]
+    pub users: Vec<UserName>,
+    #[command(flatten)]
+    pub edit: EditArgs,
 }
 
 /// `suspend` and `resume`.
@@ -525,6 +625,8 @@ pub struct SuspendArgs {
     /// The users
     #[arg(value_name = "USER", required = true)]
     pub users: Vec<UserName>,
+    #[command(flatten)]
+    pub edit: EditArgs,
 }
 
 /// `revoke`.

@@ -324,6 +324,72 @@ fn suspend_and_resume_change_one_word_and_say_what_is_so_already() {
 }
 
 #[test]
+fn who_comes_who_goes_and_who_is_on_call_is_one_command_each() {
+    let place = Place::new();
+    let roster = place.roster().replace("users:\n", "groups: [{name: on-call}] # the night shift\nusers:\n");
+    place.write("users.yaml", roster.as_bytes());
+    let recipient = identity().to_public().to_string();
+    let said = |args: &[&str]| place.run(args).expect(0).stderr;
+
+    let granted = said(&["grant", "alice", "--group", "on-call", "--until", "4h"]);
+    expect![[r#"
+        users.yaml: granted on-call to alice until 2026-01-01T04:00:00Z.
+        Review it with `git diff users.yaml`, commit it, and run `certctl apply`: it binds it, and takes it back at that time.
+    "#]]
+    .assert_eq(&granted);
+    let item = ", groups: [{name: on-call, until: 2026-01-01T04:00:00Z}]";
+    assert_eq!(place.roster(), roster.replacen("], generation", &format!("]{item}, generation"), 1));
+    said(&["grant", "alice", "--group", "on-call", "--until", "2026-01-02"]);
+    assert!(place.roster().contains("until: 2026-01-03T00:00:00Z"), "{}", place.roster());
+    let again = said(&["grant", "alice", "--group", "on-call", "--until", "2026-01-02"]);
+    assert_eq!(again, "users.yaml: alice is in on-call like that already.\n");
+    let revoked = said(&["revoke-grant", "alice", "bob", "--group", "on-call"]);
+    assert!(
+        revoked.starts_with("users.yaml: not in on-call: bob.\nusers.yaml: revoked on-call from alice.\n")
+    );
+    said(&["grant", "bob", "--group", "on-call", "--cluster", "prod"]);
+    assert!(place.roster().contains("groups: [{name: on-call, clusters: [prod]}]"), "{}", place.roster());
+    place
+        .run(&["grant", "bob", "--group", "on-call"])
+        .expect(0)
+        .says("bob is in on-call already, without an end");
+
+    said(&["add-user", "carol", "--recipient", &recipient, "--group", "on-call", "--until", "2026-06-30"]);
+    assert!(
+        place.roster().ends_with(&format!(
+            "- name: carol\n  recipients: [{recipient}]\n  groups: [on-call]\n  until: 2026-07-01T00:00:00Z\n"
+        )),
+        "{}",
+        place.roster()
+    );
+    said(&["remove-user", "alice", "carol"]);
+    assert!(!place.roster().contains("carol") && !place.roster().contains("alice"), "{}", place.roster());
+    place.run(&["validate"]).expect(0);
+
+    let before = place.roster();
+    for (args, code, what) in [
+        (
+            &["grant", "bob", "--group", "nobody"][..],
+            64,
+            "users.yaml has no such group\n  Hint: it has on-call",
+        ),
+        (
+            &["grant", "bob", "--group", "on-call", "--until", "soon"],
+            64,
+            "--until: `soon` is no duration such as 4h",
+        ),
+        (&["grant", "bob", "--group", "on-call", "--until", "2025-01-01"], 64, "is over already"),
+        (&["grant", "zoe", "--group", "on-call"], 1, "there is no user `zoe`"),
+        (&["add-user", "bob", "--recipient", &recipient], 1, "there is a user `bob` already"),
+        (&["add-user", "dave", "--recipient", "age1x"], 64, "--recipient: "),
+        (&["remove-user", "zoe"], 1, "there is no user `zoe`"),
+    ] {
+        place.run(args).expect(code).says(what);
+    }
+    assert_eq!(place.roster(), before);
+}
+
+#[test]
 fn decrypt_says_why_it_opens_nothing() {
     let place = Place::new();
     place.run(&["decrypt"]).fails(1, expect![[r#"

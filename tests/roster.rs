@@ -13,6 +13,9 @@ use certctl::model::{Invalid, Recipient};
 use certctl::roster::{self, MaxRevocations, Roster, document::Document};
 use serde_json::Value;
 
+#[path = "roster/edits.rs"]
+mod edits;
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/roster").join(name)
 }

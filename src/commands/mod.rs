@@ -5,6 +5,7 @@ mod credential;
 mod decrypt;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod grant;
 mod init;
 mod keygen;
 mod login;
@@ -18,6 +19,7 @@ mod rotate;
 mod sandbox;
 mod schema;
 mod suspend;
+mod user;
 mod validate;
 mod whoami;
 
@@ -69,6 +71,10 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Revoke(args) => runtime()?.block_on(revoke::run(global, args, terminal)),
         Command::Rotate(args) => rotate::run(global, args, terminal),
+        Command::Grant(args) => grant::grant(global, args, terminal),
+        Command::RevokeGrant(args) => grant::revoke_grant(global, args, terminal),
+        Command::AddUser(args) => user::add(global, args, terminal),
+        Command::RemoveUser(args) => user::remove(global, args, terminal),
         Command::Repin => runtime()?.block_on(repin::run(global, terminal)),
         Command::Suspend(args) => suspend::suspend(global, args, terminal),
         Command::Resume(args) => suspend::resume(global, args, terminal),

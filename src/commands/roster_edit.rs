@@ -1,15 +1,31 @@
-//! What `rotate`, `suspend` and `resume` share: one value of some users changes in the text of the roster,
-//! and nothing else in it.
+//! What the commands share that edit the roster (`grant`, `add-user`, `rotate`, `suspend` ...): what it says of
+//! some users changes in its text, and nothing else in it. The text is that of the working tree, or, for a
+//! branch of its own, that of the last commit.
 
-use crate::cli::Global;
+use std::rc::Rc;
+
+use crate::cli::{EditArgs, Global};
+use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::model::UserName;
 use crate::person::checkout_file;
-use crate::planning::source::Source;
+use crate::planning::source::{self, Source};
 use crate::render::count;
-use crate::roster;
+use crate::repo::Repo;
 use crate::roster::edit::{self, RosterEdit};
-use crate::seal;
+
+/// The roster as it is to be edited.
+///
+/// # Errors
+/// It cannot be read, or is not valid.
+pub fn open(global: &Global, args: &EditArgs) -> Result<Source> {
+    if args.branch.is_none() {
+        return source::roster(global);
+    }
+    let repo = Rc::new(Repo::discover(&global.roster)?);
+    let head = repo.head()?;
+    source::committed_roster(global, repo, head)
+}
 
 /// Each of them once, in order.
 ///
@@ -29,23 +45,55 @@ pub fn on_the_roster(source: &Source, users: &[UserName]) -> Result<Vec<UserName
     }
 }
 
-/// Writes the roster with this change of each of these users.
+/// An edit that was made.
+pub struct EditDone<'a> {
+    /// What has changed: `granted on-call to alice`.
+    pub done: &'a str,
+    /// What the next apply makes of it.
+    pub applied: &'a str,
+}
+
+/// Changes each of these users in the roster, and says so.
 ///
 /// # Errors
-/// Somebody's entry cannot be edited safely, or the file cannot be written: it is as it was.
-pub fn write(global: &Global, source: &Source, users: &[UserName], change: RosterEdit) -> Result<()> {
+/// Somebody's entry cannot be edited safely, or it cannot be written or pushed: nothing is changed.
+pub fn write(
+    global: &Global,
+    args: &EditArgs,
+    source: &Source,
+    (users, change): (&[UserName], &RosterEdit),
+    edit: EditDone<'_>,
+    terminal: &Terminal,
+) -> Result<()> {
     let file = &source.file;
-    let read = |text: &str| roster::parse(file, text, &seal::parse_recipient).ok();
+    let read = |text: &str| source.with_text(text).ok();
     let text = edit::change(&source.text, &source.roster, users, change, &read).map_err(|user| {
-        let line = change.line(&source.roster.users[&user]);
-        let (field, _) = line.split_once(':').unwrap_or((&line, ""));
+        let known = source.roster.users.get(&user);
+        let place = known.map_or(String::new(), |user| format!("{}: ", user.position));
         Error::new(format!(
-            "{file}:{}: `{field}` of user `{user}` could not be edited safely; nothing was changed",
-            source.roster.users[&user].position
+            "{file}:{place}the entry of user `{user}` could not be edited safely; nothing was changed"
         ))
-        .hint(format!("write it by hand: `{line}`"))
+        .hint(format!("by hand: {}", change.by_hand(&user, known)))
     })?;
-    checkout_file::replace(&global.roster, &global.roster, &text)
+    let EditDone { done, applied } = edit;
+    let Some(branch) = &args.branch else {
+        checkout_file::replace(&global.roster, &global.roster, &text)?;
+        terminal.say(&format!("{file}: {done}."));
+        terminal.say(&format!(
+            "Review it with `git diff {file}`, commit it, and run `certctl apply`: it {applied}."
+        ));
+        return Ok(());
+    };
+    let repo = Repo::discover(&global.roster)?;
+    let files = [(repo.roster().to_owned(), text)];
+    let pushed = repo.propose_edit(branch, &files, &format!("roster: {done}\n"))?;
+    terminal.say(&format!("{file}: {done}, in commit {} on branch {branch}.", pushed.commit.short()));
+    match pushed.page {
+        Some(page) => terminal.say(&format!("Open the pull request: {page}")),
+        None => terminal.say(&format!("Open a pull request for branch {branch}.")),
+    }
+    terminal.say(&format!("Once it is merged, `certctl apply` {applied}."));
+    Ok(())
 }
 
 /// `alice`, or `3 users`.
@@ -54,9 +102,4 @@ pub fn named(users: &[UserName]) -> String {
         [user] => user.to_string(),
         users => count(users.len(), "user"),
     }
-}
-
-/// What to do with an edited roster.
-pub fn next(file: &str, applied: &str) -> String {
-    format!("Review it with `git diff {file}`, commit it, and run `certctl apply`: it {applied}.")
 }

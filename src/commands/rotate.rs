@@ -1,16 +1,15 @@
 //! `certctl rotate`: raises `generation` in the roster, so that apply reissues and cuts off.
 
-use super::roster_edit;
+use super::roster_edit::{self, EditDone};
 use crate::cli::{Global, RotateArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::UserName;
-use crate::planning::source;
 use crate::roster::edit::RosterEdit;
 
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
-    let source = source::roster(global)?;
+    let source = roster_edit::open(global, &args.edit)?;
     let file = &source.file;
     let users: Vec<UserName> = if args.all {
         let own_keys =
@@ -49,8 +48,8 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
     if let Some(error) = Error::all(own_keys) {
         return Err(error);
     }
-    roster_edit::write(global, &source, &users, RosterEdit::RaiseGeneration)?;
-    terminal.say(&format!("{file}: raised the generation of {}.", roster_edit::named(&users)));
-    terminal.say(&roster_edit::next(file, "reissues, and cuts off what they had"));
+    let done = format!("raised the generation of {}", roster_edit::named(&users));
+    let edit = EditDone { done: &done, applied: "reissues, and cuts off what they had" };
+    roster_edit::write(global, &args.edit, &source, (&users, &RosterEdit::RaiseGeneration), edit, terminal)?;
     Ok(DONE)
 }

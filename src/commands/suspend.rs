@@ -1,23 +1,19 @@
 //! `certctl suspend` and `certctl resume`: in the roster, all access of some users is taken away for now,
 //! or given back.
 
-use super::roster_edit;
+use super::roster_edit::{self, EditDone};
 use crate::cli::{Global, SuspendArgs};
 use crate::console::terminal::Terminal;
 use crate::error::Result;
 use crate::exit_code::DONE;
 use crate::model::UserName;
-use crate::planning::source::{self, Source};
+use crate::planning::source::Source;
 use crate::roster::User;
 use crate::roster::edit::RosterEdit;
 
 pub fn suspend(global: &Global, args: &SuspendArgs, terminal: &Terminal) -> Result<u8> {
-    let source = source::roster(global)?;
+    let source = roster_edit::open(global, &args.edit)?;
     let users = edit(global, &source, args, true, terminal)?;
-    if !users.is_empty() {
-        terminal.say(&format!("{}: suspended {}.", source.file, roster_edit::named(&users)));
-        terminal.say(&roster_edit::next(&source.file, "cuts off what they have, and issues nothing"));
-    }
     let protected = having(&source, &users, |user| user.protected);
     if !protected.is_empty() {
         let names = roster_edit::named(&protected);
@@ -27,12 +23,8 @@ pub fn suspend(global: &Global, args: &SuspendArgs, terminal: &Terminal) -> Resu
 }
 
 pub fn resume(global: &Global, args: &SuspendArgs, terminal: &Terminal) -> Result<u8> {
-    let source = source::roster(global)?;
+    let source = roster_edit::open(global, &args.edit)?;
     let users = edit(global, &source, args, false, terminal)?;
-    if !users.is_empty() {
-        terminal.say(&format!("{}: resumed {}.", source.file, roster_edit::named(&users)));
-        terminal.say(&roster_edit::next(&source.file, "issues new credentials; the old ones stay revoked"));
-    }
     let own_keys = having(&source, &users, |user| user.csr.is_some());
     if !own_keys.is_empty() {
         let names = roster_edit::named(&own_keys);
@@ -61,8 +53,14 @@ fn edit(
     if !so_already.is_empty() {
         terminal.say(&format!("{}: {said}: {}.", source.file, roster_edit::named(&so_already)));
     }
+    let (verb, applied) = match to_be_suspended {
+        true => ("suspended", "cuts off what they have, and issues nothing"),
+        false => ("resumed", "issues new credentials; the old ones stay revoked"),
+    };
     if !users.is_empty() {
-        roster_edit::write(global, source, &users, change)?;
+        let done = format!("{verb} {}", roster_edit::named(&users));
+        let edit = EditDone { done: &done, applied };
+        roster_edit::write(global, &args.edit, source, (&users, &change), edit, terminal)?;
     }
     Ok(users)
 }

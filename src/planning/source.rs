@@ -180,6 +180,14 @@ impl Source {
         Ok(Self { file, folder, text, roster, files })
     }
 
+    /// What the roster would say with this text.
+    ///
+    /// # Errors
+    /// It is not valid.
+    pub fn with_text(&self, text: &str) -> Result<Roster> {
+        roster::parse(&self.file, text, &seal::parse_recipient)
+    }
+
     fn refuse_unknown_clusters(&self, global: &Global) -> Result<()> {
         let known = &self.roster.clusters;
         let Some(name) = global.clusters.iter().find(|name| !known.contains_key(*name)) else {

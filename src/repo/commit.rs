@@ -170,7 +170,7 @@ impl Repo {
     }
 
     /// A tree with some files replaced, added or gone.
-    fn tree_with(&self, old: &Tree<'_>, wanted: &[(String, Option<TreeItem>)]) -> Result<Oid> {
+    pub(super) fn tree_with(&self, old: &Tree<'_>, wanted: &[(String, Option<TreeItem>)]) -> Result<Oid> {
         let mut update = TreeUpdateBuilder::new();
         for (path, new) in wanted {
             match new {

@@ -19,6 +19,7 @@ mod fast_forward;
 mod git;
 mod preflight;
 mod propose;
+mod propose_edit;
 mod pull_request_url;
 mod push;
 mod remote;

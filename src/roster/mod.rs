@@ -23,7 +23,7 @@ mod yaml;
 pub use document::schema;
 pub use on_clusters::OnClusters;
 pub use validate::parse;
-pub use values::server;
+pub use values::{end, server};
 pub use yaml::{SIZE_LIMIT, text};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -199,6 +199,11 @@ pub(super) fn whole_number(
     }
 }
 
+/// Whether it is text to every reader of YAML, without quotes.
+pub(super) fn is_plain_text(plain: &str) -> bool {
+    meaning(plain) == Meaning::Text
+}
+
 /// Whether it is a number without quotes.
 pub(super) fn is_number(node: &Node<'_>) -> bool {
     matches!(&node.value, Value::Plain(text) if meaning(text) == Meaning::Number)

@@ -14,6 +14,9 @@ const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
 /// The longest validity: ten years of 365 days. It is a bound on mistakes, not a recommendation.
 const LONGEST_VALIDITY: SignedDuration = SignedDuration::from_hours(3650 * 24);
 
+/// 9999-01-01: beyond the range of certificates and clocks.
+const LAST: Timestamp = Timestamp::constant(253_370_764_800, 0);
+
 /// When something ends: through a whole day in UTC (`2027-03-31`), or at an RFC 3339 time.
 pub(super) fn until(text: &str) -> Result<Timestamp, Invalid> {
     let not_in_calendar = || Invalid("is not in the calendar".into());
@@ -32,6 +35,28 @@ pub(super) fn until(text: &str) -> Result<Timestamp, Invalid> {
         return text.parse().map_err(|_| not_in_calendar());
     }
     Err(Invalid("is neither a date such as 2027-03-31 nor a time such as 2027-03-31T18:00:00Z".into()))
+}
+
+/// When something ends that is given now: after a duration such as `4h`, or as [`until`].
+///
+/// # Errors
+/// It is neither, or is over already.
+pub fn end(text: &str, now: Timestamp) -> Result<Timestamp, Invalid> {
+    let wrong = |why: &str| Invalid(format!("{} {why}", super::errors::quoted(text)));
+    let end = match seconds_of(text) {
+        Some(seconds) => {
+            let after = now.as_second().checked_add(seconds).and_then(|end| Timestamp::from_second(end).ok());
+            after.filter(|end| *end < LAST).ok_or_else(|| wrong("is too far away"))?
+        }
+        None => until(text).map_err(|Invalid(why)| {
+            wrong(&if why.starts_with("is neither") {
+                format!("is no duration such as 4h; it {why}")
+            } else {
+                why
+            })
+        })?,
+    };
+    if end <= now { Err(wrong("is over already")) } else { Ok(end) }
 }
 
 /// jiff reads more forms than RFC 3339; what other tools would read differently is refused.

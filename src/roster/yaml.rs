@@ -126,7 +126,7 @@ pub(super) fn parse<'t>(text: &'t str, errors: &mut Errors<'_>) -> Option<Node<'
     tree.root
 }
 
-fn parser_options() -> Options {
+pub(super) fn parser_options() -> Options {
     options! {
         disallow_directives: true,
         emit_comments: false,

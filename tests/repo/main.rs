@@ -11,6 +11,7 @@ mod discovery;
 mod fast_forward;
 mod http;
 mod propose;
+mod propose_edit;
 mod push;
 mod revision;
 mod target;
