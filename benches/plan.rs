@@ -17,8 +17,8 @@ use std::process::Command;
 use certctl::model::{Authority, CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
-    Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, SeenCluster, SeenLedger,
-    Subject, UnknownCertificates,
+    Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, Roles, SeenCluster,
+    SeenLedger, Subject, UnknownCertificates,
 };
 use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
@@ -105,8 +105,7 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
         uid: UID.into(),
         namespaces: BTreeSet::new(),
         terminating: BTreeSet::new(),
-        cluster_roles: ["view".to_owned()].into(),
-        roles: BTreeSet::new(),
+        roles: Roles { cluster_roles: [("view".to_owned(), Vec::new())].into(), ..Roles::default() },
         bindings,
         requests: Vec::new(),
     };

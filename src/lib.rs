@@ -2,7 +2,7 @@
 //!
 //! A map for a reader who has five minutes. Vocabulary first: [`model`] has the types that everything
 //! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers, [`ledger`] what
-//! the cluster does.
+//! the cluster does, and [`rbac`] is how Kubernetes decides who may do what.
 //!
 //! The core is pure: [`plan`] compares roster, records and cluster, [`access`] is who holds what by them, and
 //! [`render`] shows the result.
@@ -39,6 +39,7 @@ pub(crate) mod person;
 pub mod pki;
 pub mod plan;
 pub mod planning;
+pub mod rbac;
 pub mod record;
 pub mod record_folder;
 pub mod render;

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 
 use crate::pki;
 use crate::plan::observed::{Binding, BindingAt, SigningRequest, Subject};
+use crate::rbac::PolicyRule;
 
 /// One page of a list. `items` must be there: an answer without it is not an empty list.
 #[derive(Debug, Deserialize)]
@@ -47,6 +48,42 @@ pub(super) struct Metadata {
     pub(super) finalizers: Option<Vec<String>>,
     pub(super) deletion_timestamp: Option<IgnoredAny>,
     pub(super) labels: Option<BTreeMap<String, String>>,
+}
+
+/// A Role or a ClusterRole; the two have the same fields that are wanted. An aggregated ClusterRole has the rules
+/// that the cluster's controller filled in.
+#[derive(Debug, Deserialize)]
+pub(super) struct RoleObject {
+    pub(super) metadata: Metadata,
+    /// Go writes an empty list as `null`.
+    rules: Option<Vec<RuleObject>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RuleObject {
+    verbs: Option<Vec<String>>,
+    api_groups: Option<Vec<String>>,
+    resources: Option<Vec<String>>,
+    resource_names: Option<Vec<String>>,
+    #[serde(rename = "nonResourceURLs")]
+    non_resource_urls: Option<Vec<String>>,
+}
+
+impl RoleObject {
+    pub(super) fn into_rules(self) -> Vec<PolicyRule> {
+        let rule = |rule: RuleObject| {
+            let RuleObject { verbs, api_groups, resources, resource_names, non_resource_urls } = rule;
+            PolicyRule {
+                verbs: verbs.unwrap_or_default(),
+                api_groups: api_groups.unwrap_or_default(),
+                resources: resources.unwrap_or_default(),
+                resource_names: resource_names.unwrap_or_default(),
+                non_resource_urls: non_resource_urls.unwrap_or_default(),
+            }
+        };
+        self.rules.unwrap_or_default().into_iter().map(rule).collect()
+    }
 }
 
 /// A RoleBinding or ClusterRoleBinding; the two have the same fields.

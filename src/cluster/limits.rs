@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::error::CallFailure;
 use crate::plan::observed::{Binding, SigningRequest};
+use crate::rbac::PolicyRule;
 
 /// The largest answer, in bytes. One object is at most 1.5 MiB as etcd takes it.
 pub(super) const ANSWER: usize = 8 * 1024 * 1024;
@@ -86,6 +87,17 @@ impl Weight for Binding {
             + all(self.labels.keys())
             + all(self.labels.values())
             + subjects.sum::<usize>()
+    }
+}
+
+impl Weight for Vec<PolicyRule> {
+    fn weight(&self) -> usize {
+        let lists = |rule: &PolicyRule| {
+            let PolicyRule { verbs, api_groups, resources, resource_names, non_resource_urls } = rule;
+            let lists = [verbs, api_groups, resources, resource_names, non_resource_urls];
+            lists.into_iter().map(|list| all(list) + 24).sum::<usize>()
+        };
+        self.iter().map(lists).sum::<usize>() + 24
     }
 }
 

@@ -13,13 +13,13 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::connect::Connection;
-use super::convert::{self, BindingObject, Metadata, Named, Page};
+use super::convert::{self, BindingObject, Metadata, Named, Page, RoleObject};
 use super::error::CallFailure;
 use super::limits::{self, Budget, Weight};
 use super::resource::{Call, Place, Resource};
 use super::retry::Repeat;
 use crate::error::{Error, Result};
-use crate::plan::observed::{Binding, ClusterState};
+use crate::plan::observed::{Binding, ClusterState, Roles};
 
 /// How many objects a page contains: the default of kubectl and client-go.
 const PAGE: u32 = 500;
@@ -41,18 +41,19 @@ const METADATA_ONLY: HeaderValue = HeaderValue::from_static(
 /// # Errors
 /// Any list that could not be read to its end; a cluster without kube-system.
 pub async fn observe(connection: &Connection) -> Result<ClusterState> {
-    let names = |object: Named| object.metadata.name;
     let budget = Budget::default();
     let (namespaces, cluster_roles, roles, cluster_role_bindings, role_bindings, requests) = futures::join!(
         list(connection, &budget, Resource::Namespaces, |object: Named| {
             let Metadata { name, uid, deletion_timestamp, .. } = object.metadata;
             (name, (uid, deletion_timestamp.is_some()))
         }),
-        list(connection, &budget, Resource::ClusterRoles, names),
-        list(connection, &budget, Resource::Roles, |object: Named| (
-            object.metadata.namespace.unwrap_or_default(),
-            object.metadata.name
-        )),
+        list(connection, &budget, Resource::ClusterRoles, |object: RoleObject| {
+            (object.metadata.name.clone(), object.into_rules())
+        }),
+        list(connection, &budget, Resource::Roles, |object: RoleObject| {
+            let namespace = object.metadata.namespace.clone().unwrap_or_default();
+            ((namespace, object.metadata.name.clone()), object.into_rules())
+        }),
         list(connection, &budget, Resource::ClusterRoleBindings, |object: BindingObject| Binding::from(
             object
         )),
@@ -83,8 +84,10 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
         uid,
         namespaces: namespaces.into_iter().map(|(name, _)| name).collect(),
         terminating,
-        cluster_roles: cluster_roles.into_iter().collect(),
-        roles: roles.into_iter().collect(),
+        roles: Roles {
+            cluster_roles: cluster_roles.into_iter().collect(),
+            roles: roles.into_iter().collect(),
+        },
         bindings,
         requests,
     })
@@ -274,7 +277,7 @@ fn page_request(
     let mut request = Build::new(resource.path(None))
         .list(&params)
         .map_err(|error| CallFailure::Ours(error.to_string()))?;
-    if matches!(resource, Resource::Namespaces | Resource::ClusterRoles | Resource::Roles) {
+    if resource == Resource::Namespaces {
         request.headers_mut().insert(ACCEPT, METADATA_ONLY);
     }
     Ok(request)
@@ -314,11 +317,8 @@ mod tests {
 
     #[test]
     fn lists_are_paged_and_names_come_without_the_rest() {
-        let request = page_request(Resource::Roles, PAGE, Some("a/b=".into())).expect("a request");
-        assert_eq!(
-            request.uri().to_string(),
-            "/apis/rbac.authorization.k8s.io/v1/roles?&limit=500&continue=a%2Fb%3D"
-        );
+        let request = page_request(Resource::Namespaces, PAGE, Some("a/b=".into())).expect("a request");
+        assert_eq!(request.uri().to_string(), "/api/v1/namespaces?&limit=500&continue=a%2Fb%3D");
         assert_eq!(request.headers()[ACCEPT], METADATA_ONLY);
         let request = page_request(Resource::RoleBindings, PAGE, None).expect("a request");
         assert!(!request.headers().contains_key(ACCEPT));

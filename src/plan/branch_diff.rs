@@ -13,9 +13,11 @@ use super::action::{CredentialAction, Verb};
 use super::binding_diff::BindingDiff;
 use super::changes::{ClusterChanges, Summary, Withdrawn};
 use super::cleanup::Cleanup;
+use super::full_control::{self, FullControl};
 use super::held::Held;
 use super::observed::{ClusterView, Observed, Unknown};
 use super::outline::{Outline, Side};
+use super::residual_access::ForeignBindings;
 use super::terms::Terms;
 use super::warning::Warning;
 use super::{bindings, branch_bindings, requests, takeover};
@@ -46,6 +48,8 @@ pub struct BranchDiff {
     pub held_before: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
+    /// Who comes to full control.
+    pub full_control: Vec<FullControl>,
     /// What was not looked at; empty where the cluster was read.
     pub unknown: BTreeSet<Unknown>,
     /// What is planned at the base, and with this branch is not any more.
@@ -81,14 +85,21 @@ pub fn between(name: &ClusterName, head: Side<'_>, base: Side<'_>, now: Timestam
         ours.held.iter().cloned().partition(|held| theirs.held.iter().any(|known| known.is_same(held)));
     let mut asked = takeover::find(name, head, base, &people, now);
     asked.extend(warnings);
+    let bindings = branch_bindings::between(&theirs.desired, &ours.desired, &ours.people);
+    let state = head.observed.state();
+    let foreign =
+        state.map(|state| ForeignBindings::new(head.roster, state).gained(&people, head.observed.repository));
+    let full_control =
+        full_control::gained(state, bindings.iter().cloned(), &people, &foreign.unwrap_or_default());
     BranchDiff {
         name: name.clone(),
         people,
-        bindings: branch_bindings::between(&theirs.desired, &ours.desired, &ours.people),
+        bindings,
         cleanups,
         held,
         held_before,
         warnings: asked.into_iter().collect(),
+        full_control,
         unknown: match head.observed.cluster {
             ClusterView::Seen(_) => BTreeSet::new(),
             ClusterView::Unseen(unseen) => unseen.unknown(),
@@ -118,6 +129,7 @@ impl From<&BranchDiff> for ClusterChanges {
             held,
             held_before,
             warnings,
+            full_control,
             unknown,
             withdrawn,
             pending: _,
@@ -132,6 +144,7 @@ impl From<&BranchDiff> for ClusterChanges {
             held: held.clone(),
             held_before: held_before.clone(),
             warnings: warnings.clone(),
+            full_control: full_control.clone(),
             next_renewal: None,
             active: 0,
             losing: BTreeMap::new(),

@@ -10,6 +10,7 @@ use super::binding_action::BindingAction;
 use super::binding_diff::BindingDiff;
 use super::cleanup::Cleanup;
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
+use super::full_control::FullControl;
 use super::held::Held;
 use super::losses::Loss;
 use super::observed::Unknown;
@@ -83,6 +84,8 @@ pub struct ClusterChanges {
     pub held_before: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
+    /// Who comes to full control.
+    pub full_control: Vec<FullControl>,
     /// When the next credential falls due for renewal, and whose.
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.
@@ -116,6 +119,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             cleanups,
             held,
             warnings,
+            full_control,
             next_renewal,
             active,
             losing,
@@ -135,6 +139,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             held: held.clone(),
             held_before: Vec::new(),
             warnings: warnings.clone(),
+            full_control: full_control.clone(),
             next_renewal: next_renewal.clone(),
             active: *active,
             losing: losing.clone(),
@@ -169,6 +174,7 @@ impl From<&OfflinePlan> for ClusterChanges {
             held: held.clone(),
             held_before: Vec::new(),
             warnings: warnings.clone(),
+            full_control: Vec::new(),
             next_renewal: next_renewal.clone(),
             active: *active,
             losing: losing.clone(),

@@ -145,9 +145,9 @@ pub(super) fn references(
 
 fn is_role_missing(state: &ClusterState, key: &BindingKey) -> bool {
     match (&key.role, &key.namespace) {
-        (RoleRef::ClusterRole(role), _) => !state.cluster_roles.contains(role.as_str()),
+        (RoleRef::ClusterRole(role), _) => !state.roles.cluster_roles.contains_key(role.as_str()),
         (RoleRef::Role(role), Some(namespace)) => {
-            !state.roles.contains(&(namespace.to_string(), role.to_string()))
+            !state.roles.roles.contains_key(&(namespace.to_string(), role.to_string()))
         }
         // The roster refuses a Role without namespaces.
         (RoleRef::Role(_), None) => false,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::action::CredentialAction;
 use super::binding_action::BindingAction;
 use super::cleanup::Cleanup;
+use super::full_control::FullControl;
 use super::held::Held;
 use super::losses::Loss;
 use super::observed::{SeenLedger, Unknown};
@@ -46,6 +47,8 @@ pub struct ClusterPlan {
     pub held: Vec<Held>,
     /// What certctl will not change.
     pub warnings: Vec<Warning>,
+    /// Who comes to full control.
+    pub full_control: Vec<FullControl>,
     /// When the next credential falls due for renewal, and whose.
     pub next_renewal: Option<(Timestamp, UserName)>,
     /// Active credentials before this plan: what the safety limit is a share of.

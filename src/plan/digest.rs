@@ -6,19 +6,17 @@
 //! credential, and may so split a binding, without changing anyone's rights. What is hashed are codes and
 //! data, never the words of `render`: another wording is the same plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::{CredentialAction, CutOff, Issuance, NewCredential};
-use super::binding_diff::BindingDiff;
-use super::change::{Cause, ChangeReason};
 use super::changes::{ClusterChanges, Plan};
-use super::observed::BindingAt;
 use super::reason::Reason;
+use super::rights::{self, RightsChange};
 use super::terms::Terms;
-use crate::model::{KeySource, UserName, hex, sha256};
+use crate::model::{KeySource, hex, sha256};
 
 /// What a digest begins with.
 const PREFIX: &str = "sha256:";
@@ -127,17 +125,12 @@ fn cluster(plan: &ClusterChanges) -> DigestedCluster {
     let driven = plan.people.iter().filter(|action| action.reason().is_roster_driven());
     // How many old credentials someone has besides the one that is cut off, the clock decides.
     let people = driven.filter(|action| *action.reason() != Reason::SuccessorCutOff).map(person).collect();
-    let ended = plan.people.iter().filter(|a| a.new_credential().is_none() && !a.reason().is_roster_driven());
-    let ended: BTreeSet<&UserName> = ended.map(CredentialAction::user).collect();
-    let mut whole: BTreeMap<(&BindingAt, &str), Vec<&BindingDiff>> = BTreeMap::new();
-    // What others plant is no decision of the roster, and must not refuse one that was reviewed.
-    for action in plan.bindings.iter().filter(|binding| binding.is_ours) {
-        whole.entry((&action.unsplit, &*action.role)).or_default().push(action);
-    }
-    let bindings = whole.into_iter().filter_map(|((at, role), parts)| {
-        let (joins, leaves) = net(&parts, &ended);
-        let empty = joins.is_empty() && leaves.is_empty();
-        (!empty).then(|| DigestedBinding { binding: at.to_string(), role: role.to_owned(), joins, leaves })
+    let bindings = rights::changed(&plan.bindings, &plan.people).into_iter();
+    let bindings = bindings.map(|RightsChange { at, role, joins, leaves }| DigestedBinding {
+        binding: at.to_string(),
+        role: role.to_owned(),
+        joins,
+        leaves,
     });
     DigestedCluster {
         name: plan.name.to_string(),
@@ -197,40 +190,4 @@ fn person(action: &CredentialAction) -> DigestedPerson {
         until: not_after_limit.map_or(String::new(), |until| until.to_string()),
         ..person
     }
-}
-
-/// Who has no credential in a binding before and one after, and the other way round; but not who leaves
-/// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to
-/// hold something always counts: a renewal that is due must not hide a grant.
-fn net(parts: &[&BindingDiff], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
-    let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
-    for part in parts {
-        let mut new = BTreeSet::new();
-        for change in &part.changes {
-            let subject = change.subject.clone();
-            match (&change.user, change.why.cause(), change.joins) {
-                (Some(_), _, true) => drop(new.insert(subject)),
-                (None, _, true) => drop(joins.insert(subject)),
-                (Some(user), Cause::Roster, false) => {
-                    before.insert(user);
-                    taken.insert(user);
-                }
-                (Some(user), Cause::Clock, false) => drop(before.insert(user)),
-                (None, Cause::Drift, false) => {}
-                (Some(_), Cause::Drift, false) if change.why == ChangeReason::PutInByHand => {}
-                (Some(_), Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
-            }
-        }
-        for bound in &part.after {
-            after.insert(bound.user());
-            if !new.contains(&bound.text()) {
-                before.insert(bound.user());
-            }
-        }
-    }
-    let gone = before.difference(&after).filter(|user| taken.contains(*user) && !ended.contains(*user));
-    leaves.extend(gone.map(ToString::to_string));
-    joins.extend(after.difference(&before).map(ToString::to_string));
-    (joins, leaves)
 }

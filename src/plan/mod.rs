@@ -9,7 +9,7 @@
 //! 3. `bindings`: what every binding has to hold, against what it holds.
 //! 4. `warnings`: what an administrator should know but certctl will not change.
 //!
-//! `digest` names the plan, and `safety` says of whom `withhold` takes out what it takes away. `branch_diff` tells what
+//! `rights` and `full_control` say what that means for people. `digest` names the plan, and `safety` says of whom `withhold` takes out what it takes away. `branch_diff` tells what
 //! of it a branch changes, and `roster_changes` what else it edits. `write` says how each binding gets
 //! there, and `next_record` what the records say then. What is decided are codes and data: the words are
 //! in `render`.
@@ -33,6 +33,7 @@ mod desired_bindings;
 pub mod digest;
 pub mod emergency;
 pub mod endpoint;
+pub mod full_control;
 pub mod held;
 pub mod losses;
 pub mod next_record;
@@ -42,7 +43,8 @@ mod people;
 pub mod reason;
 mod remembered;
 mod requests;
-mod residual_access;
+pub mod residual_access;
+pub mod rights;
 pub mod roster_changes;
 pub mod safety;
 mod shared_keys;

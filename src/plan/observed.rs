@@ -11,6 +11,7 @@ use super::endpoint::{Endpoint, PublishedEndpoint};
 use crate::ledger::Ledger;
 use crate::model::{Authority, BranchName, CommitHash, CredentialId, Position, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
+pub use crate::rbac::{Binding, BindingAt, Roles, Subject};
 use crate::record::Record;
 
 /// What is known of one cluster.
@@ -313,73 +314,12 @@ pub struct ClusterState {
     pub namespaces: BTreeSet<String>,
     /// Those of them that are being deleted, in which nothing can be created.
     pub terminating: BTreeSet<String>,
-    /// Every ClusterRole.
-    pub cluster_roles: BTreeSet<String>,
-    /// Every Role, as (namespace, name).
-    pub roles: BTreeSet<(String, String)>,
+    /// Every ClusterRole and every Role, with its rules.
+    pub roles: Roles,
     /// Every RoleBinding and ClusterRoleBinding, whoever owns it.
     pub bindings: Vec<Binding>,
     /// Every CertificateSigningRequest, whoever made it.
     pub requests: Vec<SigningRequest>,
-}
-
-/// Where a binding is; a binding without namespace is a ClusterRoleBinding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BindingAt {
-    /// The namespace of a RoleBinding.
-    pub namespace: Option<String>,
-    /// `metadata.name`.
-    pub name: String,
-}
-
-impl BindingAt {
-    /// `RoleBinding` or `ClusterRoleBinding`.
-    pub fn kind(&self) -> &'static str {
-        if self.namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" }
-    }
-}
-
-impl std::fmt::Display for BindingAt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind(), self.name),
-            None => write!(f, "{} {}", self.kind(), self.name),
-        }
-    }
-}
-
-/// A RoleBinding or ClusterRoleBinding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// Where it is.
-    pub at: BindingAt,
-    /// `roleRef.kind`.
-    pub role_kind: String,
-    /// `roleRef.name`.
-    pub role_name: String,
-    /// `subjects`, in the order of the object.
-    pub subjects: Vec<Subject>,
-    /// `metadata.labels`.
-    pub labels: BTreeMap<String, String>,
-    /// `metadata.uid`.
-    pub uid: String,
-    /// `metadata.resourceVersion`.
-    pub resource_version: String,
-    /// `metadata.finalizers`: a deletion waits until all of them are taken out.
-    pub finalizers: Vec<String>,
-    /// Whether `metadata.deletionTimestamp` is set.
-    pub deletion_requested: bool,
-}
-
-/// One subject of a binding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subject {
-    /// `User`, `Group` or `ServiceAccount`.
-    pub kind: String,
-    /// The subject's name.
-    pub name: String,
-    /// The namespace of a ServiceAccount.
-    pub namespace: Option<String>,
 }
 
 /// A CertificateSigningRequest.

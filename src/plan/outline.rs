@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::binding_action::BindingAction;
 use super::binding_key::BindingKey;
 use super::bindings;
 use super::check::{self, AnotherCluster};
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
 use super::desired_bindings::{self, Desired};
 use super::endpoint::{Endpoint, PublishedEndpoint};
+use super::full_control;
 use super::held::Held;
 use super::losses;
 use super::observed::{Observed, RepositoryState, SeenCluster, SeenLedger, UnseenCluster};
@@ -54,6 +56,9 @@ pub fn plan(
     let bindings = bindings::diff(&roster.name, &desired, &held_bindings, &cluster.state, &people);
     let strays = strays::find(&roster.name, repository, cluster.ledger.known(), &cluster.state, &people);
     let losing = losses::of(roster, repository, &desired, &people.actions, &bindings, cluster.ledger.known());
+    let foreign = ForeignBindings::new(roster, &cluster.state).gained(&people.actions, repository);
+    let diffs = bindings.iter().map(BindingAction::diff);
+    let full_control = full_control::gained(Some(&cluster.state), diffs, &people.actions, &foreign);
     let mut cleanups = people.cleanups;
     cleanups.extend(requests::leftovers(roster, repository, cluster, now));
     Ok(ClusterPlan {
@@ -67,6 +72,7 @@ pub fn plan(
         cleanups: cleanups.into_iter().collect(),
         held,
         warnings,
+        full_control,
         next_renewal: people.next_renewal,
         // Who has access without a record is one of those that the limit is a share of.
         active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::observed::{BindingAt, Clocks};
+use super::residual_access::GivenRole;
 use crate::ledger::Removal;
 use crate::model::{CredentialId, GroupName, Recipient, RoleRef, UserName};
 
@@ -63,6 +64,8 @@ pub enum Warning {
         at: BindingAt,
         /// The user.
         user: String,
+        /// Kind and name of the role that it gives them.
+        role: String,
     },
     /// A CertificateSigningRequest asks for what is ours to give.
     ForeignRequest {
@@ -92,6 +95,8 @@ pub enum Warning {
         group: GroupName,
         /// Until when it is valid.
         not_after: Timestamp,
+        /// What bindings of others give the group; `None` where the cluster was not read.
+        gives: Option<BTreeSet<GivenRole>>,
     },
     /// The new credential is for a key that the last one was not for.
     KeyChanged { user: UserName },

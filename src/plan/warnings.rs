@@ -47,7 +47,7 @@ pub(super) fn find(
             pinned: endpoint.server.clone(),
         });
     }
-    certificates(people, &mut warn);
+    certificates(people, foreign, &mut warn);
     sealed_files(roster, name, observed.repository, people, now, &mut warn);
     if let (ClusterView::Seen(cluster), Some(foreign)) = (observed.cluster, foreign) {
         residual_access(observed.repository, people, foreign, now, &mut warn);
@@ -93,7 +93,7 @@ fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl 
 }
 
 /// What goes into a certificate cannot be taken back before it expires.
-fn certificates(people: &People, warn: &mut impl FnMut(Warning)) {
+fn certificates(people: &People, foreign: Option<&ForeignBindings<'_>>, warn: &mut impl FnMut(Warning)) {
     for action in &people.actions {
         let (user, transfer) = (action.user(), action.transfer());
         if let Some(new) = action.new_credential() {
@@ -102,6 +102,7 @@ fn certificates(people: &People, warn: &mut impl FnMut(Warning)) {
                     user: user.clone(),
                     group: group.clone(),
                     not_after: new.not_after,
+                    gives: foreign.map(|foreign| foreign.given_to_group(group.as_str())),
                 });
             }
         }
@@ -209,7 +210,11 @@ fn foreign_bindings(
             }
             let person = subject.name.parse::<UserName>().ok();
             if subject.kind == "User" && person.is_some_and(|person| roster.users.contains_key(&person)) {
-                warn(Warning::ForeignBindingOfUser { at: binding.at.clone(), user: subject.name.clone() });
+                warn(Warning::ForeignBindingOfUser {
+                    at: binding.at.clone(),
+                    user: subject.name.clone(),
+                    role: format!("{} {}", binding.role_kind, binding.role_name),
+                });
             }
         }
     }

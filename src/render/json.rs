@@ -7,7 +7,9 @@ use super::{binding, words};
 use crate::model::ClusterName;
 use crate::plan::action::{CredentialAction, CutOff, NewCredential};
 use crate::plan::digest::Digested;
+use crate::plan::full_control::FullControl;
 use crate::plan::{ClusterChanges, Held, Plan, Summary};
+use crate::rbac::Scope;
 
 /// The output of `certctl plan --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -74,6 +76,9 @@ pub struct ClusterDocument {
     pub error: Option<String>,
     /// Warnings to review.
     pub warnings: Vec<WarningDocument>,
+    /// Who gains full control of the cluster or of a namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub full_control: Vec<FullControlDocument>,
     /// The next renewal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_renewal: Option<NextRenewal>,
@@ -179,6 +184,24 @@ pub struct WarningDocument {
     pub message: String,
 }
 
+/// Some who gain full control.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FullControlDocument {
+    /// The users.
+    pub users: Vec<String>,
+    /// The namespace that they control; absent if it is the whole cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `ClusterRole <name>` or `Role <name>`.
+    pub role: String,
+    /// The binding that gives it to them, if it is not one of certctl's: its kind, and its name after the namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+    /// How the role comes to full control, for people; absent if it allows everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub how: Option<String>,
+}
+
 /// The next renewal.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NextRenewal {
@@ -249,6 +272,7 @@ fn clusters(plan: &Plan) -> Vec<ClusterDocument> {
         held_before: Vec::new(),
         error: Some(unread.error.clone()),
         warnings: Vec::new(),
+        full_control: Vec::new(),
         next_renewal: None,
         unseen: Vec::new(),
         withdrawn: Vec::new(),
@@ -299,6 +323,7 @@ fn cluster(roster_file: &str, plan: &ClusterChanges) -> ClusterDocument {
             .into_iter()
             .map(|(code, message)| WarningDocument { code, message })
             .collect(),
+        full_control: plan.full_control.iter().map(full_control).collect(),
         next_renewal: plan
             .next_renewal
             .as_ref()
@@ -309,6 +334,20 @@ fn cluster(roster_file: &str, plan: &ClusterChanges) -> ClusterDocument {
             .map(|unknown| UnseenDocument { code: unknown.code(), what: words::unknown(*unknown).to_owned() })
             .collect(),
         withdrawn: plan.withdrawn.iter().map(words::withdrawn).collect(),
+    }
+}
+
+fn full_control(gained: &FullControl) -> FullControlDocument {
+    let FullControl { people, role, through, reach } = gained;
+    FullControlDocument {
+        users: people.iter().cloned().collect(),
+        namespace: match &reach.scope {
+            Scope::Cluster => None,
+            Scope::Namespace(namespace) => Some(namespace.clone()),
+        },
+        role: role.clone(),
+        binding: through.as_ref().map(ToString::to_string),
+        how: super::full_control::control(&reach.by),
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Style, colour, count, full_control, words};
+use super::full_control::{self, Gained};
+use super::{Style, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
@@ -25,10 +26,11 @@ pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
         let sign = style.paint(colour::REMOVE, "! not planned");
         let _ = writeln!(out, "{title}\n  {sign}  {}\n", visible_line(&unread.error));
     }
-    for (people, places) in full_control::gained(plan) {
+    for (Gained { people, role, how }, places) in full_control::gained(plan) {
         let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
-        let line = format!("FULL CONTROL of {} for {}", list(places), list(people));
-        let line = visible_line(&format!("! {line}  ({})", full_control::ROLE));
+        let how = how.map_or(String::new(), |how| format!(": {how}"));
+        let line =
+            visible_line(&format!("! FULL CONTROL of {} for {}  ({role}{how})", list(places), list(people)));
         let _ = writeln!(out, "{}", style.paint(colour::REMOVE, &line));
     }
     let _ = writeln!(out, "{}", if has_no_counts(plan) { nothing(plan) } else { headline(plan) });

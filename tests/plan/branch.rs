@@ -465,7 +465,7 @@ fn what_is_pending_is_counted_over_all_clusters() {
 #[test]
 fn what_a_branch_newly_holds_back_is_told_apart_from_what_was_held_before() {
     let mut base = Story::applied(TEAM);
-    base.cluster.state.cluster_roles.remove("edit");
+    base.cluster.state.roles.cluster_roles.remove("edit");
     let plan = branch(&base, |head| {
         head.edit("groups:\n", "groups:\n- {name: a-new-one, grants: []}\n");
         head.edit("clusterRole: view", "clusterRole: wiew");

@@ -3,10 +3,13 @@
 
 use certctl::error::Error;
 use certctl::plan::changes::Withdrawn;
+use certctl::plan::full_control::FullControl;
 use certctl::plan::observed::BindingAt;
+use certctl::plan::residual_access::GivenRole;
 use certctl::plan::roster_changes::{Owner, RosterChange, Setting, SettingValue};
 use certctl::plan::warning::{RequestClaim, Warning};
 use certctl::plan::{Base, Cleanup, Plan, Summary};
+use certctl::rbac::{Control, Reach, Scope};
 use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use proptest::prelude::*;
 
@@ -59,6 +62,19 @@ fn plan_with(text: &str) -> Plan {
         }
     }
     cluster.warnings.push(planted(text));
+    let at = BindingAt { namespace: Some(text.into()), name: text.into() };
+    cluster.warnings.push(Warning::InCertificate {
+        user: "alice".parse().expect("a name"),
+        group: "developers".parse().expect("a name"),
+        not_after: plan.now,
+        gives: Some([GivenRole { role: text.into(), at: at.clone() }].into()),
+    });
+    cluster.full_control.push(FullControl {
+        people: [text.to_owned()].into(),
+        role: text.into(),
+        through: Some(at),
+        reach: Reach { scope: Scope::Namespace(text.into()), by: Control::Bind(text.into()) },
+    });
     let action = cluster.people[0].clone();
     cluster.withdrawn.push(Withdrawn { action, recorded: Vec::new() });
     cluster.cleanups.push(Cleanup::Request { name: text.into(), uid: text.into(), requester: text.into() });

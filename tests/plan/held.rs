@@ -77,7 +77,7 @@ fn a_namespace_that_is_being_deleted_is_told_as_such() {
 fn a_role_that_is_gone_keeps_nobody_in_and_lets_nobody_in() {
     let mut story = Story::applied(TEAM);
     bob_leaves_and_carol_joins(&mut story);
-    story.cluster.state.cluster_roles.remove("edit");
+    story.cluster.state.roles.cluster_roles.remove("edit");
     reads(
         &story,
         expect![[r#"

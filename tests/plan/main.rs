@@ -5,6 +5,7 @@ mod comment;
 mod cut_offs;
 mod digest;
 mod endpoint;
+mod full_control;
 mod headline;
 mod held;
 mod machine;

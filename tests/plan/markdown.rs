@@ -86,7 +86,7 @@ fn a_changed_recipient_and_a_group_in_the_certificate_stand_out() {
 
             > [!CAUTION]
             > - **Recipients change: `alice`.** Whoever holds the new key gets this access. Make sure that the person asked for it.
-            > - **In the certificate: group `developers` of `alice` and `bob`.** It cannot be revoked before the certificate expires.
+            > - **In the certificate: group `developers` of `alice` and `bob`.** It cannot be revoked before the certificate expires; no binding names it now.
 
             #### Cluster `prod`
 

@@ -668,8 +668,8 @@ fn foreign_things_are_named_and_left_alone() {
         &story,
         expect![[r#"
             Cluster prod
+              ! warning  ClusterRoleBinding theirs is not ours and gives ClusterRole view to user bob; every certificate of theirs keeps these rights, revoked ones too  [foreign-binding]
               ! warning  ClusterRoleBinding theirs is not ours and names certctl:alice:cd2662154e6d76b2; certctl takes it out only if it issued that credential, once it is cut off  [foreign-binding]
-              ! warning  ClusterRoleBinding theirs is not ours and names user bob; every certificate of theirs keeps these rights, revoked ones too  [foreign-binding]
               ! warning  CertificateSigningRequest grouped by mallory claims group certctl:zoe:0000000000000000; it is not ours, do not approve it  [foreign-csr]
               ! warning  CertificateSigningRequest planted by mallory claims user alice; it is not ours, do not approve it  [foreign-csr]
               no changes

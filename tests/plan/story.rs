@@ -8,10 +8,11 @@ use certctl::error::Error;
 use certctl::model::{Authority, CredentialId, Recipient, UserName};
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
-    Binding, ClusterState, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile, SeenCluster,
-    SeenLedger, SigningRequest, Subject, UnknownCertificates, UnseenCluster,
+    Binding, ClusterState, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile, Roles,
+    SeenCluster, SeenLedger, SigningRequest, Subject, UnknownCertificates, UnseenCluster,
 };
 use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
+use certctl::rbac::PolicyRule;
 use certctl::record::Credential;
 use certctl::render::{Style, text, words};
 use certctl::roster::{self, Roster};
@@ -64,8 +65,7 @@ impl Story {
             uid: "uid-prod".into(),
             namespaces: names(&["default", "kube-system", "shop", "staging"]),
             terminating: BTreeSet::new(),
-            cluster_roles: names(&["view", "edit", "admin", "cluster-admin"]),
-            roles: BTreeSet::from([("shop".into(), "deployer".into())]),
+            roles: roles(),
             bindings: Vec::new(),
             requests: Vec::new(),
         };
@@ -269,6 +269,28 @@ impl Story {
 
     pub fn binding(&mut self, name: &str) -> &mut Binding {
         self.cluster.state.bindings.iter_mut().find(|b| b.at.name == name).expect("a binding")
+    }
+}
+
+/// Those of the cluster, by name only, but for the one that allows everything.
+fn roles() -> Roles {
+    let empty = ["view", "edit", "admin"].map(|name| (name.to_owned(), Vec::new()));
+    let everything = rule(&["*"], &["*"], &["*"]);
+    let admin = ("cluster-admin".to_owned(), vec![everything]);
+    Roles {
+        cluster_roles: empty.into_iter().chain([admin]).collect(),
+        roles: [(("shop".to_owned(), "deployer".to_owned()), Vec::new())].into(),
+    }
+}
+
+/// A rule on everything that is so called.
+pub fn rule(verbs: &[&str], groups: &[&str], resources: &[&str]) -> PolicyRule {
+    let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    PolicyRule {
+        verbs: list(verbs),
+        api_groups: list(groups),
+        resources: list(resources),
+        ..PolicyRule::default()
     }
 }
 

@@ -8,8 +8,10 @@ use super::value::{code, prose};
 use super::{PlanStatus, grouped, noun};
 use crate::error::Error;
 use crate::plan::access_transfer::AccessTransfer;
+use crate::plan::residual_access::GivenRole;
 use crate::plan::{ClusterChanges, Held, Plan, Unknown, Warning};
-use crate::render::{full_control, words};
+use crate::render::full_control::{self, Gained};
+use crate::render::words;
 
 /// Names in one sentence.
 const MOST_NAMES: usize = 20;
@@ -47,26 +49,42 @@ pub(super) fn cautions(plan: &Plan, status: PlanStatus<'_>, room: usize) -> Stri
     lines.extend(handed_over("Another key is brought", &|transfer| transfer.key));
     lines.extend(told_once(plan, Warning::is_danger, "Danger", ("such danger", "such dangers")));
     lines.extend(told_once(plan, Warning::is_takeover, "Edited", ("such edit", "such edits")));
-    lines.extend(full_control::gained(plan).iter().map(|(people, places)| {
+    let gained = full_control::gained(plan);
+    lines.extend(gained.iter().take(MOST_LINES).map(|(Gained { people, role, how }, places)| {
         let people = names(people.iter().map(String::as_str));
         let places = names(places.iter().map(String::as_str));
-        format!("**Full control: {} for {people}** on {places}.", code(full_control::ROLE))
+        let how = how.as_ref().map_or(String::new(), |how| format!(": {}", line(how)));
+        format!("**Full control: {} for {people}** on {places}{how}.", code(role))
     }));
-    let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for action in actions() {
-        for group in action.new_credential().into_iter().flat_map(|new| &new.issuance.in_certificate_groups) {
-            groups.entry(group.as_str()).or_default().insert(action.user().as_str());
-        }
-    }
-    for (group, members) in groups.iter().take(MOST_NAMES) {
+    lines.extend(more(gained.len().saturating_sub(MOST_LINES), "such gain", "such gains"));
+    let groups = in_certificates(plan);
+    for ((cluster, group), (members, gives)) in groups.iter().take(MOST_NAMES) {
+        let on = if plan.clusters.len() > 1 { format!("on {}: ", code(cluster)) } else { String::new() };
         lines.push(format!(
-            "**In the certificate: group {} of {}.** It cannot be revoked before the certificate expires.",
+            "**In the certificate: {on}group {} of {}.** It cannot be revoked before the certificate expires; {}.",
             code(group),
-            names(members.iter().copied())
+            names(members.iter().copied()),
+            line(&words::group_gives(gives.as_ref()))
         ));
     }
     lines.extend(more(groups.len().saturating_sub(MOST_NAMES), "such group", "such groups"));
     boxed("CAUTION", lines, room)
+}
+
+/// By cluster and group: whose new certificates hold it, and what bindings of others give it.
+type InCertificates<'p> = BTreeMap<(&'p str, &'p str), (BTreeSet<&'p str>, Option<BTreeSet<GivenRole>>)>;
+
+fn in_certificates(plan: &Plan) -> InCertificates<'_> {
+    let mut groups = InCertificates::new();
+    for cluster in &plan.clusters {
+        for warning in &cluster.warnings {
+            if let Warning::InCertificate { user, group, not_after: _, gives } = warning {
+                let key = (cluster.name.as_str(), group.as_str());
+                groups.entry(key).or_insert((BTreeSet::new(), gives.clone())).0.insert(user.as_str());
+            }
+        }
+    }
+    groups
 }
 
 /// Warnings of one kind, each once with the clusters that it is about.

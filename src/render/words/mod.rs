@@ -14,7 +14,7 @@ use crate::plan::observed::Clocks;
 use crate::plan::{CredentialAction, Reason, Unknown};
 pub use held::{all_held, another_cluster, held, refused_files};
 pub use roster_changes::roster_change;
-pub use warnings::{shared_recipient, warning, warnings};
+pub use warnings::{group_gives, shared_recipient, warning, warnings};
 pub use withheld::{withheld, wrong_acknowledgement};
 
 /// Why a credential is issued, replaced or revoked.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, visible_line};
 use crate::ledger::{Removal, RemovedBy};
 use crate::model::{Position, Recipient, UserName};
+use crate::plan::residual_access::GivenRole;
 use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
 use crate::render::grouped;
 
@@ -60,8 +61,8 @@ pub fn warning(warning: &Warning) -> String {
                 "{at} is not ours and names {group}; certctl takes it out only if it issued that credential, once it is cut off"
             )
         }
-        Warning::ForeignBindingOfUser { at, user } => format!(
-            "{at} is not ours and names user {user}; every certificate of theirs keeps these rights, revoked ones too"
+        Warning::ForeignBindingOfUser { at, user, role } => format!(
+            "{at} is not ours and gives {role} to user {user}; every certificate of theirs keeps these rights, revoked ones too"
         ),
         Warning::ForeignRequest { name, requester, claim } => format!(
             "CertificateSigningRequest {name} by {requester} claims {}; it is not ours, do not approve it",
@@ -76,8 +77,9 @@ pub fn warning(warning: &Warning) -> String {
                  do not approve it: it is planted, or that identity's apply left it and cleans it up"
             )
         }
-        Warning::InCertificate { user, group, not_after } => format!(
-            "{user}'s new certificate will hold O={group}, which cannot be revoked before {not_after}"
+        Warning::InCertificate { user, group, not_after, gives } => format!(
+            "{user}'s new certificate will hold O={group}, which cannot be revoked before {not_after}; {}",
+            group_gives(gives.as_ref())
         ),
         Warning::KeyChanged { user } | Warning::KeyEdited { user } => format!(
             "{user} brings another key: whoever holds it gets {user}'s access; make sure that {user} asked for it"
@@ -131,6 +133,21 @@ pub fn warning(warning: &Warning) -> String {
             UpcomingEnd::PersonalGrant(user, role) => format!("{user}'s {role} ends at {until}"),
             UpcomingEnd::GroupGrant(group, role) => format!("group {group}'s {role} ends at {until}"),
         },
+    }
+}
+
+/// What a group in a certificate gives, by bindings of others.
+pub fn group_gives(roles: Option<&BTreeSet<GivenRole>>) -> String {
+    let Some(roles) = roles else { return "what that gives is not known".to_owned() };
+    let mut first: Vec<String> =
+        roles.iter().take(MOST_NAMES).map(|GivenRole { role, at }| format!("{role} ({at})")).collect();
+    if let Some(more @ 1..) = roles.len().checked_sub(first.len()) {
+        first.push(format!("{} more", grouped(more)));
+    }
+    if first.is_empty() {
+        "no binding names it now".to_owned()
+    } else {
+        format!("it gives {}", first.join(", "))
     }
 }
 
