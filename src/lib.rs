@@ -26,6 +26,7 @@ pub(crate) mod clock;
 pub mod cluster;
 pub mod commands;
 pub(crate) mod console;
+pub mod core_dumps;
 #[cfg(feature = "sandbox")]
 pub(crate) mod demo;
 pub mod error;

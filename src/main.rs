@@ -1,13 +1,21 @@
-//! The certctl command: parse, run, print the error, exit code; nothing else.
+//! The certctl command: no core dumps, parse, run, print the error, exit code; nothing else.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use certctl::cli::Cli;
 use certctl::commands;
+use certctl::core_dumps;
 use certctl::exit_code;
 use clap::Parser as _;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is freed: TLS, Kubernetes and age libraries copy keys, and wipe few of the copies.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    core_dumps::disable();
     match Cli::try_parse() {
         Ok(cli) => commands::run(cli),
         Err(error) => {

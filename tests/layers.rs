@@ -14,6 +14,7 @@ const CORE: &[&str] =
 const MAY_USE: &[(&str, &[&str])] = &[
     ("interrupt", &[]),
     ("atomic_file", &[]),
+    ("core_dumps", &[]),
     ("init", &[]),
     ("cluster", &["interrupt", "pki"]),
     ("pki", &[]),

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::{Cluster, Options};
-use crate::world::World;
+use crate::world::{World, until};
 use certctl_testing::{Ran, Said};
 
 /// A roster with one group, `<name>-team`, that may view; `rest` goes before `users:`.
@@ -723,14 +723,6 @@ fn joined(first: &str, second: &str) -> String {
 }
 
 /// Polls until it is true.
-fn until(what: &str, so: impl Fn() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !so() {
-        assert!(std::time::Instant::now() < deadline, "no {what} in a minute");
-        std::thread::yield_now();
-    }
-}
-
 fn signal(child: &Child, name: &str) {
     let killed = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
     assert!(killed.expect("sh").success());

@@ -21,6 +21,7 @@ mod keys;
 mod life;
 mod login;
 mod main_job;
+mod memory;
 mod permissions;
 mod preflight;
 mod question;
@@ -55,7 +56,15 @@ fn main() -> ExitCode {
         Test::new("only_on_kubernetes::signing::a_denial_names_its_reason", Need::ControlPlane, || {
             signing::a_denial_names_its_reason(cluster::shared(Kind::Kubernetes));
         });
-    certctl_testing::run(on_clusters.chain([denial]).chain(certctl_testing::tests!(
+    // What is in our memory is the same on each cluster.
+    let memory = Test::new(
+        "only_on_the_sandbox::memory::no_private_key_is_left_once_it_is_sealed",
+        Need::ControlPlane,
+        || {
+            memory::no_private_key_is_left_once_it_is_sealed(cluster::shared(Kind::Sandbox));
+        },
+    );
+    certctl_testing::run(on_clusters.chain([denial, memory]).chain(certctl_testing::tests!(
         Need::ControlPlane,
         [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
     )))

@@ -1,7 +1,7 @@
 //! A team's world: a repository with a bare origin, people with age keys, and certctl's own identity
 //! on a cluster. Every test has its own, so that they can share the cluster.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -369,6 +369,11 @@ impl World {
             .collect()
     }
 
+    /// Pieces of the keys of all kubeconfigs that were opened: see [`World::remember_key`].
+    pub fn keys(&self) -> Ref<'_, Vec<Vec<u8>>> {
+        self.secrets.borrow()
+    }
+
     /// No private key anywhere: all output, every git object, every file in the temporary folder.
     pub fn sweep(&self) {
         let secrets = self.secrets.borrow();
@@ -395,5 +400,14 @@ impl World {
             }
         }
         clean("the audit log", &self.plane.audit_log());
+    }
+}
+
+/// Waits until something is so, and fails after a minute.
+pub fn until(what: &str, so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !so() {
+        assert!(std::time::Instant::now() < deadline, "no {what} in a minute");
+        std::thread::yield_now();
     }
 }
