@@ -365,6 +365,24 @@ fn on_a_terminal_it_asks_and_offers_what_it_found() {
 }
 
 #[test]
+fn certctls_own_context_gets_a_name_that_login_does_not_take() {
+    let place = Place::new();
+    let kubeconfig = place.dir.path().join("kubeconfig");
+    let args =
+        ["init", "--name", "acme", "--context", "kind-local", "--cluster", "kind-local", "--user", "alice"];
+    let args = args.into_iter().chain(["--ci", "none"]).collect::<Vec<_>>();
+    fs::write(
+        &kubeconfig,
+        KUBECONFIG.replace("contexts:", "contexts:\n- {name: kind-local-admin, context: {}}"),
+    )
+    .expect("written");
+    let ran = Ran::of(place.scrubbed(env!("CARGO_BIN_EXE_certctl"), &args).env("KUBECONFIG", &kubeconfig));
+    // The name that it would have had is taken.
+    ran.expect(0).says("`kubectl config rename-context kind-local kind-local-admin-2`");
+    assert!(place.read("users.yaml").contains("\n  context: kind-local-admin-2\n"));
+}
+
+#[test]
 fn leaving_in_the_middle_leaves_nothing_behind() {
     let place = Place::new();
     place

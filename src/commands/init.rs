@@ -7,11 +7,11 @@ use crate::cli::{Global, InitArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
-use crate::init::{self, Host, RosterPath, Wanted};
+use crate::init::{self, Answers, Host, RosterPath, Wanted};
 use crate::render::count;
 use crate::repo::Checkout;
 use crate::setup::files::{Step, look, write};
-use crate::setup::questions::Questions;
+use crate::setup::questions::{Questions, contexts};
 
 pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> {
     let checkout = Checkout::find(&global.roster)?;
@@ -54,6 +54,16 @@ fn next(global: &Global, wanted: &Wanted, has_origin: bool, terminal: &Terminal)
         terminal.say(
             "- `git remote add origin URL`: apply grants what it has pushed (to try it without one, `--no-push`)",
         );
+    }
+    let (contexts, _) = contexts(global);
+    let has = |name: &str| contexts.iter().any(|context| context == name);
+    if let Some(Answers { cluster, context, .. }) = &wanted.answers
+        && has(cluster.as_str())
+        && !has(context)
+    {
+        terminal.say(&format!(
+            "- `kubectl config rename-context {cluster} {context}`: certctl's own context; `{cluster}` will be the one of people, yours too once you log in"
+        ));
     }
     terminal.say(&format!("- `certctl plan{flag}`, then commit, and `certctl apply{flag}`"));
     if let Some(ci) = &wanted.ci {

@@ -22,7 +22,7 @@ pub struct Answers {
     pub name: RosterName,
     /// The one cluster.
     pub cluster: ClusterName,
-    /// certctl's own context that leads there.
+    /// certctl's own context that leads there; not by the name that people's context will have.
     pub context: String,
     /// The first person.
     pub user: UserName,

@@ -7,12 +7,11 @@ const TEXT: &str = include_str!("users.yaml");
 
 /// The roster that these answers give.
 pub(super) fn text(answers: &Answers) -> String {
-    let context = if answers.context == answers.cluster.as_str() {
-        "# certctl's own context in the kubeconfig, where that has another name:\n  # context: admin@prod"
-            .to_owned()
-    } else {
-        format!("# certctl's own context in the kubeconfig.\n  context: {}", scalar(&answers.context))
-    };
+    let context = format!(
+        "# certctl's own context in the kubeconfig. People's is called {}.\n  context: {}",
+        answers.cluster,
+        scalar(&answers.context)
+    );
     // The names are lower case; a context may hold anything, so it comes last.
     TEXT.replace("ROSTER", &scalar(answers.name.as_str()))
         .replace("CLUSTER", &scalar(answers.cluster.as_str()))

@@ -118,7 +118,8 @@ impl Questions<'_> {
         )?;
         Ok(match (name, context, cluster, user) {
             (Some(name), Some(context), Some(cluster), Some(user)) => {
-                Some(Answers { name, cluster, context: context.0, user })
+                let context = own_context(context.0, &cluster, &contexts(self.global).0);
+                Some(Answers { name, cluster, context, user })
             }
             _ => None,
         })
@@ -330,9 +331,22 @@ impl Display for Named {
     }
 }
 
+/// What certctl's own context is to be called: `login` gives people's the name of the cluster, on this machine
+/// too.
+fn own_context(chosen: String, cluster: &ClusterName, taken: &[String]) -> String {
+    if chosen != cluster.as_str() {
+        return chosen;
+    }
+    let mut own = format!("{cluster}-admin");
+    while taken.contains(&own) {
+        own.push_str("-2");
+    }
+    own
+}
+
 /// The contexts of the kubeconfig that certctl would use, and the current one. What cannot be read is
 /// no reason to stop: it is only a suggestion.
-fn contexts(global: &Global) -> (Vec<String>, Option<String>) {
+pub fn contexts(global: &Global) -> (Vec<String>, Option<String>) {
     let mut names: Vec<String> = Vec::new();
     let mut current = None;
     for path in
