@@ -334,7 +334,8 @@ fn granting(context: &str, call: &Call, message: &str) -> String {
         return format!(
             "a binding may be written only by a user who has `bind` on its role, or every right in it: \
              `kubectl create clusterrole certctl-bind --verb=bind --resource=clusterroles.rbac.authorization.k8s.io,roles.rbac.authorization.k8s.io --resource-name=ROLE` \
-             and `kubectl create clusterrolebinding certctl-bind --clusterrole=certctl-bind --user={user}`"
+             and {}",
+            binding_to(context, user, "certctl-bind")
         );
     }
     if !message.is_empty() && !message.contains(" cannot ") {
@@ -345,9 +346,23 @@ fn granting(context: &str, call: &Call, message: &str) -> String {
     let verbs = if call.verb == "watch" { "list,watch" } else { call.verb };
     format!(
         "let an administrator run `kubectl create clusterrole {name} --verb={verbs} --resource={}` \
-         and `kubectl create clusterrolebinding {name} --clusterrole={name} --user={user}`",
+         and {}",
         call.resource.qualified(),
+        binding_to(context, user, &name)
     )
+}
+
+/// How a role gets to whoever was refused. Never to a user name: it may be a person's, whose context was used
+/// by accident, and what is bound to a name no revocation takes away.
+fn binding_to(context: &str, user: &str, role: &str) -> String {
+    match user.strip_prefix("system:serviceaccount:") {
+        Some(account) => format!(
+            "`kubectl create clusterrolebinding {role} --clusterrole={role} --serviceaccount={account}`"
+        ),
+        None => format!(
+            "bind it to the identity that context `{context}` should have (docs/permissions.md): the cluster took it for `{user}`"
+        ),
+    }
 }
 
 /// The user of the API server's `User "x" cannot ...`, if it is safe to paste into a shell.
@@ -398,7 +413,7 @@ mod tests {
         expect_test::expect![[r#"
             not allowed to list rolebindings.rbac.authorization.k8s.io in all namespaces
             rolebindings.rbac.authorization.k8s.io is forbidden: User "ci" cannot list resource "rolebindings"
-            let an administrator run `kubectl create clusterrole certctl-list-rolebindings --verb=list --resource=rolebindings.rbac.authorization.k8s.io` and `kubectl create clusterrolebinding certctl-list-rolebindings --clusterrole=certctl-list-rolebindings --user=ci`"#]].assert_eq(&said(api(403, "rolebindings.rbac.authorization.k8s.io is forbidden: User \"ci\" cannot list resource \"rolebindings\"")));
+            let an administrator run `kubectl create clusterrole certctl-list-rolebindings --verb=list --resource=rolebindings.rbac.authorization.k8s.io` and bind it to the identity that context `prod` should have (docs/permissions.md): the cluster took it for `ci`"#]].assert_eq(&said(api(403, "rolebindings.rbac.authorization.k8s.io is forbidden: User \"ci\" cannot list resource \"rolebindings\"")));
     }
 
     #[test]
@@ -407,7 +422,10 @@ mod tests {
             403,
             "user \"ci\" (groups=[]) is attempting to grant RBAC permissions not currently held:\n{}",
         ));
-        assert!(text.contains("--verb=bind") && text.contains("--user=ci"), "{text}");
+        assert!(text.contains("--verb=bind") && text.contains("took it for `ci`"), "{text}");
+        let account = "User \"system:serviceaccount:ci:certctl\" cannot list resource \"rolebindings\"";
+        let text = said(api(403, account));
+        assert!(text.contains("--serviceaccount=ci:certctl") && !text.contains("--user"), "{text}");
     }
 
     #[test]
