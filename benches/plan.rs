@@ -14,6 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use certctl::model::route::Route;
 use certctl::model::{Authority, CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
@@ -213,6 +214,8 @@ fn write_world(folder: &Path, users: usize) {
                 recipients: [Recipient::accepted_by_age(recipient.into())].into(),
                 server: SERVER.into(),
                 certificate_authority_sha256: None,
+                route: Route::default(),
+                namespace: None,
                 sealed_sha256: hex(&sha256(sealed.as_bytes())),
                 roster_commit: "0".repeat(40),
                 certificate: parsed.pem().into(),

@@ -114,6 +114,8 @@ macro_rules! checked_text {
     };
 }
 
+pub mod route;
+
 checked_text!(
     /// A person: the CN of their certificates and the name of their files under `access/`.
     UserName,

@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::route::{ProxyUrl, Route, TlsServerName};
 use crate::model::{
-    BranchName, ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Position, Recipient,
-    RosterName, UserName, hex, sha256,
+    BranchName, ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Namespace, Position,
+    Recipient, RosterName, UserName, hex, sha256,
 };
 
 /// The `apiVersion` of everything certctl reads and writes.
@@ -84,6 +85,10 @@ pub struct Credential {
     pub server: String,
     /// SHA-256 of the CA bundle in the kubeconfig (PEM in its normal form); absent where it holds none.
     pub certificate_authority_sha256: Option<String>,
+    /// How the kubeconfig reaches the server.
+    pub route: Route,
+    /// The default namespace of its context.
+    pub namespace: Option<Namespace>,
     /// SHA-256 of the `.kubeconfig.age` file, lower-case hex.
     pub sealed_sha256: String,
     /// The commit of the roster that it was issued from.
@@ -116,6 +121,12 @@ struct CredentialInFile {
     server: String,
     #[serde(default, rename = "certificateAuthoritySHA256", skip_serializing_if = "Option::is_none")]
     certificate_authority_sha256: Option<String>,
+    #[serde(default, rename = "proxyURL", skip_serializing_if = "Option::is_none")]
+    proxy_url: Option<ProxyUrl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls_server_name: Option<TlsServerName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    namespace: Option<Namespace>,
     #[serde(rename = "sealedSHA256")]
     sealed_sha256: String,
     roster_commit: String,
@@ -138,6 +149,8 @@ impl From<Credential> for CredentialInFile {
             recipients,
             server,
             certificate_authority_sha256,
+            route: Route { proxy, tls_server_name },
+            namespace,
             sealed_sha256,
             roster_commit,
             certificate,
@@ -161,6 +174,9 @@ impl From<Credential> for CredentialInFile {
             recipients,
             server,
             certificate_authority_sha256,
+            proxy_url: proxy,
+            tls_server_name,
+            namespace,
             sealed_sha256,
             roster_commit,
             certificate,
@@ -187,6 +203,9 @@ impl TryFrom<CredentialInFile> for Credential {
             recipients,
             server,
             certificate_authority_sha256,
+            proxy_url: proxy,
+            tls_server_name,
+            namespace,
             sealed_sha256,
             roster_commit,
             certificate,
@@ -214,6 +233,8 @@ impl TryFrom<CredentialInFile> for Credential {
             recipients,
             server,
             certificate_authority_sha256,
+            route: Route { proxy, tls_server_name },
+            namespace,
             sealed_sha256,
             roster_commit,
             certificate,

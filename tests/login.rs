@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
+use certctl::model::route::Route;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{self, API_VERSION, Credential, CredentialState, Record};
@@ -91,8 +92,11 @@ impl World {
         let certificate = Certificate::from_pem(issued.as_bytes()).expect("it parses");
         let kubeconfig = Kubeconfig {
             cluster: &cluster,
+            context: cluster.as_str(),
+            namespace: None,
             user: &group.user,
             server,
+            route: &Route::default(),
             certificate_authority: authority,
             certificate: certificate.pem(),
             private_key: Some(&key),
@@ -118,6 +122,8 @@ impl World {
                 recipients: [Recipient::accepted_by_age(self.recipient.clone())].into(),
                 server: server.into(),
                 certificate_authority_sha256: authority.map(|bundle| hex(&sha256(bundle))),
+                route: Route::default(),
+                namespace: None,
                 sealed_sha256: hex(&sha256(&sealed)),
                 roster_commit: "0".repeat(40),
                 certificate: certificate.pem().into(),
@@ -287,7 +293,13 @@ fn a_context_of_someone_else_is_not_taken_over_without_force() {
     assert_eq!(world.read(), theirs);
     world.certctl(&["login", "--cluster", "dev"]).expect(0);
     world.certctl(&["login", "--force"]).expect(0);
-    assert!(!world.read().contains("cluster: x"), "{}", world.read());
+    let taken = world.read();
+    assert!(taken.contains("- name: prod-before-certctl-login\n  context: {cluster: x"), "{taken}");
+    world.certctl(&["login"]).expect(0);
+    assert_eq!(world.read(), taken);
+    world.certctl(&["logout"]).expect(0);
+    assert_eq!(world.read(), theirs, "what was taken over is back");
+    world.certctl(&["login", "--force"]).expect(0);
     // Another roster's cluster of the same name is someone else's too.
     world.roster("other", users);
     world
@@ -296,6 +308,37 @@ fn a_context_of_someone_else_is_not_taken_over_without_force() {
         .says("that `certctl login` wrote for roster `acme`")
         .says("rename-context dev acme-dev");
     world.certctl(&["logout"]).expect(0).says("Nothing to do");
+}
+
+#[test]
+fn the_roster_says_what_the_context_is_called_and_where_it_begins() {
+    let world = World::new();
+    world.roster("acme", "- {name: alice, recipients: [RECIPIENT], groups: [all], namespace: shop}\n");
+    let file = world.path("repo/users.yaml");
+    let text = fs::read_to_string(&file).expect("a roster");
+    let text = text.replace("{name: dev}", "{name: dev, proxyURL: 'http://proxy:3128'}");
+    fs::write(&file, text.replace("groups: [{", "defaults: {contextName: '{roster}-{cluster}'}\ngroups: [{"))
+        .expect("a roster");
+    world.issue("prod", CredentialState::Active);
+    world.certctl(&["login", "--cluster", "prod"]).expect(0).says("kubectl --context acme-prod");
+    let first = world.read();
+    assert!(first.contains("    namespace: \"shop\"\n") && first.contains("name: \"acme-prod\""), "{first}");
+    // What the person changes stays, and the roster's name of the server is offered.
+    let theirs = first.replace("\"shop\"", "\"mine\"");
+    let theirs = theirs
+        .replace("    server: ", "    proxy-url: http://mine:1\n    tls-server-name: mine\n    server: ");
+    world.write(&theirs);
+    world.certctl(&["login", "--cluster", "prod"]).expect(0);
+    let after = world.read();
+    for kept in ["namespace: \"mine\"", "proxy-url: \"http://mine:1\"", "tls-server-name: \"mine\""] {
+        assert!(after.contains(kept), "{kept}: {after}");
+    }
+    // A kubeconfig that was issued before the roster had a proxy is not what the roster says.
+    world.issue("dev", CredentialState::Active);
+    world
+        .certctl(&["login", "--cluster", "dev"])
+        .expect(1)
+        .says("sends requests through another proxy: expected `http://proxy:3128`, found none");
 }
 
 #[test]

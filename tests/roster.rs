@@ -123,6 +123,30 @@ fn invalid_rosters_are_refused_with_every_error_in_its_place() {
 }
 
 #[test]
+fn a_context_begins_in_ones_own_namespace_or_the_groups_or_the_clusters() {
+    let text = "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: acme}\n\
+                clusters: [{name: prod, namespace: of-prod}, {name: dev}]\n\
+                groups: [{name: a, namespace: of-a}, {name: b, namespace: of-b}, {name: c, namespace: of-a}, {name: d}]\n\
+                users:\n";
+    for (user, prod, dev) in [
+        ("groups: [a, b], namespace: own", Some("own"), Some("own")),
+        ("groups: [a, c, d]", Some("of-a"), Some("of-a")),
+        ("groups: [a, b]", Some("of-prod"), None),
+        ("groups: [a, {name: b, clusters: [dev]}]", Some("of-a"), None),
+        ("groups: [{name: a, until: 2020-01-01}]", Some("of-a"), Some("of-a")),
+        ("groups: [d]", Some("of-prod"), None),
+    ] {
+        let roster =
+            parse(&format!("{text}- {{name: ann, recipients: [age1aaa], {user}}}\n")).expect("valid");
+        let ann = &roster.users[&"ann".parse().expect("a name")];
+        let on = |cluster: &str| {
+            roster.namespace_of(ann, &cluster.parse().expect("a name")).map(ToString::to_string)
+        };
+        assert_eq!((on("prod").as_deref(), on("dev").as_deref()), (prod, dev), "{user}");
+    }
+}
+
+#[test]
 fn the_example_is_valid_and_shows_every_field() {
     let text = include_str!("../examples/users.yaml");
     let roster = parse(text).expect("the example is valid");

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use certctl::error::Error;
-use certctl::kubeconfig::{self, Kubeconfig};
+use certctl::kubeconfig::{self, Expected, Kubeconfig};
 use certctl::model::{ClusterName, CredentialId, GroupName, UserName, hex, sha256};
 use certctl::pki::{self, Certificate};
 use certctl::record::{self, ClusterPin, Record};
@@ -86,8 +86,12 @@ pub fn kubeconfig(bytes: &[u8]) -> bool {
     let value: Value = serde_saphyr::from_str_with_options(text, options).expect("YAML, for it was taken");
     only(&value, &["apiVersion", "clusters", "contexts", "current-context", "kind", "users"]);
     for (list, field, inner) in [
-        ("clusters", "cluster", &["certificate-authority-data", "server"][..]),
-        ("contexts", "context", &["cluster", "user"]),
+        (
+            "clusters",
+            "cluster",
+            &["certificate-authority-data", "proxy-url", "server", "tls-server-name"][..],
+        ),
+        ("contexts", "context", &["cluster", "namespace", "user"]),
         ("users", "user", &["client-certificate-data", "client-key-data"]),
     ] {
         let entries = value[list].as_array().expect("a list");
@@ -98,7 +102,14 @@ pub fn kubeconfig(bytes: &[u8]) -> bool {
     assert_eq!(value["clusters"][0]["cluster"]["server"], found.server.as_str());
     assert_eq!(value["users"][0]["user"]["client-key-data"].is_null(), found.private_key.is_none());
     let digest = found.certificate.sha256.clone();
-    assert!(kubeconfig::verify(&found, "https://another.example.com", None, &digest).is_err());
+    let elsewhere = Expected {
+        server: "https://another.example.com",
+        route: &found.route,
+        certificate_authority_sha256: None,
+        certificate_sha256: &digest,
+        namespace: found.namespace.as_ref(),
+    };
+    assert!(kubeconfig::verify(&found, &elsewhere).is_err());
 
     let (Ok(cluster), Some((user, _))) = (found.cluster.parse(), found.user.rsplit_once('@')) else {
         return true;
@@ -106,14 +117,18 @@ pub fn kubeconfig(bytes: &[u8]) -> bool {
     let Ok(user) = user.parse() else { return true };
     let written = Kubeconfig {
         cluster: &cluster,
+        context: &found.context,
+        namespace: found.namespace.as_ref(),
         user: &user,
         server: &found.server,
+        route: &found.route,
         certificate_authority: found.certificate_authority.as_deref(),
         certificate: found.certificate.pem(),
         private_key: found.private_key.as_ref(),
     };
     let again = kubeconfig::parse(&written.to_yaml()).expect("as certctl writes it");
-    assert_eq!(again.server, found.server);
+    assert_eq!((&again.server, &again.route), (&found.server, &found.route));
+    assert_eq!((&again.context, &again.namespace), (&found.context, &found.namespace));
     assert_eq!(again.certificate, found.certificate);
     assert_eq!(again.certificate_authority, found.certificate_authority);
     true

@@ -55,7 +55,7 @@ impl Issuer<'_> {
         if let (true, Some(key)) = (probe, &key) {
             let group = CredentialGroup { user: user.clone(), id: id.clone() };
             let new = NewCertificate { group: &group, certificate: certificate.pem(), key };
-            match self.connection.probe(self.endpoint, &new).await {
+            match self.connection.probe(self.endpoint, &issuance.route, &new).await {
                 Probed::Works => {}
                 Probed::Unreachable(error) => warning = warning.or(Some(error)),
                 Probed::Refused(error) => return Ok(Made::Useless(error)),
@@ -64,8 +64,11 @@ impl Issuer<'_> {
         let bundle = self.endpoint.authority.bundle();
         let kubeconfig = Kubeconfig {
             cluster: self.cluster,
+            context: &issuance.context_name,
+            namespace: issuance.namespace.as_ref(),
             user,
             server: &self.endpoint.server,
+            route: &issuance.route,
             certificate_authority: bundle.map(|bundle| bundle.pem().as_bytes()),
             certificate: certificate.pem(),
             private_key: key.as_ref(),
@@ -89,6 +92,8 @@ impl Issuer<'_> {
             recipients: issuance.recipients.clone(),
             server: self.endpoint.server.clone(),
             certificate_authority_sha256: bundle.map(CaBundle::sha256),
+            route: issuance.route.clone(),
+            namespace: issuance.namespace.clone(),
             sealed_sha256: hex(&sha256(&sealed)),
             roster_commit: self.roster_commit.to_owned(),
             certificate: certificate.pem().to_owned(),

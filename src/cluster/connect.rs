@@ -12,13 +12,15 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use kube::Client;
 use kube::client::{AuthError, ClientBuilder};
-use kube::config::{AuthInfo, Cluster, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::config::{AuthInfo, Cluster};
 use tokio::sync::Semaphore;
 use tower::util::MapResponseLayer;
 
 use super::context::Context;
+use super::kubeconfig_entries::{Entries, Led};
 use super::limits::LineLimit;
 use crate::error::{Error, Result};
+use crate::model::route::Route;
 use crate::pki::PrivateKey;
 use crate::plan::endpoint::Endpoint;
 use crate::plan::observed::Clocks;
@@ -59,10 +61,11 @@ impl Connection {
     /// # Errors
     /// As [`Connection::open`]; the text is never repeated.
     pub async fn from_kubeconfig(text: &str, context: &str, limit: Duration) -> Result<Self> {
-        let kubeconfig = Kubeconfig::from_yaml(text).map_err(|_| {
+        let entries = Entries::parse(text.as_bytes(), None).map_err(|why| {
             Error::new(format!("the kubeconfig of `{context}` cannot be read; nothing was changed"))
+                .caused_by(why)
         })?;
-        Self::through(Context::of(kubeconfig, context)?, context, limit).await
+        Self::through(Context::of(entries.lead(context)?, context)?, context, limit).await
     }
 
     /// As a person connects who has this certificate and key, and with nothing else.
@@ -71,14 +74,16 @@ impl Connection {
     /// As [`Connection::open`].
     pub(super) async fn of_person(
         endpoint: &Endpoint,
+        route: &Route,
         certificate: &str,
         key: &PrivateKey,
         limit: Duration,
     ) -> Result<Self> {
         const NAME: &str = "kubeconfigs";
-        let name = || NAME.to_owned();
         let cluster = Cluster {
             server: Some(endpoint.server.clone()),
+            proxy_url: route.proxy.as_ref().map(ToString::to_string),
+            tls_server_name: route.tls_server_name.as_ref().map(ToString::to_string),
             certificate_authority_data: endpoint.authority.bundle().map(|bundle| BASE64.encode(bundle.pem())),
             ..Cluster::default()
         };
@@ -87,14 +92,7 @@ impl Connection {
             client_key_data: Some(BASE64.encode(&*key.to_pem()).into()),
             ..AuthInfo::default()
         };
-        let context = kube::config::Context { cluster: name(), user: Some(name()), ..Default::default() };
-        let kubeconfig = Kubeconfig {
-            clusters: vec![NamedCluster { name: name(), cluster: Some(cluster), ..Default::default() }],
-            auth_infos: vec![NamedAuthInfo { name: name(), auth_info: Some(user), ..Default::default() }],
-            contexts: vec![NamedContext { name: name(), context: Some(context), ..Default::default() }],
-            ..Kubeconfig::default()
-        };
-        Self::through(Context::of(kubeconfig, NAME)?, NAME, limit).await
+        Self::through(Context::of(Led { cluster, user }, NAME)?, NAME, limit).await
     }
 
     async fn through(found: Context, context: &str, limit: Duration) -> Result<Self> {

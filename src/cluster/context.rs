@@ -5,19 +5,18 @@
 //! pod. It refuses to fall back to a context other than the one it was given: which cluster is changed is
 //! never a guess.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use kube::Config;
-use kube::config::{AuthInfo, Cluster, Kubeconfig, KubeconfigError};
+use kube::config::{AuthInfo, Cluster, KubeconfigError};
 
 use super::certificates;
+use super::kubeconfig_entries::{Entries, LARGEST, Led};
 use super::proxy::{self, ProxyVariables};
 use crate::error::{Error, Result};
 use crate::model::LOGIN_PREFIX;
-
-/// How many contexts an error lists.
-const LISTED: usize = 10;
 
 /// The context that means the pod's own service account, if there is no kubeconfig.
 const IN_CLUSTER: &str = "in-cluster";
@@ -39,9 +38,9 @@ impl Context {
     /// No kubeconfig, one that cannot be read, no such context, and as [`Context::of`].
     pub(super) fn find(kubeconfig: Option<&Path>, name: &str) -> Result<Self> {
         match read(kubeconfig) {
-            Ok(kubeconfig) => {
-                not_of_login(&kubeconfig, name)?;
-                Self::of(kubeconfig, name)
+            Ok(entries) => {
+                not_of_login(&entries, name)?;
+                Self::of(entries.lead(name)?, name)
             }
             Err(Unread::Missing(_)) if name == IN_CLUSTER => Self::of_this_pod(),
             Err(Unread::Missing(error)) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
@@ -53,14 +52,14 @@ impl Context {
         }
     }
 
-    /// What a context of this kubeconfig leads to.
+    /// What a context leads to, by its entries.
     ///
     /// # Errors
-    /// No such context, or one whose server, proxy or certificates cannot be used.
-    pub(super) fn of(kubeconfig: Kubeconfig, name: &str) -> Result<Self> {
-        let cluster = cluster_of(&kubeconfig, name)?;
+    /// The server, proxy or certificates cannot be used.
+    pub(super) fn of(led: Led, name: &str) -> Result<Self> {
+        let Led { cluster, mut user } = led;
         let certificate_authority = certificate_authority(&cluster, name)?;
-        let user = user_of(kubeconfig, &cluster, name)?;
+        tell_plugin(&mut user, &cluster, name)?;
         certificates::check_client(&user, name)?;
         let server = cluster.server.unwrap_or_default();
         let mut config = Config::new(server.parse().map_err(|error: http::uri::InvalidUri| {
@@ -112,18 +111,14 @@ impl Context {
     }
 }
 
-/// The user that a context names. As with kubectl, one that is not there has no credentials.
-fn user_of(kubeconfig: Kubeconfig, cluster: &Cluster, context: &str) -> Result<AuthInfo> {
-    let named = kubeconfig.contexts.into_iter().find(|named| named.name == context);
-    let name = named.and_then(|named| named.context).and_then(|context| context.user).unwrap_or_default();
-    let found = kubeconfig.auth_infos.into_iter().find(|user| user.name == name);
-    let mut user = found.and_then(|user| user.auth_info).unwrap_or_default();
+/// A credential plugin that wants to know the cluster is told.
+fn tell_plugin(user: &mut AuthInfo, cluster: &Cluster, context: &str) -> Result<()> {
     if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
         exec.cluster = Some(cluster.try_into().map_err(|error: KubeconfigError| {
             unusable(context, &error.to_string(), "`kubectl config view` shows what the kubeconfig holds")
         })?);
     }
-    Ok(user)
+    Ok(())
 }
 
 fn unusable(context: &str, cause: &str, hint: &str) -> Error {
@@ -137,8 +132,8 @@ fn unusable(context: &str, cause: &str, hint: &str) -> Error {
 /// # Errors
 /// No kubeconfig, one that cannot be read, or none that says so.
 pub fn current(kubeconfig: Option<&Path>) -> Result<String> {
-    let kubeconfig = read(kubeconfig).map_err(|(Unread::Missing(error) | Unread::Broken(error))| error)?;
-    kubeconfig.current_context.filter(|context| !context.is_empty()).ok_or_else(|| {
+    let entries = read(kubeconfig).map_err(|(Unread::Missing(error) | Unread::Broken(error))| error)?;
+    entries.current().map(str::to_owned).ok_or_else(|| {
         Error::new("the kubeconfig has no current context; nothing was changed")
             .hint("choose one with `kubectl config use-context NAME`, or name it with `--cluster NAME`")
     })
@@ -146,9 +141,9 @@ pub fn current(kubeconfig: Option<&Path>) -> Result<String> {
 
 /// The kubeconfig, merged from several where `KUBECONFIG` lists several. As with kubectl, a listed
 /// file that does not exist is passed over.
-fn read(named: Option<&Path>) -> Result<Kubeconfig, Unread> {
+fn read(named: Option<&Path>) -> Result<Entries, Unread> {
     if let Some(path) = named {
-        return Ok(Kubeconfig::read_from(path).map_err(|error| unreadable(path, &error))?);
+        return Ok(read_file(path).map_err(|error| unreadable(path, error))?);
     }
     let listed: Vec<PathBuf> =
         std::env::var_os("KUBECONFIG").map(|list| std::env::split_paths(&list).collect()).unwrap_or_default();
@@ -159,19 +154,17 @@ fn read(named: Option<&Path>) -> Result<Kubeconfig, Unread> {
     } else {
         std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect()
     };
-    let mut merged: Option<Kubeconfig> = None;
+    let mut merged: Option<Entries> = None;
     for path in &paths {
-        let next = match Kubeconfig::read_from(path) {
+        let next = match read_file(path) {
             Ok(next) => next,
-            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == std::io::ErrorKind::NotFound => {
-                continue;
-            }
-            Err(error) => return Err(Unread::Broken(unreadable(path, &error))),
+            Err(FileError::Unread(error)) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Unread::Broken(unreadable(path, error))),
         };
-        merged = Some(match merged {
-            None => next,
-            Some(merged) => merged.merge(next).map_err(|error| unreadable(path, &error))?,
-        });
+        match &mut merged {
+            None => merged = Some(next),
+            Some(merged) => merged.merge(next),
+        }
     }
     merged.ok_or_else(|| {
         Unread::Missing({
@@ -187,6 +180,23 @@ fn read(named: Option<&Path>) -> Result<Kubeconfig, Unread> {
     })
 }
 
+/// Why one file of a kubeconfig was not read.
+enum FileError {
+    Unread(std::io::Error),
+    NotOne(String),
+}
+
+fn read_file(path: &Path) -> Result<Entries, FileError> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(FileError::Unread)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(FileError::Unread)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(FileError::NotOne("it is larger than 8 MiB".to_owned()));
+    }
+    let folder = std::path::absolute(path).map_err(FileError::Unread)?;
+    Entries::parse(&bytes, folder.parent()).map_err(FileError::NotOne)
+}
+
 /// Why there is no kubeconfig to look into.
 enum Unread {
     /// There is none at all.
@@ -200,25 +210,21 @@ impl From<Error> for Unread {
     }
 }
 
-fn unreadable(path: &Path, error: &KubeconfigError) -> Error {
-    let cause = match error {
-        // The parser's own message quotes the surrounding lines, and a kubeconfig contains secrets.
-        KubeconfigError::Parse(error) => error.location().map_or_else(
-            || "it is no YAML that a kubeconfig could be".to_owned(),
-            |at| format!("line {}, column {}: not what a kubeconfig holds there", at.line(), at.column()),
-        ),
-        error => super::error::root(error),
+fn unreadable(path: &Path, error: FileError) -> Error {
+    let error = match error {
+        FileError::Unread(cause) => failed_to_read(path).caused_by(cause),
+        FileError::NotOne(cause) => failed_to_read(path).caused_by(cause),
     };
+    error.hint("fix it, or name another with `--kubeconfig FILE`")
+}
+
+fn failed_to_read(path: &Path) -> Error {
     Error::new(format!("the kubeconfig {} could not be read; nothing was changed", path.display()))
-        .caused_by(cause)
-        .hint("fix it, or name another with `--kubeconfig FILE`")
 }
 
 /// Refuses a person's own access, which would be used as if it were an administrator's.
-fn not_of_login(kubeconfig: &Kubeconfig, context: &str) -> Result<()> {
-    let named = kubeconfig.contexts.iter().find(|named| named.name == context);
-    let user = named.and_then(|named| named.context.as_ref()?.user.as_deref()).unwrap_or_default();
-    if !user.starts_with(LOGIN_PREFIX) {
+fn not_of_login(entries: &Entries, context: &str) -> Result<()> {
+    if !entries.user_of(context).is_some_and(|user| user.starts_with(LOGIN_PREFIX)) {
         return Ok(());
     }
     Err(Error::new(format!(
@@ -226,40 +232,6 @@ fn not_of_login(kubeconfig: &Kubeconfig, context: &str) -> Result<()> {
     ))
     .hint("name the administrator's context in the roster, with `context:` of that cluster: `kubectl config get-contexts` lists them")
     .hint("or name the administrator's kubeconfig: `--kubeconfig FILE`"))
-}
-
-/// The cluster that a context names.
-fn cluster_of(kubeconfig: &Kubeconfig, context: &str) -> Result<Cluster> {
-    let named = kubeconfig.contexts.iter().find(|named| named.name == context);
-    let Some(named) = named else {
-        let mut names: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
-        names.sort_unstable();
-        let known = match names.len() {
-            0 => "it has none".to_owned(),
-            count if count > LISTED => {
-                format!("it has {} and {} more", names[..LISTED].join(", "), count - LISTED)
-            }
-            _ => format!("it has {}", names.join(", ")),
-        };
-        return Err(Error::new(format!(
-            "no context `{context}` in the kubeconfig: {known}; nothing was changed"
-        ))
-        .hint(
-            "set `context:` of that cluster in the roster, or name another file with `--kubeconfig FILE`",
-        ));
-    };
-    let name = named.context.as_ref().map(|context| context.cluster.as_str()).unwrap_or_default();
-    kubeconfig
-        .clusters
-        .iter()
-        .find(|cluster| cluster.name == name)
-        .and_then(|cluster| cluster.cluster.clone())
-        .ok_or_else(|| {
-            Error::new(format!(
-                "context `{context}` names the cluster `{name}`, which the kubeconfig does not have; nothing was changed"
-            ))
-            .hint("`kubectl config get-contexts` shows what each context names")
-        })
 }
 
 /// The certificate authority of a cluster, from the kubeconfig itself or the file that it names.
@@ -290,43 +262,18 @@ mod tests {
     use super::*;
 
     const KUBECONFIG: &str = "
-apiVersion: v1
-kind: Config
-clusters:
-- name: one
-  cluster: {server: 'https://one:6443', certificate-authority-data: 'aGVs bG8='}
-contexts:
-- name: prod
-  context: {cluster: one, user: nobody}
-- name: broken
-  context: {cluster: two, user: nobody}
+clusters: [{name: one, cluster: {server: 'https://one:6443', certificate-authority-data: 'aGVs bG8='}}]
+contexts: [{name: prod, context: {cluster: one}}]
 ";
 
-    fn kubeconfig(text: &str) -> Kubeconfig {
-        Kubeconfig::from_yaml(text).expect("a kubeconfig")
+    fn led(text: &str) -> Led {
+        Entries::parse(text.as_bytes(), None).expect("a kubeconfig").lead("prod").expect("a context")
     }
 
     #[test]
-    fn the_context_decides_server_and_certificate_authority() {
-        let cluster = cluster_of(&kubeconfig(KUBECONFIG), "prod").expect("a cluster");
-        assert_eq!(cluster.server.as_deref(), Some("https://one:6443"));
-        let ca = certificate_authority(&cluster, "prod").expect("readable");
+    fn white_space_in_a_certificate_authority_is_no_part_of_it() {
+        let ca = certificate_authority(&led(KUBECONFIG).cluster, "prod").expect("readable");
         assert_eq!(ca.as_deref(), Some(b"hello".as_slice()));
-    }
-
-    #[test]
-    fn a_missing_context_is_reported_with_the_existing_ones() {
-        let error = cluster_of(&kubeconfig(KUBECONFIG), "staging").expect_err("no such context");
-        assert_eq!(
-            error.message(),
-            "no context `staging` in the kubeconfig: it has broken, prod; nothing was changed"
-        );
-        let many: String =
-            (10..25).map(|n| format!("- {{name: c{n}, context: {{cluster: one}}}}\n")).collect();
-        let error = cluster_of(&kubeconfig(&format!("contexts:\n{many}")), "x").expect_err("no such context");
-        assert!(error.message().contains("c18, c19 and 5 more"), "{error}");
-        let error = cluster_of(&kubeconfig(KUBECONFIG), "broken").expect_err("no such cluster");
-        assert!(error.message().contains("`two`"), "{error}");
     }
 
     #[test]
@@ -334,9 +281,9 @@ contexts:
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config");
         let text = "clusters: [{name: one, cluster: {server: 'https://one'}}]\n\
-                    users: [{name: 'certctl:acme:prod', user: {}}]\n\
+                    users: [{name: 'certctl:acme:prod', user: {}}, {name: admin, user: {}}]\n\
                     contexts:\n- {name: prod, context: {cluster: one, user: 'certctl:acme:prod'}}\n\
-                    - {name: prod-admin, context: {cluster: one, user: certctl}}\n";
+                    - {name: prod-admin, context: {cluster: one, user: admin}}\n";
         std::fs::write(&path, text).expect("written");
         let refused = Context::find(Some(&path), "prod").err().expect("refused").render(false);
         assert!(refused.contains("context `prod` is what `certctl login` wrote"), "{refused}");
@@ -345,24 +292,15 @@ contexts:
     }
 
     #[test]
-    fn a_kubeconfig_that_cannot_be_parsed_is_not_quoted() {
+    fn a_file_that_is_missing_or_no_kubeconfig_is_named_and_not_quoted() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config");
-        std::fs::write(&path, "users:\n- name: u\n  user: {token: sup3rs3cret, exec: 3}\n").expect("written");
-        let text = Context::find(Some(&path), "prod").err().expect("no kubeconfig").render(false);
-        assert!(text.contains("line 3, column") && !text.contains("sup3rs3cret"), "{text}");
-    }
-
-    #[test]
-    fn a_file_that_is_missing_or_no_kubeconfig_is_named() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("config");
-        for content in [None, Some("contexts: 3")] {
+        for content in [None, Some("users: [{token: sup3rs3cret"), Some("[sup3rs3cret]")] {
             if let Some(content) = content {
                 std::fs::write(&path, content).expect("written");
             }
-            let error = Context::find(Some(&path), "prod").err().expect("unreadable");
-            assert!(error.message().contains(&path.display().to_string()), "{error}");
+            let error = Context::find(Some(&path), "prod").err().expect("unreadable").render(false);
+            assert!(error.contains(&path.display().to_string()) && !error.contains("sup3rs3cret"), "{error}");
         }
     }
 
@@ -371,14 +309,14 @@ contexts:
         let text =
             KUBECONFIG.replace("https://one:6443'", "https://127.0.0.1:6443', proxy-url: 'proxy:3128'");
         let text = text.replace(", certificate-authority-data: 'aGVs bG8='", "");
-        let found = Context::of(kubeconfig(&text), "prod").expect("usable");
+        let found = Context::of(led(&text), "prod").expect("usable");
         assert_eq!(found.config.proxy_url.map(|uri| uri.to_string()).as_deref(), Some("http://proxy:3128/"));
     }
 
     #[test]
-    fn a_user_that_the_kubeconfig_does_not_have_has_no_credentials() {
+    fn a_context_without_a_user_has_no_credentials() {
         let text = KUBECONFIG.replace(", certificate-authority-data: 'aGVs bG8='", "");
-        let found = Context::of(kubeconfig(&text), "prod").expect("usable");
+        let found = Context::of(led(&text), "prod").expect("usable");
         assert!(found.config.auth_info.token.is_none() && found.config.auth_info.exec.is_none());
         assert_eq!(found.config.root_cert, None);
     }

@@ -15,6 +15,7 @@ mod connect;
 mod context;
 mod convert;
 mod error;
+mod kubeconfig_entries;
 mod lease;
 mod ledger;
 mod limits;

@@ -10,6 +10,7 @@ use super::error::{self, CallFailure, Handshake};
 use super::read;
 use super::retry::Repeat;
 use crate::error::{Error, visible_line};
+use crate::model::route::Route;
 use crate::model::{Authority, CredentialGroup};
 use crate::pki::PrivateKey;
 use crate::plan::endpoint::Endpoint;
@@ -56,11 +57,11 @@ enum ProbeAnswer {
 }
 
 impl Connection {
-    /// Tries it at `endpoint`. Where that does not know the certificate, the server of this connection is
+    /// Tries it at `endpoint`, on this route. Where that does not know the certificate, the server of this connection is
     /// asked too, to tell another cluster from a signer that this one does not trust.
-    pub async fn probe(&self, endpoint: &Endpoint, new: &NewCertificate<'_>) -> Probed {
+    pub async fn probe(&self, endpoint: &Endpoint, route: &Route, new: &NewCertificate<'_>) -> Probed {
         let limit = LIMIT.min(self.limit());
-        let (fault, cause) = match ask(endpoint, new, limit).await {
+        let (fault, cause) = match ask(endpoint, route, new, limit).await {
             ProbeAnswer::Works => return Probed::Works,
             ProbeAnswer::Unreachable(cause) => {
                 let fact = format!(
@@ -72,7 +73,8 @@ impl Connection {
             ProbeAnswer::Faulty(fault, cause) => (fault, cause),
         };
         let unknown = matches!(fault, Fault::Unauthorized) && self.server() != endpoint.server;
-        let elsewhere = unknown && matches!(ask(&self.endpoint(), new, limit).await, ProbeAnswer::Works);
+        let elsewhere = unknown
+            && matches!(ask(&self.endpoint(), &Route::default(), new, limit).await, ProbeAnswer::Works);
         let error = explained(endpoint, &fault, elsewhere);
         Probed::Refused(if cause.is_empty() { error } else { error.caused_by(cause) })
     }
@@ -87,8 +89,8 @@ impl Connection {
     }
 }
 
-async fn ask(endpoint: &Endpoint, new: &NewCertificate<'_>, limit: Duration) -> ProbeAnswer {
-    let connection = match Connection::of_person(endpoint, new.certificate, new.key, limit).await {
+async fn ask(endpoint: &Endpoint, route: &Route, new: &NewCertificate<'_>, limit: Duration) -> ProbeAnswer {
+    let connection = match Connection::of_person(endpoint, route, new.certificate, new.key, limit).await {
         Ok(connection) => connection,
         Err(error) => return ProbeAnswer::Unreachable(error.message().to_owned()),
     };

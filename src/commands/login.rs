@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 use crate::cli::{Global, LoginArgs, LogoutArgs};
 use crate::clock;
 use crate::console::terminal::Terminal;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_line};
 use crate::exit_code::DONE;
 use crate::kubeconfig::file::{self, FileLock, KubeconfigFiles};
 use crate::kubeconfig::merge::{KubeconfigText, LoginEntry, MADE};
-use crate::model::{ClusterName, LOGIN_PREFIX, RosterName, hex, sha256};
+use crate::model::route::Route;
+use crate::model::{ClusterName, LOGIN_PREFIX, Namespace, RosterName, hex, sha256};
 use crate::person::checkout_file;
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
@@ -38,8 +39,9 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
         .iter()
         .map(|own| {
             Ok(LoginEntry {
-                context: own.cluster.to_string(),
+                context: context_name(&source.roster, &own.cluster),
                 name: entry_name(&source.roster.name, &own.cluster),
+                namespace: namespace(&source.roster, own).map(ToString::to_string),
                 cluster: cluster_entry(own),
                 user: if args.embed { embedded(own)? } else { plugin(global, args, own)? },
             })
@@ -66,7 +68,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     };
     let document = parse(&target, &text)?;
     not_taken(&target, &document, &entries, &source.roster, Some(args.force))?;
-    keep_theirs(&document, &mut entries);
+    let kept = keep_theirs(&document, &mut entries, args.force);
     if !args.force {
         not_moved(&target, &document, &entries)?;
     }
@@ -77,6 +79,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
         file::write(&target, &edited)?;
     }
 
+    kept.iter().for_each(|line| terminal.say(line));
     for own in &opened {
         let (user, cluster, until) = (&own.user, &own.cluster, own.credential.not_after);
         if until <= clock::now() {
@@ -155,6 +158,19 @@ pub fn logout(global: &Global, args: &LogoutArgs, terminal: &Terminal) -> Result
     Ok(DONE)
 }
 
+/// What the roster calls people's context for a cluster.
+fn context_name(roster: &Roster, cluster: &ClusterName) -> String {
+    roster.clusters.get(cluster).map_or_else(|| cluster.to_string(), |there| there.context_name.clone())
+}
+
+/// Where the context begins, as the roster says it now; of somebody who is not on it, as it was sealed.
+fn namespace<'a>(roster: &'a Roster, own: &'a Own) -> Option<&'a Namespace> {
+    match roster.users.get(&own.user) {
+        Some(user) => roster.namespace_of(user, &own.cluster),
+        None => own.kubeconfig.namespace.as_ref(),
+    }
+}
+
 /// A context leads to one user.
 fn one_of_each(opened: &[Own]) -> Result<()> {
     for (index, own) in opened.iter().enumerate() {
@@ -182,12 +198,18 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 fn cluster_entry(own: &Own) -> serde_json::Value {
-    match &own.kubeconfig.certificate_authority {
-        Some(bundle) => {
-            json!({"certificate-authority-data": base64(bundle), "server": own.kubeconfig.server})
-        }
-        None => json!({"server": own.kubeconfig.server}),
+    let mut entry = json!({"server": own.kubeconfig.server});
+    if let Some(bundle) = &own.kubeconfig.certificate_authority {
+        entry["certificate-authority-data"] = json!(base64(bundle));
     }
+    let Route { proxy, tls_server_name } = &own.kubeconfig.route;
+    if let Some(proxy) = proxy {
+        entry["proxy-url"] = json!(proxy);
+    }
+    if let Some(name) = tls_server_name {
+        entry["tls-server-name"] = json!(name);
+    }
+    entry
 }
 
 fn embedded(own: &Own) -> Result<serde_json::Value> {
@@ -285,15 +307,27 @@ fn target(files: &KubeconfigFiles, entries: &[LoginEntry]) -> Result<PathBuf> {
     Ok(files.write.clone())
 }
 
-/// People's own way to the same server stays in our entries.
-fn keep_theirs(document: &KubeconfigText<'_>, entries: &mut [LoginEntry]) {
+/// People's own way to the same server stays in our entries, unless they take the roster's with `force`. Says
+/// where the roster's is another.
+fn keep_theirs(document: &KubeconfigText<'_>, entries: &mut [LoginEntry], force: bool) -> Vec<String> {
+    let mut said = Vec::new();
     for entry in entries {
         for field in ["proxy-url", "tls-server-name"] {
-            if let Some(value) = document.field_of("clusters", &entry.name, field) {
-                entry.cluster[field] = json!(value);
+            let Some(theirs) = document.field_of("clusters", &entry.name, field) else { continue };
+            let rosters = entry.cluster.get(field).filter(|rosters| *rosters != theirs);
+            match rosters.and_then(serde_json::Value::as_str) {
+                Some(_) if force => continue,
+                Some(rosters) => said.push(format!(
+                    "{}: `{field}` stays `{}`; the roster says `{rosters}`: `certctl login --force` takes that.",
+                    entry.context,
+                    visible_line(theirs)
+                )),
+                None => {}
             }
+            entry.cluster[field] = json!(theirs);
         }
     }
+    said
 }
 
 /// Entries that are there already lead where they did: a branch that is checked out by chance, or by

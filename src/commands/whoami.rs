@@ -164,7 +164,7 @@ async fn ask(own: &Own, namespaces: BTreeSet<String>, limit: Duration) -> Result
         .hint("`certctl whoami --offline` needs no key"));
     }
     let text = std::str::from_utf8(&own.plaintext).unwrap_or_default();
-    let connection = Connection::from_kubeconfig(text, own.cluster.as_str(), limit).await?;
+    let connection = Connection::from_kubeconfig(text, &own.kubeconfig.context, limit).await?;
     let rules = futures::future::try_join_all(
         namespaces.iter().map(|namespace| cluster::granted(&connection, namespace)),
     );

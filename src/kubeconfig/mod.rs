@@ -12,7 +12,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, UserName, hex, sha256};
+use crate::model::route::Route;
+use crate::model::{ClusterName, Namespace, UserName, hex, sha256};
 use crate::pki::pem::{base64_len, push_base64};
 use crate::pki::{Certificate, PrivateKey};
 
@@ -26,12 +27,18 @@ const KEY_LINE: &str = "    client-key-data: \"";
 
 /// What goes into a person's kubeconfig.
 pub struct Kubeconfig<'a> {
-    /// Names the cluster and the context.
+    /// Names the cluster.
     pub cluster: &'a ClusterName,
+    /// Names the context.
+    pub context: &'a str,
+    /// The context's default namespace.
+    pub namespace: Option<&'a Namespace>,
     /// Names the user entry, as `<user>@<cluster>`.
     pub user: &'a UserName,
     /// What kubectl connects to.
     pub server: &'a str,
+    /// How it gets there.
+    pub route: &'a Route,
     /// CA bundle, PEM; `None` where the server's certificate is publicly trusted.
     pub certificate_authority: Option<&'a [u8]>,
     /// The certificate chain, PEM, leaf first.
@@ -47,6 +54,10 @@ impl Kubeconfig<'_> {
         // A JSON string is a YAML string, whatever is in it.
         let quoted = |text: &str| Value::from(text).to_string();
         let cluster = quoted(self.cluster.as_str());
+        let context = quoted(self.context);
+        let namespace = self.namespace.map(|namespace| quoted(namespace.as_str()));
+        let proxy = self.route.proxy.as_ref().map(|proxy| quoted(proxy.as_str()));
+        let tls_server_name = self.route.tls_server_name.as_ref().map(|name| quoted(name.as_str()));
         let user = quoted(&format!("{}@{}", self.user, self.cluster));
         let server = quoted(self.server);
         let key = self.private_key.map(PrivateKey::to_pem);
@@ -60,10 +71,20 @@ impl Kubeconfig<'_> {
         if let Some(bundle) = self.certificate_authority {
             parts.extend([Text("    certificate-authority-data: \""), Base64(bundle), Text("\"\n")]);
         }
-        parts.extend([Text("    server: "), Text(&server), Text("\n  name: "), Text(&cluster)]);
+        if let Some(proxy) = &proxy {
+            parts.extend([Text("    proxy-url: "), Text(proxy), Text("\n")]);
+        }
+        parts.extend([Text("    server: "), Text(&server)]);
+        if let Some(name) = &tls_server_name {
+            parts.extend([Text("\n    tls-server-name: "), Text(name)]);
+        }
+        parts.extend([Text("\n  name: "), Text(&cluster)]);
         parts.extend([Text("\ncontexts:\n- context:\n    cluster: "), Text(&cluster)]);
-        parts.extend([Text("\n    user: "), Text(&user), Text("\n  name: "), Text(&cluster)]);
-        parts.extend([Text("\ncurrent-context: "), Text(&cluster)]);
+        if let Some(namespace) = &namespace {
+            parts.extend([Text("\n    namespace: "), Text(namespace)]);
+        }
+        parts.extend([Text("\n    user: "), Text(&user), Text("\n  name: "), Text(&context)]);
+        parts.extend([Text("\ncurrent-context: "), Text(&context)]);
         parts.extend([Text("\nkind: Config\nusers:\n- name: "), Text(&user), Text("\n  user:\n")]);
         parts.extend([
             Text("    client-certificate-data: \""),
@@ -92,12 +113,18 @@ impl Kubeconfig<'_> {
 /// A kubeconfig that [`parse()`] took. It may hold a private key, so it has no Debug, Display, Clone
 /// or Serialize.
 pub struct ParsedKubeconfig {
-    /// The name of the cluster and of the context.
+    /// The name of the cluster.
     pub cluster: String,
+    /// The name of the context.
+    pub context: String,
+    /// The context's default namespace.
+    pub namespace: Option<Namespace>,
     /// The name of the user entry.
     pub user: String,
     /// What kubectl connects to.
     pub server: String,
+    /// How it gets there.
+    pub route: Route,
     /// CA bundle, PEM, byte for byte.
     pub certificate_authority: Option<Vec<u8>>,
     /// The client certificate.
@@ -106,25 +133,33 @@ pub struct ParsedKubeconfig {
     pub private_key: Option<PrivateKey>,
 }
 
+/// What roster and record say of a kubeconfig. Digests are lower-case hex.
+pub struct Expected<'a> {
+    pub server: &'a str,
+    pub route: &'a Route,
+    /// SHA-256 of the CA bundle's PEM bytes, `None` where there must be no bundle.
+    pub certificate_authority_sha256: Option<&'a str>,
+    /// SHA-256 of the leaf's DER.
+    pub certificate_sha256: &'a str,
+    pub namespace: Option<&'a Namespace>,
+}
+
 /// Checks a kubeconfig against the roster and the record before it is printed, merged or used.
-///
-/// `certificate_authority_sha256` is the SHA-256 of the CA bundle's PEM bytes, `None` where there
-/// must be no bundle; `certificate_sha256` that of the leaf's DER. Both are lower-case hex.
 ///
 /// # Errors
 /// Every mismatch is reported, each with what was expected and what was found.
-pub fn verify(
-    kubeconfig: &ParsedKubeconfig,
-    server: &str,
-    certificate_authority_sha256: Option<&str>,
-    certificate_sha256: &str,
-) -> Result<()> {
+pub fn verify(kubeconfig: &ParsedKubeconfig, expected: &Expected<'_>) -> Result<()> {
+    let Expected { server, route, certificate_authority_sha256, certificate_sha256, namespace } = *expected;
     let mut errors = Vec::new();
     let mut refuse =
         |what: String| errors.push(Error::new(format!("the kubeconfig {what}; it was not used")));
     if kubeconfig.server != server {
         refuse(format!("connects to another server: expected `{server}`, found `{}`", kubeconfig.server));
     }
+    let Route { proxy, tls_server_name } = &kubeconfig.route;
+    refuse_other(&mut refuse, "sends requests through another proxy", &route.proxy, proxy);
+    refuse_other(&mut refuse, "takes a server of another name", &route.tls_server_name, tls_server_name);
+    refuse_other(&mut refuse, "begins in another namespace", &namespace.cloned(), &kubeconfig.namespace);
     let found = kubeconfig.certificate_authority.as_ref().map(|bundle| hex(&sha256(bundle)));
     if found.as_deref() != certificate_authority_sha256 {
         let name =
@@ -152,6 +187,18 @@ pub fn verify(
     })
 }
 
+fn refuse_other<T: PartialEq + std::fmt::Display>(
+    refuse: &mut impl FnMut(String),
+    what: &str,
+    expected: &Option<T>,
+    found: &Option<T>,
+) {
+    if expected != found {
+        let name = |value: &Option<T>| value.as_ref().map_or("none".to_owned(), |value| format!("`{value}`"));
+        refuse(format!("{what}: expected {}, found {}", name(expected), name(found)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +213,7 @@ mod tests {
         certificate: Certificate,
         cluster: ClusterName,
         user: UserName,
+        route: Route,
     }
 
     fn person(kind: KeyType) -> Person {
@@ -176,6 +224,7 @@ mod tests {
             certificate: Certificate::from_pem(issued.as_bytes()).expect("readable"),
             cluster: "prod".parse().expect("a cluster"),
             user: "alice".parse().expect("a user"),
+            route: Route::default(),
         }
     }
 
@@ -183,11 +232,27 @@ mod tests {
         fn kubeconfig(&self) -> Kubeconfig<'_> {
             Kubeconfig {
                 cluster: &self.cluster,
+                context: "prod",
+                namespace: None,
                 user: &self.user,
                 server: SERVER,
+                route: &self.route,
                 certificate_authority: Some(CA),
                 certificate: self.certificate.pem(),
                 private_key: Some(&self.key),
+            }
+        }
+    }
+
+    impl Person {
+        /// Without a CA.
+        fn expected(&self) -> Expected<'_> {
+            Expected {
+                server: SERVER,
+                route: &self.route,
+                certificate_authority_sha256: None,
+                certificate_sha256: &self.certificate.sha256,
+                namespace: None,
             }
         }
     }
@@ -210,7 +275,8 @@ mod tests {
             let key = read.private_key.as_ref().expect("a key");
             assert_eq!(key.to_pem(), alice.key.to_pem());
             let ca = hex(&sha256(CA));
-            verify(&read, SERVER, Some(&ca), &alice.certificate.sha256).expect("ours");
+            verify(&read, &Expected { certificate_authority_sha256: Some(&ca), ..alice.expected() })
+                .expect("ours");
         }
     }
 
@@ -231,7 +297,42 @@ mod tests {
         assert_eq!(certificate.lines().count(), 1);
         let read = parse(&yaml).expect("readable");
         assert!(read.private_key.is_none() && read.certificate_authority.is_none());
-        verify(&read, SERVER, None, &alice.certificate.sha256).expect("ours");
+        verify(&read, &alice.expected()).expect("ours");
+    }
+
+    #[test]
+    fn a_proxy_a_servers_name_and_a_namespace_are_written_in_kubectls_order_and_verified() {
+        let mut alice = person(KeyType::EcdsaP256);
+        alice.route = Route {
+            proxy: Some("http://proxy:3128".parse().expect("a proxy")),
+            tls_server_name: Some("kubernetes".parse().expect("a name")),
+        };
+        let shop: Namespace = "shop".parse().expect("a namespace");
+        let yaml = Kubeconfig {
+            certificate_authority: None,
+            context: "acme-prod",
+            namespace: Some(&shop),
+            ..alice.kubeconfig()
+        }
+        .to_yaml();
+        assert_eq!(yaml.len(), yaml.capacity(), "sized exactly");
+        let text = std::str::from_utf8(&yaml).expect("text");
+        let (before, _) = text.split_once("kind: Config").expect("the kind");
+        assert_eq!(
+            before,
+            "apiVersion: v1\nclusters:\n- cluster:\n    proxy-url: \"http://proxy:3128\"\n    \
+             server: \"https://prod.example.com:6443\"\n    tls-server-name: \"kubernetes\"\n  name: \"prod\"\n\
+             contexts:\n- context:\n    cluster: \"prod\"\n    namespace: \"shop\"\n    user: \"alice@prod\"\n  \
+             name: \"acme-prod\"\ncurrent-context: \"acme-prod\"\n"
+        );
+        let read = parse(&yaml).expect("readable");
+        assert_eq!(read.context, "acme-prod");
+        verify(&read, &Expected { namespace: Some(&shop), ..alice.expected() }).expect("ours");
+        let bare = Route::default();
+        let text = refusals(verify(&read, &Expected { route: &bare, ..alice.expected() }));
+        assert!(text.contains("another proxy: expected none, found `http://proxy:3128`"), "{text}");
+        assert!(text.contains("a server of another name: expected none, found `kubernetes`"), "{text}");
+        assert!(text.contains("another namespace: expected none, found `shop`"), "{text}");
     }
 
     #[test]
@@ -240,20 +341,22 @@ mod tests {
         let mallory = person(KeyType::EcdsaP256);
         let ca = hex(&sha256(CA));
         let read = parse(&alice.kubeconfig().to_yaml()).expect("readable");
-        let digest = &alice.certificate.sha256;
-        let text = refusals(verify(&read, "https://other", Some(&ca), digest));
+        let ours = || Expected { certificate_authority_sha256: Some(&ca), ..alice.expected() };
+        let text = refusals(verify(&read, &Expected { server: "https://other", ..ours() }));
         assert!(text.contains("expected `https://other`, found `https://prod.example.com:6443`"), "{text}");
-        let text = refusals(verify(&read, SERVER, None, digest));
+        let text = refusals(verify(&read, &alice.expected()));
         assert!(text.contains(&format!("expected none, found SHA-256 {ca}")), "{text}");
-        let text = refusals(verify(&read, SERVER, Some("00"), digest));
+        let text = refusals(verify(&read, &Expected { certificate_authority_sha256: Some("00"), ..ours() }));
         assert!(text.contains("another certificate authority: expected SHA-256 00"), "{text}");
-        let text = refusals(verify(&read, SERVER, Some(&ca), &mallory.certificate.sha256));
+        let other = &mallory.certificate.sha256;
+        let text = refusals(verify(&read, &Expected { certificate_sha256: other, ..ours() }));
         assert!(text.contains("another certificate than the record"), "{text}");
         let mixed = Kubeconfig { private_key: Some(&mallory.key), ..alice.kubeconfig() };
         let read = parse(&mixed.to_yaml()).expect("readable");
-        let text = refusals(verify(&read, SERVER, Some(&ca), digest));
+        let text = refusals(verify(&read, &ours()));
         assert!(text.contains("does not belong to its certificate"), "{text}");
-        let text = refusals(verify(&read, "https://other", None, &mallory.certificate.sha256));
+        let wrong = Expected { server: "https://other", certificate_sha256: other, ..alice.expected() };
+        let text = refusals(verify(&read, &wrong));
         assert_eq!(text.matches("Error:").count(), 4, "{text}");
     }
 
@@ -282,12 +385,13 @@ mod tests {
             (user("as: admin"), "`users[0].user.as`, which acts as someone else"),
             (user("as-groups: [system:masters]"), "`users[0].user.as-groups`, which acts as"),
             (user("extensions: []"), "`users[0].user.extensions`, which certctl never writes"),
-            (cluster("proxy-url: http://evil"), "`clusters[0].cluster.proxy-url`, which sends"),
+            (cluster("proxy-url: 'http://a:b@evil'"), "`clusters[0].cluster.proxy-url` may hold no `@`"),
+            (cluster("proxy-url: null"), "`clusters[0].cluster.proxy-url` is no text"),
             (
                 cluster("insecure-skip-tls-verify: true"),
                 "`clusters[0].cluster.insecure-skip-tls-verify`, which",
             ),
-            (cluster("tls-server-name: evil"), "`clusters[0].cluster.tls-server-name`, which"),
+            (cluster("tls-server-name: '*'"), "`clusters[0].cluster.tls-server-name` is no host name"),
             (
                 cluster("certificate-authority: x"),
                 "`clusters[0].cluster.certificate-authority`, which reads a file",
@@ -295,8 +399,8 @@ mod tests {
             (cluster("\u{1b}[2J: x"), "cannot be read"),
             (cluster("\"\\e[2J\": x"), "`clusters[0].cluster.\\u{1b}[2J`, which certctl never"),
             (
-                good.replace("    user: ", "    namespace: x\n    user: "),
-                "`contexts[0].context.namespace`, which",
+                good.replace("    user: ", "    namespace: X\n    user: "),
+                "`contexts[0].context.namespace` is no namespace name",
             ),
             (top("preferences: {}"), "`preferences`, which certctl never writes"),
             (top("- name: b\n  user: {exec: {command: sh}}"), "2 entries under `users`"),

@@ -4,6 +4,7 @@
 //! parser's own buffers nor its error messages ever hold it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -11,19 +12,19 @@ use zeroize::Zeroizing;
 
 use super::{KEY_LINE, ParsedKubeconfig, SIZE_LIMIT};
 use crate::error::{Error, Result};
+use crate::model::Invalid;
+use crate::model::route::Route;
 use crate::pki::pem::from_base64;
 use crate::pki::{Certificate, PrivateKey};
 
 /// What a field does that certctl never writes; it is how a person would be tricked.
-const HOSTILE: [(&[&str], &str); 10] = [
+const HOSTILE: [(&[&str], &str); 8] = [
     (&["exec"], "runs a program on this machine"),
     (&["auth-provider"], "gets other credentials through a plugin"),
-    (&["proxy-url"], "sends requests through another machine"),
     (&["tokenFile"], "reads a file of this machine and sends it to the server"),
     (&["token", "username", "password"], "logs in as someone else than the certificate"),
     (&["as", "as-uid", "as-groups", "as-user-extra"], "acts as someone else"),
     (&["insecure-skip-tls-verify"], "turns off the check that the server is the right one"),
-    (&["tls-server-name"], "accepts a server of another name"),
     (&["client-certificate", "client-key"], "reads a file of this machine"),
     (&["certificate-authority"], "reads a file of this machine"),
 ];
@@ -56,11 +57,11 @@ fn read(bytes: &[u8]) -> Result<ParsedKubeconfig> {
     root.is("kind", "Config")?;
 
     let (cluster_name, cluster) = root.entry("clusters", "cluster")?;
-    cluster.only(&["certificate-authority-data", "server"])?;
+    cluster.only(&["certificate-authority-data", "proxy-url", "server", "tls-server-name"])?;
     let (user_name, user) = root.entry("users", "user")?;
     user.only(&["client-certificate-data", "client-key-data"])?;
     let (context_name, context) = root.entry("contexts", "context")?;
-    context.only(&["cluster", "user"])?;
+    context.only(&["cluster", "namespace", "user"])?;
     context.is("cluster", cluster_name)?;
     context.is("user", user_name)?;
     root.is("current-context", context_name)?;
@@ -81,8 +82,14 @@ fn read(bytes: &[u8]) -> Result<ParsedKubeconfig> {
     };
     Ok(ParsedKubeconfig {
         cluster: cluster_name.to_owned(),
+        context: context_name.to_owned(),
+        namespace: context.checked("namespace")?,
         user: user_name.to_owned(),
         server: cluster.text("server")?.to_owned(),
+        route: Route {
+            proxy: cluster.checked("proxy-url")?,
+            tls_server_name: cluster.checked("tls-server-name")?,
+        },
         certificate_authority: certificate_authority.map(|bundle| bundle.to_vec()),
         certificate: Certificate::from_pem(&user.base64("client-certificate-data")?)?,
         private_key,
@@ -239,6 +246,14 @@ impl<'n> Map<'n> {
             Node::Text(text) => Ok(text),
             _ => Err(self.refuse(name, "is no text")),
         }
+    }
+
+    /// A field that may be missing, as its type.
+    fn checked<T: FromStr<Err = Invalid>>(&self, name: &str) -> Result<Option<T>> {
+        if self.get(name).is_none() {
+            return Ok(None);
+        }
+        self.text(name)?.parse().map(Some).map_err(|why: Invalid| self.refuse(name, &why.to_string()))
     }
 
     fn is(&self, name: &str, expected: &str) -> Result<()> {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::identities;
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::kubeconfig::{self, Kubeconfig, ParsedKubeconfig};
+use crate::kubeconfig::{self, Expected, Kubeconfig, ParsedKubeconfig};
 use crate::model::{ClusterName, Recipient, UserName};
 use crate::pki::{self, PrivateKey};
 use crate::planning::connect;
@@ -219,6 +219,7 @@ fn check(
     // issued.
     let wanted = source.roster.clusters.get(cluster);
     let server = wanted.and_then(|wanted| wanted.server.as_deref());
+    let route = wanted.map_or(&credential.route, |wanted| &wanted.route);
     let named = match wanted.and_then(|wanted| Some((wanted, wanted.certificate_authority.as_ref()?))) {
         Some((wanted, path)) => {
             let named = connect::certificate_authority(source, wanted, path.as_str())?;
@@ -228,13 +229,14 @@ fn check(
         }
         None => credential.certificate_authority_sha256.clone(),
     };
-    kubeconfig::verify(
-        &kubeconfig,
-        server.unwrap_or(&credential.server),
-        named.as_deref(),
-        &credential.x509_sha256,
-    )
-    .map_err(refused)?;
+    let expected = Expected {
+        server: server.unwrap_or(&credential.server),
+        route,
+        certificate_authority_sha256: named.as_deref(),
+        certificate_sha256: &credential.x509_sha256,
+        namespace: credential.namespace.as_ref(),
+    };
+    kubeconfig::verify(&kubeconfig, &expected).map_err(refused)?;
     if kubeconfig.cluster != cluster.as_str() || kubeconfig.user != format!("{user}@{cluster}") {
         return Err(refused(Error::new(format!(
             "it is named `{}` and `{}`, expected `{cluster}` and `{user}@{cluster}`",
@@ -264,8 +266,11 @@ impl Own {
         }
         self.plaintext = Kubeconfig {
             cluster: &self.cluster,
+            context: &self.kubeconfig.context,
+            namespace: self.kubeconfig.namespace.as_ref(),
             user: &self.user,
             server: &self.kubeconfig.server,
+            route: &self.kubeconfig.route,
             certificate_authority: self.kubeconfig.certificate_authority.as_deref(),
             certificate: self.kubeconfig.certificate.pem(),
             private_key: Some(&key),

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::access_transfer::AccessTransfer;
 use super::observed::BroughtKey;
 use super::reason::Reason;
-use crate::model::{CredentialId, GroupName, KeySource, Recipient, UserName};
+use crate::model::route::Route;
+use crate::model::{CredentialId, GroupName, KeySource, Namespace, Recipient, UserName};
 
 /// The shortest lifetime that the CSR API takes (`expirationSeconds` of `CertificateSigningRequestSpec`).
 pub const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
@@ -178,6 +179,12 @@ pub struct Issuance {
     pub key: KeySource<BroughtKey>,
     /// Sealed to each of them.
     pub recipients: BTreeSet<Recipient>,
+    /// How the kubeconfig reaches the server.
+    pub route: Route,
+    /// What the context is called. It is no reason for another kubeconfig: `login` takes it from the roster.
+    pub context_name: String,
+    /// The context's default namespace.
+    pub namespace: Option<Namespace>,
     /// Groups that go into the certificate besides the credential group.
     pub in_certificate_groups: BTreeSet<GroupName>,
     /// The roster's `generation`.

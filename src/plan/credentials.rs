@@ -10,6 +10,7 @@ use super::cleanup::Cleanup;
 use super::observed::{BroughtKey, Observed};
 use super::reason::Reason;
 use super::residual_access::ForeignBindings;
+use crate::model::route::Route;
 use crate::model::{ClusterName, CredentialId, GroupName, KeySource, UserName};
 use crate::record::{Credential, CredentialState};
 use crate::roster::{Roster, User};
@@ -329,7 +330,11 @@ fn wanted(
     // What is in the certificate cannot be taken out of it when the membership ends.
     let memberships = in_certificate_groups.iter().filter_map(|group| user.groups.get(group)?.until);
     let not_after_limit = memberships.chain(user.until).min();
+    let there = roster.clusters.get(cluster);
     Issuance {
+        route: there.map_or_else(Route::default, |there| there.route.clone()),
+        context_name: there.map_or_else(|| cluster.to_string(), |there| there.context_name.clone()),
+        namespace: roster.namespace_of(user, cluster).cloned(),
         key: match brought {
             Some(brought) => KeySource::Brought(brought.clone()),
             None => KeySource::Made(user.key),
@@ -419,6 +424,12 @@ fn overlap(wanted: &Issuance, active: &Credential, observed: Observed<'_>) -> Op
     let authority = active.certificate_authority_sha256.as_ref();
     if observed.trusts_another(authority) {
         return Some(Reason::CertificateAuthorityChanged);
+    }
+    if wanted.route != active.route {
+        return Some(Reason::RouteChanged);
+    }
+    if wanted.namespace != active.namespace {
+        return Some(Reason::NamespaceChanged);
     }
     observed.is_dead(&active.x509_sha256).then_some(Reason::ClientAuthorityReplaced)
 }

@@ -65,6 +65,9 @@ pub struct DigestedPerson {
     pub reason: Reason,
     /// SHA-256 over the recipients that a new one is sealed to; empty where there is none, as all that follows.
     pub recipients: String,
+    /// The default namespace of its context.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
     /// Groups that go into its certificate, where nothing can revoke them.
     pub groups: BTreeSet<String>,
     /// Its kind of key, or the SHA-256 of the request that brings one.
@@ -159,6 +162,7 @@ fn person(action: &CredentialAction) -> DigestedPerson {
         action: action.verb().word().to_owned(),
         reason: reason.clone(),
         recipients: String::new(),
+        namespace: String::new(),
         groups: BTreeSet::new(),
         key: String::new(),
         validity: String::new(),
@@ -166,11 +170,14 @@ fn person(action: &CredentialAction) -> DigestedPerson {
     };
     // Who else can use it follows from the recipients and the key.
     let Some(NewCredential { issuance, not_after: _, transfer: _ }) = new else { return person };
-    // What is left of the validity, the clock decides; whether the roster protects them is noted by a clean-up, and
-    // `generation` is a reason.
+    // What is left of the validity, the clock decides; whether the roster protects them is noted by a clean-up,
+    // `generation` is a reason, and the route is among the cluster's terms.
     let Issuance {
         key,
         recipients,
+        route: _,
+        context_name: _,
+        namespace,
         in_certificate_groups,
         generation: _,
         validity: _,
@@ -181,6 +188,7 @@ fn person(action: &CredentialAction) -> DigestedPerson {
     let recipients: Vec<&str> = recipients.iter().map(|r| r.as_str()).collect();
     DigestedPerson {
         recipients: hex(&sha256(recipients.join("\n").as_bytes())),
+        namespace: namespace.as_ref().map_or(String::new(), ToString::to_string),
         groups: in_certificate_groups.iter().map(ToString::to_string).collect(),
         key: match key {
             KeySource::Made(kind) => kind.to_string(),

@@ -59,6 +59,10 @@ pub enum Reason {
     ServerChanged,
     /// The kubeconfig would hold another CA.
     CertificateAuthorityChanged,
+    /// The kubeconfig would go through another proxy, or verify the server under another name.
+    RouteChanged,
+    /// The kubeconfig would have another default namespace.
+    NamespaceChanged,
     /// No client CA of the cluster knows the certificate.
     ClientAuthorityReplaced,
     /// Gone from the roster.
@@ -97,6 +101,8 @@ impl Reason {
             Self::InCertificateGroupsChanged => "in-certificate-groups-changed",
             Self::ServerChanged => "server-changed",
             Self::CertificateAuthorityChanged => "certificate-authority-changed",
+            Self::RouteChanged => "route-changed",
+            Self::NamespaceChanged => "namespace-changed",
             Self::ClientAuthorityReplaced => "client-authority-replaced",
             Self::RemovedFromRoster => "removed-from-roster",
             Self::RemovedFromCluster => "removed-from-cluster",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{ClusterName, GroupName, RoleRef, UserName};
+use crate::model::{ClusterName, GroupName, Namespace, RoleRef, UserName};
 use crate::roster::{Cluster, Grant, MaxRevocations, OnClusters, Roster, User};
 
 /// One of them.
@@ -52,6 +52,14 @@ pub enum Setting {
     Server,
     /// `certificateAuthority`.
     CertificateAuthority,
+    /// `proxyURL`.
+    ProxyUrl,
+    /// `tlsServerName`.
+    TlsServerName,
+    /// What people's context is called.
+    ContextName,
+    /// `namespace`.
+    Namespace,
     /// `signerName`.
     SignerName,
     /// `inCertificate`.
@@ -91,10 +99,16 @@ pub enum SettingValue {
     Text(String),
     /// Not set, so that certctl's own kubeconfig says it.
     FromKubeconfig,
-    /// Not set, so that there is no such file.
-    NoFile,
+    /// Not set, so that there is none.
+    Nothing,
     /// Not set, so that it is as recorded at the first apply.
     AsRecorded,
+}
+
+impl SettingValue {
+    fn or_nothing(value: Option<&impl ToString>) -> Self {
+        value.map_or(Self::Nothing, |value| Self::Text(value.to_string()))
+    }
 }
 
 /// All of them.
@@ -120,6 +134,7 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
         let of = Owner::Group(name.clone());
         let (from, to) = (SettingValue::Flag(old.in_certificate), SettingValue::Flag(group.in_certificate));
         changes.note(&of, Setting::InCertificate, from, to);
+        changes.namespace(&of, old.namespace.as_ref(), group.namespace.as_ref());
         changes.grants(&of, &old.grants, &group.grants);
     }
     for (name, user) in &after.users {
@@ -151,13 +166,22 @@ impl Collected {
         self.note(of, Setting::Context, text(&old.context), text(&new.context));
         self.note(of, Setting::Server, server(old), server(new));
         self.note(of, Setting::CertificateAuthority, authority(old), authority(new));
+        let proxy = |cluster: &Cluster| SettingValue::or_nothing(cluster.route.proxy.as_ref());
+        self.note(of, Setting::ProxyUrl, proxy(old), proxy(new));
+        let name = |cluster: &Cluster| SettingValue::or_nothing(cluster.route.tls_server_name.as_ref());
+        self.note(of, Setting::TlsServerName, name(old), name(new));
+        self.note(of, Setting::ContextName, text(&old.context_name), text(&new.context_name));
+        self.namespace(of, old.namespace.as_ref(), new.namespace.as_ref());
         self.note(of, Setting::SignerName, text(old.signer_name.as_str()), text(new.signer_name.as_str()));
     }
 
+    fn namespace(&mut self, of: &Owner, old: Option<&Namespace>, new: Option<&Namespace>) {
+        self.note(of, Setting::Namespace, SettingValue::or_nothing(old), SettingValue::or_nothing(new));
+    }
+
     fn user(&mut self, of: &Owner, old: &User, new: &User) {
-        let csr = |user: &User| {
-            user.csr.as_ref().map_or(SettingValue::NoFile, |path| SettingValue::Text(path.to_string()))
-        };
+        let csr = |user: &User| SettingValue::or_nothing(user.csr.as_ref());
+        self.namespace(of, old.namespace.as_ref(), new.namespace.as_ref());
         self.note(of, Setting::Until, SettingValue::End(old.until), SettingValue::End(new.until));
         self.note(
             of,

@@ -18,6 +18,12 @@ pub struct Terms {
     pub server: String,
     /// SHA-256 of the CA that they carry, or `system`; empty where nobody knows.
     pub certificate_authority: String,
+    /// The proxy that they connect through; empty where there is none.
+    #[serde(default, rename = "proxyURL", skip_serializing_if = "String::is_empty")]
+    pub proxy_url: String,
+    /// The name that they verify the server with; empty where it is that of the address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tls_server_name: String,
     /// Who signs certificates.
     pub signer_name: String,
     /// Who is suspended.
@@ -35,6 +41,9 @@ impl Terms {
             }
             ClusterView::Unseen(unseen) => (unseen.server.clone(), unseen.authority.clone()),
         };
+        let there = roster.clusters.get(name);
+        let route = there.map(|there| &there.route);
+        let text = |value: Option<&dyn ToString>| value.map_or(String::new(), ToString::to_string);
         let users = || roster.users.iter().filter(|(_, user)| user.clusters.contains(name));
         Self {
             server: server.unwrap_or_default(),
@@ -43,7 +52,9 @@ impl Terms {
                 Some(Authority::System) => "system".to_owned(),
                 Some(Authority::Bundle(bundle)) => bundle.sha256(),
             },
-            signer_name: roster.clusters.get(name).map_or(String::new(), |c| c.signer_name.to_string()),
+            proxy_url: text(route.and_then(|route| Some(route.proxy.as_ref()? as _))),
+            tls_server_name: text(route.and_then(|route| Some(route.tls_server_name.as_ref()? as _))),
+            signer_name: text(there.map(|there| &there.signer_name as _)),
             suspended: users().filter(|(_, user)| user.suspended).map(|(name, _)| name.to_string()).collect(),
             ends: users()
                 .flat_map(|(user_name, user)| {

@@ -42,11 +42,14 @@ fn lines(digested: &Digested) -> Vec<String> {
 fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
     let DigestedCluster { name, uid, people, bindings, terms } = cluster;
     let mut lines = vec![format!("{name} is the cluster {uid}")];
-    let Terms { server, certificate_authority, signer_name, suspended, ends } = terms;
+    let Terms { server, certificate_authority, proxy_url, tls_server_name, signer_name, suspended, ends } =
+        terms;
     let authority = certificate_authority.get(..16).unwrap_or(certificate_authority);
     for (field, value) in [
         ("kubeconfigs connect to", server.as_str()),
         ("kubeconfigs carry the CA", authority),
+        ("kubeconfigs connect through the proxy", proxy_url),
+        ("kubeconfigs verify the server as", tls_server_name),
         ("certificates are signed by", signer_name),
     ] {
         if !value.is_empty() {
@@ -56,12 +59,14 @@ fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
     lines.extend(suspended.iter().map(|user| format!("{name}: {user} is suspended")));
     lines.extend(ends.iter().map(|end| format!("{name}: until, {end}")));
     for person in people {
-        let DigestedPerson { user, action, reason, recipients, groups, key, validity, until } = person;
+        let DigestedPerson { user, action, reason, recipients, namespace, groups, key, validity, until } =
+            person;
         lines.push(format!("{}: {action} {user}: {}", name, words::reason(reason)));
         let groups = groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let start = recipients.get(..16).unwrap_or_default();
         for (field, value) in [
             ("is sealed to the recipients", start),
+            ("has the default namespace", namespace),
             ("has in its certificate the groups", &groups),
             ("has a key of", key),
             ("is valid, in seconds, for", validity),

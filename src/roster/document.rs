@@ -20,6 +20,9 @@ const UNTIL: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$";
 const PATH: &str = r"^[!-9;-\[\]-~]+$";
 const BRANCH: &str = r"^[!-)+-9;->@-Z\]_-}]+$";
+const PROXY: &str = r"^(https?|socks5)://[A-Za-z0-9_\[][^@?#\\\s]*$";
+const TLS_SERVER_NAME: &str = r"^[A-Za-z0-9_:][-A-Za-z0-9_.:]*$";
+const CONTEXT_NAME: &str = r"^([^{}]|\{roster\}|\{cluster\})+$";
 const SERVER: &str = r"^https://[A-Za-z0-9\[][^@?#\\\s]*$";
 
 /// The users of one organization and what they may do on its Kubernetes clusters.
@@ -38,7 +41,7 @@ pub struct Document {
     /// The clusters that users get access to; at least one.
     #[schemars(length(min = 1))]
     pub clusters: Vec<Cluster>,
-    /// Defaults for users that do not override them.
+    /// Defaults for users and clusters that do not override them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Defaults")]
     pub defaults: Option<Defaults>,
@@ -89,13 +92,32 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = PATH), example = &"clusters/prod.crt")]
     pub certificate_authority: Option<String>,
+    /// The proxy that users connect through: `http://`, `https://` or `socks5://`, host and port. Default:
+    /// none.
+    #[serde(default, rename = "proxyURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 2048), regex(pattern = PROXY), example = &"http://proxy.example.com:3128")]
+    pub proxy_url: Option<String>,
+    /// The name that the server's certificate is verified with. Default: the host of `server`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = TLS_SERVER_NAME), example = &"kubernetes.default.svc")]
+    pub tls_server_name: Option<String>,
+    /// What users' context for this cluster is called, with `{roster}` and `{cluster}` in the place of the
+    /// two names. Default: that of `defaults`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = CONTEXT_NAME), example = &"{roster}-{cluster}")]
+    pub context_name: Option<String>,
+    /// The default namespace of users' context, where neither they nor their groups have one. Default: none,
+    /// which kubectl takes for `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NamespaceName")]
+    pub namespace: Option<NamespaceName>,
     /// The signer of client certificates. Default: `kubernetes.io/kube-apiserver-client`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = "^[-A-Za-z0-9._:]+/[-A-Za-z0-9._:/]+$"))]
     pub signer_name: Option<String>,
 }
 
-/// Defaults for users that do not override them.
+/// Defaults for users and clusters that do not override them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
@@ -109,6 +131,11 @@ pub struct Defaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyType")]
     pub key: Option<KeyType>,
+    /// What users' contexts are called, with `{roster}` and `{cluster}` in the place of the two names.
+    /// Default: `{cluster}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = CONTEXT_NAME), example = &"{roster}-{cluster}")]
+    pub context_name: Option<String>,
 }
 
 /// What an apply refuses to do without explicit confirmation.
@@ -155,6 +182,11 @@ pub struct Group {
     /// certificate expires. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_certificate: bool,
+    /// The default namespace of its members' context. Of several groups that name different ones, none
+    /// counts. Default: that of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NamespaceName")]
+    pub namespace: Option<NamespaceName>,
     /// The roles that its members get. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
@@ -244,6 +276,10 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<ClusterName>", length(min = 1))]
     pub clusters: Option<Vec<ClusterName>>,
+    /// The default namespace of the user's context. Default: that of their groups, or else of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NamespaceName")]
+    pub namespace: Option<NamespaceName>,
     /// When all of the user's access ends: a date (inclusive, in UTC) or an RFC 3339 time. No
     /// certificate outlives it. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,13 +343,25 @@ pub(super) mod shapes {
         optional: &["defaults", "safety", "apply", "groups", "users"],
     };
     pub(in crate::roster) const METADATA: Shape = Shape { required: &["name"], optional: &[] };
-    pub(in crate::roster) const CLUSTER: Shape =
-        Shape { required: &["name"], optional: &["context", "server", "certificateAuthority", "signerName"] };
-    pub(in crate::roster) const DEFAULTS: Shape = Shape { required: &[], optional: &["validity", "key"] };
+    pub(in crate::roster) const CLUSTER: Shape = Shape {
+        required: &["name"],
+        optional: &[
+            "context",
+            "server",
+            "certificateAuthority",
+            "proxyURL",
+            "tlsServerName",
+            "contextName",
+            "namespace",
+            "signerName",
+        ],
+    };
+    pub(in crate::roster) const DEFAULTS: Shape =
+        Shape { required: &[], optional: &["validity", "key", "contextName"] };
     pub(in crate::roster) const SAFETY: Shape = Shape { required: &[], optional: &["maxRevocations"] };
     pub(in crate::roster) const APPLY: Shape = Shape { required: &[], optional: &["branch"] };
     pub(in crate::roster) const GROUP: Shape =
-        Shape { required: &["name"], optional: &["inCertificate", "grants"] };
+        Shape { required: &["name"], optional: &["inCertificate", "namespace", "grants"] };
     pub(in crate::roster) const GRANT: Shape =
         Shape { required: &[], optional: &["clusterRole", "role", "namespaces", "clusters", "until"] };
     pub(in crate::roster) const MEMBERSHIP: Shape =
@@ -324,6 +372,7 @@ pub(super) mod shapes {
             "groups",
             "grants",
             "clusters",
+            "namespace",
             "until",
             "generation",
             "key",

@@ -6,12 +6,14 @@ use super::errors::{Errors, quoted};
 use super::reader::{self, Fields};
 use super::values;
 use super::yaml::Node;
-use crate::model::KeyType;
+use crate::model::{KeyType, Namespace};
 
 /// Defaults for users that do not override them.
 pub(super) struct UserDefaults {
     pub(super) validity: SignedDuration,
     pub(super) key: KeyType,
+    /// What contexts are called.
+    pub(super) context_name: String,
 }
 
 /// The items of an optional list; `None` if it is present but not a list.
@@ -54,4 +56,15 @@ pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Ke
 pub(super) fn until(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Timestamp> {
     let node = fields.get("until")?;
     reader::parsed(node, &fields.label("until"), values::until, errors)
+}
+
+/// The default namespace of a context.
+pub(super) fn namespace(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Namespace> {
+    reader::word(fields.get("namespace")?, &fields.label("namespace"), errors)
+}
+
+/// What a context is called, before the names are put in.
+pub(super) fn context_name(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<String> {
+    let node = fields.get("contextName")?;
+    reader::parsed(node, &fields.label("contextName"), values::context_name, errors)
 }

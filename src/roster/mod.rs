@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::route::Route;
 use crate::model::{
     BranchName, ClusterName, GroupName, KeyType, Namespace, Position, Recipient, RepoPath, RoleRef,
     RosterName, SignerName, UserName,
@@ -61,6 +62,12 @@ pub struct Cluster {
     pub server: Option<String>,
     /// The CA of the serving certificate; the context's own where absent.
     pub certificate_authority: Option<RepoPath>,
+    /// How users reach it.
+    pub route: Route,
+    /// What users' context is called.
+    pub context_name: String,
+    /// The default namespace of users' context.
+    pub namespace: Option<Namespace>,
     /// Who signs the client certificates.
     pub signer_name: SignerName,
     /// Where the roster names it.
@@ -81,6 +88,8 @@ pub enum MaxRevocations {
 pub struct Group {
     /// Whether members' certificates also carry `O=<group>`.
     pub in_certificate: bool,
+    /// The default namespace of members' context.
+    pub namespace: Option<Namespace>,
     /// What members may do.
     pub grants: Vec<Grant>,
     /// Where the roster names it.
@@ -122,6 +131,8 @@ pub struct User {
     pub grants: Vec<Grant>,
     /// Where they have access.
     pub clusters: BTreeSet<ClusterName>,
+    /// The default namespace of their own context.
+    pub namespace: Option<Namespace>,
     /// When all of it ends.
     pub until: Option<Timestamp>,
     /// Raised to reissue and cut off the old credential at once; from 1.
@@ -169,6 +180,18 @@ impl Roster {
             group.grants.iter().map(of)
         });
         own.chain(shared).filter(|of| of.grant.clusters.includes(cluster))
+    }
+
+    /// The default namespace of someone's context: their own, else that of their groups, else the cluster's.
+    /// Where their groups name different ones, none of those counts. A membership that has ended counts until
+    /// it is taken off the roster: no clock moves people's default.
+    pub fn namespace_of<'a>(&'a self, user: &'a User, cluster: &ClusterName) -> Option<&'a Namespace> {
+        let here = user.groups.iter().filter(|(_, membership)| membership.clusters.includes(cluster));
+        let named: BTreeSet<&Namespace> =
+            here.filter_map(|(group, _)| self.groups.get(group)?.namespace.as_ref()).collect();
+        let of_groups = if named.len() == 1 { named.first().copied() } else { None };
+        let of_cluster = || self.clusters.get(cluster)?.namespace.as_ref();
+        user.namespace.as_ref().or(of_groups).or_else(of_cluster)
     }
 
     /// What it says, whatever the layout: all places are the default ones.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::shapes;
 use super::errors::Errors;
-use super::fields::{UserDefaults, flag, key, list_or_empty, until, validity};
+use super::fields::{UserDefaults, flag, key, list_or_empty, namespace, until, validity};
 use super::names::{SeenNames, is_known, name_position};
 use super::reader::{self, Fields};
 use super::yaml::Value;
@@ -49,6 +49,7 @@ impl UserContext<'_, '_> {
                 OnClusters::All => self.all_clusters.clone(),
                 OnClusters::Only(clusters) => clusters,
             },
+            namespace: namespace(fields, errors),
             until: until(fields, errors),
             generation: generation(fields, errors),
             generation_position: fields.get("generation").map(|node| node.position),

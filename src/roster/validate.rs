@@ -4,18 +4,20 @@
 //! refused once is not reported again at its references.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::str::FromStr;
 
 use jiff::SignedDuration;
 
 use super::document::shapes;
 use super::errors::{Errors, quoted};
-use super::fields::{UserDefaults, flag, key, list_or_empty, validity};
+use super::fields::{UserDefaults, context_name, flag, key, list_or_empty, namespace, validity};
 use super::names::{SeenNames, name_position, names, own_name};
 use super::reader::{self, Fields};
 use super::users::{ParseRecipient, UserContext};
 use super::yaml::{self, Node, Value};
 use super::{Cluster, Group, MaxRevocations, Membership, Roster, User, grants, values};
 use crate::error::Error;
+use crate::model::route::Route;
 use crate::model::{BranchName, ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
 use crate::record::API_VERSION;
 
@@ -23,6 +25,8 @@ use crate::record::API_VERSION;
 const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How much one apply may revoke by default.
 const DEFAULT_MAX_REVOCATIONS: MaxRevocations = MaxRevocations::Percent(25);
+/// What people's contexts are called by default.
+const DEFAULT_CONTEXT_NAME: &str = "{cluster}";
 /// The default signer.
 const DEFAULT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// The most credentials (users times their clusters) that one roster may ask for. It bounds
@@ -64,7 +68,8 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     if cluster_list.is_some_and(<[_]>::is_empty) {
         errors.add(fields.position_of("clusters"), "the roster has no cluster, so nobody could get access");
     }
-    let clusters = clusters(cluster_list.unwrap_or_default(), errors);
+    let naming = Naming { roster: name.as_ref(), default: &defaults.context_name };
+    let clusters = clusters(cluster_list.unwrap_or_default(), &naming, errors);
     let group_list = list_or_empty(&fields, "groups", errors);
     let cluster_names = cluster_list.map(names);
     let groups = groups(group_list.unwrap_or_default(), cluster_names.as_ref(), errors);
@@ -151,11 +156,15 @@ fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> UserDefaults {
     let fields = fields
         .get("defaults")
         .and_then(|node| reader::fields(node, "`defaults`".into(), &shapes::DEFAULTS, errors));
-    let (validity, key) = match fields {
-        Some(fields) => (validity(&fields, errors), key(&fields, errors)),
-        None => (None, None),
+    let (validity, key, context_name) = match fields {
+        Some(fields) => (validity(&fields, errors), key(&fields, errors), context_name(&fields, errors)),
+        None => (None, None, None),
     };
-    UserDefaults { validity: validity.unwrap_or(DEFAULT_VALIDITY), key: key.unwrap_or_default() }
+    UserDefaults {
+        validity: validity.unwrap_or(DEFAULT_VALIDITY),
+        key: key.unwrap_or_default(),
+        context_name: context_name.unwrap_or_else(|| DEFAULT_CONTEXT_NAME.to_owned()),
+    }
 }
 
 fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
@@ -184,37 +193,68 @@ fn branch(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<BranchName
     reader::word(apply.get("branch")?, &apply.label("branch"), errors)
 }
 
-fn clusters(list: &[Node<'_>], errors: &mut Errors<'_>) -> BTreeMap<ClusterName, Cluster> {
+/// What people's contexts are called.
+struct Naming<'r> {
+    /// `None` where the roster has no valid name.
+    roster: Option<&'r RosterName>,
+    /// Where a cluster says nothing.
+    default: &'r str,
+}
+
+impl Naming<'_> {
+    fn context_name(&self, own: Option<&str>, cluster: &ClusterName) -> String {
+        let roster = self.roster.map_or("", RosterName::as_str);
+        own.unwrap_or(self.default).replace("{roster}", roster).replace("{cluster}", cluster.as_str())
+    }
+}
+
+fn clusters(
+    list: &[Node<'_>],
+    naming: &Naming<'_>,
+    errors: &mut Errors<'_>,
+) -> BTreeMap<ClusterName, Cluster> {
     let mut clusters = BTreeMap::new();
     let mut seen = SeenNames::default();
     let mut contexts: HashMap<String, (ClusterName, Position)> = HashMap::new();
+    let mut context_names: HashMap<String, (ClusterName, Position)> = HashMap::new();
     for (index, node) in list.iter().enumerate() {
         let title = reader::title("cluster", node, index);
         let Some(fields) = reader::fields(node, title, &shapes::CLUSTER, errors) else {
             continue;
         };
         let name = own_name::<ClusterName>(&fields, "cluster", &mut seen, errors);
-        let cluster = cluster(&fields, name.as_ref(), errors);
+        let cluster = cluster(&fields, name.as_ref(), naming, errors);
         let (Some(name), Some(cluster)) = (name, cluster) else {
             continue;
         };
-        // Two names for one cluster would each delete the bindings that the other creates.
-        if let Some((other, position)) = contexts.get(&cluster.context) {
-            let fact = format!(
-                "cluster `{name}` has the same context {} as cluster `{other}` at {}",
-                quoted(&cluster.context),
-                errors.place(*position)
-            );
-            errors.add(fields.position_of("context"), fact);
-        } else {
-            contexts.insert(cluster.context.clone(), (name.clone(), cluster.position));
+        // Two names for one cluster would each delete the bindings that the other creates, and of two
+        // contexts of one name a kubeconfig can hold only one.
+        for (field, value, seen) in [
+            ("context", &cluster.context, &mut contexts),
+            ("contextName", &cluster.context_name, &mut context_names),
+        ] {
+            if let Some((other, position)) = seen.get(value) {
+                let fact = format!(
+                    "cluster `{name}` has the same {field} {} as cluster `{other}` at {}",
+                    quoted(value),
+                    errors.place(*position)
+                );
+                errors.add(fields.position_of(field), fact);
+            } else {
+                seen.insert(value.clone(), (name.clone(), cluster.position));
+            }
         }
         clusters.insert(name, cluster);
     }
     clusters
 }
 
-fn cluster(fields: &Fields<'_, '_>, name: Option<&ClusterName>, errors: &mut Errors<'_>) -> Option<Cluster> {
+fn cluster(
+    fields: &Fields<'_, '_>,
+    name: Option<&ClusterName>,
+    naming: &Naming<'_>,
+    errors: &mut Errors<'_>,
+) -> Option<Cluster> {
     let context = match fields.get("context") {
         Some(node) => reader::parsed(node, &fields.label("context"), values::context, errors),
         None => name.map(ToString::to_string),
@@ -222,9 +262,12 @@ fn cluster(fields: &Fields<'_, '_>, name: Option<&ClusterName>, errors: &mut Err
     let server = fields
         .get("server")
         .and_then(|node| reader::parsed(node, &fields.label("server"), values::server, errors));
-    let certificate_authority = fields
-        .get("certificateAuthority")
-        .and_then(|node| reader::word(node, &fields.label("certificateAuthority"), errors));
+    let certificate_authority = word(fields, "certificateAuthority", errors);
+    let route = Route {
+        proxy: word(fields, "proxyURL", errors),
+        tls_server_name: word(fields, "tlsServerName", errors),
+    };
+    let context_name = context_name(fields, errors);
     let signer_name = match fields.get("signerName") {
         Some(node) => reader::word(node, &fields.label("signerName"), errors),
         None => DEFAULT_SIGNER.parse().ok(),
@@ -233,9 +276,20 @@ fn cluster(fields: &Fields<'_, '_>, name: Option<&ClusterName>, errors: &mut Err
         context: context?,
         server,
         certificate_authority,
+        route,
+        context_name: naming.context_name(context_name.as_deref(), name?),
+        namespace: namespace(fields, errors),
         signer_name: signer_name?,
         position: name_position(fields),
     })
+}
+
+fn word<T: FromStr<Err = Invalid>>(
+    fields: &Fields<'_, '_>,
+    field: &str,
+    errors: &mut Errors<'_>,
+) -> Option<T> {
+    reader::word(fields.get(field)?, &fields.label(field), errors)
 }
 
 fn groups(
@@ -253,6 +307,7 @@ fn groups(
         let name = own_name::<GroupName>(&fields, "group", &mut seen, errors);
         let group = Group {
             in_certificate: flag(&fields, "inCertificate", errors),
+            namespace: namespace(&fields, errors),
             grants: grants::read(&fields, cluster_names, errors),
             position: name_position(&fields),
         };

@@ -1,13 +1,12 @@
 //! Single values of a roster: text in, a checked value or half a sentence of why not.
 
-use std::net::Ipv6Addr;
-
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::MaxRevocations;
 use crate::model::Invalid;
+use crate::model::route::host_and_port;
 
 /// The shortest validity: Kubernetes accepts no `expirationSeconds` under 600.
 const SHORTEST_VALIDITY: SignedDuration = SignedDuration::from_secs(600);
@@ -164,36 +163,7 @@ pub fn server(text: &str) -> Result<String, Invalid> {
         return invalid("may hold no `?`, `#` or `\\`: it is host, port and path");
     }
     let (authority, _path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, port) = match authority.rfind(']') {
-        Some(end) => authority.split_at(end + 1),
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let known = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => is_host_name(host),
-    };
-    if !known {
-        return invalid("has no valid host name or address");
-    }
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => return Ok(text.to_owned()),
-        None => "",
-        Some(port) => port,
-    };
-    match port.parse::<u16>() {
-        Ok(1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok(text.to_owned()),
-        _ => invalid("has no valid port: a number from 1 to 65535"),
-    }
-}
-
-fn is_host_name(host: &str) -> bool {
-    host.len() <= 253
-        && host.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        })
+    host_and_port(authority).map(|()| text.to_owned())
 }
 
 /// A context of a kubeconfig. Tools put almost anything there (`arn:aws:eks:...`, spaces), so
@@ -206,6 +176,15 @@ pub(super) fn context(text: &str) -> Result<String, Invalid> {
         return Err(Invalid("holds a character that cannot be shown".into()));
     }
     Ok(text.to_owned())
+}
+
+/// What people's context is called: a context with `{roster}` and `{cluster}` in it, or without.
+pub(super) fn context_name(text: &str) -> Result<String, Invalid> {
+    let rest = text.replace("{roster}", "").replace("{cluster}", "");
+    match rest.contains(['{', '}']) {
+        true => Err(Invalid("holds a `{` or `}` that is not of `{roster}` or `{cluster}`".into())),
+        false => context(text),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::fs;
 
 use age::x25519::Identity;
+use certctl::model::route::Route;
 use certctl::model::{CredentialGroup, CredentialId, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{API_VERSION, ClusterPin, Credential, CredentialState, Record, to_yaml};
@@ -42,6 +43,8 @@ fn body() -> String {
         recipients: [Recipient::accepted_by_age("age1ann".to_owned())].into(),
         server: "https://prod.example.com:6443".to_owned(),
         certificate_authority_sha256: None,
+        route: Route::default(),
+        namespace: None,
         sealed_sha256: "0".repeat(64),
         roster_commit: "0".repeat(40),
         certificate: certificate.pem().to_owned(),

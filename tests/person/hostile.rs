@@ -64,9 +64,12 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
         (in_user("tokenFile: /etc/passwd"), "tokenFile`, which reads a file"),
         (in_user("token: abc"), "token`, which logs in as someone else"),
         (in_user("as: admin"), "as`, which acts as someone else"),
-        (in_cluster("proxy-url: http://evil"), "proxy-url`, which sends requests through another machine"),
+        (
+            in_cluster("proxy-url: http://evil"),
+            "sends requests through another proxy: expected none, found `http://evil`",
+        ),
         (in_cluster("insecure-skip-tls-verify: true"), "insecure-skip-tls-verify`, which turns off"),
-        (in_cluster("tls-server-name: evil"), "tls-server-name`, which accepts"),
+        (in_cluster("tls-server-name: evil"), "takes a server of another name: expected none, found `evil`"),
         (
             text.replace(
                 "contexts:\n",

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
+use certctl::model::route::Route;
 use certctl::model::{CredentialGroup, KeySource, Recipient, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{API_VERSION, Credential, CredentialState, Record, to_yaml};
@@ -109,8 +110,11 @@ impl World {
         let certificate = self.certificate(user, public_key);
         let kubeconfig = Kubeconfig {
             cluster: &"prod".parse().expect("a cluster"),
+            context: "prod",
+            namespace: None,
             user: &user.parse().expect("a user"),
             server: SERVER,
+            route: &Route::default(),
             certificate_authority: Some(self.authority.as_bytes()),
             certificate: certificate.pem(),
             private_key: key,
@@ -134,6 +138,8 @@ impl World {
             recipients: recipients.iter().map(|key| Recipient::accepted_by_age((*key).to_owned())).collect(),
             server: SERVER.to_owned(),
             certificate_authority_sha256: Some(hex(&sha256(self.authority.as_bytes()))),
+            route: Route::default(),
+            namespace: None,
             sealed_sha256: String::new(),
             roster_commit: "0".repeat(40),
             certificate: certificate.pem().to_owned(),

@@ -1,9 +1,11 @@
 //! Where kubeconfigs lead: one source, whoever applies, and from wherever.
 
+use std::collections::BTreeSet;
+
 use certctl::model::{Authority, CaBundle};
-use certctl::plan::Held;
 use certctl::plan::endpoint::{ContextEndpoint, Endpoint, NamedEndpoint, published};
 use certctl::plan::observed::{Clocks, UnknownCertificates};
+use certctl::plan::{Held, Reason, Verb};
 
 use jiff::SignedDuration;
 
@@ -68,6 +70,43 @@ fn the_roster_moves_the_pin_with_it() {
     from(&mut story, &NamedEndpoint::default(), &context("https://10.0.0.1:6443", "ca"));
     assert!(story.plan().is_empty(), "{}", story.text());
     assert_eq!(story.cluster.published.endpoint.server, "https://new.example.com");
+}
+
+#[test]
+fn another_route_or_namespace_is_a_new_kubeconfig_and_cuts_nobody_off() {
+    let mut story = Story::of(TEAM);
+    story.apply();
+    let reasons = |story: &Story| -> BTreeSet<(Verb, Reason)> {
+        story.plan().people.iter().map(|action| (action.verb(), action.reason().clone())).collect()
+    };
+    story.edit("{name: prod}", "{name: prod, proxyURL: 'http://proxy:3128', tlsServerName: kubernetes}");
+    assert_eq!(reasons(&story), BTreeSet::from([(Verb::Renew, Reason::RouteChanged)]), "{}", story.text());
+    let digest = story.digest();
+    story.edit("http://proxy:3128", "http://evil:3128");
+    assert_ne!(story.digest(), digest, "another proxy is another plan");
+    story.edit("http://evil:3128", "http://proxy:3128");
+    story.apply();
+    assert!(story.plan().is_empty(), "{}", story.text());
+    let proxy = story.credentials("alice")[1].route.proxy.clone();
+    assert_eq!(proxy.map(|proxy| proxy.to_string()).as_deref(), Some("http://proxy:3128"));
+
+    story.edit("- name: developers\n", "- name: developers\n  namespace: shop\n");
+    story.edit("{name: bob,", "{name: bob, namespace: staging,");
+    assert_eq!(
+        reasons(&story),
+        BTreeSet::from([(Verb::Renew, Reason::NamespaceChanged)]),
+        "{}",
+        story.text()
+    );
+    story.apply();
+    assert!(story.plan().is_empty(), "{}", story.text());
+    for (user, namespace) in [("alice", "shop"), ("bob", "staging")] {
+        let found = story.credentials(user).last().and_then(|credential| credential.namespace.clone());
+        assert_eq!(found.map(|namespace| namespace.to_string()).as_deref(), Some(namespace));
+    }
+    // What the context is called, the next login takes from the roster.
+    story.edit("tlsServerName: kubernetes", "tlsServerName: kubernetes, contextName: acme-prod");
+    assert!(story.plan().is_empty(), "{}", story.text());
 }
 
 #[test]

@@ -533,6 +533,8 @@ impl<'p> Run<'_, '_, 'p> {
             recipients: issuance.recipients.clone(),
             server: endpoint.server.clone(),
             certificate_authority_sha256: endpoint.authority.bundle().map(CaBundle::sha256),
+            route: issuance.route.clone(),
+            namespace: issuance.namespace.clone(),
             sealed_sha256: hex(&sha256(&sealed)),
             roster_commit: "0".repeat(40),
             certificate: String::new(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::tree::{Node, NodeKind, tree};
-use super::{ADDED, KubeconfigText, MADE, WAS};
+use super::{ADDED, ASIDE, KubeconfigText, MADE, WAS};
 use crate::error::{Error, Result};
 
 /// Changes to the text, and what the result has to say.
@@ -76,7 +76,7 @@ impl<'d, 't> Edit<'d, 't> {
                 }
                 Some(_) => return Err(self.refuse(list)),
             };
-        let mut wanted = old.cloned().unwrap_or_default();
+        let mut wanted = self.renamed(list).or(old).cloned().unwrap_or_default();
         // Block items stand where those that are there do.
         let first = old.and_then(|items| items.first()).filter(|_| !flow);
         let indent = match first {
@@ -143,6 +143,55 @@ impl<'d, 't> Edit<'d, 't> {
         Ok(())
     }
 
+    /// The items of a list as they will be, where that was decided already.
+    fn renamed(&self, list: &str) -> Option<&Vec<Node>> {
+        let (_, value) = self.wanted.iter().find(|(key, _)| key.text() == Some(list))?;
+        match &value.kind {
+            NodeKind::List { items, .. } => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Gives a context another name, which tells what it was.
+    pub(super) fn put_aside(&mut self, context: &str) -> Result<()> {
+        let aside = format!("{context}{ASIDE}");
+        self.rename(context, &aside, |end| (end..end, ASIDE.to_owned()))
+    }
+
+    /// Gives a context that was put aside its own name back.
+    pub(super) fn put_in_place(&mut self, context: &str) -> Result<()> {
+        let aside = format!("{context}{ASIDE}");
+        self.rename(&aside, context, |end| (end - ASIDE.len()..end, String::new()))
+    }
+
+    /// Changes the end of a context's name: `change` says how, given where the name ends.
+    fn rename(
+        &mut self,
+        from: &str,
+        to: &str,
+        change: impl FnOnce(usize) -> (Range<usize>, String),
+    ) -> Result<()> {
+        let refused = self.refuse("contexts");
+        let list = self.wanted.iter_mut().find(|(key, _)| key.text() == Some("contexts"));
+        let Some(NodeKind::List { items, .. }) = list.map(|(_, value)| &mut value.kind) else {
+            return Err(refused);
+        };
+        let name =
+            items.iter_mut().filter(|item| item.name() == Some(from)).find_map(|item| item.get_mut("name"));
+        let Some(name) = name else { return Err(refused) };
+        let end = match &name.kind {
+            NodeKind::Quoted(_) => name.bytes.end.saturating_sub(1),
+            _ => name.bytes.end,
+        };
+        let (range, text) = change(end);
+        if !self.document.text.is_char_boundary(range.start) || range.start < name.bytes.start {
+            return Err(refused);
+        }
+        name.kind = NodeKind::Quoted(to.to_owned());
+        self.changes.push((range, text));
+        Ok(())
+    }
+
     /// Puts lines in the place of a line, which stays as a comment.
     pub(super) fn stand_in(&mut self, key: &Node, lines: &str) {
         let (range, line) = self.document.line(key.bytes.start);
@@ -170,7 +219,10 @@ impl<'d, 't> Edit<'d, 't> {
         if !items.iter().any(goes) {
             return Ok(());
         }
-        let kept: Vec<Node> = items.iter().filter(|item| !goes(item)).cloned().collect();
+        // Those that stay have the names by now that they will have.
+        let names = self.renamed(list).unwrap_or(items);
+        let kept: Vec<Node> =
+            items.iter().zip(names).filter(|(item, _)| !goes(item)).map(|(_, item)| item.clone()).collect();
         for (index, item) in items.iter().enumerate().filter(|(_, item)| goes(item)) {
             let range = if *flow {
                 let before = items[..index].iter().rfind(|item| !goes(item));
@@ -221,7 +273,8 @@ impl<'d, 't> Edit<'d, 't> {
         Some(value)
     }
 
-    pub(super) fn take_current(&mut self, gone: &[&str]) -> Result<()> {
+    /// Leaves no current context that is gone, unless one of that name is back.
+    pub(super) fn take_current(&mut self, gone: &[&str], back: &[&str]) -> Result<()> {
         let document = self.document;
         let Some(key) = document.key("current-context") else { return Ok(()) };
         let Some(value) = document.field("current-context") else { return Ok(()) };
@@ -234,7 +287,7 @@ impl<'d, 't> Edit<'d, 't> {
             self.wanted.retain(|(key, _)| key.text() != Some("current-context"));
         } else if let Some(old) = self.put_back(key, &line) {
             self.want("current-context", old?);
-        } else {
+        } else if !value.text().is_some_and(|current| back.contains(&current)) {
             self.changes.push((value.bytes.clone(), "\"\"".to_owned()));
             self.want("current-context", Node::plain(""));
         }

@@ -25,6 +25,8 @@ pub const MADE: &str = "# Made by `certctl login`; `certctl logout` takes it awa
 const ADDED: &str = "# added by certctl login";
 /// Before the line that ours stands in for.
 const WAS: &str = "# before certctl login: ";
+/// Behind the name of a context while one of ours has that name.
+const ASIDE: &str = "-before-certctl-login";
 /// A byte order mark.
 const MARK: &str = "\u{feff}";
 /// The three lists, and the field of their items.
@@ -36,6 +38,8 @@ pub struct LoginEntry {
     pub context: String,
     /// The name of the cluster entry and of the user entry.
     pub name: String,
+    /// The context's default namespace, where it is new.
+    pub namespace: Option<String>,
     /// The cluster entry: `server` and such.
     pub cluster: Value,
     /// The user entry: `exec`, or certificate and key.
@@ -127,10 +131,11 @@ impl<'t> KubeconfigText<'t> {
     }
 
     /// The text with these entries in it, each in the place of the one of that name. A context that
-    /// leads to its entries already stays as it is.
+    /// leads to its entries already stays as it is, and one of others that has the name of ours gets another
+    /// until [`Self::without`].
     ///
     /// # Errors
-    /// The layout cannot be edited safely.
+    /// The layout cannot be edited safely, or that other name is taken too.
     pub fn with(&self, entries: &[LoginEntry], current: Option<&str>) -> Result<String> {
         let mut edit = Edit::of(self);
         if self.root.is_none() {
@@ -138,18 +143,29 @@ impl<'t> KubeconfigText<'t> {
             edit.added("kind", "Config");
         }
         let contexts = self.contexts();
+        let taken_over = |entry: &&LoginEntry| {
+            let has_name = |context: &&NamedContext| context.name == entry.context;
+            contexts.iter().filter(has_name).any(|context| !leads_to(context, entry))
+        };
+        for entry in entries.iter().filter(taken_over) {
+            let aside = format!("{}{ASIDE}", entry.context);
+            if contexts.iter().any(|context| context.name == aside) {
+                return Err(Error::new(format!(
+                    "there are both a context `{}` and `{aside}`",
+                    entry.context
+                )));
+            }
+            edit.put_aside(&entry.context)?;
+        }
         for (list, field) in LISTS {
             let mut items = Vec::new();
             for entry in entries {
                 let (name, value) = match field {
                     "cluster" => (&entry.name, entry.cluster.clone()),
                     "user" => (&entry.name, entry.user.clone()),
-                    _ => (&entry.context, serde_json::json!({"cluster": entry.name, "user": entry.name})),
+                    _ => (&entry.context, context(entry)),
                 };
-                let leads = |context: &NamedContext| {
-                    context.name == *name && context.cluster == entry.name && context.user == entry.name
-                };
-                if field == "context" && contexts.iter().any(leads) {
+                if field == "context" && contexts.iter().any(|context| leads_to(context, entry)) {
                     continue;
                 }
                 let mut item = serde_json::Map::new();
@@ -181,10 +197,18 @@ impl<'t> KubeconfigText<'t> {
             .filter(|context| ours(&context.cluster) && ours(&context.user))
             .map(|context| context.name.as_str())
             .collect();
+        let back: Vec<&str> = contexts
+            .iter()
+            .filter_map(|context| context.name.strip_suffix(ASIDE))
+            .filter(|name| gone.contains(name))
+            .collect();
+        for name in &back {
+            edit.put_in_place(name)?;
+        }
         for (list, field) in LISTS {
             edit.take(list, &|name| if field == "context" { gone.contains(&name) } else { ours(name) })?;
         }
-        edit.take_current(&gone)?;
+        edit.take_current(&gone, &back)?;
         edit.take_head();
         edit.finish()
     }
@@ -233,6 +257,18 @@ impl<'t> KubeconfigText<'t> {
     }
 }
 
+fn leads_to(context: &NamedContext, entry: &LoginEntry) -> bool {
+    context.name == entry.context && context.cluster == entry.name && context.user == entry.name
+}
+
+fn context(entry: &LoginEntry) -> Value {
+    let mut context = serde_json::json!({"cluster": entry.name, "user": entry.name});
+    if let Some(namespace) = &entry.namespace {
+        context["namespace"] = Value::from(namespace.as_str());
+    }
+    context
+}
+
 impl KubeconfigText<'_> {
     /// The line of the first key of the file.
     fn wanted_start(&self) -> Option<usize> {
@@ -251,6 +287,7 @@ mod tests {
         LoginEntry {
             context: context.to_owned(),
             name: format!("certctl:acme:{context}"),
+            namespace: None,
             cluster: serde_json::json!({"server": server}),
             user: serde_json::json!({"exec": {"apiVersion": "v1", "args": ["credential", "a b"], "command": "/c"}}),
         }
@@ -322,6 +359,42 @@ mod tests {
              - name: \"certctl:acme:prod\"\n  user:\n    exec:\n      apiVersion: \"v1\"\n      args:\n      - \"credential\"\n      - \"a b\"\n      command: \"/c\"\n\
              - name: \"certctl:acme:dev\"\n  user:\n    exec:\n      apiVersion: \"v1\"\n      args:\n      - \"credential\"\n      - \"a b\"\n      command: \"/c\"\n"
         );
+    }
+
+    #[test]
+    fn a_context_that_is_taken_over_comes_back_byte_for_byte() {
+        for text in [
+            "contexts:\n- name: prod # mine\n  context: {cluster: a, user: a}\n- {name: b}\ncurrent-context: prod\nusers: []\nclusters: []\n",
+            "contexts:\r\n- context:\r\n    cluster: a\r\n  name: \"prod\"\r\nusers: []\r\nclusters: []\r\n",
+            "{\"contexts\": [{\"name\": \"prod\", \"context\": {}}], \"users\": [], \"clusters\": []}",
+        ] {
+            let with =
+                KubeconfigText::parse(text).and_then(|text| text.with(&[entry("prod", "https://p")], None));
+            let with = with.unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let merged = KubeconfigText::parse(&with).expect("a kubeconfig");
+            let names = merged.names("contexts");
+            assert!(
+                names.contains(&"prod".into()) && names.contains(&"prod-before-certctl-login".into()),
+                "{with}"
+            );
+            assert_eq!(merged.with(&[entry("prod", "https://p")], None).expect("edited"), with, "again");
+            assert_eq!(merged.without(&ours).expect("edited"), text);
+        }
+        let both = "contexts: [{name: prod}, {name: prod-before-certctl-login}]\nusers: []\nclusters: []\n";
+        let refused =
+            KubeconfigText::parse(both).and_then(|text| text.with(&[entry("prod", "https://p")], None));
+        assert!(refused.is_err());
+    }
+
+    #[test]
+    fn a_new_context_begins_in_the_rosters_namespace_and_an_old_one_stays_where_it_is() {
+        let shop = LoginEntry { namespace: Some("shop".to_owned()), ..entry("prod", "https://p") };
+        let with = KubeconfigText::parse("").and_then(|text| text.with(&[shop], None)).expect("edited");
+        assert!(with.contains("    namespace: \"shop\"\n"), "{with}");
+        let theirs = with.replace("shop", "mine");
+        let other = LoginEntry { namespace: Some("other".to_owned()), ..entry("prod", "https://p") };
+        let again = KubeconfigText::parse(&theirs).and_then(|text| text.with(&[other], None));
+        assert_eq!(again.expect("edited"), theirs);
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Node {
         }
     }
 
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        match &mut self.kind {
+            NodeKind::Mapping { pairs, .. } => {
+                pairs.iter_mut().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
         self.get("name")?.text()
     }

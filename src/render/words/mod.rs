@@ -35,6 +35,8 @@ pub fn reason(reason: &Reason) -> String {
         Reason::CsrChanged => "its csr file changed".to_owned(),
         Reason::InCertificateGroupsChanged => "the groups in its certificate changed".to_owned(),
         Reason::ServerChanged => "the cluster's server address changed".to_owned(),
+        Reason::RouteChanged => "`proxyURL` or `tlsServerName` of the cluster changed".to_owned(),
+        Reason::NamespaceChanged => "the default namespace changed".to_owned(),
         Reason::CertificateAuthorityChanged => "the cluster's certificate authority changed".to_owned(),
         Reason::ClientAuthorityReplaced => {
             "the cluster's client CA was replaced, so it does not know the certificate any more".to_owned()

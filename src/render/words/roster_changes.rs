@@ -30,6 +30,10 @@ fn setting(setting: &Setting) -> String {
         Setting::Context => "context",
         Setting::Server => "server",
         Setting::CertificateAuthority => "certificateAuthority",
+        Setting::ProxyUrl => "proxyURL",
+        Setting::TlsServerName => "tlsServerName",
+        Setting::ContextName => "contextName",
+        Setting::Namespace => "namespace",
         Setting::SignerName => "signerName",
         Setting::InCertificate => "inCertificate",
         Setting::Until => "until",
@@ -56,6 +60,6 @@ fn value(value: &SettingValue) -> String {
         SettingValue::Text(text) => text.clone(),
         SettingValue::FromKubeconfig => "as pinned in the records, or as in the kubeconfig".to_owned(),
         SettingValue::AsRecorded => "as recorded at the first apply".to_owned(),
-        SettingValue::NoFile => "none".to_owned(),
+        SettingValue::Nothing => "none".to_owned(),
     }
 }
