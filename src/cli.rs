@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::{Branch, Owner};
-use crate::model::{Author, BranchName, ClusterName, CredentialId, GroupName, KeyType, RosterName, UserName};
+use crate::model::{
+    Author, BranchName, ClusterName, CredentialId, GroupName, KeyType, Namespace, RosterName, UserName,
+};
 
 /// Reconcile people's access to Kubernetes with a roster in git
 ///
@@ -19,7 +21,7 @@ use crate::model::{Author, BranchName, ClusterName, CredentialId, GroupName, Key
     name = "certctl",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 failed or partly failed, 2 changes pending (`plan --detailed-exitcode`), 64 wrong usage."
+    after_help = "Exit codes: 0 done, 1 failed or partly failed, 2 changes or findings (`plan` and `audit --detailed-exitcode`), 64 wrong usage."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -105,6 +107,28 @@ pub enum Command {
     /// new credentials. On a terminal it shows the plan and asks for approval. After a failure, run it again.
     #[command(after_help = "Example: certctl apply --auto-approve")]
     Apply(ApplyArgs),
+    /// Say what a user may do, and why or why not
+    ///
+    /// Without a question: every right of the user's credential, through which membership, grant, binding and role
+    /// it comes, and until when; -v adds the rules of each role. With VERB and RESOURCE: yes or no, and why, or what
+    /// would allow it; beside it the cluster's own answer (SubjectAccessReview). Without --namespace the question is
+    /// about all namespaces.
+    #[command(after_help = "Examples:
+  certctl explain alice
+  certctl explain alice get secrets -n shop
+  certctl explain alice create pods/exec web-0 -n shop
+  certctl explain alice patch deployments.apps --cluster prod
+  certctl explain alice get /metrics")]
+    Explain(ExplainArgs),
+    /// Report what is behind the roster's back, the worst first
+    ///
+    /// Bindings of users and groups that the roster does not know and that write or more, certificates that others had
+    /// approved, roles granted through the roster that come to full control, and revoked certificates that are still
+    /// alive. What was looked at can be ignored in the roster for a time: `audit: {ignore: [...]}`.
+    #[command(after_help = "Examples:
+  certctl audit --detailed-exitcode
+  certctl audit --format sarif > certctl.sarif   # for code scanning")]
+    Audit(AuditArgs),
     /// Create an age identity for yourself, and print the line for the roster
     ///
     /// The identity is written to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), readable only by
@@ -333,6 +357,53 @@ pub enum PlanFormat {
     Json,
     /// For a comment on a pull request, at most 65,536 characters long.
     Markdown,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: AuditFormat,
+    /// Exit with 2 if there are findings, 0 if there are none
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// `audit --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people.
+    Text,
+    /// For programs; its schema is schemas/audit.schema.json.
+    Json,
+    /// For a comment or a page.
+    Markdown,
+    /// SARIF 2.1, for code scanning.
+    Sarif,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The user
+    #[arg(value_name = "USER")]
+    pub user: UserName,
+    /// What they would do, e.g. `get`, `list`, `create`
+    #[arg(value_name = "VERB", requires = "resource")]
+    pub verb: Option<String>,
+    /// To what: RESOURCE[.GROUP][/SUBRESOURCE], or a path such as `/metrics`
+    #[arg(value_name = "RESOURCE")]
+    pub resource: Option<String>,
+    /// To the object of this name [default: to no particular one]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// In this namespace [default: in all of them]
+    #[arg(long, short, value_name = "NAMESPACE", requires = "verb")]
+    pub namespace: Option<Namespace>,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
 }
 
 /// `--format` of other commands.
@@ -682,6 +753,10 @@ pub enum SchemaOf {
     Plan,
     /// That of `apply --format json`.
     Apply,
+    /// That of `audit --format json`.
+    Audit,
+    /// That of `explain --format json`.
+    Explain,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -257,6 +257,8 @@ fn the_committed_schemas_are_fresh() {
         (&["schema", "roster"], "schemas/users.schema.json"),
         (&["schema", "plan"], "schemas/plan.schema.json"),
         (&["schema", "apply"], "schemas/apply.schema.json"),
+        (&["schema", "audit"], "schemas/audit.schema.json"),
+        (&["schema", "explain"], "schemas/explain.schema.json"),
     ] {
         let ran = place.run(args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));

@@ -197,6 +197,8 @@ fn a_roster_has_its_fields_and_the_defaults() {
     assert_eq!(membership.to_string(), "2020-03-01T00:00:00Z");
     assert_eq!(full.max_revocations, MaxRevocations::Count(3));
     assert_eq!(full.branch.as_ref().map(|branch| branch.as_str()), Some("release/1.2"));
+    assert_eq!(full.ignored[0].code.word(), "foreign-full-control");
+    assert_eq!(full.ignored[0].until.to_string(), "2027-04-01T00:00:00Z");
     let group = &full.groups[&"developers".parse().expect("a name")];
     assert!(group.in_certificate);
     assert_eq!(group.grants.len(), 7);

@@ -7,6 +7,7 @@
 //! It refuses to take a failed read for an empty one, to change an object that does not carry this
 //! roster's labels, and to approve a request that is not, byte for byte, the one this process made.
 
+mod access_review;
 mod ask;
 mod call;
 mod certificates;
@@ -30,6 +31,7 @@ mod signing_error;
 mod watch;
 mod write;
 
+pub use access_review::{Verdict, review_access};
 pub use ask::{Answer, ask};
 pub use client_authorities::client_authorities;
 pub use connect::Connection;

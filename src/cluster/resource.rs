@@ -18,6 +18,7 @@ pub(super) enum Resource {
     SigningApproval,
     SelfSubjectReviews,
     SelfSubjectRulesReviews,
+    SubjectAccessReviews,
     Leases,
     ConfigMaps,
 }
@@ -35,6 +36,7 @@ impl Resource {
             Self::SigningApproval => "certificatesigningrequests/approval",
             Self::SelfSubjectReviews => "selfsubjectreviews",
             Self::SelfSubjectRulesReviews => "selfsubjectrulesreviews",
+            Self::SubjectAccessReviews => "subjectaccessreviews",
             Self::Leases => "leases",
             Self::ConfigMaps => "configmaps",
         }
@@ -48,7 +50,7 @@ impl Resource {
             }
             Self::SigningRequests | Self::SigningApproval => "certificates.k8s.io",
             Self::SelfSubjectReviews => "authentication.k8s.io",
-            Self::SelfSubjectRulesReviews => "authorization.k8s.io",
+            Self::SelfSubjectRulesReviews | Self::SubjectAccessReviews => "authorization.k8s.io",
             Self::Leases => "coordination.k8s.io",
         }
     }

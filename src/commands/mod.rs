@@ -1,10 +1,12 @@
 //! One thin file a command: each wires the pure core to the edges.
 
 mod apply;
+mod audit;
 mod credential;
 mod decrypt;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod explain;
 mod grant;
 mod init;
 mod keygen;
@@ -62,6 +64,8 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Validate => validate::run(global, terminal),
         Command::Plan(args) => runtime()?.block_on(plan::run(global, args, terminal)),
         Command::Apply(args) => runtime()?.block_on(apply::run(global, args, terminal)),
+        Command::Audit(args) => runtime()?.block_on(audit::run(global, args, terminal)),
+        Command::Explain(args) => runtime()?.block_on(explain::run(global, args, terminal)),
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
         Command::Keygen(args) => keygen::run(args, terminal),
         Command::Request(args) => request::run(global, args, terminal),

@@ -10,6 +10,8 @@ pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
         SchemaOf::Roster => crate::roster::schema(),
         SchemaOf::Plan => crate::render::json::schema(),
         SchemaOf::Apply => crate::report::document::schema(),
+        SchemaOf::Audit => crate::render::audit::schema(),
+        SchemaOf::Explain => crate::render::explain::schema(),
     };
     terminal.print(schema.as_bytes())?;
     Ok(DONE)

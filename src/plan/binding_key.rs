@@ -19,6 +19,17 @@ pub enum Grantee {
     User(UserName),
 }
 
+impl Grantee {
+    /// Of whom a binding of ours is, by its name; see [`BindingKey`].
+    pub fn of_binding(name: &str) -> Option<Self> {
+        let (grantee, _role) = name.strip_prefix("certctl:")?.split_once(':')?;
+        match grantee.strip_prefix("user=") {
+            Some(user) => user.parse().ok().map(Self::User),
+            None => grantee.parse().ok().map(Self::Group),
+        }
+    }
+}
+
 /// What makes a binding one binding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BindingKey {

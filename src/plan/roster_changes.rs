@@ -1,12 +1,12 @@
 //! What a branch changes in a roster that no action shows, or shows without saying from what to what:
 //! it takes effect later, or when something else happens. A reviewer should know of it all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{ClusterName, GroupName, Namespace, RoleRef, UserName};
-use crate::roster::{Cluster, Grant, MaxRevocations, OnClusters, Roster, User};
+use crate::roster::{Cluster, FindingCode, Grant, MaxRevocations, OnClusters, Roster, User};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum RosterChange {
     ClusterAdded(ClusterName),
     /// A cluster is gone.
     ClusterRemoved(ClusterName),
+    /// A finding of the audit is ignored, or is not any more.
+    Ignored { code: FindingCode, subject: String, begins: bool },
     /// A setting has another value.
     Setting {
         of: Owner,
@@ -121,6 +123,17 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
         branch.map_or(SettingValue::AsRecorded, |branch| SettingValue::Text(branch.to_string()))
     };
     changes.note(&Owner::Roster, Setting::Branch, branch(before), branch(after));
+    let entries = |roster: &Roster| -> BTreeSet<(FindingCode, String, Timestamp)> {
+        roster.ignored.iter().map(|entry| (entry.code, entry.subject.clone(), entry.until)).collect()
+    };
+    let (old, new) = (entries(before), entries(after));
+    let told = |(code, subject, _): &(FindingCode, String, Timestamp), begins| RosterChange::Ignored {
+        code: *code,
+        subject: subject.clone(),
+        begins,
+    };
+    changes.0.extend(old.difference(&new).map(|entry| told(entry, false)));
+    changes.0.extend(new.difference(&old).map(|entry| told(entry, true)));
     for (name, cluster) in &after.clusters {
         match before.clusters.get(name) {
             Some(old) => changes.cluster(&Owner::Cluster(name.clone()), old, cluster),

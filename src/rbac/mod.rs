@@ -7,9 +7,11 @@
 mod authorizer;
 mod binding;
 mod control;
+mod power;
 mod rule;
 
 pub use authorizer::{AUTHENTICATED, AccessPath, Authorizer, Requester, Roles};
 pub use binding::{Binding, BindingAt, Subject};
 pub use control::{Control, Controls, Reach, Scope};
+pub use power::{Power, powers};
 pub use rule::{AccessRequest, Objects, PolicyRule, granted};

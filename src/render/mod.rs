@@ -1,13 +1,17 @@
 //! A plan for people and for machines.
 
+pub mod audit;
 pub mod binding;
 pub mod difference;
+pub mod explain;
 pub mod full_control;
 pub mod github_workflow_commands;
 pub mod json;
 pub mod markdown;
+pub mod sarif;
 pub mod text;
 pub mod words;
+mod wrap;
 
 /// Colour on or off, decided once at the edge.
 #[derive(Debug, Clone, Copy, Default)]

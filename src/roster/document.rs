@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::ignored::FindingCode;
 use crate::model::KeyType;
 
 /// The names of users, groups and clusters; their limit of 39 characters is a separate schema keyword.
@@ -53,6 +54,10 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Apply")]
     pub apply: Option<Apply>,
+    /// What an audit does not report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Audit")]
+    pub audit: Option<Audit>,
     /// Sets of grants that several users share. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
@@ -158,6 +163,41 @@ pub struct Apply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), regex(pattern = BRANCH), example = &"main")]
     pub branch: Option<String>,
+}
+
+/// What an audit does not report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Audit {
+    /// Findings that somebody has looked at. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<Ignored>,
+}
+
+/// A finding that an audit does not report until a date.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ignored {
+    /// The code of the finding.
+    #[schemars(example = &"foreign-full-control")]
+    pub code: FindingCode,
+    /// Its subject, as the audit shows it.
+    #[schemars(length(min = 1, max = 500), example = &"Group kubeadm:cluster-admins")]
+    pub subject: String,
+    /// Its object, as the audit shows it. Default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 500), example = &"ClusterRoleBinding kubeadm:cluster-admins")]
+    pub object: Option<String>,
+    /// Ignored on these clusters only. Default: on all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ClusterName>", length(min = 1))]
+    pub clusters: Option<Vec<ClusterName>>,
+    /// Why, for the next reader.
+    #[schemars(length(min = 1, max = 500), example = &"break-glass access, kept in the safe")]
+    pub reason: String,
+    /// When it is reported again: a date, whose end counts, or a time.
+    #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31")]
+    pub until: String,
 }
 
 /// A percentage such as `25%`, or a count.
@@ -340,7 +380,7 @@ pub(super) mod shapes {
 
     pub(in crate::roster) const ROSTER: Shape = Shape {
         required: &["apiVersion", "kind", "metadata", "clusters"],
-        optional: &["defaults", "safety", "apply", "groups", "users"],
+        optional: &["defaults", "safety", "apply", "audit", "groups", "users"],
     };
     pub(in crate::roster) const METADATA: Shape = Shape { required: &["name"], optional: &[] };
     pub(in crate::roster) const CLUSTER: Shape = Shape {
@@ -360,6 +400,9 @@ pub(super) mod shapes {
         Shape { required: &[], optional: &["validity", "key", "contextName"] };
     pub(in crate::roster) const SAFETY: Shape = Shape { required: &[], optional: &["maxRevocations"] };
     pub(in crate::roster) const APPLY: Shape = Shape { required: &[], optional: &["branch"] };
+    pub(in crate::roster) const AUDIT: Shape = Shape { required: &[], optional: &["ignore"] };
+    pub(in crate::roster) const IGNORED: Shape =
+        Shape { required: &["code", "subject", "reason", "until"], optional: &["object", "clusters"] };
     pub(in crate::roster) const GROUP: Shape =
         Shape { required: &["name"], optional: &["inCertificate", "namespace", "grants"] };
     pub(in crate::roster) const GRANT: Shape =
@@ -407,13 +450,15 @@ mod tests {
     fn the_reader_and_the_schema_know_the_same_fields() {
         let schema: Value = serde_json::from_str(&schema()).expect("the schema is JSON");
         let definitions = &schema["$defs"];
-        let all: [(&Value, &Shape); 10] = [
+        let all: [(&Value, &Shape); 12] = [
             (&schema, &shapes::ROSTER),
             (&definitions["Metadata"], &shapes::METADATA),
             (&definitions["Cluster"], &shapes::CLUSTER),
             (&definitions["Defaults"], &shapes::DEFAULTS),
             (&definitions["Safety"], &shapes::SAFETY),
             (&definitions["Apply"], &shapes::APPLY),
+            (&definitions["Audit"], &shapes::AUDIT),
+            (&definitions["Ignored"], &shapes::IGNORED),
             (&definitions["Group"], &shapes::GROUP),
             (&definitions["Grant"], &shapes::GRANT),
             (&definitions["LimitedMembership"], &shapes::MEMBERSHIP),

@@ -110,7 +110,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// The known name that a mistyped one was probably meant to be.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     const LONGEST: usize = 64;
     let length = name.chars().count();
     if length > LONGEST {

@@ -11,6 +11,7 @@ mod errors;
 pub mod excerpt;
 mod fields;
 mod grants;
+mod ignored;
 mod names;
 mod on_clusters;
 mod reader;
@@ -21,6 +22,8 @@ mod values;
 mod yaml;
 
 pub use document::schema;
+pub use errors::nearest;
+pub use ignored::{FindingCode, Ignored};
 pub use on_clusters::OnClusters;
 pub use validate::parse;
 pub use values::{end, server};
@@ -47,6 +50,8 @@ pub struct Roster {
     pub max_revocations: MaxRevocations,
     /// The branch that it is applied from; as recorded at the first apply where absent.
     pub branch: Option<BranchName>,
+    /// Findings of an audit that are not told for a time.
+    pub ignored: Vec<Ignored>,
     /// Every group, also those without members.
     pub groups: BTreeMap<GroupName, Group>,
     /// Every user.
@@ -210,6 +215,7 @@ impl Roster {
             user.suspended_position = None;
             user.recipients.values_mut().for_each(|position| *position = none);
         }
+        self.ignored.iter_mut().for_each(|ignored| ignored.position = none);
         let of_groups = self.groups.values_mut().flat_map(|group| &mut group.grants);
         let of_users = self.users.values_mut().flat_map(|user| &mut user.grants);
         for grant in of_groups.chain(of_users) {

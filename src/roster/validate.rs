@@ -15,7 +15,7 @@ use super::names::{SeenNames, name_position, names, own_name};
 use super::reader::{self, Fields};
 use super::users::{ParseRecipient, UserContext};
 use super::yaml::{self, Node, Value};
-use super::{Cluster, Group, MaxRevocations, Membership, Roster, User, grants, values};
+use super::{Cluster, Group, MaxRevocations, Membership, Roster, User, grants, ignored, values};
 use crate::error::Error;
 use crate::model::route::Route;
 use crate::model::{BranchName, ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
@@ -72,6 +72,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     let clusters = clusters(cluster_list.unwrap_or_default(), &naming, errors);
     let group_list = list_or_empty(&fields, "groups", errors);
     let cluster_names = cluster_list.map(names);
+    let ignored = ignored::read(&fields, cluster_names.as_ref(), errors);
     let groups = groups(group_list.unwrap_or_default(), cluster_names.as_ref(), errors);
 
     let context = UserContext {
@@ -105,7 +106,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
             break;
         }
     }
-    Some(Roster { name: name?, clusters, max_revocations, branch, groups, users })
+    Some(Roster { name: name?, clusters, max_revocations, branch, ignored, groups, users })
 }
 
 /// One CSR serves all clusters of its owner, and holds the groups of the certificate.

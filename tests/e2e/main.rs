@@ -28,6 +28,7 @@ mod question;
 mod reference_age;
 mod rehearsal;
 mod remembered;
+mod rights;
 mod signing;
 mod world;
 
@@ -165,6 +166,10 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         from_a_branch_to_a_working_kubectl,
         two_merges_a_moment_apart_lose_nobody,
         a_push_between_our_commit_and_our_push_loses_nothing,
+    ]
+    rights: [
+        the_model_agrees_with_the_cluster_on_random_questions,
+        what_is_behind_the_rosters_back_is_called_out_explained_and_found,
     ]
     signing: [
         a_signer_that_refuses_is_quoted,

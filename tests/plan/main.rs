@@ -1,5 +1,6 @@
 //! The plan, told as stories: build the world, change one thing, read what certctl would do.
 
+mod access;
 mod branch;
 mod comment;
 mod cut_offs;

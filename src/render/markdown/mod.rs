@@ -20,7 +20,7 @@ use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
 use crate::plan::{ClusterChanges, CredentialAction, Plan, Verb};
 use cut::{Rank, Section};
-use value::{code, prose};
+pub use value::{code, prose};
 
 /// The longest comment in bytes. GitHub takes 65,536 characters; the rest is for whoever posts it, such
 /// as a mark that finds the comment again.

@@ -8,6 +8,10 @@ pub fn roster_change(change: &RosterChange) -> String {
     match change {
         RosterChange::ClusterAdded(name) => format!("cluster {name} is new"),
         RosterChange::ClusterRemoved(name) => format!("cluster {name} is gone"),
+        RosterChange::Ignored { code, subject, begins } => {
+            let ignores = if *begins { "ignores" } else { "does not ignore any more" };
+            format!("the audit {ignores} {} of {subject}", code.word())
+        }
         RosterChange::Setting { of, setting: which, from, to } => {
             format!("{}{}: {} -> {}", owner(of), setting(which), value(from), value(to))
         }
