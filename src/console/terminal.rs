@@ -35,7 +35,10 @@ impl Terminal {
     pub fn new(global: &Global) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let style = |terminal| Style { coloured: coloured(global.color, terminal && !dumb, no_color) };
+        let style = |terminal| Style {
+            coloured: coloured(global.color, terminal && !dumb, no_color),
+            verbose: global.verbose,
+        };
         Self {
             out: style(io::stdout().is_terminal()),
             err: style(io::stderr().is_terminal()),

@@ -1,5 +1,6 @@
 //! A plan for people and for machines.
 
+mod access_changes;
 pub mod audit;
 pub mod binding;
 pub mod difference;
@@ -13,11 +14,13 @@ pub mod text;
 pub mod words;
 mod wrap;
 
-/// Colour on or off, decided once at the edge.
+/// How to write for a reader, decided once at the edge.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     /// Whether to write ANSI sequences.
     pub coloured: bool,
+    /// Whether to show what follows from something shown.
+    pub verbose: bool,
 }
 
 impl Style {

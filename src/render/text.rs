@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::full_control::{self, Gained};
-use super::{Style, colour, count, words};
+use super::wrap::wrapped;
+use super::{Style, access_changes, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
@@ -170,10 +171,19 @@ fn render_cluster(out: &mut String, cluster: &ClusterChanges, plan: &Plan, style
     let online = cluster.unknown.is_empty();
     people(out, "People", &changes, now, style);
     people(out, "Renewals", &renewals, now, style);
+    let access = access_changes::of(cluster);
+    if !access.is_empty() {
+        let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Access"));
+        for change in &access {
+            wrapped(out, 4, &visible_line(&format!("{}  {}", change.who, change.said())));
+        }
+    }
     if !cluster.bindings.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Bindings"));
-        for binding in &cluster.bindings {
-            render_binding(out, binding, style);
+        if cluster.bindings.len() > MOST_BINDINGS && !style.verbose {
+            let _ = writeln!(out, "    {} to write; -v shows them", count(cluster.bindings.len(), "binding"));
+        } else {
+            cluster.bindings.iter().for_each(|binding| render_binding(out, binding, style));
         }
     }
     if !cluster.cleanups.is_empty() {
@@ -299,6 +309,9 @@ fn render_binding(out: &mut String, binding: &BindingDiff, style: Style) {
 
 /// What is held back on one cluster that a terminal shows.
 const MOST_HELD: usize = 100;
+
+/// Bindings that a terminal shows unasked.
+const MOST_BINDINGS: usize = 10;
 
 /// Lines of one binding's diff that a terminal shows.
 const MOST_CHANGES: usize = 50;

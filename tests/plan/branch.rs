@@ -82,6 +82,8 @@ fn only_what_the_branch_changes_is_shown() {
             Cluster prod
               People
                 + issue   carol  until 2026-02-25 00:00Z (30d)  new on the roster
+              Access
+                carol  + edit in shop; view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                           + Group certctl:carol:(to be issued)  once it is issued and recorded
@@ -109,6 +111,8 @@ fn somebody_who_waits_for_the_next_apply_is_taken_off_again() {
             Cluster prod
               People
                 - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+              Access
+                bob, carol  - edit in shop; view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                           - Group certctl:bob:cd04a4754498e06d  no longer on the roster
@@ -170,6 +174,9 @@ fn what_is_granted_is_compared_without_a_cluster_too() {
         &plan,
         expect![[r#"
             Cluster prod
+              Access
+                alice, bob  + cluster-admin everywhere  through developers
+                alice, bob  - view everywhere  through developers
               Bindings
                 + bind    ClusterRoleBinding certctl:developers:cluster-admin  to ClusterRole cluster-admin
                           + Group certctl:alice:cd2662154e6d76b2  newly granted

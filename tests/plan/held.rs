@@ -28,22 +28,25 @@ fn a_namespace_that_is_gone_holds_the_grant_there_and_nobody_else() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Held back
-            ! users.yaml:9:38: namespace `shop`, granted to group `developers`, does not exist on cluster `prod`; nobody is added to a binding there  [missing-namespace]
-              Hint: create it with `kubectl create namespace shop`, or correct the roster
-          People
-            - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
-            + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Held back
+                ! users.yaml:9:38: namespace `shop`, granted to group `developers`, does not exist on cluster `prod`; nobody is added to a binding there  [missing-namespace]
+                  Hint: create it with `kubectl create namespace shop`, or correct the roster
+              People
+                - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+                + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
+              Access
+                bob  - view everywhere  through developers
+                carol  + view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 1 to revoke, 1 binding to write, 1 held back.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 1 to revoke, 1 binding to write, 1 held back.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty());
@@ -81,24 +84,27 @@ fn a_role_that_is_gone_keeps_nobody_in_and_lets_nobody_in() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Held back
-            ! users.yaml:9:38: ClusterRole `edit`, granted to group `developers`, does not exist on cluster `prod`; nobody is added to RoleBinding shop/certctl:developers:edit  [missing-role]
-              Hint: see `kubectl get clusterroles`, create `edit`, or correct the roster
-          People
-            - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
-            + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Held back
+                ! users.yaml:9:38: ClusterRole `edit`, granted to group `developers`, does not exist on cluster `prod`; nobody is added to RoleBinding shop/certctl:developers:edit  [missing-role]
+                  Hint: see `kubectl get clusterroles`, create `edit`, or correct the roster
+              People
+                - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+                + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
+              Access
+                bob  - edit in shop; view everywhere  through developers
+                carol  + view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 1 to revoke, 2 bindings to write, 1 held back.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 1 to revoke, 2 bindings to write, 1 held back.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty());
@@ -118,22 +124,25 @@ fn a_foreign_binding_under_our_name_stays_as_it_was() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Held back
-            ! users.yaml:8:19: ClusterRoleBinding certctl:developers:view on cluster `prod` has the name of one of our bindings and was not made by certctl; it is left as it is, and nobody is added to it  [foreign-binding-name]
-              Hint: look at it with `kubectl get clusterrolebinding certctl:developers:view -o yaml`, then delete or rename it, or put our labels back if it lost them
-          People
-            - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
-            + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
-          Bindings
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Held back
+                ! users.yaml:8:19: ClusterRoleBinding certctl:developers:view on cluster `prod` has the name of one of our bindings and was not made by certctl; it is left as it is, and nobody is added to it  [foreign-binding-name]
+                  Hint: look at it with `kubectl get clusterrolebinding certctl:developers:view -o yaml`, then delete or rename it, or put our labels back if it lost them
+              People
+                - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+                + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
+              Access
+                bob  - edit in shop  through developers
+                carol  + edit in shop  through developers
+              Bindings
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 1 to revoke, 1 binding to write, 1 held back.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 1 to revoke, 1 binding to write, 1 held back.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert_eq!(*story.binding("certctl:developers:view"), theirs);
@@ -175,23 +184,27 @@ fn a_record_that_cannot_be_believed_holds_its_person_and_cuts_off_what_no_record
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Held back
-            ! bob's file is broken; nothing is issued to bob  [record-unreadable]
-          People
-            + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no record knows it
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no record knows it
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Held back
+                ! bob's file is broken; nothing is issued to bob  [record-unreadable]
+              People
+                + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
+              Access
+                Group certctl:bob:cd04a4754498e06d  - edit in shop; view everywhere  through
+                  developers
+                carol  + edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no record knows it
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no record knows it
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 2 bindings to write, 1 held back.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 2 bindings to write, 1 held back.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty());

@@ -39,24 +39,28 @@ fn a_record_of_a_revoked_credential_that_is_put_back_lets_nobody_in() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          ! warning  the record of alice lets credential cd2662154e6d76b2 in, and the cluster remembers that it was revoked: somebody put an older record back; it stays cut off  [revoked-in-cluster]
-          People
-            + issue   alice  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      + Group certctl:alice:(to be issued)    once it is issued and recorded
-                      - Group certctl:alice:d5688a52d55a02ec  no record knows it
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      + Group certctl:alice:(to be issued)    once it is issued and recorded
-                      - Group certctl:alice:d5688a52d55a02ec  no record knows it
-          Clean-up
-            - alice's credential cd2662154e6d76b2 was revoked; note it in the record again
-          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              ! warning  the record of alice lets credential cd2662154e6d76b2 in, and the cluster remembers that it was revoked: somebody put an older record back; it stays cut off  [revoked-in-cluster]
+              People
+                + issue   alice  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
+              Access
+                Group certctl:alice:d5688a52d55a02ec  - edit in shop; view everywhere 
+                  through developers
+                alice  + edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          + Group certctl:alice:(to be issued)    once it is issued and recorded
+                          - Group certctl:alice:d5688a52d55a02ec  no record knows it
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          + Group certctl:alice:(to be issued)    once it is issued and recorded
+                          - Group certctl:alice:d5688a52d55a02ec  no record knows it
+              Clean-up
+                - alice's credential cd2662154e6d76b2 was revoked; note it in the record again
+              The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 2 bindings to write, 1 left-over to clean up, 1 warning.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 2 bindings to write, 1 left-over to clean up, 1 warning.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     let bound = story.bound("alice");
@@ -107,21 +111,23 @@ fn a_ledger_that_cannot_be_read_lets_nobody_in_and_keeps_nobody_in() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Held back
-            ! its line 3 is broken; until then nothing is issued on cluster `prod` and nobody is added to a binding there  [ledger-unusable]
-              Hint: look at it
-          People
-            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+            Cluster prod
+              Held back
+                ! its line 3 is broken; until then nothing is issued on cluster `prod` and nobody is added to a binding there  [ledger-unusable]
+                  Hint: look at it
+              People
+                - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+              Access
+                bob  - edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
 
-        Plan: 1 to revoke, 2 bindings to write, 1 held back.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to revoke, 2 bindings to write, 1 held back.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty() && story.bound("carol").is_empty());
@@ -344,20 +350,22 @@ fn who_was_cut_off_by_hand_stays_out_until_they_are_let_in_again() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          ! warning  bob was cut off with `certctl revoke` at 2026-01-01T00:00:00Z and stays out: take them off the roster, or let them in again with `certctl revoke --undo bob`  [kept-out]
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  it was revoked
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  it was revoked
-          Clean-up
-            - bob's credential cd04a4754498e06d was revoked; note it in the record again
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              ! warning  bob was cut off with `certctl revoke` at 2026-01-01T00:00:00Z and stays out: take them off the roster, or let them in again with `certctl revoke --undo bob`  [kept-out]
+              Access
+                bob  - edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  it was revoked
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  it was revoked
+              Clean-up
+                - bob's credential cd04a4754498e06d was revoked; note it in the record again
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 2 bindings to write, 1 left-over to clean up, 1 warning.
-        Digest: sha256:0
-    "#]],
+            Plan: 2 bindings to write, 1 left-over to clean up, 1 warning.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty());

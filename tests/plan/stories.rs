@@ -35,21 +35,23 @@ fn the_first_apply() {
     reads(
         &Story::of(TEAM),
         expect![[r#"
-        Cluster prod
-          People
-            + issue   alice  until 2026-01-31 00:00Z (30d)  new on the roster
-            + issue   bob    until 2026-01-31 00:00Z (30d)  new on the roster
-          Bindings
-            + bind    ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      + Group certctl:alice:(to be issued)  once it is issued and recorded
-                      + Group certctl:bob:(to be issued)    once it is issued and recorded
-            + bind    RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      + Group certctl:alice:(to be issued)  once it is issued and recorded
-                      + Group certctl:bob:(to be issued)    once it is issued and recorded
+            Cluster prod
+              People
+                + issue   alice  until 2026-01-31 00:00Z (30d)  new on the roster
+                + issue   bob    until 2026-01-31 00:00Z (30d)  new on the roster
+              Access
+                alice, bob  + edit in shop; view everywhere  through developers
+              Bindings
+                + bind    ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          + Group certctl:alice:(to be issued)  once it is issued and recorded
+                          + Group certctl:bob:(to be issued)    once it is issued and recorded
+                + bind    RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          + Group certctl:alice:(to be issued)  once it is issued and recorded
+                          + Group certctl:bob:(to be issued)    once it is issued and recorded
 
-        Plan: 2 to issue, 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 2 to issue, 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
 }
 
@@ -61,19 +63,21 @@ fn someone_joins_and_each_binding_is_written_once() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          People
-            + issue   carol  until 2026-01-01 12:00Z (12h)  new on the roster
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      + Group certctl:carol:(to be issued)  once it is issued and recorded
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              People
+                + issue   carol  until 2026-01-01 12:00Z (12h)  new on the roster
+              Access
+                carol  + edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          + Group certctl:carol:(to be issued)  once it is issued and recorded
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
     assert_eq!(story.plan().bindings.len(), 2);
 }
@@ -85,19 +89,21 @@ fn someone_leaves() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          People
-            - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:bob:cd04a4754498e06d  no longer on the roster
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              People
+                - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+              Access
+                bob  - edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:bob:cd04a4754498e06d  no longer on the roster
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to revoke, 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to revoke, 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty());
@@ -113,19 +119,21 @@ fn someone_is_suspended_and_let_in_again_with_a_new_credential() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          People
-            - revoke  alice  until 2026-01-31 00:00Z (30d)  suspended; cd2662154e6d76b2 keeps only what system:authenticated may do
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:alice:cd2662154e6d76b2  suspended
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:alice:cd2662154e6d76b2  suspended
-          The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              People
+                - revoke  alice  until 2026-01-31 00:00Z (30d)  suspended; cd2662154e6d76b2 keeps only what system:authenticated may do
+              Access
+                alice  - edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:alice:cd2662154e6d76b2  suspended
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:alice:cd2662154e6d76b2  suspended
+              The next renewal, bob's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to revoke, 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to revoke, 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.bound("alice").is_empty());
@@ -178,19 +186,21 @@ fn the_last_one_leaves_and_the_bindings_go() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Bindings
-            - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
-                      - Group certctl:bob:cd04a4754498e06d    no longer granted
-            - unbind  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - Group certctl:alice:cd2662154e6d76b2  no longer granted
-                      - Group certctl:bob:cd04a4754498e06d    no longer granted
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Access
+                alice, bob  - edit in shop; view everywhere  through developers
+              Bindings
+                - unbind  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          - Group certctl:alice:cd2662154e6d76b2  no longer granted
+                          - Group certctl:bob:cd04a4754498e06d    no longer granted
+                - unbind  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - Group certctl:alice:cd2662154e6d76b2  no longer granted
+                          - Group certctl:bob:cd04a4754498e06d    no longer granted
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert!(story.cluster.state.bindings.is_empty());
@@ -205,19 +215,21 @@ fn someone_comes_back_and_the_old_certificate_stays_without_rights() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          People
-            + issue   bob  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      + Group certctl:bob:(to be issued)  once it is issued and recorded
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      + Group certctl:bob:(to be issued)  once it is issued and recorded
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              People
+                + issue   bob  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
+              Access
+                bob  + edit in shop; view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          + Group certctl:bob:(to be issued)  once it is issued and recorded
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          + Group certctl:bob:(to be issued)  once it is issued and recorded
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 1 to issue, 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 1 to issue, 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
     story.apply();
     assert_eq!(story.bound("bob").len(), 1);
@@ -571,17 +583,19 @@ fn drift_is_repaired() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          Bindings
-            ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
-                      + Group certctl:alice:cd2662154e6d76b2  recorded, and not bound
-            ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
-                      - User mallory  added by hand; certctl binds only credential groups
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              Access
+                alice  + view everywhere  through developers
+              Bindings
+                ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
+                          + Group certctl:alice:cd2662154e6d76b2  recorded, and not bound
+                ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit
+                          - User mallory  added by hand; certctl binds only credential groups
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Plan: 2 bindings to write.
-        Digest: sha256:0
-    "#]],
+            Plan: 2 bindings to write.
+            Digest: sha256:0
+        "#]],
     );
     let diff =
         story.plan().bindings.iter().map(|b| binding::unified(&b.diff())).collect::<Vec<_>>().join("\n");
@@ -628,6 +642,8 @@ fn what_the_cluster_lacks_is_named_at_its_place() {
               People
                 + issue   alice  until 2026-01-31 00:00Z (30d)  new on the roster
                 + issue   bob    until 2026-01-31 00:00Z (30d)  new on the roster
+              Access
+                alice, bob  + edit in shop  through developers
               Bindings
                 + bind    RoleBinding shop/certctl:developers:edit  to ClusterRole edit
                           + Group certctl:alice:(to be issued)  once it is issued and recorded
@@ -724,6 +740,8 @@ fn a_group_in_the_certificate_is_warned_about_twice() {
               ! warning  bob's credential cd04a4754498e06d keeps access until 2026-01-31T00:00:00Z through ClusterRoleBinding legacy, which names group `developers`  [access-remains]
               People
                 - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d is cut off, but KEEPS ACCESS through 1 binding of others
+              Access
+                bob  - edit in shop; view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                           - Group certctl:bob:cd04a4754498e06d  no longer on the roster
@@ -897,6 +915,8 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
                   Hint: a certificate cannot be taken back from its key, so make a new key, e.g. `openssl ecparam -genkey -name prime256v1 -noout -out KEY`, and a new csr with it for alice
               People
                 - revoke  alice  until 2026-01-31 00:00Z (30d)  generation raised from 1 to 2; 339f694afaae46da keeps only what system:authenticated may do
+              Access
+                alice  - edit in shop; view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                           - Group certctl:alice:339f694afaae46da  generation raised from 1 to 2

@@ -50,6 +50,8 @@ fn a_label_that_was_taken_off_keeps_nobody_in() {
               ! warning  RoleBinding shop/certctl:developers:edit is not ours and names certctl:bob:cd04a4754498e06d; certctl takes it out only if it issued that credential, once it is cut off  [foreign-binding]
               People
                 - revoke  bob  until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
+              Access
+                bob  - view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                           - Group certctl:bob:cd04a4754498e06d  no longer on the roster

@@ -9,6 +9,8 @@ pub(super) enum Rank {
     People,
     /// Who else does, where they are many.
     OtherPeople,
+    /// What they gain and lose.
+    Access,
     /// What of it comes to nothing with this branch.
     Withdrawn,
     /// What else is edited in the roster.

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::text::{self, date, span};
-use super::{count, grouped, noun, words};
+use super::{access_changes, count, grouped, noun, words};
 use crate::error::Error;
 use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
@@ -148,6 +148,8 @@ fn sections(index: usize, cluster: &ClusterChanges, now: Timestamp) -> Vec<Secti
     const ROW: (&str, &str) = ("| | ", " | | |\n");
     const UNFOLD: &str = "\n</details>\n";
     let bindings = cluster.bindings.iter().map(binding).collect();
+    let access = access_changes::of(cluster);
+    let access = access.iter().map(|change| format!("- {}: {}\n", prose(&change.who), prose(&change.said())));
     let left_overs =
         cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&words::cleanup(cleanup))));
     let withdrawn =
@@ -163,6 +165,14 @@ fn sections(index: usize, cluster: &ClusterChanges, now: Timestamp) -> Vec<Secti
             ("person", "people"),
             ROW,
             UNFOLD,
+        ),
+        section(
+            Rank::Access,
+            "\n".to_owned(),
+            access.collect(),
+            ("change of access", "changes of access"),
+            LINE,
+            "",
         ),
         section(
             Rank::Withdrawn,
