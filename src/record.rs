@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::route::{ProxyUrl, Route, TlsServerName};
 use crate::model::{
     BranchName, ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Namespace, Position,
-    Recipient, RosterName, UserName, hex, sha256,
+    Recipient, RosterId, RosterName, UserName, hex, sha256,
 };
 
 /// The `apiVersion` of everything certctl reads and writes.
@@ -259,6 +259,9 @@ pub struct ClusterPin {
     /// The branch that the roster is applied from; unknown to pins that older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<BranchName>,
+    /// What ties the roster's name to this repository on the cluster; absent where no apply has written it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster_id: Option<RosterId>,
     /// Where its kubeconfigs lead; absent where no apply has written it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<PinnedEndpoint>,
@@ -279,7 +282,7 @@ impl ClusterPin {
     /// The pin of a cluster.
     pub fn new(name: ClusterName, uid: String, roster: RosterName) -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "Cluster".to_owned());
-        Self { api_version, kind, name, uid, roster, branch: None, endpoint: None }
+        Self { api_version, kind, name, uid, roster, branch: None, roster_id: None, endpoint: None }
     }
 }
 
@@ -294,9 +297,29 @@ pub fn to_yaml<T: Serialize>(value: &T) -> Result<String> {
     let body = serde_saphyr::to_string(value).map_err(|cause| {
         Error::new("a record could not be written as YAML; nothing was recorded").caused_by(cause)
     })?;
-    let body = format!("# Written by certctl; changes by hand are found and refused.\n{}\n", body.trim_end());
-    let checksum = checksum(&body);
-    Ok(format!("{body}{CHECKSUM}{checksum}\n"))
+    Ok(with_checksum(&format!(
+        "# Written by certctl; changes by hand are found and refused.\n{}\n",
+        body.trim_end()
+    )))
+}
+
+/// A text, with its checksum as the last line.
+pub fn with_checksum(body: &str) -> String {
+    format!("{body}{CHECKSUM}{}\n", checksum(body))
+}
+
+/// Whether a text ends in its own checksum.
+pub fn is_intact(text: &str) -> bool {
+    let (body, sum) = split(text);
+    sum == checksum(body)
+}
+
+/// The text above its checksum, and the checksum; empty where it has none.
+fn split(text: &str) -> (&str, &str) {
+    match text.rfind(CHECKSUM) {
+        Some(at) => (&text[..at], text[at + CHECKSUM.len()..].trim_end()),
+        None => (text, ""),
+    }
 }
 
 /// Of the text, whichever way its lines end: a checkout on Windows may have changed that.
@@ -323,10 +346,7 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
         ))
         .hint(how_to_restore(file)));
     }
-    let (body, sum) = match text.rfind(CHECKSUM) {
-        Some(at) => (&text[..at], text[at + CHECKSUM.len()..].trim_end()),
-        None => (text, ""),
-    };
+    let (body, sum) = split(text);
     // The YAML first: its error says which line is wrong, and a checksum only that one is.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 16 },

@@ -104,27 +104,6 @@ impl Repo {
         Ok((tree != old.id()).then_some(Draft { head, old, tree }))
     }
 
-    /// Whether certctl made this commit.
-    ///
-    /// # Errors
-    /// Where there is no such commit.
-    pub fn is_ours(&self, commit: &CommitId) -> Result<bool> {
-        let unknown = |error| internal("read commit", commit.as_str(), error);
-        let id = Oid::from_str(commit.as_str()).map_err(unknown)?;
-        self.made(&self.git.find_commit(id).map_err(unknown)?)
-    }
-
-    /// Whether certctl may have made this commit: its message says so, which anyone can write, and it
-    /// changes records of this roster and nothing else. One whose parent a shallow clone lacks cannot be
-    /// told, and is somebody's own.
-    pub(super) fn made(&self, commit: &Commit<'_>) -> Result<bool> {
-        if !has_trailer(commit) || commit.parent_count() != 1 || commit.parent(0).is_err() {
-            return Ok(false);
-        }
-        let records = format!("{}/", self.records());
-        Ok(self.changed_by(commit)?.iter().all(|step| step.path.starts_with(&records)))
-    }
-
     fn own_path(&self, path: &str) -> Result<String> {
         let full = self.inside(path)?;
         let below = full.strip_prefix(&self.records()).is_some_and(|rest| rest.starts_with('/'));
@@ -257,9 +236,4 @@ impl Repo {
         };
         self.new_commit(tree, onto, commit.message_raw_bytes(), Some(author))
     }
-}
-
-fn has_trailer(commit: &Commit<'_>) -> bool {
-    git2::message_trailers_bytes(commit.message_bytes())
-        .is_ok_and(|trailers| trailers.iter().any(|(key, _)| key == TRAILER.as_bytes()))
 }

@@ -17,6 +17,7 @@ mod declined;
 mod discovery;
 mod fast_forward;
 mod git;
+mod own_commit;
 mod preflight;
 mod propose;
 mod propose_edit;

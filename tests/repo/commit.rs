@@ -25,7 +25,9 @@ stories! {
 
         let repo = clone.open();
         let parent = repo.head().unwrap();
-        let mut changes = write(ALICE, "alice\n");
+        let sealed = certctl::model::hex(&certctl::model::sha256(&[0xff, 0]));
+        let alice = format!("sealedSHA256: {sealed}\n");
+        let mut changes = write(ALICE, &alice);
         changes.write("access/prod/alice.kubeconfig.age", vec![0xff, 0]);
         let committed = repo.commit(&changes, &message("certctl: issue alice")).unwrap().unwrap();
 
@@ -38,13 +40,13 @@ stories! {
                 message("certctl: issue alice")
             )
         );
-        assert_eq!(clone.has(ALICE).unwrap(), "alice\n");
+        assert_eq!(clone.has(ALICE).unwrap(), alice);
         assert_eq!(fs::read(clone.0.join("access/prod/alice.kubeconfig.age")).unwrap(), [0xff, 0]);
         assert_eq!(fs::metadata(clone.0.join(ALICE)).unwrap().permissions().mode() & 0o777, 0o644);
         assert!(clone.git("reflog -1").contains("certctl: certctl: issue alice"));
         assert!(repo.is_ours(&committed.id).unwrap());
         assert!(!repo.is_ours(&parent).unwrap());
-        assert_eq!(clone.git(&format!("show {}:{ALICE}", committed.id)), "alice\n");
+        assert_eq!(clone.git(&format!("show {}:{ALICE}", committed.id)), record(&alice));
         assert_eq!(clone.git(&format!("ls-tree -r --name-only {parent}")).matches(ALICE).count(), 0);
         let left = clone.git("ls-files --others --exclude-standard");
         assert_eq!(left, "untracked\n");
@@ -99,7 +101,7 @@ stories! {
         assert!(refused(repo.dirty(&["../../../outside"])).contains("not a path inside the repository"));
         let head = repo.head().unwrap();
         let there = Snapshot::new(Rc::new(repo), head);
-        assert_eq!(there.read(ALICE, 10).unwrap().unwrap(), b"alice\n");
+        assert_eq!(there.read(ALICE, 200).unwrap().unwrap(), record("alice\n").as_bytes());
         assert_eq!(there.read("../../README", 99).unwrap().unwrap(), b"read me\n");
     }
 
@@ -228,7 +230,7 @@ stories! {
         clone.put(ALICE, "edited");
         let error = refused(repo.commit(&write(ALICE, "new\n"), &message("x")));
         assert!(error.contains(&format!("{ALICE} is changed")) && error.contains("nothing was committed"), "{error}");
-        clone.put(ALICE, "alice\n");
+        clone.put(ALICE, &record("alice\n"));
         clone.put(BOB, "untracked");
         refused(repo.commit(&write(BOB, "new\n"), &message("x")));
         assert_eq!(clone.has(BOB).unwrap(), "untracked");
@@ -236,7 +238,7 @@ stories! {
         fs::remove_file(clone.0.join(BOB)).unwrap();
         clone.put(ALICE, "staged");
         clone.git("add access");
-        clone.put(ALICE, "alice\n");
+        clone.put(ALICE, &record("alice\n"));
         refused(repo.commit(&write(ALICE, "new\n"), &message("x")));
         assert_eq!(clone.git(&format!("show :{ALICE}")), "staged");
     }

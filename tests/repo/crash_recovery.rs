@@ -13,7 +13,7 @@ stories! {
         let mut changes = write(ALICE, "new\n");
         changes.delete(BOB);
         for name in ["carol", "dave", "erin", "frank"] {
-            changes.write(format!("access/prod/{name}.yaml"), "new\n");
+            changes.write(format!("access/prod/{name}.yaml"), record("new\n"));
         }
         repo.commit(&changes, &message("x")).unwrap().unwrap();
         assert_eq!(repo.recover().unwrap(), [""; 0]);
@@ -33,7 +33,7 @@ stories! {
                 clone.git(&format!("update-ref refs/heads/main {after}"));
             }
             // One file had been written already; one the user has edited since; one they staged.
-            clone.put("access/prod/carol.yaml", "new\n");
+            clone.put("access/prod/carol.yaml", &record("new\n"));
             clone.put("access/prod/dave.yaml", "edited\n");
             clone.put("access/prod/erin.yaml", "staged\n");
             clone.git("add access/prod/erin.yaml");

@@ -30,7 +30,7 @@ stories! {
         let repo = Repo::discover(&clone.0.join("team/users.yaml")).unwrap();
         assert_eq!(repo.workdir(), clone.0);
         repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
-        assert_eq!(clone.git("show HEAD:team/access/prod/alice.yaml"), "alice\n");
+        assert_eq!(clone.git("show HEAD:team/access/prod/alice.yaml"), record("alice\n"));
         assert!(!mark.exists());
     }
 
@@ -87,7 +87,7 @@ stories! {
         assert_eq!(repo.workdir(), clone.0);
         repo.commit(&write(ALICE, "alice\n"), &message("certctl: issue")).unwrap().unwrap();
         let show = format!("--git-dir={} show HEAD:team/{ALICE}", git_dir.display());
-        assert_eq!(clone.git(&show), "alice\n");
+        assert_eq!(clone.git(&show), record("alice\n"));
     }
 
     fn an_empty_git_folder_is_passed_over(workspace: &Workspace) {

@@ -133,6 +133,38 @@ stories! {
         }
     }
 
+    /// Nor are records that no apply has written, or a kubeconfig that no record names.
+    fn records_that_do_not_verify_are_a_proposal(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        const SEALED: &str = "access/prod/alice.kubeconfig.age";
+        let digest = "fb2bbbd2cc49e52d3fc3bb8d2a3b4d3dae8e0a3a7b4f0e0c9c4b1f1a7b1c0d0e";
+        let named = |sealed: &str| format!("sealedSHA256: {}\n", certctl::model::hex(&certctl::model::sha256(sealed.as_bytes())));
+        let edited = record("state: active\n").replace("active", "revoked");
+        for (what, files, is_ours) in [
+            ("as written", vec![(ALICE, record(&named("sealed"))), (SEALED, "sealed".to_owned())], true),
+            ("edited", vec![(ALICE, edited)], false),
+            ("without a checksum", vec![(ALICE, "state: active\n".to_owned())], false),
+            ("another kubeconfig", vec![(ALICE, record(&named("sealed"))), (SEALED, "planted".to_owned())], false),
+            ("a kubeconfig alone", vec![(SEALED, digest.to_owned())], false),
+            ("another file there", vec![("access/prod/run.sh", "exit 0\n".to_owned())], false),
+        ] {
+            ours.git("checkout -q -B made origin/main");
+            for (path, text) in &files {
+                ours.put(path, text);
+            }
+            ours.git("add -A");
+            ours.git("commit -q --no-verify -m certctl --trailer Certctl-Roster:acme");
+            let repo = ours.open();
+            assert_eq!(repo.is_ours(&repo.head().unwrap()).unwrap(), is_ours, "{what}");
+        }
+        ours.git("checkout -q -B made origin/main");
+        ours.put(ALICE, &record("alice\n"));
+        symlink("/etc/passwd", ours.0.join(BOB)).unwrap();
+        ours.git("add -A");
+        ours.git("commit -q --no-verify -m certctl --trailer Certctl-Roster:acme");
+        assert!(!ours.open().is_ours(&ours.open().head().unwrap()).unwrap(), "a link");
+    }
+
     fn a_named_branch_is_another_place_than_home(workspace: &Workspace) {
         let (clone, _) = workspace.shared();
         let repo = clone.open();

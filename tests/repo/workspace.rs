@@ -7,6 +7,7 @@ pub use std::os::unix::fs::{PermissionsExt as _, symlink};
 pub use std::path::{Path, PathBuf};
 pub use std::process::Command;
 
+use certctl::record::with_checksum;
 pub use certctl::repo::{Changes, PushTarget, Repo, TRAILER};
 pub use certctl_testing::executable;
 
@@ -119,7 +120,7 @@ impl Workspace {
 
     /// What the origin's main holds in a file.
     pub fn origin_has(&self, path: &str) -> String {
-        self.git(&format!("--git-dir=origin.git show main:{path}"))
+        body(self.git(&format!("--git-dir=origin.git show main:{path}")))
     }
 
     pub fn origin_log(&self) -> Vec<String> {
@@ -168,7 +169,7 @@ impl Clone {
     }
 
     pub fn has(&self, path: &str) -> Option<String> {
-        fs::read_to_string(self.0.join(path)).ok()
+        fs::read_to_string(self.0.join(path)).ok().map(body)
     }
 
     pub fn open(&self) -> Repo {
@@ -198,8 +199,21 @@ pub fn message(subject: &str) -> String {
 
 pub fn write(path: &str, text: &str) -> Changes {
     let mut changes = Changes::new();
-    changes.write(path, text);
+    changes.write(path, record(text));
     changes
+}
+
+/// A text as certctl records it, with its checksum.
+pub fn record(text: &str) -> String {
+    with_checksum(text)
+}
+
+/// What stands above the checksum.
+fn body(text: String) -> String {
+    match text.rfind("checksum: sha256:") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
 }
 
 pub fn commit(repo: &Repo, path: &str, text: &str) -> String {
