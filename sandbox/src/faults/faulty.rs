@@ -7,9 +7,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::cut::Cut;
-use super::{Fault, Faults, lock};
+use super::{Fault, Faults, Turn, lock};
 use crate::backend::{Abort, Backend, Body, whole};
 use crate::request::{Attributes, Query};
 use crate::status::Status;
@@ -77,6 +78,14 @@ impl<B: Backend> Backend for Faulty<B> {
                     self.pass(user, request).await
                 }
             },
+            Fault::Turn(listener) => {
+                let (goes_on, gone) = oneshot::channel();
+                let (verb, resource) = (attributes.verb.clone(), attributes.combined_resource());
+                // Without a listener it goes on at once.
+                let _ = listener.send(Turn { verb, resource, _goes_on: goes_on });
+                let _ = gone.await;
+                self.pass(user, request).await
+            }
             Fault::Hold(reached) => {
                 let _answer = self.pass(user, request).await?;
                 // The listener may be gone; the response is withheld either way.
@@ -245,6 +254,29 @@ mod tests {
         }
         let watch = format!("{BINDINGS}?watch=true");
         assert_eq!(struck(Fault::Expired, Method::GET, &watch).await, ("200, an event".to_owned(), false));
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_for_its_turn() {
+        let (counter, faults) = (Counter::default(), Faults::default());
+        let (listener, turns) = mpsc::channel();
+        faults.set([(On::From(1), Fault::Turn(listener))]);
+        let faulty = Faulty::new(counter.clone(), faults);
+        let call = faulty.handle(User::anonymous(), request(Method::POST, BINDINGS));
+        let other = async {
+            let turn = loop {
+                tokio::task::yield_now().await;
+                if let Ok(turn) = turns.try_recv() {
+                    break turn;
+                }
+            };
+            let before = counter.0.load(Ordering::SeqCst);
+            (turn.verb.clone(), turn.resource.clone(), before)
+        };
+        let (answer, seen) = tokio::join!(call, other);
+        assert!(answer.is_ok());
+        assert_eq!(seen, ("create".to_owned(), "clusterrolebindings".to_owned(), 0));
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

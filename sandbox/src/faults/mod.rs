@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use faulty::Faulty;
+use tokio::sync::oneshot;
 
 use crate::request::Attributes;
 
@@ -54,6 +55,18 @@ pub enum Fault {
     /// It is executed; then listeners are notified, and the response is withheld forever: the moment to
     /// kill the client.
     Hold(Sender<()>),
+    /// It is executed once the listener has dropped the [`Turn`], so that somebody else can act before it.
+    Turn(Sender<Turn>),
+}
+
+/// A call that waits for its listener.
+#[derive(Debug)]
+pub struct Turn {
+    /// As in an RBAC rule.
+    pub verb: String,
+    /// The plural, with the subresource behind a slash.
+    pub resource: String,
+    _goes_on: oneshot::Sender<()>,
 }
 
 /// Which calls a fault applies to.
