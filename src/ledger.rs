@@ -29,11 +29,12 @@ const LINE: usize = 28;
 /// The version of the format, in the key `formatVersion`.
 const FORMAT_VERSION: &str = "1";
 
-/// What is kept for one roster on one cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is kept for one roster on one cluster; by default, what a first apply begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// The repository that the roster's name belongs to here.
-    pub roster_id: RosterId,
+    /// The repository that the roster's name belongs to here: the one whose published records have this id.
+    /// `None` before there is one.
+    pub roster_id: Option<RosterId>,
     /// Credentials that were revoked, and when each expires.
     pub revoked: BTreeMap<CredentialId, Timestamp>,
     /// Credentials that an apply issued, and when each expires.
@@ -101,11 +102,6 @@ const ISSUED: &str = "issued";
 const REMOVED: &str = "removed";
 
 impl Ledger {
-    /// The one that a first apply begins with.
-    pub fn new(roster_id: RosterId) -> Self {
-        Self { roster_id, revoked: BTreeMap::new(), issued: BTreeMap::new(), removed: BTreeMap::new() }
-    }
-
     /// Reads `data` of the object.
     ///
     /// # Errors
@@ -119,7 +115,10 @@ impl Ledger {
         }
         let roster_id = text(ROSTER_ID).ok_or(LedgerError::Missing(ROSTER_ID))?;
         Ok(Self {
-            roster_id: word(roster_id).map_err(|why| LedgerError::Line { key: ROSTER_ID, line: 1, why })?,
+            roster_id: match roster_id {
+                NONE => None,
+                id => Some(word(id).map_err(|why| LedgerError::Line { key: ROSTER_ID, line: 1, why })?),
+            },
             revoked: lines(REVOKED, text(REVOKED), credential)?,
             issued: lines(ISSUED, text(ISSUED), credential)?,
             removed: lines(REMOVED, text(REMOVED), removal)?,
@@ -139,14 +138,14 @@ impl Ledger {
         let removals = removed.iter().fold(String::new(), |mut text, (user, Removal { at, by })| {
             let by = match by {
                 RemovedBy::Commit(commit) => commit.as_str(),
-                RemovedBy::Command => COMMAND,
+                RemovedBy::Command => NONE,
             };
             let _ = writeln!(text, "{user} {} {by}", at.as_second());
             text
         });
         [
             (VERSION, FORMAT_VERSION.to_owned()),
-            (ROSTER_ID, roster_id.to_string()),
+            (ROSTER_ID, roster_id.as_ref().map_or(NONE, RosterId::as_str).to_owned()),
             (REVOKED, credentials(revoked)),
             (ISSUED, credentials(issued)),
             (REMOVED, removals),
@@ -173,8 +172,8 @@ impl Ledger {
     }
 }
 
-/// Used instead of a commit when `revoke` removed someone.
-const COMMAND: &str = "-";
+/// Instead of an id, and instead of a commit when `revoke` removed someone.
+const NONE: &str = "-";
 
 fn lines<K: Ord, V>(
     key: &'static str,
@@ -203,7 +202,7 @@ fn credential(line: &str) -> Result<(CredentialId, Timestamp), String> {
 fn removal(line: &str) -> Result<(UserName, Removal), String> {
     match line.split(' ').collect::<Vec<_>>()[..] {
         [user, at, by] => {
-            let by = if by == COMMAND { RemovedBy::Command } else { RemovedBy::Commit(word(by)?) };
+            let by = if by == NONE { RemovedBy::Command } else { RemovedBy::Commit(word(by)?) };
             Ok((word(user)?, Removal { at: seconds(at)?, by }))
         }
         _ => Err("it is not a user, a time and a commit".to_owned()),
@@ -235,7 +234,8 @@ mod tests {
     }
 
     fn ledger() -> Ledger {
-        let mut ledger = Ledger::new("0123456789abcdef0123456789abcdef".parse().expect("a roster id"));
+        let roster_id = Some("0123456789abcdef0123456789abcdef".parse().expect("a roster id"));
+        let mut ledger = Ledger { roster_id, ..Ledger::default() };
         ledger.revoked.insert(id(1), at(1_800_000_000));
         ledger.issued.insert(id(1), at(1_800_000_000));
         ledger.issued.insert(id(2), at(1_900_000_000));
@@ -252,6 +252,9 @@ mod tests {
         assert_eq!(data["revoked"], "0000000000000001 1800000000\n");
         assert_eq!(data["removed"], format!("alice 6 -\nbob 5 {}\n", "a".repeat(40)));
         assert_eq!(Ledger::parse(&data), Ok(ledger()));
+        let unclaimed = Ledger { roster_id: None, ..ledger() };
+        assert_eq!(unclaimed.to_data()["rosterId"], "-");
+        assert_eq!(Ledger::parse(&unclaimed.to_data()), Ok(unclaimed));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One cluster's part in an apply: its bindings, its ledger and its certificates, each with what follows a
 //! conflict, a lost reply or a failure. In which order the parts come, the machine decides.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -15,7 +15,8 @@ use super::take_out::{TakeOut, TakeOutStep};
 use crate::error::{Error, Result};
 use crate::ledger::{Removal, RemovedBy};
 use crate::model::{CredentialGroup, RosterName, UserName};
-use crate::plan::observed::{BindingAt, SeenLedger};
+use crate::plan::emergency::credentials;
+use crate::plan::observed::{Binding, BindingAt, SeenLedger};
 use crate::plan::{BindingAction, Cleanup, Issuance};
 
 /// How many bindings of a cluster are written at once; each is one small request.
@@ -31,6 +32,7 @@ pub(super) enum Job<'p> {
     Request(usize),
     Issue(usize, &'p UserName, bool),
     Publish,
+    Verify(usize),
 }
 
 /// One cluster on its way through an apply.
@@ -62,6 +64,10 @@ pub(super) struct ClusterMachine<'p> {
     pub(super) issues: bool,
     /// Whether a certificate was tried, and none of this cluster would be of use.
     pub(super) useless: bool,
+    /// Whether the records are published.
+    pub(super) is_recorded: bool,
+    /// Whether who was cut off was looked for at the end.
+    pub(super) is_verified: bool,
 }
 
 /// How far a cluster is with its ledger.
@@ -150,7 +156,7 @@ impl<'p> ClusterMachine<'p> {
         let cut_off = plan.people.iter().filter_map(|action| action.cut_off());
         let cut_off = cut_off.map(|cut_off| (cut_off.credential.clone(), cut_off.not_after));
         let revoked = plan.ledger.revoked.clone().into_iter().chain(cut_off).collect();
-        let mut additions = Additions { revoked, ..Additions::none(notes.new_id.clone(), now) };
+        let mut additions = Additions { revoked, ..Additions::none(now) };
         match &notes.unmerged {
             Some(commit) => {
                 let removal = Removal { at: now, by: RemovedBy::Commit(commit.clone()) };
@@ -173,11 +179,19 @@ impl<'p> ClusterMachine<'p> {
 
     /// The cluster knows what was issued before any record does, so that a run that is killed in between
     /// leaves no record behind that seems made up.
-    pub(super) fn note_what_is_issued(&mut self, notes: &Notes, now: Timestamp) {
+    pub(super) fn note_what_is_issued(&mut self, now: Timestamp) {
         let new = self.outcome.issued.values().map(|issued| &issued.credential);
         let new = new.map(|credential| (credential.id.clone(), credential.not_after));
         let issued = self.work.plan.ledger.adopted.clone().into_iter().chain(new).collect();
-        self.add(Additions { issued, ..Additions::none(notes.new_id.clone(), now) });
+        self.add(Additions { issued, ..Additions::none(now) });
+    }
+
+    /// The roster's name belongs to this repository from now on, once everybody sees that its records say so.
+    pub(super) fn claim_name(&mut self, notes: &Notes, now: Timestamp) {
+        self.is_recorded = true;
+        let pins = self.work.repository.roster_id.is_some() || !self.useless;
+        let claim = self.work.roster_id(notes).filter(|_| pins).cloned();
+        self.add(Additions { claim, ..Additions::none(now) });
     }
 
     pub(super) fn add(&mut self, additions: Additions) {
@@ -195,7 +209,9 @@ impl<'p> ClusterMachine<'p> {
         self.ledger = write.into_seen();
         if let Err(error) = result {
             // What it does not know, it would not bind: nobody records it, and the next run issues anew.
-            for user in std::mem::take(&mut self.outcome.issued).into_keys() {
+            let lost =
+                if self.is_recorded { BTreeMap::new() } else { std::mem::take(&mut self.outcome.issued) };
+            for user in lost.into_keys() {
                 self.fails(
                     Some(&user),
                     Error::new(format!(
@@ -330,6 +346,44 @@ impl<'p> ClusterMachine<'p> {
                 }
             }
             Issuing::Over => {}
+        }
+    }
+
+    /// What this apply cuts off.
+    fn cut_off(&self) -> BTreeSet<CredentialGroup> {
+        let plan = self.work.plan;
+        let people = plan.people.iter().filter_map(|action| {
+            Some(CredentialGroup { user: action.user().clone(), id: action.cut_off()?.credential.clone() })
+        });
+        people.chain(plan.strays.iter().flat_map(|stray| stray.groups.keys().cloned())).collect()
+    }
+
+    pub(super) fn begin_verifying(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
+        if !std::mem::replace(&mut self.is_verified, true) && !self.cut_off().is_empty() {
+            begun.push((Job::Verify(index), Order::On(index, Effect::ReadBindings)));
+        }
+    }
+
+    /// Whoever is bound again is named; who was not cut off in the first place is already.
+    pub(super) fn verify(&mut self, bindings: Result<Vec<Binding>>) {
+        let bindings = match bindings {
+            Ok(bindings) => bindings,
+            Err(error) => {
+                return self.fails(None, error.within("could not check that who was cut off stayed out"));
+            }
+        };
+        let cut_off = self.cut_off();
+        let known = self.outcome.not_cut_off.clone();
+        for binding in &bindings {
+            let again = credentials(binding).filter(|group| cut_off.contains(group));
+            for group in again.filter(|group| !known.contains(&group.user)) {
+                self.outcome.not_cut_off.insert(group.user.clone());
+                let error = Error::new(format!(
+                    "{group} was cut off, and somebody has put it into {} since",
+                    binding.at
+                ));
+                self.fails(None, error.hint("run `certctl apply` again: it takes it out of every binding"));
+            }
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Effect<'p> {
         /// The version that this was decided from; `None` where it is to be made.
         resource_version: Option<String>,
     },
+    /// Read all bindings again: `Machine::bindings_read`.
+    ReadBindings,
     /// Ask who certctl is there: `Machine::identified`.
     Identify,
     /// Delete a CertificateSigningRequest that an earlier run left: `Machine::request_deleted`.

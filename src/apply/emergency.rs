@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger_write::{Additions, LedgerStep, LedgerWrite};
-use super::new_roster_id;
 use super::take_out::{TakeOut, TakeOutStep};
 use crate::cluster::{Connection, WritePermit, Writer};
 use crate::error::{Error, Result};
@@ -49,7 +48,7 @@ pub async fn cut_off(
         None => [(user.clone(), Removal { at: *now, by: RemovedBy::Command })].into(),
     };
     let mut errors = Vec::new();
-    let additions = Additions { revoked, removed, ..Additions::none(new_roster_id()?, *now) };
+    let additions = Additions { revoked, removed, ..Additions::none(*now) };
     if let Err(error) = note(&writer, seen, additions).await {
         errors.push(error.hint("until that is done, the next apply may let them in again"));
     }
@@ -73,7 +72,7 @@ pub async fn let_in_again(
 ) -> Result<()> {
     let writer = Writer::new(connection, roster, &WritePermit::new());
     let settled = BTreeSet::from([emergency.user.clone()]);
-    note(&writer, seen, Additions { settled, ..Additions::none(new_roster_id()?, emergency.now) }).await
+    note(&writer, seen, Additions { settled, ..Additions::none(emergency.now) }).await
 }
 
 async fn note(writer: &Writer, seen: &SeenLedger, additions: Additions) -> Result<()> {

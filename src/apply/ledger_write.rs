@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What is to be in it, besides what is.
 #[derive(Debug, Clone)]
 pub struct Additions {
-    /// The id of a first ledger.
-    pub roster_id: RosterId,
+    /// The repository that the roster's name belongs to from now on.
+    pub claim: Option<RosterId>,
     /// What is not to be bound again, and when it expires.
     pub revoked: BTreeMap<CredentialId, Timestamp>,
     /// What was issued by us, and when it expires.
@@ -42,10 +42,10 @@ pub struct Additions {
 
 impl Additions {
     /// Nothing yet.
-    pub fn none(roster_id: RosterId, now: Timestamp) -> Self {
+    pub fn none(now: Timestamp) -> Self {
         let (revoked, issued) = (BTreeMap::new(), BTreeMap::new());
         let (removed, settled) = (BTreeMap::new(), BTreeSet::new());
-        Self { roster_id, revoked, issued, removed, settled, now }
+        Self { claim: None, revoked, issued, removed, settled, now }
     }
 }
 
@@ -124,7 +124,7 @@ impl LedgerWrite {
     }
 
     fn decide(&self) -> LedgerStep {
-        let Additions { roster_id, revoked, issued, removed, settled, now } = &self.additions;
+        let Additions { claim, revoked, issued, removed, settled, now } = &self.additions;
         let (known, resource_version) = match &self.seen {
             SeenLedger::Unusable { message, hints } => {
                 let error = Error::new(message.clone());
@@ -136,15 +136,26 @@ impl LedgerWrite {
             SeenLedger::Kept(stored) => (Some(&stored.ledger), Some(stored.resource_version.clone())),
         };
         let has = |known: &Ledger| {
-            holds(&known.revoked, revoked)
+            claim.as_ref().is_none_or(|claim| known.roster_id.as_ref() == Some(claim))
+                && holds(&known.revoked, revoked)
                 && holds(&known.issued, issued)
                 && removed.keys().all(|user| known.removed.contains_key(user))
                 && settled.iter().all(|user| !known.removed.contains_key(user))
         };
-        if known.map_or(revoked.is_empty() && issued.is_empty() && removed.is_empty(), has) {
+        let nothing = claim.is_none() && revoked.is_empty() && issued.is_empty() && removed.is_empty();
+        if known.map_or(nothing, has) {
             return LedgerStep::End(Ok(()));
         }
-        let mut ledger = known.cloned().unwrap_or_else(|| Ledger::new(roster_id.clone()));
+        let mut ledger = known.cloned().unwrap_or_default();
+        match (&ledger.roster_id, claim) {
+            (Some(theirs), Some(ours)) if theirs != ours => {
+                return LedgerStep::End(Err(Error::new(
+                    "another repository has claimed the roster's name meanwhile",
+                )));
+            }
+            (_, Some(ours)) => ledger.roster_id = Some(ours.clone()),
+            (_, None) => {}
+        }
         ledger.prune(*now);
         add(&mut ledger.revoked, revoked);
         add(&mut ledger.issued, issued);

@@ -6,8 +6,11 @@
 //!    nothing else to succeed: where the note fails, they leave all the same.
 //! 2. Issue: credentials are made, signed and sealed, and have no rights yet.
 //!    Then the cluster notes what was issued: what it does not know is never bound, and not recorded either.
-//! 3. Record: one commit for all clusters, published.
+//! 3. Record: one commit for all clusters, published. With the first one, the roster's name becomes this
+//!    repository's on the cluster.
 //! 4. Grant: only now are they bound; and what is replaced goes last.
+//! 5. Verify: whoever was cut off is looked for in all bindings once more, since somebody may have put them in
+//!    again meanwhile.
 //!
 //! Wherever it ends, no credential is bound that the published records do not hold, no revocation has
 //! waited for an issuance, and the next run converges. One person's failure stops no one else.
@@ -45,7 +48,9 @@ enum Stage {
     Issue,
     Note,
     Record,
+    Claim,
     Grant,
+    Verify,
     Done,
 }
 
@@ -92,6 +97,8 @@ impl<'p> Machine<'p> {
             grant_failed: false,
             issues: matches!(policy.extent, Extent::Records { issues: true, .. }),
             useless: false,
+            is_recorded: false,
+            is_verified: false,
         });
         let mut machine = Self {
             roster,
@@ -154,7 +161,7 @@ impl<'p> Machine<'p> {
                     pins: !cluster.useless,
                 })
             };
-            let changes = record_changes::collect(work(), now);
+            let changes = record_changes::collect(work(), &self.notes, now);
             let message = record_changes::message(self.roster, work(), self.policy.skip_ci_marker);
             begun.push((Job::Publish, Order::Publish { changes, message }));
         }
@@ -166,6 +173,9 @@ impl<'p> Machine<'p> {
             cluster.begin_bindings(index, &mut begun);
             if self.stage == Stage::Issue {
                 cluster.begin_issuing(index, interrupted, parallelism, probe, &mut begun);
+            }
+            if self.stage == Stage::Verify {
+                cluster.begin_verifying(index, &mut begun);
             }
         }
         begun
@@ -188,15 +198,17 @@ impl<'p> Machine<'p> {
         self.enter(
             match self.stage {
                 Stage::Keep => Stage::Revoke,
-                Stage::Revoke if self.policy.extent == Extent::CutOffs => Stage::Done,
+                Stage::Revoke if self.policy.extent == Extent::CutOffs => Stage::Verify,
                 Stage::Revoke => Stage::Issue,
                 Stage::Issue => Stage::Note,
                 Stage::Note => Stage::Record,
                 // Without a record that everyone can see, a credential must not work: not one that was just
                 // issued, nor one whose record the roster's branch has not taken.
-                Stage::Record if self.publication == Publication::Failed || !binds => Stage::Done,
-                Stage::Record => Stage::Grant,
-                Stage::Grant | Stage::Done => Stage::Done,
+                Stage::Record if self.publication == Publication::Failed || !binds => Stage::Verify,
+                Stage::Record => Stage::Claim,
+                Stage::Claim => Stage::Grant,
+                Stage::Grant => Stage::Verify,
+                Stage::Verify | Stage::Done => Stage::Done,
             },
             now,
         );
@@ -240,10 +252,15 @@ impl<'p> Machine<'p> {
             }
             Stage::Note => {
                 for cluster in &mut self.clusters {
-                    cluster.note_what_is_issued(&self.notes, now);
+                    cluster.note_what_is_issued(now);
                 }
             }
-            Stage::Keep | Stage::Record | Stage::Done => {}
+            Stage::Keep | Stage::Record | Stage::Verify | Stage::Done => {}
+            Stage::Claim => {
+                for cluster in self.clusters.iter_mut().filter(|_| visible) {
+                    cluster.claim_name(&self.notes, now);
+                }
+            }
             Stage::Grant => {
                 for cluster in &mut self.clusters {
                     cluster.bindings = cluster.grants(roster, visible, false).collect();
@@ -348,6 +365,13 @@ impl<'p> Machine<'p> {
                 Issuing::Over
             }
         };
+    }
+
+    /// All bindings of a cluster were read again, or not.
+    pub fn bindings_read(&mut self, id: TaskId, bindings: Result<Vec<Binding>>) {
+        if let Some(Job::Verify(cluster)) = self.ended(id) {
+            self.clusters[cluster].verify(bindings);
+        }
     }
 
     /// A request that was left is deleted, or not: nothing depends on it.

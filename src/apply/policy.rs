@@ -30,7 +30,7 @@ pub struct Policy {
 /// What goes into a cluster's ledger besides credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notes {
-    /// The id of a first ledger.
+    /// Of the repository, where neither its records nor the cluster have one yet.
     pub new_id: RosterId,
     /// The commit that is applied, where the roster's branch lacks it: whoever it removes is kept out until
     /// the branch has it.

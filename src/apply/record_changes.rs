@@ -6,7 +6,9 @@ use std::fmt::{Display, Write as _};
 use jiff::Timestamp;
 
 use super::cluster_outcome::Issued;
-use crate::model::{ClusterName, RosterName, UserName};
+use super::policy::Notes;
+use crate::model::{ClusterName, RosterId, RosterName, UserName};
+use crate::plan::observed::SeenLedger;
 use crate::plan::{Cleanup, ClusterPlan, CredentialAction, RepositoryState, next_record};
 use crate::record::{ClusterPin, Record, TRAILER};
 use crate::render::text::date;
@@ -19,6 +21,22 @@ pub struct ClusterWork<'p> {
     pub plan: &'p ClusterPlan,
     /// What the repository knows of it.
     pub repository: &'p RepositoryState,
+}
+
+impl<'p> ClusterWork<'p> {
+    /// The repository's id: as its records have it, else as the cluster has it, else a new one. `None` where
+    /// nobody can read what the cluster has.
+    pub(super) fn roster_id<'a>(&self, notes: &'a Notes) -> Option<&'a RosterId>
+    where
+        'p: 'a,
+    {
+        let in_cluster = match &self.plan.ledger.seen {
+            SeenLedger::Kept(stored) => stored.ledger.roster_id.as_ref().or(Some(&notes.new_id)),
+            SeenLedger::Missing => Some(&notes.new_id),
+            SeenLedger::Unusable { .. } => None,
+        };
+        self.repository.roster_id.as_ref().or(in_cluster)
+    }
 }
 
 /// One file under `access/` that changes.
@@ -57,9 +75,14 @@ pub struct Done<'a> {
 }
 
 /// Every file that changes.
-pub fn collect<'a>(clusters: impl Iterator<Item = Done<'a>>, now: Timestamp) -> Vec<RecordChange> {
+pub fn collect<'a>(
+    clusters: impl Iterator<Item = Done<'a>>,
+    notes: &Notes,
+    now: Timestamp,
+) -> Vec<RecordChange> {
     let mut changes = Vec::new();
-    for Done { work: ClusterWork { plan, repository }, issued, pins } in clusters {
+    for Done { work, issued, pins } in clusters {
+        let ClusterWork { plan, repository } = work;
         for (user, actions) in next_record::touched(plan) {
             let current = repository.records.get(user);
             let new = issued.get(user);
@@ -85,7 +108,9 @@ pub fn collect<'a>(clusters: impl Iterator<Item = Done<'a>>, now: Timestamp) -> 
                 changes.push(RecordChange::Record { cluster, user, record });
             }
         }
-        changes.extend(plan.pin.clone().filter(|_| pins).map(RecordChange::Pin));
+        let pin = plan.pin.clone().filter(|_| pins);
+        let pin = pin.map(|pin| ClusterPin { roster_id: work.roster_id(notes).cloned(), ..pin });
+        changes.extend(pin.map(RecordChange::Pin));
     }
     changes
 }
@@ -105,11 +130,16 @@ pub fn message<'a>(roster: &RosterName, clusters: impl Iterator<Item = Done<'a>>
             let new = issued.get(action.user()).map(|issued| &issued.credential);
             let said = match (action, new) {
                 (CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ }, _) => {
-                    format!("{}: {why}", cut_off.credential)
+                    format!("{}: {why}{}", cut_off.credential, words::but_for(cut_off))
+                }
+                (CredentialAction::Rotate { user: _, reason: _, new: _, cut_off }, Some(new)) => {
+                    let (until, but_for) = (date(new.not_after), words::but_for(cut_off));
+                    format!("{} until {until}: {why}; {} is cut off{but_for}", new.id, cut_off.credential)
                 }
                 (_, Some(new)) => format!("{} until {}: {why}", new.id, date(new.not_after)),
                 (CredentialAction::Rotate { user: _, reason: _, new: _, cut_off }, None) => {
-                    format!("{} cut off, and no new one issued: {why}", cut_off.credential)
+                    let but_for = words::but_for(cut_off);
+                    format!("{} cut off{but_for}, and no new one issued: {why}", cut_off.credential)
                 }
                 (CredentialAction::Issue { .. } | CredentialAction::Renew { .. }, None) => continue,
             };

@@ -66,6 +66,7 @@ pub async fn run(
             Some(EffectEnd::TakenOut(id, result)) => machine.taken_out(id, result),
             Some(EffectEnd::LedgerRead(id, seen)) => machine.ledger_read(id, seen),
             Some(EffectEnd::LedgerWritten(id, result)) => machine.ledger_written(id, result),
+            Some(EffectEnd::BindingsRead(id, bindings)) => machine.bindings_read(id, bindings),
             Some(EffectEnd::Identified(id, requester)) => machine.identified(id, requester),
             Some(EffectEnd::RequestDeleted(id, result)) => machine.request_deleted(id, result),
             Some(EffectEnd::SignerStarted(id, result)) => machine.signer_started(id, result),
@@ -101,6 +102,7 @@ enum EffectEnd {
     TakenOut(TaskId, Result<(), WriteError>),
     LedgerRead(TaskId, SeenLedger),
     LedgerWritten(TaskId, Result<StoredLedger, WriteError>),
+    BindingsRead(TaskId, Result<Vec<Binding>>),
     Identified(TaskId, Result<String>),
     RequestDeleted(TaskId, Result<()>),
     SignerStarted(TaskId, Result<()>),
@@ -155,6 +157,9 @@ impl<'a> ClusterRunner<'a> {
             Effect::WriteLedger { ledger, resource_version } => {
                 let written = self.writer.put_ledger(&ledger, resource_version.as_deref()).await;
                 EffectEnd::LedgerWritten(id, written)
+            }
+            Effect::ReadBindings => {
+                EffectEnd::BindingsRead(id, cluster::bindings(&self.target.connection).await)
             }
             Effect::Identify => EffectEnd::Identified(id, cluster::whoami(&self.target.connection).await),
             Effect::DeleteRequest { name, uid } => {

@@ -40,7 +40,7 @@ pub use lease::LeaseLock;
 pub use ledger::{read as read_ledger, rosters};
 pub use own_rules::{Granted, granted};
 pub use probe::{NewCertificate, Probed};
-pub use read::{observe, uid, whoami};
+pub use read::{bindings, observe, uid, whoami};
 pub use signing::{Ask, Signer};
 pub use signing_error::{SigningEnd, SigningError};
 pub use write::{WritePermit, Writer};

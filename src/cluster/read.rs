@@ -93,6 +93,19 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     })
 }
 
+/// Who is bound now, by whomever.
+///
+/// # Errors
+/// A list that failed.
+pub async fn bindings(connection: &Connection) -> Result<Vec<Binding>> {
+    let budget = Budget::default();
+    let read = |resource| list(connection, &budget, resource, |object: BindingObject| Binding::from(object));
+    let read = futures::try_join!(read(Resource::ClusterRoleBindings), read(Resource::RoleBindings));
+    let (mut all, in_namespaces) = read.map_err(|(failure, call)| failure.explain(connection, &call))?;
+    all.extend(in_namespaces);
+    Ok(all)
+}
+
 /// Only the cluster's identity, before anything else is read or written there. A list, because that
 /// is the verb which reading the state needs anyway.
 ///

@@ -18,7 +18,6 @@ use super::held::Held;
 use super::observed::{ClusterView, Observed, Unknown};
 use super::outline::{Outline, Side};
 use super::residual_access::ForeignBindings;
-use super::terms::Terms;
 use super::warning::Warning;
 use super::{bindings, branch_bindings, requests, takeover};
 use crate::model::{ClusterName, CredentialId, UserName};
@@ -139,7 +138,7 @@ impl From<&BranchDiff> for ClusterChanges {
             uid: None,
             people: people.clone(),
             bindings: bindings.clone(),
-            terms: Terms::default(),
+            terms: None,
             cleanups: cleanups.clone(),
             held: held.clone(),
             held_before: held_before.clone(),

@@ -74,8 +74,8 @@ pub struct ClusterChanges {
     pub people: Vec<CredentialAction>,
     /// Bindings, by name.
     pub bindings: Vec<BindingDiff>,
-    /// Where credentials lead, and how long rights last; with a base, nothing is said of it.
-    pub terms: Terms,
+    /// Where credentials lead, and how long rights last; `None` with a base, which says nothing of it.
+    pub terms: Option<Terms>,
     /// What is left over from earlier.
     pub cleanups: Vec<Cleanup>,
     /// What is held back, and why: with a base, only what the branch holds back.
@@ -134,7 +134,7 @@ impl From<&ClusterPlan> for ClusterChanges {
                 .map(BindingAction::diff)
                 .chain(strays.iter().map(Stray::diff))
                 .collect(),
-            terms: terms.clone(),
+            terms: Some(terms.clone()),
             cleanups: cleanups.clone(),
             held: held.clone(),
             held_before: Vec::new(),
@@ -169,7 +169,7 @@ impl From<&OfflinePlan> for ClusterChanges {
             uid: pinned_uid.clone(),
             people: people.clone(),
             bindings: Vec::new(),
-            terms: terms.clone(),
+            terms: Some(terms.clone()),
             cleanups: cleanups.clone(),
             held: held.clone(),
             held_before: Vec::new(),
@@ -267,10 +267,20 @@ impl Plan {
         self.clusters.iter().any(|cluster| cluster.held.iter().any(Held::is_withheld))
     }
 
-    /// Whether everything that was asked for was read, and nothing of it is to do or held back.
+    /// Who stays out although the roster names them.
+    pub fn kept_out(&self) -> BTreeSet<UserName> {
+        let warnings = self.clusters.iter().flat_map(|cluster| &cluster.warnings);
+        let out = warnings.filter_map(|warning| match warning {
+            Warning::KeptOut { user, removal: _ } => Some(user.clone()),
+            _ => None,
+        });
+        out.collect()
+    }
+
+    /// Whether everything that was asked for was read, nothing of it is to do or held back, and nobody is kept out.
     pub fn is_as_wished(&self) -> bool {
         let held = self.clusters.iter().any(|cluster| !cluster.held.is_empty());
-        self.is_empty() && !held && self.unread.is_empty()
+        self.is_empty() && !held && self.unread.is_empty() && self.kept_out().is_empty()
     }
 
     /// The counts over all clusters.

@@ -10,8 +10,8 @@ use super::binding_key::BindingKey;
 use super::credentials;
 use super::desired_bindings::{self, Desired};
 use super::held::{Held, KeyUse};
-use super::observed::{self, Binding, BindingAt, ClusterState, Observed, RepositoryState};
-use crate::model::{ClusterName, CredentialId, RoleRef, UserName};
+use super::observed::{self, Binding, BindingAt, ClusterState, Observed, RepositoryState, SeenLedger};
+use crate::model::{ClusterName, CredentialId, RoleRef, RosterId, UserName};
 use crate::record::{Credential, CredentialState};
 use crate::roster::Roster;
 
@@ -24,6 +24,34 @@ pub struct AnotherCluster {
     pub found: String,
 }
 
+/// The roster's name belongs to another repository there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnotherRepository {
+    /// The id that the records here have, if they have any.
+    pub recorded: Option<RosterId>,
+    /// The id that the cluster has.
+    pub found: RosterId,
+}
+
+/// Why nothing can be planned on a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    AnotherCluster(AnotherCluster),
+    AnotherRepository(AnotherRepository),
+}
+
+impl From<AnotherCluster> for Refusal {
+    fn from(other: AnotherCluster) -> Self {
+        Self::AnotherCluster(other)
+    }
+}
+
+impl From<AnotherRepository> for Refusal {
+    fn from(other: AnotherRepository) -> Self {
+        Self::AnotherRepository(other)
+    }
+}
+
 /// # Errors
 /// Another cluster answers under this name.
 pub fn identity(pinned: Option<&str>, uid: &str) -> Result<(), AnotherCluster> {
@@ -33,6 +61,21 @@ pub fn identity(pinned: Option<&str>, uid: &str) -> Result<(), AnotherCluster> {
         }
         _ => Ok(()),
     }
+}
+
+/// A repository whose records are older than the id takes it over from the cluster; one without records is
+/// another.
+///
+/// # Errors
+/// The roster's name belongs to another repository there: with this one's records, everyone of theirs would
+/// be taken out of the bindings.
+pub(super) fn owner(repository: &RepositoryState, ledger: &SeenLedger) -> Result<(), AnotherRepository> {
+    let Some(found) = ledger.known().and_then(|ledger| ledger.roster_id.clone()) else { return Ok(()) };
+    let is_ours = match &repository.roster_id {
+        Some(recorded) => *recorded == found,
+        None => repository.pinned_uid.is_some(),
+    };
+    if is_ours { Ok(()) } else { Err(AnotherRepository { recorded: repository.roster_id.clone(), found }) }
 }
 
 /// Why nothing can be issued on the cluster.

@@ -48,7 +48,8 @@ pub struct DigestedCluster {
     /// Whose rights change.
     pub bindings: BTreeSet<DigestedBinding>,
     /// Where credentials lead, and how long rights last.
-    pub terms: Terms,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
 }
 
 /// One decision about one person. Which credential is new or old is the clock's doing: a renewal in

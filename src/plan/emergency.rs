@@ -56,7 +56,8 @@ pub fn without(binding: &Binding, groups: &BTreeSet<CredentialGroup>) -> Option<
     (rest.len() < binding.subjects.len()).then_some(rest)
 }
 
-pub(super) fn credentials(binding: &Binding) -> impl Iterator<Item = CredentialGroup> {
+/// The credential groups that a binding names.
+pub fn credentials(binding: &Binding) -> impl Iterator<Item = CredentialGroup> {
     let groups = binding.subjects.iter().filter(|subject| subject.kind == "Group");
     groups.filter_map(|subject| subject.name.parse().ok())
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::endpoint::{Endpoint, PublishedEndpoint};
 use crate::ledger::Ledger;
-use crate::model::{Authority, BranchName, CommitHash, CredentialId, Position, UserName};
+use crate::model::{Authority, BranchName, CommitHash, CredentialId, Position, RosterId, UserName};
 pub use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY};
 pub use crate::rbac::{Binding, BindingAt, Roles, Subject};
 use crate::record::Record;
@@ -44,6 +44,8 @@ pub struct RepositoryState {
     /// The branch that the roster is applied from, as `cluster.yaml` says; where it says none, as this apply
     /// knows it.
     pub branch: Option<BranchName>,
+    /// What ties the roster's name to this repository, as it says; `None` in a pin of an earlier version.
+    pub roster_id: Option<RosterId>,
     /// Where kubeconfigs lead, as it pins that; `None` in a pin of an earlier version.
     pub pinned_endpoint: Option<Endpoint>,
     /// The PKCS#10 files that users of this cluster brought, already checked.

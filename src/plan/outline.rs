@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::binding_action::BindingAction;
 use super::binding_key::BindingKey;
 use super::bindings;
-use super::check::{self, AnotherCluster};
+use super::check::{self, Refusal};
 use super::cluster_plan::{ClusterPlan, OfflinePlan};
 use super::desired_bindings::{self, Desired};
 use super::endpoint::{Endpoint, PublishedEndpoint};
@@ -40,16 +40,16 @@ pub struct Side<'a> {
 /// Plans one cluster that was read.
 ///
 /// # Errors
-/// It is not the cluster that the records are about.
+/// It is not the cluster that the records are about, or not theirs to change.
 pub fn plan(
     roster: &Roster,
     name: &ClusterName,
     repository: &RepositoryState,
     cluster: &SeenCluster,
     now: Timestamp,
-) -> Result<ClusterPlan, AnotherCluster> {
-    let pinned = repository.pinned_uid.as_deref();
-    check::identity(pinned, &cluster.state.uid)?;
+) -> Result<ClusterPlan, Refusal> {
+    check::identity(repository.pinned_uid.as_deref(), &cluster.state.uid)?;
+    check::owner(repository, &cluster.ledger)?;
     let observed = Observed::seen(repository, cluster);
     let Outline { people, desired, held, held_bindings, warnings } =
         Outline::new(Side { roster, observed }, name, now);
@@ -92,9 +92,13 @@ fn pin(
     let PublishedEndpoint { endpoint, refused, passed_over: _ } = &cluster.published;
     let publishes = refused.is_none();
     let endpoint = if publishes { Some(endpoint) } else { repository.pinned_endpoint.as_ref() };
-    let kept = repository.pinned_uid.is_some() && repository.pinned_endpoint.as_ref() == endpoint;
+    // Of a ledger that cannot be read, nobody knows whose it is.
+    let unknown = matches!(cluster.ledger, SeenLedger::Unusable { .. });
+    let identified = repository.pinned_uid.is_some() && (repository.roster_id.is_some() || unknown);
+    let kept = identified && repository.pinned_endpoint.as_ref() == endpoint;
     (!kept).then(|| ClusterPin {
         branch: repository.branch.clone(),
+        roster_id: repository.roster_id.clone(),
         endpoint: endpoint.map(Endpoint::to_pin),
         ..ClusterPin::new(name.clone(), cluster.state.uid.clone(), roster.name.clone())
     })

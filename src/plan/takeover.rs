@@ -69,6 +69,17 @@ pub(super) fn find(
             }
         }
     }
+    // Where the cluster knows what was issued, such a credential is held, and that is told.
+    if ledger.is_none_or(|ledger| ledger.issued.is_empty()) {
+        for (user, record) in &head.observed.repository.records {
+            let live = record.credentials.iter();
+            let live = live.filter(|c| c.state != CredentialState::Revoked && c.not_after > now);
+            for added in live.filter(|credential| recorded(base, user, &credential.id).is_none()) {
+                let (user, credential) = (user.clone(), added.id.clone());
+                warn(Warning::RecordEdited { user, credential, edit: RecordEdit::Added });
+            }
+        }
+    }
     found
 }
 
@@ -84,6 +95,10 @@ fn pin(name: &ClusterName, head: Side<'_>, base: Side<'_>) -> Vec<Warning> {
         })
     };
     let mut edits = Vec::new();
+    if theirs.roster_id.is_some() && ours.roster_id != theirs.roster_id {
+        let id = |side: &RepositoryState| side.roster_id.as_ref().map(ToString::to_string);
+        edits.push(("rosterId", id(theirs), id(ours)));
+    }
     if theirs.pinned_uid.is_some() && ours.pinned_uid != theirs.pinned_uid {
         edits.push(("uid", theirs.pinned_uid.clone(), ours.pinned_uid.clone()));
     }

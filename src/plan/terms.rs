@@ -11,21 +11,24 @@ use crate::model::{Authority, ClusterName};
 use crate::roster::{Grant, Roster};
 
 /// The terms of one cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
-    /// What new kubeconfigs connect to; empty where nobody knows.
-    pub server: String,
-    /// SHA-256 of the CA that they carry, or `system`; empty where nobody knows.
-    pub certificate_authority: String,
-    /// The proxy that they connect through; empty where there is none.
-    #[serde(default, rename = "proxyURL", skip_serializing_if = "String::is_empty")]
-    pub proxy_url: String,
-    /// The name that they verify the server with; empty where it is that of the address.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tls_server_name: String,
-    /// Who signs certificates.
-    pub signer_name: String,
+    /// What new kubeconfigs connect to, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// SHA-256 of the CA that they carry, or `system`, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<String>,
+    /// The proxy that they connect through, if any.
+    #[serde(default, rename = "proxyURL", skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
+    /// The name that they verify the server with, where it is not that of the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+    /// Who signs certificates, where the roster lists the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer_name: Option<String>,
     /// Who is suspended.
     pub suspended: BTreeSet<String>,
     /// Each `until` of a user, a membership and a grant.
@@ -43,18 +46,16 @@ impl Terms {
         };
         let there = roster.clusters.get(name);
         let route = there.map(|there| &there.route);
-        let text = |value: Option<&dyn ToString>| value.map_or(String::new(), ToString::to_string);
         let users = || roster.users.iter().filter(|(_, user)| user.clusters.contains(name));
         Self {
-            server: server.unwrap_or_default(),
-            certificate_authority: match authority {
-                None => String::new(),
-                Some(Authority::System) => "system".to_owned(),
-                Some(Authority::Bundle(bundle)) => bundle.sha256(),
-            },
-            proxy_url: text(route.and_then(|route| Some(route.proxy.as_ref()? as _))),
-            tls_server_name: text(route.and_then(|route| Some(route.tls_server_name.as_ref()? as _))),
-            signer_name: text(there.map(|there| &there.signer_name as _)),
+            server,
+            certificate_authority: authority.map(|authority| match authority {
+                Authority::System => "system".to_owned(),
+                Authority::Bundle(bundle) => bundle.sha256(),
+            }),
+            proxy_url: route.and_then(|route| Some(route.proxy.as_ref()?.to_string())),
+            tls_server_name: route.and_then(|route| Some(route.tls_server_name.as_ref()?.to_string())),
+            signer_name: there.map(|cluster| cluster.signer_name.to_string()),
             suspended: users().filter(|(_, user)| user.suspended).map(|(name, _)| name.to_string()).collect(),
             ends: users()
                 .flat_map(|(user_name, user)| {

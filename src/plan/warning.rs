@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::observed::{BindingAt, Clocks};
 use super::residual_access::GivenRole;
 use crate::ledger::Removal;
-use crate::model::{CredentialId, GroupName, Recipient, RoleRef, UserName};
+use crate::model::{CredentialId, GroupName, Recipient, RoleRef, RosterName, UserName};
 
 /// What an administrator should know, and certctl will not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub enum Warning {
         /// Where kubeconfigs lead.
         pinned: String,
     },
+    /// New kubeconfigs lead where the records say, because the roster does not name the server.
+    ServerNotNamed,
     /// By a branch, kubeconfigs would lead elsewhere, or the records are about another cluster, and the
     /// roster does not say so.
     PinEdited {
@@ -114,6 +116,8 @@ pub enum Warning {
         /// What became of it.
         edit: RecordEdit,
     },
+    /// The cluster remembers nothing of the roster, and the records say that it did.
+    LedgerLost { roster: RosterName },
     /// A record lets in a credential that the cluster remembers as revoked: the record was put back. It stays
     /// revoked.
     RevokedInCluster { user: UserName, credential: CredentialId },
@@ -171,6 +175,8 @@ pub enum RecordEdit {
     Revived,
     /// It says something else.
     Changed,
+    /// The credential is new in it, and nobody here knows of an apply that issued it.
+    Added,
 }
 
 /// What ends.
@@ -192,6 +198,7 @@ impl Warning {
         match self {
             Self::ClocksApart(_) => "clocks-apart",
             Self::ContextPassedOver { .. } => "context-passed-over",
+            Self::ServerNotNamed => "server-not-named",
             Self::PinEdited { .. } => "pin-edited",
             Self::AccessRemains { .. } => "access-remains",
             Self::BindingFinalizer { .. } => "binding-finalizer",
@@ -203,6 +210,7 @@ impl Warning {
             Self::RecipientChanged { .. } => "recipient-changed",
             Self::RecipientEdited { .. } => "recipient-edited",
             Self::RecordEdited { .. } => "record-edited",
+            Self::LedgerLost { .. } => "ledger-lost",
             Self::RevokedInCluster { .. } => "revoked-in-cluster",
             Self::KeptOut { .. } => "kept-out",
             Self::KeyOutlivesAccess { .. } => "key-outlives-access",

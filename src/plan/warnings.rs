@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::lasts;
 use super::endpoint::PublishedEndpoint;
-use super::observed::{self, Clocks, ClusterView, Observed, RepositoryState, SeenCluster, SigningRequest};
+use super::observed::{
+    self, Clocks, ClusterView, Observed, RepositoryState, SeenCluster, SeenLedger, SigningRequest,
+};
 use super::people::People;
 use super::requests;
 use super::residual_access::ForeignBindings;
@@ -46,6 +48,13 @@ pub(super) fn find(
             server: own.endpoint.server.clone(),
             pinned: endpoint.server.clone(),
         });
+    }
+    if let (Some(SeenLedger::Missing), Some(_)) = (observed.ledger(), &observed.repository.roster_id) {
+        warn(Warning::LedgerLost { roster: roster.name.clone() });
+    }
+    let issues = people.actions.iter().any(|action| action.new_credential().is_some());
+    if issues && roster.clusters.get(name).is_some_and(|cluster| cluster.server.is_none()) {
+        warn(Warning::ServerNotNamed);
     }
     certificates(people, foreign, &mut warn);
     sealed_files(roster, name, observed.repository, people, now, &mut warn);

@@ -121,7 +121,7 @@ pub async fn make(
             repository.merged = merged(global, roster_commit.as_deref(), &cluster.ledger);
             match plan::plan(&source.roster, name, &repository, &cluster, now) {
                 Ok(plan) => Ok(Target { plan, repository, cluster, connection }),
-                Err(other) => Err(words::another_cluster(name, &other)),
+                Err(refusal) => Err(words::refused(&source.roster.name, name, &refusal)),
             }
         });
         planned.take(name, several, run);

@@ -76,9 +76,10 @@ impl Source {
                 .hint(format!("to begin anew there, `git rm -r {folder}` and commit: everyone gets new credentials")),
             ),
             None => Ok(repository),
-            Some(ClusterPin { uid, branch, endpoint, .. }) => {
+            Some(ClusterPin { uid, branch, roster_id, endpoint, .. }) => {
                 let pinned_endpoint = endpoint.map(|endpoint| pinned_endpoint(name, endpoint)).transpose()?;
-                Ok(RepositoryState { pinned_uid: Some(uid), pinned_endpoint, branch, ..repository })
+                let pinned_uid = Some(uid);
+                Ok(RepositoryState { pinned_uid, pinned_endpoint, branch, roster_id, ..repository })
             }
         }
     }

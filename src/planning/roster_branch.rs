@@ -73,6 +73,7 @@ pub fn record(runs: &mut [Target], roster: &RosterName, branch: Option<&BranchNa
             repository.branch = Some(branch.clone());
             let pin = plan.pin.take().unwrap_or_else(|| ClusterPin {
                 endpoint: repository.pinned_endpoint.as_ref().map(Endpoint::to_pin),
+                roster_id: repository.roster_id.clone(),
                 ..ClusterPin::new(plan.name.clone(), plan.uid.clone(), roster.clone())
             });
             plan.pin = Some(ClusterPin { branch: Some(branch.clone()), ..pin });

@@ -42,22 +42,7 @@ fn lines(digested: &Digested) -> Vec<String> {
 fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
     let DigestedCluster { name, uid, people, bindings, terms } = cluster;
     let mut lines = vec![format!("{name} is the cluster {uid}")];
-    let Terms { server, certificate_authority, proxy_url, tls_server_name, signer_name, suspended, ends } =
-        terms;
-    let authority = certificate_authority.get(..16).unwrap_or(certificate_authority);
-    for (field, value) in [
-        ("kubeconfigs connect to", server.as_str()),
-        ("kubeconfigs carry the CA", authority),
-        ("kubeconfigs connect through the proxy", proxy_url),
-        ("kubeconfigs verify the server as", tls_server_name),
-        ("certificates are signed by", signer_name),
-    ] {
-        if !value.is_empty() {
-            lines.push(format!("{name}: {field} {value}"));
-        }
-    }
-    lines.extend(suspended.iter().map(|user| format!("{name}: {user} is suspended")));
-    lines.extend(ends.iter().map(|end| format!("{name}: until, {end}")));
+    lines.extend(terms.iter().flat_map(|terms| of_terms(name, terms)));
     for person in people {
         let DigestedPerson { user, action, reason, recipients, namespace, groups, key, validity, until } =
             person;
@@ -85,4 +70,21 @@ fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
         }
     }
     lines
+}
+
+fn of_terms(name: &str, terms: &Terms) -> Vec<String> {
+    let Terms { server, certificate_authority, proxy_url, tls_server_name, signer_name, suspended, ends } =
+        terms;
+    let authority = certificate_authority.as_deref().map(|digest| digest.get(..16).unwrap_or(digest));
+    let fields = [
+        ("kubeconfigs connect to", server.as_deref()),
+        ("kubeconfigs carry the CA", authority),
+        ("kubeconfigs connect through the proxy", proxy_url.as_deref()),
+        ("kubeconfigs verify the server as", tls_server_name.as_deref()),
+        ("certificates are signed by", signer_name.as_deref()),
+    ];
+    let fields = fields.into_iter().filter_map(|(field, value)| Some(format!("{name}: {field} {}", value?)));
+    let suspended = suspended.iter().map(|user| format!("{name}: {user} is suspended"));
+    let ends = ends.iter().map(|end| format!("{name}: until, {end}"));
+    fields.chain(suspended).chain(ends).collect()
 }

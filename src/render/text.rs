@@ -9,7 +9,6 @@ use super::full_control::{self, Gained};
 use super::wrap::wrapped;
 use super::{Style, access_changes, colour, count, words};
 use crate::error::visible_line;
-use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
 use crate::plan::{Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
 
@@ -69,6 +68,10 @@ pub fn nothing(plan: &Plan) -> String {
             true => format!("Nothing is known of {unread}."),
             false => format!("Nothing to do on {read}; nothing is known of {unread}."),
         };
+    }
+    let kept_out = plan.kept_out();
+    if !kept_out.is_empty() && plan.base.is_none() {
+        return format!("Nothing to do, and not as the roster says: {} stays out.", words::some(&kept_out));
     }
     match (plan.is_offline(), plan.base.is_some()) {
         (false, false) => "Nothing to do: the clusters are as the roster says.",
@@ -261,23 +264,15 @@ fn reason(action: &CredentialAction) -> String {
             format!("{why}; {id} stays bound until it expires")
         }
         CredentialAction::Rotate { user: _, reason: _, new: _, cut_off } => {
-            format!("{why}; {} is cut off{}", cut_off.credential, but_for(cut_off))
+            format!("{why}; {} is cut off{}", cut_off.credential, words::but_for(cut_off))
         }
         CredentialAction::Revoke { user: _, reason: _, cut_off, protected: _ } => {
             let id = &cut_off.credential;
             match cut_off.residual_access {
                 Some(0) => format!("{why}; {id} keeps only what system:authenticated may do"),
-                None | Some(_) => format!("{why}; {id} is cut off{}", but_for(cut_off)),
+                None | Some(_) => format!("{why}; {id} is cut off{}", words::but_for(cut_off)),
             }
         }
-    }
-}
-
-/// What is left to a credential, where bindings of others name it.
-fn but_for(cut_off: &CutOff) -> String {
-    match cut_off.residual_access {
-        None | Some(0) => String::new(),
-        Some(bindings) => format!(", but KEEPS ACCESS through {} of others", count(bindings, "binding")),
     }
 }
 

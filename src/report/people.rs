@@ -87,7 +87,7 @@ fn what_is_left(gone: &CutOff, is_still_bound: bool) -> String {
     let id = &gone.credential;
     if is_still_bound {
         return format!(
-            "{id} is NOT CUT OFF yet, because a binding could not be written; run `certctl apply` again"
+            "{id} is NOT CUT OFF yet, because a binding still names it; run `certctl apply` again"
         );
     }
     let until = date(gone.not_after);

@@ -3,7 +3,7 @@
 use super::{Ending, Report, planned_and_done};
 use crate::apply::{ClusterOutcome, Published};
 use crate::plan::{ClusterChanges, Verb};
-use crate::render::{Style, colour, count};
+use crate::render::{Style, colour, count, text};
 
 /// For a terminal: a result that needs attention is highlighted.
 pub fn styled(report: &Report, style: Style) -> String {
@@ -20,7 +20,9 @@ pub fn sentence(report: &Report) -> String {
     let ending = report.ending();
     let began = match ending {
         Ending::NothingToDo => {
-            return format!("Nothing to do: the clusters are as the roster says ({seconds:.1} s).");
+            let nothing = report.plan.as_ref().map(|(plan, _)| text::nothing(plan));
+            let nothing = nothing.unwrap_or_else(|| "Nothing to do.".to_owned());
+            return format!("{} ({seconds:.1} s).", nothing.trim_end_matches('.'));
         }
         Ending::Declined => return "Not applied; nothing was changed.".to_owned(),
         Ending::Done => "Done in",

@@ -9,9 +9,8 @@ use certctl::render::{Style, text, words};
 use certctl::roster::Roster;
 use expect_test::{Expect, expect};
 
-use crate::story::{HEAD, Story, TEAM, ours, request, subject};
+use crate::story::{BOB, HEAD, PROD, Story, TEAM, ours, request, subject};
 
-const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
 const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
 
 /// The plan of `head` against `base`: two rosters, and records and cluster as each story has them.
@@ -355,7 +354,7 @@ fn an_edit_that_is_taken_back_is_not_asked_about() {
 #[test]
 fn a_brought_key_on_another_cluster_is_not_asked_about() {
     let mut base = Story::of(TEAM);
-    base.edit("clusters: [{name: prod}]", "clusters: [{name: prod}, {name: dev}]");
+    base.edit("[{name: prod,", "[{name: dev}, {name: prod,");
     base.yaml += "- {name: erin, csr: erin.csr, clusters: [dev], recipients: [age1erin]}\n";
     let plan = branch(&base, |head| {
         head.edit("clusters: [dev]", "clusters: [dev, prod]").brings("erin", b"erin's", "request");
@@ -386,7 +385,7 @@ fn offline_nothing_is_claimed_of_what_was_not_looked_at() {
             Nobody's credential changes, by roster and records; the clusters were not looked at.
         "#]],
     );
-    story.edit(BOB, "").edit("{name: prod}", "{name: prod, server: 'https://elsewhere'}");
+    story.edit(BOB, "").edit("https://prod.example.com:6443", "https://elsewhere");
     story.unseen.as_mut().expect("it is offline").server = Some("https://elsewhere".into());
     reads(
         &story.whole(),
@@ -448,9 +447,11 @@ users:
         user bob: ClusterRole view until: no end -> 2026-07-02T00:00:00Z"#]]
     .assert_eq(&told(&old, &roster(&new)).join("\n"));
 
+    let mut unnamed = Story::of(body);
+    unnamed.edit(PROD, "{name: prod}");
     let mut moved = Story::of(body);
     moved.edit(
-        "{name: prod}",
+        PROD,
         "{name: prod, context: other, server: 'https://x', signerName: example.com/s}, {name: stage}",
     );
     expect![[r#"
@@ -458,7 +459,7 @@ users:
         cluster prod: server: as pinned in the records, or as in the kubeconfig -> https://x
         cluster prod: signerName: kubernetes.io/kube-apiserver-client -> example.com/s
         cluster stage is new"#]]
-    .assert_eq(&told(&old, &moved.roster()).join("\n"));
+    .assert_eq(&told(&unnamed.roster(), &moved.roster()).join("\n"));
     assert_eq!(told(&moved.roster(), &old).last().map(String::as_str), Some("cluster stage is gone"));
 }
 
@@ -515,8 +516,34 @@ fn a_pin_that_a_branch_edits_is_a_danger_and_the_rosters_own_change_is_none() {
             "{said}"
         );
     }
-    branch.edit("{name: prod}", "{name: prod, server: 'https://evil.example.com'}");
+    branch.edit("https://prod.example.com:6443", "https://evil.example.com");
     assert!(told(&branch, &base).is_empty());
     branch.repository.pinned_uid = Some("uid-of-another".into());
     assert_eq!(told(&branch, &base).len(), 1);
+}
+
+/// Without the cluster, which knows what was issued, a credential that a branch adds to a record is asked about.
+#[test]
+fn a_credential_that_a_branch_adds_to_a_record_is_asked_about() {
+    let base = Story::applied(TEAM);
+    let mut branch = base.clone();
+    let mut added = branch.record("alice")[0].clone();
+    added.id = "00000000deadbeef".parse().expect("an id");
+    branch.credentials("alice").push(added.clone());
+    let asked = |base: &Story, branch: &Story| {
+        let (mut base, mut branch) = (base.clone(), branch.clone());
+        base.offline();
+        branch.offline();
+        asked(&against(&base, &branch))
+    };
+    let said = asked(&base, &branch);
+    assert!(said.len() == 1 && said[0].contains("00000000deadbeef is new in the record"), "{said:?}");
+    // One that gives nobody anything is no question, and neither is one that the base has.
+    assert_eq!(asked(&branch, &branch), [""; 0]);
+    branch.credentials("alice").last_mut().expect("one").state = certctl::record::CredentialState::Revoked;
+    assert_eq!(asked(&base, &branch), [""; 0]);
+    branch.credentials("alice").pop();
+    added.not_after = branch.now;
+    branch.credentials("alice").push(added);
+    assert_eq!(asked(&base, &branch), [""; 0]);
 }

@@ -4,11 +4,10 @@ use certctl::plan::Verb;
 use certctl::plan::cut_offs::Replaced;
 use certctl::record::CredentialState;
 
-use crate::story::{Story, TEAM};
+use crate::story::{BOB, Story, TEAM};
 use crate::world::End;
 
 const ALICE: &str = "{name: alice, recipients: [age1alice]";
-const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
 const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
 
 /// Alice is rotated, bob leaves, carol joins, and the group's name changes, which nobody is to notice.

@@ -6,7 +6,7 @@ use certctl::model::{Authority, CaBundle};
 use certctl::plan::{Verb, digest};
 use certctl::render::{Style, difference, words};
 
-use crate::story::{Story, TEAM, subject};
+use crate::story::{PROD, Story, TEAM, subject};
 
 const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
 
@@ -172,7 +172,7 @@ fn the_words_of_a_reason_are_no_part_of_it() {
         ("[age1alice]", "[age1alice], generation: 2"),
         ("[age1alice]", "[age1alice], key: ecdsa-p384"),
         ("[age1alice]", "[age1alice], until: 2020-01-01"),
-        ("{name: prod}", "{name: prod, server: 'https://x'}, {name: dev}"),
+        (PROD, "{name: prod, server: 'https://x'}, {name: dev}"),
         ("[age1alice], groups: [", "[age1alice], groups: [ops, "),
     ] {
         let mut story = Story::of(&renewed);
@@ -255,7 +255,7 @@ fn a_difference_names_the_term_that_changed() {
             story.cluster.published.endpoint.server = "https://elsewhere".into();
         }),
         ("+ prod: certificates are signed by example.com/signer", &|story| {
-            story.edit("{name: prod}", "{name: prod, signerName: example.com/signer}");
+            story.edit("{name: prod,", "{name: prod, signerName: example.com/signer,");
         }),
         ("+ prod: until, user carol in group developers: 2028-01-02T00:00:00Z", &|story| {
             story.edit("until: 2027-01-01", "until: 2028-01-01");
@@ -287,7 +287,7 @@ fn it_tells_where_credentials_lead_who_signs_and_how_long_rights_last() {
             story.cluster.published.endpoint.authority = Authority::Bundle(bundle);
         },
         &|story| {
-            story.edit("{name: prod}", "{name: prod, signerName: example.com/signer}");
+            story.edit("{name: prod,", "{name: prod, signerName: example.com/signer,");
         },
         &|story| {
             story.edit("groups: [team]", "groups: [{name: team, until: 2027-01-01}]");

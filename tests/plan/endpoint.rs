@@ -79,7 +79,7 @@ fn another_route_or_namespace_is_a_new_kubeconfig_and_cuts_nobody_off() {
     let reasons = |story: &Story| -> BTreeSet<(Verb, Reason)> {
         story.plan().people.iter().map(|action| (action.verb(), action.reason().clone())).collect()
     };
-    story.edit("{name: prod}", "{name: prod, proxyURL: 'http://proxy:3128', tlsServerName: kubernetes}");
+    story.edit("{name: prod,", "{name: prod, proxyURL: 'http://proxy:3128', tlsServerName: kubernetes,");
     assert_eq!(reasons(&story), BTreeSet::from([(Verb::Renew, Reason::RouteChanged)]), "{}", story.text());
     let digest = story.digest();
     story.edit("http://proxy:3128", "http://evil:3128");
@@ -215,4 +215,21 @@ fn a_certificate_that_no_client_ca_knows_is_renewed() {
     assert_eq!(story.plan().people.len(), 1, "{text}");
     story.cluster.unknown = UnknownCertificates::Unasked { why: "HTTP 403".into() };
     assert!(story.plan().is_empty());
+}
+
+/// People trust `access/` where the roster names no server; it is said when a kubeconfig is handed out.
+#[test]
+fn a_server_that_the_roster_does_not_name_is_told_when_somebody_gets_a_kubeconfig() {
+    let codes =
+        |story: &Story| story.whole().clusters[0].warnings.iter().map(|w| w.code()).collect::<Vec<_>>();
+    let mut story = Story::of(TEAM);
+    assert_eq!(codes(&story), [""; 0]);
+    story.edit(", server: 'https://prod.example.com:6443'", "");
+    assert_eq!(codes(&story), ["server-not-named"]);
+    let mut offline = story.clone();
+    assert_eq!(codes(offline.offline()), ["server-not-named"]);
+    story.apply();
+    assert_eq!(codes(&story), [""; 0], "nobody gets one");
+    story.wait("25d");
+    assert_eq!(codes(&story), ["server-not-named"], "renewed");
 }

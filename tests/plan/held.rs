@@ -3,15 +3,10 @@
 use certctl::plan::observed::FileKind;
 use certctl::plan::{UnreadCluster, Verb};
 use certctl::render::{Style, json, text};
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
-use crate::story::{Story, TEAM, subject};
+use crate::story::{BOB, Story, TEAM, reads, subject};
 
-fn reads(story: &Story, expected: Expect) {
-    expected.assert_eq(&story.text());
-}
-
-const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
 const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
 
 /// In one commit bob leaves and carol joins.

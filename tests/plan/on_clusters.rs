@@ -18,7 +18,7 @@ users:
 /// `clusters:` of the roster gets a second one.
 fn on_two() -> Story {
     let mut story = Story::applied("users: []\n");
-    story.edit("clusters: [{name: prod}]", "clusters: [{name: prod}, {name: staging}]");
+    story.edit("[{name: prod,", "[{name: staging}, {name: prod,");
     story.edit("users: []\n", TEAM);
     story
 }

@@ -5,16 +5,10 @@ use certctl::model::UserName;
 use certctl::plan::Verb;
 use certctl::plan::observed::SeenLedger;
 use certctl::record::CredentialState;
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
-use crate::story::{Story, TEAM, subject};
+use crate::story::{BOB, Story, TEAM, reads, subject};
 use crate::world::{Course, Effect, End, Fault};
-
-const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
-
-fn reads(story: &Story, expected: Expect) {
-    expected.assert_eq(&story.text());
-}
 
 fn ledger(story: &Story) -> &Ledger {
     story.cluster.ledger.known().expect("a ledger")
@@ -299,13 +293,13 @@ fn who_was_removed_by_a_commit_that_waits_to_be_merged_stays_out() {
     reads(
         &story,
         expect![[r#"
-        Cluster prod
-          ! warning  bob is kept out by commit aaaaaaaaaaaa of 2026-01-01T00:00:00Z until it is merged; to let them in again, `certctl revoke --undo bob`  [kept-out]
-          no changes
-          The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
+            Cluster prod
+              ! warning  bob is kept out by commit aaaaaaaaaaaa of 2026-01-01T00:00:00Z until it is merged; to let them in again, `certctl revoke --undo bob`  [kept-out]
+              no changes
+              The next renewal, alice's, falls due 2026-01-20 23:58Z, in 20d.
 
-        Nothing to do: the clusters are as the roster says.
-    "#]],
+            Nothing to do, and not as the roster says: bob stays out.
+        "#]],
     );
     story.apply();
     assert!(story.bound("bob").is_empty());
@@ -374,4 +368,98 @@ fn who_was_cut_off_by_hand_stays_out_until_they_are_let_in_again() {
     stored.ledger.removed.remove(&bob);
     story.apply();
     assert_eq!(story.bound("bob").len(), 1);
+}
+
+/// Another repository with a roster of the same name, on the cluster of the first.
+fn namesake(first: &Story) -> Story {
+    let mut second = Story::of(&TEAM.replace("alice", "zoe"));
+    second.new_id = "f".repeat(32).parse().expect("an id");
+    second.cluster = first.cluster.clone();
+    second
+}
+
+#[test]
+fn a_rosters_name_belongs_to_the_repository_of_its_first_apply() {
+    let first = Story::applied(TEAM);
+    assert_eq!(ledger(&first).roster_id, first.repository.roster_id);
+    let second = namesake(&first);
+    reads(
+        &second,
+        expect![[r#"
+        Error: on cluster `prod`, roster name `acme` belongs to another repository, with rosterId 0123456789abcdef0123456789abcdef: this one has no access/prod/cluster.yaml; nothing was planned
+          Hint: if the other roster is somebody else's, give this one another `metadata.name`
+          Hint: if this clone is old, pull; if access/prod/cluster.yaml was changed, `git log -p -- access/prod/cluster.yaml` shows what it was
+          Hint: if this repository replaces the other one for good, `kubectl patch configmap certctl-acme -n kube-system --type=merge -p '{"data":{"rosterId":"-"}}'` frees the name: the next apply takes it, and unbinds everyone of the other
+    "#]],
+    );
+
+    // One that was applied to a cluster of its own has an id of its own.
+    let mut elsewhere = namesake(&first);
+    elsewhere.cluster = Story::of(TEAM).cluster.clone();
+    elsewhere.apply();
+    elsewhere.cluster = first.cluster.clone();
+    let said = elsewhere.try_plan().expect_err("it is not theirs");
+    assert!(said.contains("access/prod/cluster.yaml here has ffff"), "{said}");
+
+    // As the hint says: the name is free, and what was revoked stays so.
+    let mut freed = elsewhere;
+    let SeenLedger::Kept(stored) = &mut freed.cluster.ledger else { panic!("a ledger") };
+    stored.ledger.roster_id = None;
+    freed.apply();
+    assert_eq!(ledger(&freed).roster_id, freed.repository.roster_id);
+    assert!(first.try_plan().is_ok(), "it sees its own cluster");
+    let mut evicted = first;
+    evicted.cluster = freed.cluster.clone();
+    assert!(evicted.try_plan().is_err());
+}
+
+/// Wherever a first apply ends, the next one, from a new clone and with another id, goes on.
+#[test]
+fn a_first_apply_that_was_killed_keeps_nobody_from_the_name() {
+    for effect in 0.. {
+        let mut story = Story::of(TEAM);
+        let faults = [(effect, Fault::Crash)].into();
+        let end = story.try_apply(&Course { faults, seed: None }, &mut |_, _, _| {});
+        story.clone_anew();
+        story.new_id = "e".repeat(32).parse().expect("an id");
+        story.apply();
+        assert_eq!(ledger(&story).roster_id, story.repository.roster_id, "effect {effect}");
+        assert!(story.plan().is_empty() && story.plan().pin.is_none(), "effect {effect}: {}", story.text());
+        if end == End::Done {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_repository_of_before_takes_the_id_that_the_cluster_has() {
+    let mut story = Story::applied(TEAM);
+    let id = story.repository.roster_id.take();
+    story.remote.pin.2 = None;
+    story.new_id = "e".repeat(32).parse().expect("an id");
+    story.apply();
+    assert_eq!(story.repository.roster_id, id);
+}
+
+/// `certctl revoke` writes one without knowing the repository.
+#[test]
+fn a_ledger_that_nobody_has_claimed_is_claimed() {
+    let mut story = Story::applied(TEAM);
+    let SeenLedger::Kept(stored) = &mut story.cluster.ledger else { panic!("a ledger") };
+    stored.ledger = Ledger { revoked: stored.ledger.revoked.clone(), ..Ledger::default() };
+    story.apply();
+    assert_eq!(ledger(&story).roster_id, story.repository.roster_id);
+}
+
+#[test]
+fn a_ledger_that_is_gone_is_told_until_it_is_there_again() {
+    let mut story = Story::applied(TEAM);
+    let codes = |story: &Story| story.plan().warnings.iter().map(|w| w.code()).collect::<Vec<_>>();
+    assert_eq!(codes(&story), [""; 0]);
+    story.cluster.ledger = SeenLedger::Missing;
+    assert_eq!(codes(&story), ["ledger-lost"]);
+    story.apply();
+    assert_eq!(codes(&story), [""; 0]);
+    // Before a first apply there is none, and none that could be lost.
+    assert_eq!(codes(&Story::of(TEAM)), [""; 0]);
 }

@@ -59,7 +59,7 @@ fn a_protected_user_is_never_revoked_by_the_way() {
     let mut story = Story::applied(&format!(
         "{CROWD}users:\n- {{name: root, recipients: [age1x], groups: [crowd], protected: true}}\n- {{name: u0, recipients: [age1x]}}\n"
     ));
-    story.edit("clusters: [{name: prod}]", "clusters: [{name: prod}, {name: stage}]");
+    story.edit("[{name: prod,", "[{name: stage}, {name: prod,");
     story.edit("protected: true", "protected: true, clusters: [stage]");
     let refused = story.withheld(None).expect("protected");
     assert!(refused.message().contains("`root` is protected"), "{refused}");

@@ -3,12 +3,10 @@
 use certctl::render::json;
 use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 
-use crate::story::{Story, TEAM};
+use crate::story::{BOB, Story, TEAM};
 
 /// A robot of bob's, which his own key opens.
 const ROBOT: &str = "- {name: robot, recipients: [age1robot, age1bob], groups: [developers]}\n";
-const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
-
 const DANGER: &str = "! DANGER  a key of bob still opens the kubeconfig of robot (age1bob): take it off whoever keeps access, unless it is \
      theirs alone by now  [key-outlives-access]";
 
@@ -65,5 +63,29 @@ fn the_key_of_somebody_removed_is_not_taken_in_again() {
     story.edit(BOB, "").apply();
     assert!(!story.text().contains("DANGER"));
     story.yaml += ROBOT;
+    assert!(story.text().contains(DANGER), "{}", story.text());
+}
+
+/// bob has access to prod, and his robot to another cluster, where no record of his tells of the key.
+#[test]
+fn a_key_that_opens_a_kubeconfig_of_another_cluster_is_a_danger_too() {
+    let elsewhere = ROBOT.replace("groups: [developers]", "clusters: [lab]");
+    let here = BOB.replace("groups: [developers]", "groups: [developers], clusters: [prod]");
+    let mut story = Story::of(&format!("{TEAM}{elsewhere}"));
+    story.edit("[{name: prod", "[{name: lab}, {name: prod").edit(BOB, &here).apply();
+    assert!(story.text().contains("! warning  bob, robot have one recipient (age1bob)"), "{}", story.text());
+    let mut gone = story.clone();
+    gone.edit(&here, "");
+    assert!(gone.text().contains(DANGER), "{}", gone.text());
+    gone.apply();
+    assert!(gone.text().contains(DANGER), "{}", gone.text());
+
+    // He moves to where the robot is: then the key opens nothing that he may not.
+    story.edit("clusters: [prod]", "clusters: [lab]");
+    assert!(!story.text().contains("DANGER"), "{}", story.text());
+    story.edit(
+        "- {name: bob, recipients: [age1bob], groups: [developers], clusters: [lab]",
+        "- {name: bob, recipients: [age1bob], suspended: true, clusters: [prod]",
+    );
     assert!(story.text().contains(DANGER), "{}", story.text());
 }

@@ -5,14 +5,10 @@ use certctl::plan::Verb;
 use certctl::plan::observed::FileKind;
 use certctl::render::binding;
 use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
-use crate::story::{Story, TEAM, ours, request, subject};
+use crate::story::{Story, TEAM, ours, reads, request, subject};
 use crate::world::{Course, Fault};
-
-fn reads(story: &Story, expected: Expect) {
-    expected.assert_eq(&story.text());
-}
 
 #[test]
 fn nothing_to_do() {

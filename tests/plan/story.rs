@@ -16,6 +16,7 @@ use certctl::rbac::PolicyRule;
 use certctl::record::Credential;
 use certctl::render::{Style, text, words};
 use certctl::roster::{self, Roster};
+use expect_test::Expect;
 use jiff::SignedDuration;
 
 use crate::world::{Course, End, Witness, World};
@@ -41,10 +42,13 @@ impl DerefMut for Story {
     }
 }
 
+/// The cluster of [`HEAD`].
+pub const PROD: &str = "{name: prod, server: 'https://prod.example.com:6443'}";
+
 pub const HEAD: &str = "apiVersion: certctl.dev/v1
 kind: Roster
 metadata: {name: acme}
-clusters: [{name: prod}]
+clusters: [{name: prod, server: 'https://prod.example.com:6443'}]
 ";
 
 pub const TEAM: &str = "groups:
@@ -56,6 +60,14 @@ users:
 - {name: alice, recipients: [age1alice], groups: [developers]}
 - {name: bob, recipients: [age1bob], groups: [developers]}
 ";
+
+/// His line in [`TEAM`].
+pub const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+
+/// What a plan says on a terminal.
+pub fn reads(story: &Story, expected: Expect) {
+    expected.assert_eq(&story.text());
+}
 
 impl Story {
     /// The story begins with a team whose roster was applied a while ago.
@@ -139,7 +151,7 @@ impl Story {
     pub fn try_plan(&self) -> Result<ClusterPlan, String> {
         let name = "prod".parse().expect("a name");
         plan::plan(&self.roster(), &name, &self.repository, &self.cluster, self.now)
-            .map_err(|other| words::another_cluster(&name, &other).render(false))
+            .map_err(|refusal| words::refused(&self.roster().name, &name, &refusal).render(false))
     }
 
     pub fn plan(&self) -> ClusterPlan {

@@ -4,19 +4,14 @@
 use std::collections::BTreeMap;
 
 use certctl::plan::observed::{Binding, BindingAt};
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
-use crate::story::{Story, TEAM, ours, subject};
-
-const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
-
-fn reads(story: &Story, expected: Expect) {
-    expected.assert_eq(&story.text());
-}
+use crate::story::{BOB, Story, TEAM, ours, reads, subject};
+use crate::world::{Course, End};
 
 /// A binding of somebody's in the namespace shop.
-fn plant(story: &mut Story, labels: BTreeMap<String, String>, subjects: &[(&str, &str)]) {
-    story.cluster.state.bindings.push(Binding {
+fn theirs(labels: BTreeMap<String, String>, subjects: &[(&str, &str)]) -> Binding {
+    Binding {
         at: BindingAt { namespace: Some("shop".into()), name: "theirs".into() },
         role_kind: "ClusterRole".into(),
         role_name: "admin".into(),
@@ -26,7 +21,11 @@ fn plant(story: &mut Story, labels: BTreeMap<String, String>, subjects: &[(&str,
         resource_version: "7".into(),
         finalizers: Vec::new(),
         deletion_requested: false,
-    });
+    }
+}
+
+fn plant(story: &mut Story, labels: BTreeMap<String, String>, subjects: &[(&str, &str)]) {
+    story.cluster.state.bindings.push(theirs(labels, subjects));
 }
 
 fn subjects(story: &mut Story, name: &str) -> Vec<String> {
@@ -121,4 +120,45 @@ fn what_others_plant_is_no_part_of_the_digest() {
     story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
     assert_eq!(story.digest(), reviewed);
     assert!(story.text().contains("User mallory"));
+}
+
+/// Somebody binds a credential again while the apply that cuts it off is under way.
+#[test]
+fn who_is_bound_again_meanwhile_is_named_and_leaves_with_the_next_apply() {
+    for (labels, group) in
+        [(BTreeMap::new(), None), (ours(), None), (ours(), Some("certctl:zoe:0000000000000000"))]
+    {
+        let mut story = Story::applied(TEAM);
+        let bob = story.bound("bob").pop_first().expect("one");
+        story.edit(BOB, "");
+        story.planted = Some(theirs(labels, &[("Group", group.unwrap_or(&bob))]));
+        let end = story.try_apply(&Course::default(), &mut |_, _, _| {});
+        // What no apply has cut off is for the next plan.
+        assert_eq!(end == End::Failed, group.is_none());
+        assert_eq!(story.bound("bob").is_empty(), group.is_some());
+        story.apply();
+        assert!(story.bound("bob").is_empty());
+        assert!(story.plan().is_empty(), "{}", story.text());
+    }
+}
+
+#[test]
+fn what_is_left_to_a_credential_is_in_the_plan_and_in_the_commit() {
+    let mut story = Story::applied(TEAM);
+    plant(&mut story, BTreeMap::new(), &[("User", "bob")]);
+    story.binding("theirs").at.name = "first".into();
+    plant(&mut story, BTreeMap::new(), &[("User", "zoe"), ("User", "bob")]);
+    // Of another kind, or another name, it is not theirs.
+    story.binding("theirs").subjects.extend([subject("Group", "bob"), subject("User", "bobby")]);
+    let mut rotated = story.clone();
+    story.edit(BOB, "").apply();
+    let kept = "but KEEPS ACCESS through 2 bindings of others";
+    let message = story.messages.pop().expect("a commit");
+    assert!(message.contains(&format!("no longer on the roster, {kept}")), "{message}");
+
+    rotated.edit("[age1bob], ", "[age1bob], generation: 2, ");
+    assert!(rotated.text().contains(kept), "{}", rotated.text());
+    rotated.apply();
+    let message = rotated.messages.pop().expect("a commit");
+    assert!(message.contains(&format!("is cut off, {kept}")), "{message}");
 }

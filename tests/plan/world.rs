@@ -13,7 +13,7 @@ use certctl::apply::{Issued, Made, Notes};
 use certctl::error::Error;
 use certctl::ledger::Ledger;
 use certctl::model::{
-    CaBundle, CommitHash, CredentialGroup, CredentialId, KeySource, RoleRef, UserName, hex, sha256,
+    CaBundle, CommitHash, CredentialGroup, CredentialId, KeySource, RoleRef, RosterId, UserName, hex, sha256,
 };
 use certctl::plan::action::SHORTEST_VALIDITY;
 use certctl::plan::endpoint::Endpoint;
@@ -30,7 +30,7 @@ use crate::story::{ours, request, subject};
 pub struct Repository {
     pub records: BTreeMap<UserName, Record>,
     pub sealed: BTreeMap<UserName, String>,
-    pub pin: (Option<String>, Option<Endpoint>),
+    pub pin: (Option<String>, Option<Endpoint>, Option<RosterId>),
 }
 
 /// The world: one cluster, a clone (`repository`), its remote, and the time.
@@ -40,6 +40,8 @@ pub struct World {
     pub cluster: SeenCluster,
     pub remote: Repository,
     pub now: Timestamp,
+    /// What a first apply ties the roster's name with.
+    pub new_id: RosterId,
     /// The commit that is applied, where the roster's branch lacks it.
     pub unmerged: Option<CommitHash>,
     /// The longest that the signer signs.
@@ -48,6 +50,10 @@ pub struct World {
     pub leads_nowhere: bool,
     /// Everything that was ever signed, recorded or not.
     pub signed: Vec<CredentialGroup>,
+    /// What somebody binds just before an apply looks for the last time.
+    pub planted: Option<Binding>,
+    /// Of every commit that an apply had to make.
+    pub messages: Vec<String>,
     /// What every apply told of how far it is.
     pub told: Vec<Event>,
     serial: u64,
@@ -127,10 +133,13 @@ impl World {
             cluster,
             remote: Repository::default(),
             now,
+            new_id: "0123456789abcdef0123456789abcdef".parse().expect("a roster id"),
             unmerged: None,
             longest,
             leads_nowhere: false,
             signed: Vec::new(),
+            planted: None,
+            messages: Vec::new(),
             told: Vec::new(),
             serial: 0,
             version: 0,
@@ -141,19 +150,22 @@ impl World {
     pub fn clone_anew(&mut self) {
         let Repository { records, sealed, pin } = self.remote.clone();
         (self.repository.records, self.repository.sealed) = (records, sealed);
-        (self.repository.pinned_uid, self.repository.pinned_endpoint) = pin;
+        let pinned = &mut self.repository;
+        (pinned.pinned_uid, pinned.pinned_endpoint, pinned.roster_id) = pin;
     }
 
     /// What the clone holds.
     fn clone_of_it(&self) -> Repository {
-        let RepositoryState { records, sealed, pinned_uid, pinned_endpoint, .. } = self.repository.clone();
-        Repository { records, sealed, pin: (pinned_uid, pinned_endpoint) }
+        let RepositoryState { records, sealed, pinned_uid, pinned_endpoint, roster_id, .. } =
+            self.repository.clone();
+        Repository { records, sealed, pin: (pinned_uid, pinned_endpoint, roster_id) }
     }
 
     /// One file of a commit.
     fn record(&mut self, change: RecordChange) {
         let published = self.cluster.published.endpoint.clone();
-        let RepositoryState { records, sealed, pinned_uid, pinned_endpoint, .. } = &mut self.repository;
+        let RepositoryState { records, sealed, pinned_uid, pinned_endpoint, roster_id, .. } =
+            &mut self.repository;
         match change {
             RecordChange::Record { cluster: _, user, record: Some(record) } => {
                 drop(records.insert(user, record))
@@ -166,6 +178,7 @@ impl World {
             RecordChange::Pin(pin) => {
                 *pinned_uid = Some(pin.uid);
                 *pinned_endpoint = pin.endpoint.map(|_| published);
+                *roster_id = pin.roster_id;
             }
         }
     }
@@ -229,8 +242,7 @@ impl World {
         let work = ClusterWork { plan, repository: &repository };
         let policy = Policy { parallelism: 3, probe: Probe::First, extent, skip_ci_marker: false };
         let roster = "acme".parse().expect("a name");
-        let new_id = "0123456789abcdef0123456789abcdef".parse().expect("a roster id");
-        let notes = Notes { new_id, unmerged: self.unmerged.clone() };
+        let notes = Notes { new_id: self.new_id.clone(), unmerged: self.unmerged.clone() };
         let machine = Machine::new(&roster, [work], policy, notes);
         Run {
             world: self,
@@ -305,6 +317,7 @@ impl<'p> Run<'_, '_, 'p> {
                     | Asked::TakeOut { .. }
                     | Asked::ReadLedger { .. }
                     | Asked::WriteLedger { .. }
+                    | Asked::ReadBindings
             )
         );
         if !on_bindings && !self.onwards {
@@ -351,6 +364,13 @@ impl<'p> Run<'_, '_, 'p> {
                 };
                 self.machine.ledger_written(id, result);
             }
+            Order::On(_, Asked::ReadBindings) => {
+                if let Some(planted) = self.world.planted.take() {
+                    self.world.put(planted);
+                }
+                let bindings = self.world.cluster.state.bindings.clone();
+                self.machine.bindings_read(id, Ok(bindings));
+            }
             Order::On(_, Asked::Identify) => {
                 let me = self.world.cluster.identity.clone();
                 self.machine.identified(id, Ok(me.unwrap_or_default()));
@@ -378,7 +398,8 @@ impl<'p> Run<'_, '_, 'p> {
                 };
                 self.machine.issued(id, made);
             }
-            Order::Publish { changes, message: _ } => {
+            Order::Publish { changes, message } => {
+                self.world.messages.push(message);
                 let published = self.publish(changes)?;
                 self.failed |= !published;
                 let publication = if published { Publication::Visible } else { Publication::Failed };

@@ -1,10 +1,10 @@
 //! Why nothing can be planned on a cluster, and what is held back there, as errors that say how to fix it.
 
 use crate::error::{Error, visible_line};
-use crate::model::{ClusterName, Namespace, RoleRef};
+use crate::model::{ClusterName, Namespace, RoleRef, RosterName};
 use crate::plan::Plan;
 use crate::plan::binding_key::Grantee;
-use crate::plan::check::AnotherCluster;
+use crate::plan::check::{AnotherCluster, AnotherRepository, Refusal};
 use crate::plan::endpoint::Unpublishable;
 use crate::plan::held::{Held, KeyUse, SafetyRule};
 use crate::plan::observed::{BindingAt, RefusedFile};
@@ -23,6 +23,33 @@ pub fn another_cluster(cluster: &ClusterName, other: &AnotherCluster) -> Error {
     ))
     .hint(format!(
         "if the cluster was replaced for good, `git rm -r access/{cluster}` and commit: everyone gets new credentials"
+    ))
+}
+
+/// Why nothing can be planned on a cluster.
+pub fn refused(roster: &RosterName, cluster: &ClusterName, refusal: &Refusal) -> Error {
+    match refusal {
+        Refusal::AnotherCluster(other) => another_cluster(cluster, other),
+        Refusal::AnotherRepository(other) => another_repository(roster, cluster, other),
+    }
+}
+
+fn another_repository(roster: &RosterName, cluster: &ClusterName, other: &AnotherRepository) -> Error {
+    let AnotherRepository { recorded, found } = other;
+    let pin = RecordFolder(cluster).pin();
+    let here = match recorded {
+        Some(recorded) => format!("{pin} here has {recorded}"),
+        None => format!("this one has no {pin}"),
+    };
+    Error::new(format!(
+        "on cluster `{cluster}`, roster name `{roster}` belongs to another repository, with rosterId {found}: {here}; \
+         nothing was planned"
+    ))
+    .hint("if the other roster is somebody else's, give this one another `metadata.name`")
+    .hint(format!("if this clone is old, pull; if {pin} was changed, `git log -p -- {pin}` shows what it was"))
+    .hint(format!(
+        "if this repository replaces the other one for good, `kubectl patch configmap certctl-{roster} -n kube-system --type=merge \
+         -p '{{\"data\":{{\"rosterId\":\"-\"}}}}'` frees the name: the next apply takes it, and unbinds everyone of the other"
     ))
 }
 

@@ -6,15 +6,17 @@ mod warnings;
 mod withheld;
 
 use crate::model::KeyType;
+use crate::plan::action::CutOff;
 use crate::plan::change::ChangeReason;
 use crate::plan::changes::Withdrawn;
 use crate::plan::cleanup::Cleanup;
 use crate::plan::credentials::Leaving;
 use crate::plan::observed::Clocks;
 use crate::plan::{CredentialAction, Reason, Unknown};
-pub use held::{all_held, another_cluster, held, refused_files};
+use crate::render::count;
+pub use held::{all_held, another_cluster, held, refused, refused_files};
 pub use roster_changes::roster_change;
-pub use warnings::{group_gives, shared_recipient, warning, warnings};
+pub use warnings::{group_gives, shared_recipient, some, warning, warnings};
 pub use withheld::{withheld, wrong_acknowledgement};
 
 /// Why a credential is issued, replaced or revoked.
@@ -68,6 +70,14 @@ pub fn why(action: &CredentialAction) -> String {
     let brought = transfer.key_besides(because).then(|| "KEY CHANGED to another of their own".to_owned());
     let said = [Some(reason(because)), recipients, brought];
     said.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What is left to a credential, where bindings of others name it.
+pub fn but_for(cut_off: &CutOff) -> String {
+    match cut_off.residual_access {
+        None | Some(0) => String::new(),
+        Some(bindings) => format!(", but KEEPS ACCESS through {} of others", count(bindings, "binding")),
+    }
 }
 
 /// Why a subject joins or leaves a binding.

@@ -36,6 +36,11 @@ pub fn warning(warning: &Warning) -> String {
                  If the cluster moved, say so with `server:` and `certificateAuthority:` in the roster, or with `certctl repin`"
             )
         }
+        Warning::ServerNotNamed => {
+            "the roster names no `server:` for this cluster, so new kubeconfigs lead where `access/` says, which everyone who pushes \
+             there decides: name it, so that it is reviewed with the roster"
+                .to_owned()
+        }
         Warning::PinEdited { field, from, to } => {
             let value = |value: &Option<String>| value.as_deref().map_or("nothing".to_owned(), visible_line);
             format!(
@@ -94,6 +99,10 @@ pub fn warning(warning: &Warning) -> String {
         Warning::RecordEdited { user, credential, edit } => {
             format!("{user}'s credential {credential} {}", record_edit(*edit))
         }
+        Warning::LedgerLost { roster } => format!(
+            "ConfigMap kube-system/certctl-{roster} is gone, in which the cluster remembers what was revoked; the next apply \
+             writes it anew from the records: make sure with `git log -p access` that nobody put an older one back"
+        ),
         Warning::RevokedInCluster { user, credential } => format!(
             "the record of {user} lets credential {credential} in, and the cluster remembers that it was revoked: \
              somebody put an older record back; it stays cut off"
@@ -165,6 +174,9 @@ fn record_edit(edit: RecordEdit) -> &'static str {
         RecordEdit::Revived => {
             "was revoked, and an edit of the record lets it in again: whoever holds it gets the access back"
         }
+        RecordEdit::Added => {
+            "is new in the record, and nobody here knows of an apply that issued it: whoever holds its key gets the access"
+        }
         RecordEdit::Changed => {
             "is recorded otherwise than before, and not as an apply would: the record was edited"
         }
@@ -172,7 +184,7 @@ fn record_edit(edit: RecordEdit) -> &'static str {
 }
 
 /// The first few of them.
-fn some(users: &BTreeSet<UserName>) -> String {
+pub fn some(users: &BTreeSet<UserName>) -> String {
     let first: Vec<&str> = users.iter().take(MOST_NAMES).map(UserName::as_str).collect();
     match users.len().checked_sub(first.len()) {
         Some(more @ 1..) => format!("{} and {} more", first.join(", "), grouped(more)),
