@@ -116,3 +116,63 @@ pub fn a_label_taken_off_keeps_nobody_in(plane: &'static Cluster) {
     assert_eq!(kubectl(&labels), "");
     world.sweep();
 }
+
+/// Another team has a roster of the same name.
+pub fn a_second_repository_of_the_same_name_unbinds_nobody(plane: &'static Cluster) {
+    let first = World::new(plane, "namesake");
+    first.namespace("namesake");
+    first.roster(&roster(&first, "namesake", "names", &["alice"]));
+    first.certctl(&["apply", "--auto-approve"]).expect(0);
+    let alice = first.open("prod", "alice");
+    let list = ["list", "pods", "-n", "namesake"];
+
+    let second = World::new(plane, "namesake");
+    second.roster(&roster(&second, "namesake", "names", &["bob"]));
+    let refused = "roster name `namesake` belongs to another repository";
+    second.certctl(&["plan"]).expect(1).says(refused);
+    second.certctl(&["apply", "--auto-approve", "--acknowledge", "1"]).expect(1).says(refused);
+    second.certctl(&["apply", "--auto-approve", "--only-revocations"]).expect(1).says(refused);
+    first.can(&alice, &list, true);
+    assert!(!second.exists("access"));
+
+    // As the hint says, the name is freed. Then the first one is refused.
+    let ledger = ["configmap", "certctl-namesake", "-n", "kube-system"];
+    let free = ["--type=merge", "-p", "{\"data\":{\"rosterId\":\"-\"}}"];
+    plane.kubectl_ok(&[&["patch"], &ledger[..], &free].concat());
+    second.certctl(&["apply", "--auto-approve"]).expect(0);
+    first.can(&alice, &list, false);
+    second.can(&second.open("prod", "bob"), &list, true);
+    first.certctl(&["apply", "--auto-approve"]).expect(1).says(refused);
+
+    plane.kubectl_ok(&[&["delete"], &ledger[..]].concat());
+    second.certctl(&["plan"]).expect(0).says("ledger-lost");
+    second.certctl(&["apply", "--auto-approve"]).expect(0);
+    let plan = second.certctl(&["plan", "--detailed-exitcode"]).expect(0).stdout;
+    assert!(!plan.contains("ledger-lost"), "{plan}");
+}
+
+/// Bindings of others that name who leaves, or their credential.
+pub fn what_is_left_to_a_credential_is_counted_whoever_bound_it(plane: &'static Cluster) {
+    let world = World::new(plane, "left");
+    world.namespace("left");
+    world.roster(&roster(&world, "left", "left", &["alice", "bob"]));
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let bobs = world.open("prod", "bob");
+    let groups = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.groups[0]}"];
+    let group = format!("--group={}", world.kubectl(&bobs, &groups).stdout);
+    let bind = |name: &str, who: &str| {
+        plane.kubectl_ok(&["create", "rolebinding", name, "-n", "left", "--clusterrole=edit", who]);
+    };
+    bind("left-by-name", "--user=bob");
+    bind("left-by-group", &group);
+    world.roster(&roster(&world, "left", "left", &["alice"]));
+    let kept = "KEEPS ACCESS through 1 binding of others";
+    world.certctl(&["plan"]).expect(0).says(kept).says("left-by-name");
+    let applied = world.certctl(&["apply", "--auto-approve"]).expect(0).says(kept);
+    assert!(!applied.stderr.contains("nothing left but"), "{}", applied.stderr);
+    let message = world.git(&["log", "-1", "--format=%B"]);
+    assert!(message.contains(kept), "{message}");
+    world.can(&bobs, &["list", "pods", "-n", "left"], true);
+    plane.kubectl_ok(&["delete", "rolebinding", "left-by-name", "-n", "left"]);
+    world.can(&bobs, &["list", "pods", "-n", "left"], false);
+}

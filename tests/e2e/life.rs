@@ -359,13 +359,13 @@ fn plant(
     mallory: &std::path::Path,
     name: &str,
     labels: &str,
-    names: &[(rcgen::DnType, &str)],
+    names: &[(rcgen::DnType, rcgen::DnValue)],
 ) {
     use base64::Engine as _;
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     for (kind, value) in names {
-        params.distinguished_name.push(kind.clone(), *value);
+        params.distinguished_name.push(kind.clone(), value.clone());
     }
     let key = rcgen::KeyPair::generate().expect("a key");
     let pem = params.serialize_request(&key).expect("a request").pem().expect("PEM");
@@ -379,8 +379,13 @@ fn plant(
     world.kubectl(mallory, &["create", "-f", file.to_str().expect("UTF-8")]).expect(0);
 }
 
+/// Two bytes a character.
+fn wide(text: &str) -> rcgen::DnValue {
+    rcgen::DnValue::BmpString(rcgen::string::BmpString::try_from(text).expect("in the BMP"))
+}
+
 pub fn planted_requests_steer_nothing(plane: &'static Cluster) {
-    use rcgen::DnType::{CommonName, OrganizationName};
+    use rcgen::DnType::{CommonName, OrganizationName, OrganizationalUnitName};
     let world = World::new(plane, "planted");
     let mallory = plane.client_kubeconfig("mallory", &[]);
     plane.kubectl_ok(&[
@@ -400,16 +405,27 @@ pub fn planted_requests_steer_nothing(plane: &'static Cluster) {
     let ours = "app.kubernetes.io/managed-by: certctl, certctl.dev/roster: planted";
     let theirs = "app.kubernetes.io/managed-by: certctl, certctl.dev/roster: elsewhere";
     let names = [
-        ("alice", "", vec![(CommonName, "alice")]),
-        ("bob", "", vec![(CommonName, "bob"), (OrganizationName, "certctl:bob:0000000000000000")]),
+        ("alice", "", vec![(CommonName, "alice".into())]),
+        (
+            "bob",
+            "",
+            vec![(CommonName, "bob".into()), (OrganizationName, "certctl:bob:0000000000000000".into())],
+        ),
         (
             "certctl-planted-bob",
             ours,
-            vec![(CommonName, "bob"), (OrganizationName, "certctl:bob:0000000000000000")],
+            vec![(CommonName, "bob".into()), (OrganizationName, "certctl:bob:0000000000000000".into())],
         ),
-        ("certctl:planted:alice", ours, vec![(CommonName, "alice"), (OrganizationName, group)]),
-        ("certctl-planted-bob-1", theirs, vec![(CommonName, "bob"), (OrganizationName, "planted-team")]),
-        ("grouped", "", vec![(CommonName, "zoe"), (OrganizationName, group)]),
+        ("certctl:planted:alice", ours, vec![(CommonName, "alice".into()), (OrganizationName, group.into())]),
+        (
+            "certctl-planted-bob-1",
+            theirs,
+            vec![(CommonName, "bob".into()), (OrganizationName, "planted-team".into())],
+        ),
+        ("grouped", "", vec![(CommonName, "zoe".into()), (OrganizationName, group.into())]),
+        // Spelled as only the signer might read it, and longer than anybody needs.
+        ("wide", "", vec![(CommonName, wide("alice")), (OrganizationName, wide(group))]),
+        ("long", "", vec![(CommonName, "alice".into()), (OrganizationalUnitName, "x".repeat(70_000).into())]),
     ];
     for (name, labels, subject) in &names {
         plant(&world, &mallory, name, labels, subject);

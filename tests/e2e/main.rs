@@ -77,6 +77,8 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     attacks: [
         a_label_taken_off_keeps_nobody_in,
         a_finalizer_keeps_an_object_and_no_right,
+        a_second_repository_of_the_same_name_unbinds_nobody,
+        what_is_left_to_a_credential_is_counted_whoever_bound_it,
         who_stays_keeps_their_rights_while_a_group_is_renamed,
     ]
     bad_input: [

@@ -61,16 +61,27 @@ fn bound_anywhere(world: &World) -> BTreeSet<CredentialGroup> {
 
 /// True at every moment: what is bound is recorded where everyone sees it.
 pub fn nothing_unrecorded_is_bound(world: &World) -> Result<(), String> {
-    let mut known = BTreeSet::new();
-    for record in recorded(world) {
-        for credential in &record.credentials {
-            known.insert(CredentialGroup { user: record.user.clone(), id: credential.id.clone() });
-        }
-    }
-    match bound_anywhere(world).difference(&known).next() {
+    match bound_anywhere(world).difference(&recorded_groups(world)).next() {
         Some(group) => Err(format!("{group} is bound, and no pushed record holds it")),
         None => Ok(()),
     }
+}
+
+/// The same, of the bindings that only cluster-wide rights can write.
+pub fn nothing_unrecorded_is_bound_everywhere(world: &World) -> Result<(), String> {
+    let recorded = recorded_groups(world);
+    match bound_by(world, "clusterrolebindings").difference(&recorded).next() {
+        Some(group) => Err(format!("{group} is bound everywhere, and no pushed record holds it")),
+        None => Ok(()),
+    }
+}
+
+fn recorded_groups(world: &World) -> BTreeSet<CredentialGroup> {
+    let groups = recorded(world).into_iter().flat_map(|record| {
+        let Record { user, credentials, .. } = record;
+        credentials.into_iter().map(move |c| CredentialGroup { user: user.clone(), id: c.id })
+    });
+    groups.collect()
 }
 
 /// What was to be revoked is gone.

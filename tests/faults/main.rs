@@ -1,10 +1,11 @@
 //! The fault suite: every call of an apply with every fault, and the process killed at every call,
 //! git step and file step. Each time the next apply must converge, and nothing may be lost, doubled, or
-//! bound without a record.
+//! bound without a record. Beside that, an adversary acts between the calls.
 //!
 //! It runs the real certctl and git against the sandbox; kills at file steps need strace. Each table goes
 //! to standard error and to `target/tmp/`.
 
+mod adversary;
 mod calls;
 mod checks;
 mod crashes;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let everywhere = tests!(
         Need::Nothing,
         [
+            adversary::what_is_revoked_stays_so_beside_an_adversary,
             calls::every_call_of_every_apply_broken_in_every_way_converges,
             crashes::a_crash_at_any_git_step_is_survived,
             outages::what_is_to_be_revoked_is_revoked_whatever_else_fails,
