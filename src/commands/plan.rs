@@ -88,6 +88,7 @@ impl Shown {
 async fn look(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Shown> {
     let source = source::roster(global)?;
     source.refuse_forgotten_clusters()?;
+    Repo::refuse_unsupported(&global.roster)?;
     // A roster that is not in git yet can be planned, only not applied.
     let commit = Repo::discover(&global.roster).and_then(|repo| repo.head()).ok().map(|id| id.to_string());
     let now = clock::now();

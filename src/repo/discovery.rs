@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::url::RemoteUrl;
-use super::{open, prefix, short};
+use super::{opened, prefix, short};
 use crate::error::{Error, Result};
 
 /// Where a roster lies or would lie, and what the repository goes by.
@@ -36,7 +36,7 @@ impl Checkout {
                 .caused_by(error)
                 .hint(format!("mkdir {}", folder.display()))
         })?;
-        let git = open(&folder)?;
+        let git = opened(&folder)?;
         let workdir = git.workdir().and_then(|workdir| workdir.canonicalize().ok()).ok_or_else(|| {
             Error::new(format!(
                 "{} is a bare git repository: it has no working tree; nothing was written",

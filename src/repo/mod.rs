@@ -17,6 +17,7 @@ mod declined;
 mod discovery;
 mod fast_forward;
 mod git;
+mod left_out;
 mod own_commit;
 mod preflight;
 mod propose;
@@ -156,13 +157,7 @@ impl Repo {
         let shown = roster_file.display();
         let roster = (roster_file.file_name().and_then(|name| name.to_str()))
             .ok_or_else(|| Error::new(format!("{shown} is not the name of a file")))?;
-        let folder = match roster_file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let roster_dir = folder.canonicalize().map_err(|error| {
-            Error::new(format!("{} could not be opened; nothing was done", folder.display())).caused_by(error)
-        })?;
+        let roster_dir = folder_of(roster_file)?;
         if roster_dir.join(roster).is_symlink() {
             return Err(Error::new(format!(
                 "{shown} is a symbolic link, so what it says is not what is committed; nothing was done"
@@ -170,21 +165,16 @@ impl Repo {
             .hint("name the file that it points to with --roster"));
         }
 
-        let git = open(&roster_dir)?;
-        let workdir = git.workdir().ok_or_else(|| {
-            Error::new(format!(
-                "{} is a bare git repository: it has no working tree; nothing was done",
-                git.path().display()
-            ))
-            .hint("run certctl in a clone of it")
-        })?;
+        let git = opened(&roster_dir)?;
+        let workdir = workdir_of(&git)?;
         let workdir = workdir.canonicalize().map_err(|error| {
             Error::new(format!("{} could not be opened; nothing was done", workdir.display()))
                 .caused_by(error)
         })?;
         let prefix = prefix(&workdir, &roster_dir)?;
         let base = head_of(&git)?;
-        Ok(Self {
+        let head = base.id;
+        let repo = Self {
             git,
             workdir,
             roster_dir,
@@ -194,7 +184,21 @@ impl Repo {
             identity: author::CommitIdentity::default(),
             interrupt: None,
             seen: RefCell::new(None),
-        })
+        };
+        repo.fill(head)?;
+        Ok(repo)
+    }
+
+    /// Says of a repository in which no apply could work what every apply would say. Where there is none, or
+    /// none with a commit, there is nothing to say yet.
+    ///
+    /// # Errors
+    /// It is bare, of a format that is not supported, of another user, or cannot be read.
+    pub fn refuse_unsupported(roster_file: &Path) -> Result<()> {
+        match open(&folder_of(roster_file)?)? {
+            Some(git) => workdir_of(&git).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Once it is set, a git that hangs is ended.
@@ -345,11 +349,40 @@ fn internal(what: &str, object: &str, error: git2::Error) -> Error {
     Error::new(format!("git could not {what} {object}")).caused_by(error)
 }
 
+/// The folder of a roster, which need not exist itself.
+fn folder_of(roster_file: &Path) -> Result<PathBuf> {
+    let folder = match roster_file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    folder.canonicalize().map_err(|error| {
+        Error::new(format!("{} could not be opened; nothing was done", folder.display())).caused_by(error)
+    })
+}
+
+fn workdir_of(git: &Repository) -> Result<&Path> {
+    git.workdir().ok_or_else(|| {
+        Error::new(format!(
+            "{} is a bare git repository: it has no working tree; nothing was done",
+            git.path().display()
+        ))
+        .hint("run certctl in a clone of it")
+    })
+}
+
+/// [`open`], where there has to be one.
+fn opened(folder: &Path) -> Result<Repository> {
+    open(folder)?.ok_or_else(|| {
+        Error::new(format!("{} is not inside a git repository; nothing was done", folder.display()))
+            .hint("run `git init`, then commit the roster")
+    })
+}
+
 /// Opens the repository around a folder: the nearest `.git`, or what a gitfile of that name leads to.
 ///
 /// No other folder is tried: git never checks out a path named `.git`, but a commit can bring every
 /// file of a bare repository, and its configuration would name programs to run.
-fn open(folder: &Path) -> Result<Repository> {
+fn open(folder: &Path) -> Result<Option<Repository>> {
     let shown = folder.display();
     for root in folder.ancestors() {
         if root.join(".git").symlink_metadata().is_err() {
@@ -359,7 +392,7 @@ fn open(folder: &Path) -> Result<Repository> {
             Ok(git) => {
                 refuse_checked_out(root, git.path())?;
                 refuse_checked_out(root, git.commondir())?;
-                return Ok(git);
+                return Ok(Some(git));
             }
             // As git does, a folder `.git` that is no repository is passed over.
             Err(error) if error.code() == ErrorCode::NotFound => {}
@@ -367,18 +400,50 @@ fn open(folder: &Path) -> Result<Repository> {
                 return Err(Error::new(format!(
                     "the git repository around {shown} belongs to another user; nothing was done"
                 ))
-                .hint("if you trust it: git config --global --add safe.directory THE_REPOSITORY"));
+                .hint("if you trust it: git config --global --add safe.directory THE_REPOSITORY")
+                .hint("in the environment, as GIT_CONFIG_COUNT, safe.directory counts for the `git` program alone"));
             }
             Err(error) => {
-                return Err(Error::new(format!(
-                    "the git repository around {shown} could not be opened; nothing was done"
-                ))
-                .caused_by(error));
+                return Err(unsupported(root, &error).unwrap_or_else(|| {
+                    Error::new(format!(
+                        "the git repository around {shown} could not be opened; nothing was done"
+                    ))
+                    .caused_by(error)
+                }));
             }
         }
     }
-    Err(Error::new(format!("{shown} is not inside a git repository; nothing was done"))
-        .hint("run `git init`, then commit the roster"))
+    Ok(None)
+}
+
+/// The formats of repositories that git reads and libgit2 does not, each in a sentence.
+fn unsupported(root: &Path, error: &git2::Error) -> Option<Error> {
+    let message = error.message();
+    let says = |text: &str| message.contains(text);
+    let (what, hint) = if says("object format") {
+        (
+            "names its objects with SHA-256, and certctl reads SHA-1 repositories only",
+            "keep the roster in a repository of git's default format: `git init --object-format=sha1`",
+        )
+    } else if says("refstorage") || says("reftable") {
+        (
+            "keeps its branches in a reftable, which certctl does not read",
+            "`git refs migrate --ref-format=files` converts it",
+        )
+    } else if says("unsupported extension") {
+        (
+            "uses an extension that certctl does not know",
+            "keep the roster in a clone without it: `git config --list --local` shows `extensions.`",
+        )
+    } else {
+        return None;
+    };
+    let root = root.display();
+    Some(
+        Error::new(format!("the git repository {root} {what}; nothing was done"))
+            .caused_by(message.to_owned())
+            .hint(hint),
+    )
 }
 
 /// Refuses a git directory among the files of the working tree.

@@ -266,6 +266,7 @@ impl Repo {
         let mut fetched = self.git.find_reference(FETCHED).map_err(read)?;
         let tip = fetched.peel_to_commit().map_err(read)?.id();
         fetched.delete().map_err(read)?;
+        self.fill(tip)?;
         Ok(Some(tip))
     }
 }

@@ -10,7 +10,8 @@ impl Repo {
     /// happened at `rev` since, or `rev` itself where HEAD holds all of it.
     ///
     /// # Errors
-    /// There is no such revision, or nothing in common, or a shallow clone does not hold it.
+    /// There is no such revision, or nothing in common, or a shallow clone does not hold it, or what a partial
+    /// clone left out of it cannot be fetched.
     pub fn branch_point(&self, rev: &str) -> Result<CommitId> {
         let fetch = |error: Error| {
             match self.git.is_shallow() {
@@ -28,7 +29,7 @@ impl Repo {
             )
         })?;
         match self.git.merge_base(head_of(&self.git)?.id, commit.id()) {
-            Ok(base) => Ok(base.into()),
+            Ok(base) => self.complete(base).map(|()| base.into()),
             Err(error) if error.code() == ErrorCode::NotFound => Err(fetch(Error::new(format!(
                 "`{rev}` and HEAD have no commit in common, so what the branch changes is not known; nothing was planned"
             )))),

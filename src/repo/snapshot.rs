@@ -40,6 +40,7 @@ impl Snapshot {
             return Err(Error::new(format!("{} is not a regular file", self.place(path))));
         }
         let read = |error| internal("read", &self.place(path), error);
+        self.repo.fetch_left_out(entry.id);
         let odb = self.repo.git.odb().map_err(read)?;
         let (length, _) = odb.read_header(entry.id).map_err(read)?;
         if length as u64 > limit {

@@ -202,6 +202,7 @@ impl Repo {
     /// The whole file or nothing of it.
     fn write(&self, path: &str, entry: TreeItem) -> Result<()> {
         self.refuse_obstacle(path)?;
+        self.fetch_left_out(entry.id);
         let blob = self.git.find_blob(entry.id).map_err(|error| internal("read", path, error))?;
         let target = self.workdir.join(path);
         let folder = target.parent().unwrap_or(&self.workdir);

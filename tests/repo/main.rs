@@ -10,6 +10,7 @@ mod crash_recovery;
 mod discovery;
 mod fast_forward;
 mod http;
+mod kinds;
 mod propose;
 mod propose_edit;
 mod push;

@@ -1,0 +1,131 @@
+//! Kinds of checkouts, beside git: what git reads, certctl reads, or it says in one sentence why not.
+
+use crate::workspace::{Clone, Repo, Workspace, commit, fs, isolated, refused, target};
+
+/// A commit further, with another roster and another record, pushed.
+fn further(clone: &Clone) {
+    clone.put("users.yaml", "kind: Roster\nname: further\n");
+    clone.put("access/prod/ann.yaml", "further\n");
+    clone.git("add .");
+    clone.git("commit -qm further");
+    clone.git("push -q");
+}
+
+/// A clone by these arguments, of an origin that has a commit before its last.
+fn cloned(workspace: &Workspace, arguments: &str) -> Clone {
+    let (ours, _) = workspace.shared();
+    ours.put("access/prod/ann.yaml", "before\n");
+    ours.git("add .");
+    ours.git("commit -qm before");
+    further(&ours);
+    workspace.git("-C origin.git config uploadpack.allowFilter true");
+    workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+    workspace.git(&format!("clone -q {arguments} file://{}/origin.git kind", workspace.0.display()));
+    Clone(workspace.0.join("kind"))
+}
+
+fn reads_the_commit_before(clone: &Clone) {
+    let repo = std::rc::Rc::new(Repo::discover(&clone.0.join("users.yaml")).unwrap());
+    let before = repo.branch_point("HEAD~1").unwrap();
+    let snapshot = certctl::repo::Snapshot::new(repo, before);
+    assert_eq!(snapshot.read("users.yaml", 1000).unwrap().unwrap(), b"kind: Roster\n");
+    assert_eq!(snapshot.read("access/prod/ann.yaml", 1000).unwrap().unwrap(), b"before\n");
+    // What neither roster nor record is, such as a CA, comes when it is asked for.
+    assert_eq!(snapshot.read("README", 1000).unwrap().unwrap(), b"read me\n");
+}
+
+stories! {
+    fn what_a_clone_without_blobs_left_out_is_fetched(workspace: &Workspace) {
+        reads_the_commit_before(&cloned(workspace, "--filter=blob:none"));
+    }
+
+    fn what_a_clone_without_trees_left_out_is_fetched(workspace: &Workspace) {
+        reads_the_commit_before(&cloned(workspace, "--filter=tree:0"));
+    }
+
+    fn what_cannot_be_fetched_is_not_taken_for_nothing(workspace: &Workspace) {
+        for filter in ["blob:none", "tree:0"] {
+            let clone = cloned(workspace, &format!("--filter={filter}"));
+            fs::rename(workspace.0.join("origin.git"), workspace.0.join("gone.git")).unwrap();
+            let repo = Repo::discover(&clone.0.join("users.yaml")).unwrap();
+            let error = refused(repo.branch_point("HEAD~1"));
+            assert!(error.contains("this is a partial clone, and git could not fetch"), "{error}");
+            for folder in ["gone.git", "kind", "alone", "theirs"] {
+                fs::remove_dir_all(workspace.0.join(folder)).unwrap();
+            }
+        }
+    }
+
+    fn a_commit_that_is_not_whole_is_not_compared(workspace: &Workspace) {
+        let clone = workspace.alone();
+        clone.put("access/prod/ann.yaml", "before\n");
+        clone.commit_all("before");
+        clone.put("access/prod/ann.yaml", "after\n");
+        clone.commit_all("after");
+        let blob = clone.git("rev-parse HEAD~1:access/prod/ann.yaml");
+        let (folder, file) = blob.trim().split_at(2);
+        fs::remove_file(clone.0.join(".git/objects").join(folder).join(file)).unwrap();
+        let error = refused(clone.open().branch_point("HEAD~1"));
+        assert!(error.contains("access/prod/ann.yaml is missing, so it cannot be compared"), "{error}");
+    }
+
+    fn records_are_committed_and_pushed_from_every_kind_of_checkout(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        ours.put("access/prod/ann.yaml", "ann\n");
+        ours.put("docs/long.md", "long\n");
+        ours.put(".gitattributes", "access/** -text\n");
+        ours.commit_all("more");
+        ours.git("push -q");
+        workspace.git("-C origin.git config uploadpack.allowFilter true");
+        workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+        let root = workspace.0.display().to_string();
+        for (kind, arguments, then) in [
+            ("plain", "", ""),
+            ("autocrlf", "-c core.autocrlf=true", ""),
+            ("without-blobs", "--filter=blob:none", ""),
+            ("without-trees", "--filter=tree:0", ""),
+            ("shallow", "--depth=1", ""),
+            ("sparse", "--filter=blob:none --sparse", ""),
+            ("sparse-elsewhere", "--sparse", "sparse-checkout set docs"),
+            ("hooks-elsewhere", "-c core.hooksPath=/nowhere", ""),
+            ("git-dir-elsewhere", "--separate-git-dir=elsewhere", ""),
+            ("worktree", "", "worktree add -q --detach ../of-another"),
+        ] {
+            let arguments = format!("clone -q {arguments} file://{root}/origin.git {kind}");
+            workspace.git(&arguments.replace("  ", " "));
+            let clone = Clone(workspace.0.join(kind));
+            if !then.is_empty() {
+                clone.git(then);
+            }
+            let clone = if kind == "worktree" { Clone(workspace.0.join("of-another")) } else { clone };
+            if kind == "worktree" {
+                clone.git("checkout -q -b side --track origin/main");
+            }
+            let (path, text) = (format!("access/prod/{kind}.yaml"), format!("{kind}\r\n\n"));
+            let repo = clone.open();
+            commit(&repo, &path, &text);
+            repo.push(&target(&repo)).unwrap_or_else(|error| panic!("{kind}: {}", error.render(false)));
+            assert_eq!(clone.status(), "", "{kind}");
+            assert_eq!(workspace.origin_has(&path), text, "{kind}");
+        }
+    }
+
+    fn what_libgit2_cannot_read_is_said_in_a_sentence(workspace: &Workspace) {
+        workspace.git("init -q --object-format=sha256 long");
+        let clone = Clone(workspace.0.join("long"));
+        clone.put("users.yaml", "kind: Roster\n");
+        clone.commit_all("roster");
+        let roster = clone.0.join("users.yaml");
+        for error in [refused(Repo::discover(&roster)), refused(Repo::refuse_unsupported(&roster))] {
+            assert!(error.contains("names its objects with SHA-256, and certctl reads SHA-1"), "{error}");
+        }
+        let alone = workspace.alone();
+        alone.git("config core.repositoryFormatVersion 1");
+        alone.git("config extensions.somethingNew true");
+        let error = refused(Repo::refuse_unsupported(&alone.0.join("users.yaml")));
+        assert!(error.contains("uses an extension that certctl does not know"), "{error}");
+        // Where there is no repository yet, a plan can be made.
+        fs::create_dir(workspace.0.join("none")).unwrap();
+        Repo::refuse_unsupported(&workspace.0.join("none/users.yaml")).unwrap();
+    }
+}
