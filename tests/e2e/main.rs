@@ -18,6 +18,7 @@ mod held;
 mod host;
 mod init;
 mod keys;
+mod kubeconfigs;
 mod life;
 mod login;
 mod main_job;
@@ -119,6 +120,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     init: [
         only_recipients_and_grants_are_missing_then_ci_applies,
+    ]
+    kubeconfigs: [
+        who_gets_through_is_the_same_as_with_kubectl,
     ]
     keys: [
         from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin,
