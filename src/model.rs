@@ -43,9 +43,12 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-fn check_name(text: &str) -> Result<(), Invalid> {
+/// What no name may be: reserved, empty, not ASCII or too long.
+fn check_any_name(text: &str, longest: usize) -> Result<(), Invalid> {
     let invalid = |why: String| Err(Invalid(why));
-    if let Some(reserved) = RESERVED.iter().find(|r| text.starts_with(**r)) {
+    let begins =
+        |reserved: &str| text.get(..reserved.len()).is_some_and(|start| start.eq_ignore_ascii_case(reserved));
+    if let Some(reserved) = RESERVED.iter().find(|reserved| begins(reserved)) {
         return invalid(format!("begins with `{reserved}`, which is reserved"));
     }
     if text.is_empty() {
@@ -58,9 +61,15 @@ fn check_name(text: &str) -> Result<(), Invalid> {
             u32::from(c)
         ));
     }
-    if text.len() > NAME_LIMIT {
-        return invalid(format!("is {} characters long; {NAME_LIMIT} is the limit", text.len()));
+    if text.len() > longest {
+        return invalid(format!("is {} characters long; {longest} is the limit", text.len()));
     }
+    Ok(())
+}
+
+fn check_name(text: &str) -> Result<(), Invalid> {
+    check_any_name(text, NAME_LIMIT)?;
+    let invalid = |why: String| Err(Invalid(why));
     let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let inner = |b: u8| edge(b) || b"-._@".contains(&b);
     let bytes = text.as_bytes();
@@ -121,16 +130,33 @@ checked_text!(
     UserName,
     |text| {
         // `access/<cluster>/cluster.yaml` pins the cluster, so no person may own that file name.
-        if text == "cluster" {
+        if text.eq_ignore_ascii_case("cluster") {
             return Err(Invalid("is reserved: access/<cluster>/cluster.yaml pins the cluster".into()));
         }
-        check_name(text)
+        check_any_name(text, NAME_LIMIT)?;
+        let edge = |b: &u8| b.is_ascii_alphanumeric();
+        let inner = |b: u8| edge(&b) || b"-._@+".contains(&b);
+        let bytes = text.as_bytes();
+        if bytes.iter().copied().all(inner) && bytes.first().is_some_and(edge) && bytes.last().is_some_and(edge) {
+            return Ok(());
+        }
+        Err(Invalid("must match [A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?".into()))
     }
 );
 checked_text!(
-    /// A group of the roster; with `inCertificate`, also an O of its members' certificates.
+    /// A group of the roster; with `inCertificate`, also an O of its members' certificates. One that
+    /// [is not plain](GroupName::is_plain) can be nothing else: it is no part of the name of a binding.
     GroupName,
-    check_name
+    |text| {
+        check_any_name(text, 64)?;
+        let edge = |b: &u8| b.is_ascii_alphanumeric();
+        let inner = |b: u8| edge(&b) || b"-._@+:/".contains(&b);
+        let bytes = text.as_bytes();
+        if bytes.iter().copied().all(inner) && bytes.first().is_some_and(edge) && bytes.last().is_some_and(edge) {
+            return Ok(());
+        }
+        Err(Invalid("must match [A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?".into()))
+    }
 );
 checked_text!(
     /// A cluster of the roster, and its folder under `access/`.
@@ -282,6 +308,16 @@ checked_text!(
 
 fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+impl GroupName {
+    /// Whether bindings can be named after it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn is_plain(&self) -> Result<(), Invalid> {
+        check_name(&self.0)
+    }
 }
 
 impl CredentialId {
@@ -599,12 +635,14 @@ mod tests {
 
     #[test]
     fn names_are_bounded_ascii_and_not_reserved() {
-        for good in ["alice", "a", "prabesh-thapa", "a.b@c-1", "0"] {
+        for good in ["alice", "a", "prabesh-thapa", "a.b@c-1", "0", "Ann.Lee+k8s@Example.com", "a_b"] {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
         }
         for (bad, why) in [
             ("", "empty"),
-            ("Alice", "must match"),
+            ("System:admin", "reserved"),
+            ("Cluster", "reserved"),
+            ("+a", "must match"),
             ("-a", "must match"),
             ("a-", "must match"),
             ("a b", "must match"),
@@ -619,6 +657,26 @@ mod tests {
         ] {
             let error = bad.parse::<UserName>().expect_err(bad);
             assert!(error.0.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_group_may_be_called_as_clusters_bind_it_but_not_all_of_them_can_be_bound_by_name() {
+        for good in ["developers", "oidc:Developers", "team/payments"] {
+            let group: GroupName = good.parse().expect(good);
+            assert_eq!(group.is_plain().is_ok(), good == "developers", "{good}");
+        }
+        for bad in [
+            "system:masters",
+            "System:masters",
+            "certctl:a:b",
+            "kubeadm:cluster-admins",
+            ":a",
+            "a/",
+            "a b",
+            "a%2f",
+        ] {
+            assert!(bad.parse::<GroupName>().is_err(), "{bad}");
         }
     }
 
@@ -708,7 +766,7 @@ mod tests {
             "certctl:alice",
             "alice:3f2a91bc4d5e6f70",
             "certctl:alice:3F2A91BC4D5E6F70",
-            "certctl:Alice:3f2a91bc4d5e6f70",
+            "certctl:al:ice:3f2a91bc4d5e6f70",
         ] {
             assert!(bad.parse::<CredentialGroup>().is_err(), "{bad}");
         }

@@ -176,6 +176,10 @@ fn a_roster_has_its_fields_and_the_defaults() {
     let authority = prod.certificate_authority.as_ref().map(|path| path.as_str());
     assert_eq!(authority, Some("clusters/prod.crt"));
     assert_eq!(prod.signer_name.as_str(), "example.com/people");
+    assert_eq!(prod.route.proxy.as_ref().map(|proxy| proxy.as_str()), Some("socks5://[2001:db8::2]:1080"));
+    assert_eq!(prod.route.tls_server_name.as_ref().map(|name| name.as_str()), Some("kubernetes.default.svc"));
+    let names: Vec<&str> = full.clusters.values().map(|cluster| cluster.context_name.as_str()).collect();
+    assert_eq!(names, ["acme-2-a.b_c@d-1", "acme-2/prod of people"]);
     let user = |roster: &Roster, name: &str| roster.users[&name.parse().expect("a name")].clone();
     let alice = user(&full, "alice");
     assert_eq!(alice.recipients.len(), 3);
@@ -203,9 +207,9 @@ fn a_roster_has_its_fields_and_the_defaults() {
     assert!(group.in_certificate);
     assert_eq!(group.grants.len(), 7);
     assert_eq!(group.grants[2].namespaces, None);
-    assert_eq!(group.grants[1].position.to_string(), "23:18");
+    assert_eq!(group.grants[1].position.to_string(), "28:18");
     let namespaces = group.grants[1].namespaces.as_deref().expect("in namespaces");
-    assert_eq!(namespaces[0].1.to_string(), "24:18");
+    assert_eq!(namespaces[0].1.to_string(), "29:18");
     assert_eq!(group.grants[6].role.kind(), "Role");
 
     let least = parse(

@@ -32,8 +32,9 @@ pub fn check_brought_request(
     let group = CredentialGroup { user: user.clone(), id: id.clone() }.to_string();
     let mut wanted: Vec<String> = vec![group];
     wanted.extend(groups.iter().map(ToString::to_string));
-    let subject: String = wanted.iter().map(|organization| format!("/O={organization}")).collect();
-    let command = format!("`openssl req -new -key KEY -subj {subject}/CN={user} -out FILE`");
+    let subject: String =
+        wanted.iter().map(|organization| format!("/O={}", organization.replace('/', "\\/"))).collect();
+    let command = format!("`openssl req -new -key KEY -subj '{subject}/CN={user}' -out FILE`");
     let mut held = request.organizations.clone();
     held.sort();
     wanted.sort();

@@ -11,8 +11,10 @@ use serde_json::json;
 use super::ignored::FindingCode;
 use crate::model::KeyType;
 
-/// The names of users, groups and clusters; their limit of 39 characters is a separate schema keyword.
+/// The names of clusters; their limit of 39 characters is a separate schema keyword.
 const NAME: &str = "^[a-z0-9]([-a-z0-9._@]*[a-z0-9])?$";
+const USER_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?$";
+const GROUP_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?$";
 const ROSTER_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const ROLE: &str = r"^[!-$&-.0-~]+$";
@@ -214,8 +216,9 @@ pub enum MaxRevocations {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Group {
-    /// The group's name.
-    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"developers")]
+    /// The group's name. One with capitals, `+`, `:` or `/`, such as `oidc:Developers`, is for certificates alone: it
+    /// takes `inCertificate: true` and no grants.
+    #[schemars(length(min = 1, max = 64), regex(pattern = GROUP_NAME), example = &"developers")]
     pub name: String,
     /// Also write the group's name into its members' certificates (`O=developers`), for clusters
     /// whose own RBAC already binds that group. Access granted that way cannot be revoked before the
@@ -270,7 +273,7 @@ pub struct NamespaceName(#[schemars(length(min = 1, max = 63), regex(pattern = N
 #[serde(untagged)]
 pub enum Membership {
     /// Everywhere, without an end date.
-    Always(#[schemars(length(min = 1, max = 39), regex(pattern = NAME))] String),
+    Always(#[schemars(length(min = 1, max = 64), regex(pattern = GROUP_NAME))] String),
     /// With an end date, or on some clusters only.
     Limited(LimitedMembership),
 }
@@ -280,7 +283,7 @@ pub enum Membership {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitedMembership {
     /// The group's name.
-    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"on-call")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = GROUP_NAME), example = &"on-call")]
     pub name: String,
     /// The clusters on which the membership counts; at least one. Default: every cluster of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -299,7 +302,7 @@ pub struct LimitedMembership {
 pub struct User {
     /// The user's name: the CN of their certificates, their user name in the audit log, and the name of
     /// their files under `access/`.
-    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), extend("not" = {"const": "cluster"}), example = &"alice")]
+    #[schemars(length(min = 1, max = 39), regex(pattern = USER_NAME), extend("not" = {"pattern": "^[Cc][Ll][Uu][Ss][Tt][Ee][Rr]$"}), example = &"alice")]
     pub name: String,
     /// The public keys to which the kubeconfig is encrypted; any of them can decrypt it: age
     /// recipients (`age1...`, from `certctl keygen` or an age plugin), or SSH keys of type ssh-ed25519

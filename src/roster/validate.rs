@@ -85,6 +85,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
     };
     let mut users = BTreeMap::new();
     let mut seen = SeenNames::default();
+    let mut folded = HashMap::new();
     let mut credentials = 0;
     for (index, node) in list_or_empty(&fields, "users", errors).unwrap_or_default().iter().enumerate() {
         let Some(fields) = reader::fields(node, reader::title("user", node, index), &shapes::USER, errors)
@@ -96,6 +97,7 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
         credentials += user.clusters.len();
         refuse_request_for_some_clusters(&fields, &user, &groups, errors);
         if let Some(name) = name {
+            refuse_other_case(&fields, &name, &mut folded, errors);
             users.insert(name, user);
         }
         if credentials > CREDENTIAL_LIMIT {
@@ -107,6 +109,25 @@ fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Er
         }
     }
     Some(Roster { name: name?, clusters, max_revocations, branch, ignored, groups, users })
+}
+
+/// Users' names are names of files, and some file systems do not tell `Ann` from `ann`.
+fn refuse_other_case(
+    fields: &Fields<'_, '_>,
+    name: &UserName,
+    folded: &mut HashMap<String, (UserName, Position)>,
+    errors: &mut Errors<'_>,
+) {
+    let position = name_position(fields);
+    let first = folded.entry(name.as_str().to_ascii_lowercase()).or_insert_with(|| (name.clone(), position));
+    if first.0 != *name {
+        let fact = format!(
+            "user `{name}` and `{}` at {} differ in case only, so their files may be one",
+            first.0,
+            errors.place(first.1)
+        );
+        errors.add(position, fact);
+    }
 }
 
 /// One CSR serves all clusters of its owner, and holds the groups of the certificate.
@@ -313,6 +334,14 @@ fn groups(
             position: name_position(&fields),
         };
         if let Some(name) = name {
+            let for_certificates_alone = group.in_certificate && group.grants.is_empty();
+            if let (Err(why), false) = (name.is_plain(), for_certificates_alone) {
+                errors.add_with_hint(
+                    name_position(&fields),
+                    format!("group name `{name}` {why}, unless the group is for certificates alone"),
+                    "leave `grants` out and set `inCertificate: true`; a second group can have the grants",
+                );
+            }
             groups.insert(name, group);
         }
     }
