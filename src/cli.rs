@@ -1,5 +1,9 @@
-//! The command line: types and all help text. The only file that knows clap.
+//! The command line: types and all help text. Only this and what is below it know clap.
 
+pub mod completion;
+pub mod man;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +24,7 @@ use crate::model::{
 #[command(
     name = "certctl",
     version,
+    long_version = env!("CERTCTL_LONG_VERSION"),
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 failed or partly failed, 2 changes or findings (`plan` and `audit --detailed-exitcode`), 64 wrong usage."
 )]
@@ -33,7 +38,7 @@ pub struct Cli {
 }
 
 /// Options that every command accepts.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The roster file; `access/` is in the same folder [default: users.yaml here or above, else CERTCTL_ROSTER]
@@ -275,6 +280,43 @@ pub enum Command {
         #[arg(value_name = "WHAT", default_value = "roster")]
         what: SchemaOf,
     },
+    /// Print the completion script of a shell
+    ///
+    /// It completes commands, options and their values, and the users, groups and clusters of the roster at hand,
+    /// for which the shell asks certctl at each Tab.
+    #[command(after_help = "Examples:
+  certctl completions bash > ~/.local/share/bash-completion/completions/certctl
+  certctl completions zsh > ~/.zfunc/_certctl   # a folder of fpath
+  certctl completions fish > ~/.config/fish/completions/certctl.fish
+  certctl completions powershell >> $PROFILE
+  certctl completions nushell > ~/.config/nushell/autoload/certctl.nu")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print what can come next on a command line, for the scripts of `completions`
+    #[command(hide = true)]
+    Complete {
+        /// Complete a new word after these, not the last of them
+        #[arg(long)]
+        next: bool,
+        /// The words behind `certctl`
+        #[arg(last = true)]
+        words: Vec<OsString>,
+    },
+    /// Print a manual page, or write all of them
+    ///
+    /// Without COMMAND it is that of certctl itself.
+    #[command(after_help = "Examples:
+  certctl man apply | man -l -
+  certctl man --output ~/.local/share/man/man1")]
+    Man {
+        /// The command whose page to print
+        command: Option<String>,
+        /// Write every page to this folder
+        #[arg(long, short, value_name = "FOLDER", conflicts_with = "command")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// `init`. The cluster's name is `--cluster`.
@@ -514,6 +556,9 @@ pub struct KeygenArgs {
     /// Protect it with a passphrase, which you enter twice
     #[arg(long)]
     pub passphrase: bool,
+    /// Print the line for the roster again, of the identity that is there
+    #[arg(long, conflicts_with = "passphrase")]
+    pub show: bool,
     /// Where to write it [default: certctl/identity.txt in $XDG_CONFIG_HOME, else in ~/.config]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -742,6 +787,22 @@ pub struct SandboxArgs {
     /// Where to write the kubeconfig [default: a new file in the temporary directory]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// The shells that certctl has a completion script for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash 3.2 or later.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+    /// PowerShell, on Windows and elsewhere.
+    #[value(name = "powershell")]
+    PowerShell,
+    /// Nushell.
+    Nushell,
 }
 
 /// The schemas that certctl can print.

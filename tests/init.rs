@@ -227,9 +227,10 @@ fn git_treats_the_records_as_bytes_and_sealed_files_as_binary() {
 #[test]
 fn without_a_terminal_every_missing_answer_is_named_and_nothing_is_written() {
     let place = Place::new();
-    place.certctl(&["init"]).expect(64).says(
-        "there is no terminal to ask on, and --name, --context, --user, --ci are missing; nothing was written",
-    );
+    place
+        .certctl(&["init"])
+        .expect(64)
+        .says("there is no terminal to ask on, and --context, --user, --ci are missing; nothing was written");
     place.certctl(&init(&["--ci", "github"])).expect(64).says("and --source is missing; nothing was written");
     place
         .certctl(&init(&["--ci", "github", "--source", "some/certctl@v1"]))
@@ -239,6 +240,29 @@ fn without_a_terminal_every_missing_answer_is_named_and_nothing_is_written() {
     place.certctl(&init(&["--ci", "none", "--owner", "alice"])).expect(64).says("is none of `@person`");
     place.certctl(&init(&["--ci", "none", "--cluster", "two"])).expect(64).says("one --cluster");
     assert_eq!(place.names(), [""; 0]);
+}
+
+#[test]
+fn without_a_terminal_what_is_obvious_is_guessed_and_said() {
+    let place = Place::new();
+    place.git(&["remote", "add", "origin", "https://github.com/acme/access.git"]);
+    let context = |name: &str| format!("- {{name: {name}, context: {{cluster: c, user: u}}}}\n");
+    fs::write(place.dir.path().join("one"), format!("contexts:\n{}", context("prod"))).expect("written");
+    fs::write(place.dir.path().join("two"), format!("contexts:\n{}{}", context("a"), context("b")))
+        .expect("written");
+    let with = |kubeconfig: &str| {
+        let mut command = place.scrubbed(env!("CARGO_BIN_EXE_certctl"), &["init"]);
+        command.env("KUBECONFIG", place.dir.path().join(kubeconfig)).env("USER", "alice");
+        Ran::of(&mut command)
+    };
+    with("two").expect(64).says("and --context is missing; nothing was written");
+    let ran = with("one").expect(0);
+    for guess in ["--name acme (", "--context prod (", "--cluster prod (", "--user alice (", "--ci github ("]
+    {
+        assert!(ran.stderr.contains(&format!("guessed   {guess}")), "{guess}: {}", ran.stderr);
+    }
+    ran.says("no CI yet  --source");
+    assert!(!place.path(".github/workflows").exists());
 }
 
 #[test]

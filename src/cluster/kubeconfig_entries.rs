@@ -10,7 +10,11 @@ use kube::config::{AuthInfo, Cluster};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, visible_line};
+use crate::roster::nearest;
+
+/// How many contexts are compared with the one that is not there.
+const COMPARED: usize = 500;
 
 /// How many contexts an error lists.
 const LISTED: usize = 10;
@@ -134,7 +138,11 @@ impl Entries {
             }
             _ => format!("it has {}", names.join(", ")),
         };
-        Error::new(format!("no context `{context}` in the kubeconfig: {known}; nothing was changed")).hint(
+        let meant = nearest(context, names.iter().copied().take(COMPARED));
+        let meant = meant.map(|name| format!("did you mean `{}`?", visible_line(name)));
+        let error =
+            Error::new(format!("no context `{context}` in the kubeconfig: {known}; nothing was changed"));
+        meant.into_iter().fold(error, Error::hint).hint(
             "set `context:` of that cluster in the roster, or name another file with `--kubeconfig FILE`",
         )
     }

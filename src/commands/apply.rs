@@ -211,10 +211,16 @@ impl Run<'_> {
 
     /// Shows the plan and asks; whether it is to be carried out.
     async fn approves(&self, plan: &Plan, digest: &str, withheld: Option<&Error>) -> bool {
-        let text = text::render(plan, digest, self.terminal.talk_style());
         if plan.is_empty() {
             return true;
         }
+        // It was reviewed: `refuse_unexpected` has seen that it is the same.
+        if self.args.auto_approve && self.expected.is_some() {
+            self.terminal.say(&format!("As expected. {}", text::headline(plan)));
+            self.terminal.detail(text::render(plan, digest, self.terminal.talk_style()).trim_end());
+            return true;
+        }
+        let text = text::render(plan, digest, self.terminal.talk_style());
         if self.args.auto_approve {
             self.terminal.say(text.trim_end());
             return true;

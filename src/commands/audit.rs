@@ -53,7 +53,10 @@ pub async fn run(global: &Global, args: &AuditArgs, terminal: &Terminal) -> Resu
             json::text(&sarif::document(&clusters, &file))
         }
     };
-    terminal.show(&out)?;
+    match args.format {
+        AuditFormat::Text => terminal.show(&out)?,
+        AuditFormat::Markdown | AuditFormat::Json | AuditFormat::Sarif => terminal.show_document(&out)?,
+    }
     if let Some(error) = Error::all(errors) {
         terminal.error(&error);
         return Ok(FAILED);

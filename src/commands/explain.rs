@@ -67,7 +67,7 @@ pub async fn run(global: &Global, args: &ExplainArgs, terminal: &Terminal) -> Re
             Format::Text => terminal.show(&text)?,
             Format::Json => {
                 let error = error.as_ref().map(|error| error.message().to_owned());
-                terminal.show(&json::text(&ExplainDocument { error, ..document }))?;
+                terminal.show_document(&json::text(&ExplainDocument { error, ..document }))?;
             }
         }
         errors.extend(

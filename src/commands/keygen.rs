@@ -1,5 +1,9 @@
 //! `certctl keygen`: a new age identity, and the line of it that goes into the roster.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::cli::KeygenArgs;
@@ -7,15 +11,20 @@ use crate::clock;
 use crate::console::terminal::{Terminal, Tty};
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
+use crate::model::Recipient;
+use crate::person::home;
 use crate::person::identities;
 use crate::person::private_file;
-use crate::seal::{self, Prompt as _};
+use crate::seal::{self, Identities, Prompt as _};
 
 pub fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
     let path = match &args.output {
         Some(path) => path.clone(),
         None => identities::own_file().ok_or_else(identities::homeless)?,
     };
+    if args.show {
+        return show(&path, terminal);
+    }
     // Before anyone thinks of a passphrase; the write below holds it.
     if path.symlink_metadata().is_ok() {
         return Err(taken(private_file::exists(&path)));
@@ -27,15 +36,37 @@ pub fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
         private_file::make_folder_of(&path)?;
     }
     private_file::write(&path, &identity.file, false).map_err(taken)?;
-    terminal.say(&format!("Your identity is in {}. It never leaves this machine.", path.display()));
+    terminal.say(&format!("Your identity is in {}. It never leaves this machine.", home::shown(&path)));
     terminal.say("Put this line under your `recipients:` in users.yaml, and commit it:");
     terminal.print(format!("- {}\n", identity.recipient).as_bytes())?;
+    Ok(DONE)
+}
+
+/// The public side of what is in a file: it needs the passphrase, if there is one.
+fn show(path: &Path, terminal: &Terminal) -> Result<u8> {
+    let (identities, errors) = Identities::load_with(&[path.to_owned()], Arc::new(Tty));
+    if let Some(error) = Error::all(errors) {
+        return Err(error.hint("`certctl keygen` makes an identity"));
+    }
+    let (locked, why) = identities.unlock();
+    let recipients: BTreeSet<&Recipient> = identities.recipients().iter().chain(locked).collect();
+    if recipients.is_empty() {
+        let error = Error::new(format!("{}: no line for the roster can be told from it", home::shown(path)));
+        return Err(match why.first() {
+            Some(why) => error.caused_by(why.clone()),
+            None => error.hint("a plugin tells its recipient itself, e.g. `age-plugin-yubikey --list`"),
+        });
+    }
+    for recipient in recipients {
+        terminal.print(format!("- {recipient}\n").as_bytes())?;
+    }
     Ok(DONE)
 }
 
 fn taken(error: Error) -> Error {
     error
         .hint("keep it, if it is yours: what was sealed to it can be opened with nothing else")
+        .hint("`certctl keygen --show` prints its line for the roster")
         .hint("for a second identity, name another file: `certctl keygen -o FILE`")
 }
 

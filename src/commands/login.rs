@@ -18,6 +18,7 @@ use crate::kubeconfig::merge::{KubeconfigText, LoginEntry, MADE};
 use crate::model::route::Route;
 use crate::model::{ClusterName, LOGIN_PREFIX, Namespace, RosterName, hex, sha256};
 use crate::person::checkout_file;
+use crate::person::home;
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
 use crate::pki::pem::push_base64;
@@ -99,7 +100,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     let contexts: Vec<&str> = entries.iter().map(|entry| entry.context.as_str()).collect();
     terminal.say(&format!(
         "{}: logged in to {}. Try `kubectl --context {} get pods`.",
-        target.display(),
+        home::shown(&target),
         contexts.join(", "),
         contexts.first().unwrap_or(&"NAME"),
     ));

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod completions;
 mod credential;
 mod decrypt;
 #[cfg(feature = "sandbox")]
@@ -11,6 +12,7 @@ mod grant;
 mod init;
 mod keygen;
 mod login;
+mod man;
 mod plan;
 mod repin;
 mod request;
@@ -33,15 +35,24 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{ErrorKind, Result};
 use crate::exit_code::{FAILED, USAGE};
+use crate::person::noted_roster;
 use crate::planning::roster_file;
 
 /// Runs one command and says how it ended.
 pub fn run(mut cli: Cli) -> ExitCode {
     let named = cli.global.named_roster.as_deref();
+    let noted = || match cli.command {
+        Command::Login(_)
+        | Command::Logout(_)
+        | Command::Whoami(_)
+        | Command::Decrypt(_)
+        | Command::Request(_) => noted_roster::find(cli.global.kubeconfig.as_deref()),
+        _ => None,
+    };
     cli.global.roster = match cli.command {
         // A new one is made here, also where there is one above.
         Command::Init(_) => named.unwrap_or(Path::new(roster_file::NAME)).to_owned(),
-        _ => roster_file::find(named),
+        _ => roster_file::find(named, noted),
     };
     let terminal = Terminal::new(&cli.global);
     let result = clock::set().and_then(|()| dispatch(&cli, &terminal));
@@ -87,6 +98,9 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(global, args, terminal),
         Command::Schema { what } => schema::run(*what, terminal),
+        Command::Completions { shell } => completions::script(*shell, terminal),
+        Command::Complete { next, words } => completions::complete(global, words, *next, terminal),
+        Command::Man { command, output } => man::run(command.as_deref(), output.as_deref(), terminal),
     }
 }
 

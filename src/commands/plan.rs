@@ -33,7 +33,10 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
         (PlanFormat::Text | PlanFormat::Json, Err(_)) => None,
     };
     if let Some(text) = text(args.format, terminal.style()) {
-        terminal.show(&text)?;
+        match args.format {
+            PlanFormat::Text => terminal.show(&text)?,
+            PlanFormat::Json | PlanFormat::Markdown => terminal.show_document(&text)?,
+        }
     }
     for (format, file) in &args.save {
         let Some(text) = text(*format, Style::default()) else { continue };

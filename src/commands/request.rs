@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::atomic_file::folder_of;
 use crate::cli::{Global, RequestArgs};
 use crate::clock;
 use crate::console::terminal::Terminal;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::exit_code::DONE;
 use crate::model::{CredentialGroup, RepoPath, UserName};
 use crate::person::checkout_file;
+use crate::person::home;
 use crate::person::identities;
 use crate::person::own_kubeconfigs;
 use crate::person::private_file;
@@ -20,20 +22,38 @@ use crate::plan::credentials;
 use crate::planning::source::{self, Source};
 
 pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u8> {
-    let source = source::roster(global)?;
-    let user = match &args.user {
-        Some(user) => user.clone(),
-        None => me(&source, args, terminal)?,
+    let source = match source::roster(global) {
+        Ok(source) => Some(source),
+        // Outside a clone, or before one's entry is complete: a key and a request can be made all the same.
+        Err(error) if args.user.is_some() => {
+            if global.roster.exists() {
+                terminal.error(&error);
+                terminal.say(
+                    "The request is made without the roster: it does not know the groups of a certificate.",
+                );
+            }
+            None
+        }
+        Err(error) => return Err(error.hint("without a roster, say who you are: `certctl request USER`")),
     };
-    let entry = source.roster.users.get(&user);
-    let (file, named) = place(&source, args, &user)?;
+    let user = match (&args.user, &source) {
+        (Some(user), _) => user.clone(),
+        (None, Some(source)) => me(source, args, terminal)?,
+        (None, None) => return Err(Error::usage("say who you are: `certctl request USER`")),
+    };
+    let entry = source.as_ref().and_then(|source| source.roster.users.get(&user));
+    let (file, named) = match &source {
+        Some(source) => place(&source.folder, &source.file, args, &user)?,
+        None if global.roster.exists() => place(&folder_of(&global.roster), "the roster", args, &user)?,
+        None => outside_a_clone(args, &user)?,
+    };
     if file.symlink_metadata().is_ok() {
         return Err(taken(&file));
     }
     let kind = args.key.or(entry.map(|entry| entry.key)).unwrap_or_default();
     // The same on every cluster: the roster is refused where they differ.
     let cluster = entry.and_then(|entry| Some((entry, entry.clusters.first()?)));
-    let groups = cluster.map_or_else(BTreeSet::new, |(entry, cluster)| {
+    let groups = source.as_ref().zip(cluster).map_or_else(BTreeSet::new, |(source, (entry, cluster))| {
         credentials::in_certificate_groups(&source.roster, cluster, entry, clock::now())
     });
     let key = PrivateKey::generate(kind)?;
@@ -50,7 +70,17 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
         let _ = fs::remove_file(&key_file);
         return Err(error);
     }
-    terminal.say(&format!("Your private key is in {}. It never leaves this machine.", key_file.display()));
+    terminal
+        .say(&format!("Your private key is in {}. It never leaves this machine.", home::shown(&key_file)));
+    let Some(source) = &source else {
+        terminal.say(&format!(
+            "Commit {}, or send it to an administrator; it is public. It belongs beside the roster as {named}, with this \
+             line in your entry:",
+            file.display()
+        ));
+        terminal.print(format!("csr: {named}\n").as_bytes())?;
+        return Ok(DONE);
+    };
     let what = if entry.is_some() { "your entry" } else { "a new entry with your name and recipients" };
     terminal.say(&format!(
         "Put this line into {what} in {}, and commit it with {}:",
@@ -67,6 +97,14 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
     Ok(DONE)
 }
 
+/// The request's file here, and the path that a roster will name.
+fn outside_a_clone(args: &RequestArgs, user: &UserName) -> Result<(PathBuf, RepoPath)> {
+    let file = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{user}.csr")));
+    let named = format!("csrs/{user}.csr");
+    let named = named.parse().map_err(|why| Error::usage(format!("{named}: {why}; nothing was made")))?;
+    Ok((file, named))
+}
+
 /// Who one is, from one's keys.
 fn me(source: &Source, args: &RequestArgs, terminal: &Terminal) -> Result<UserName> {
     let say_so = |error: Error| error.hint("say who you are: `certctl request USER`");
@@ -80,20 +118,20 @@ fn me(source: &Source, args: &RequestArgs, terminal: &Terminal) -> Result<UserNa
 }
 
 /// The CSR's file, and its path as the roster names it.
-fn place(source: &Source, args: &RequestArgs, user: &UserName) -> Result<(PathBuf, RepoPath)> {
+fn place(root: &Path, roster: &str, args: &RequestArgs, user: &UserName) -> Result<(PathBuf, RepoPath)> {
     let outside = |file: &Path| {
         Error::usage(format!(
             "{} is not in the folder of {}, so the roster could not name it; nothing was made",
             file.display(),
-            source.file
+            roster
         ))
         .hint(format!("leave out -o; the request is then csrs/{user}.csr beside the roster"))
     };
     let Some(file) = &args.output else {
         let named = format!("csrs/{user}.csr");
-        checkout_file::refuse_links(&source.folder, Path::new(&named))?;
-        let here = source.folder == Path::new(".");
-        let file = if here { PathBuf::from(&named) } else { source.folder.join(&named) };
+        checkout_file::refuse_links(root, Path::new(&named))?;
+        let here = root == Path::new(".");
+        let file = if here { PathBuf::from(&named) } else { root.join(&named) };
         let named = named.parse().map_err(|_| outside(&file))?;
         return Ok((file, named));
     };
@@ -101,7 +139,7 @@ fn place(source: &Source, args: &RequestArgs, user: &UserName) -> Result<(PathBu
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let relative = || -> Option<RepoPath> {
         let folder = folder.canonicalize().ok()?;
-        let inside = folder.strip_prefix(source.folder.canonicalize().ok()?).ok()?;
+        let inside = folder.strip_prefix(root.canonicalize().ok()?).ok()?;
         inside.join(name).to_str()?.parse().ok()
     };
     Ok((file.clone(), relative().ok_or_else(|| outside(file))?))

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::login::{entry_name, parse};
 use super::runtime;
-use crate::access::granted;
 use crate::cli::{Format, Global, WhoamiArgs};
 use crate::clock;
 use crate::cluster::{self, Connection, Granted};
@@ -16,13 +15,17 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
 use crate::kubeconfig::file::{self, KubeconfigFiles};
+use crate::model::{ClusterName, UserName};
 use crate::person::identities;
 use crate::person::own_kubeconfigs::{self, Own};
+use crate::person::rights::{self, Standing};
 use crate::pki::Certificate;
 use crate::pki::pem::from_base64;
 use crate::planning::source::{self, Source};
+use crate::record::{Credential, CredentialState};
 use crate::render::json;
-use crate::roster::Grant;
+use crate::render::table::Table;
+use crate::seal::Identities;
 
 /// What the kubeconfig of kubectl holds of a cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,52 +49,46 @@ impl Login {
 
 pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
-    let identities = identities::load(&args.identity, terminal)?;
-    let opened = own_kubeconfigs::open_all(&source, global, args.user.as_ref(), &identities)?;
     let now = clock::now();
+    let identities = identities::load(&args.identity, terminal);
+    let own = match &identities {
+        Ok(identities) => own_kubeconfigs::open_all(&source, global, args.user.as_ref(), identities),
+        Err(_) => Ok(Vec::new()),
+    };
+    if let Some(user) = args.user.as_ref().filter(|_| own.as_ref().map_or(true, Vec::is_empty))
+        && let Some(found) = of_someone_else(&source, global, user, &identities)?
+    {
+        let rows = found.iter().map(|(cluster, credential)| Row {
+            standing: Standing { roster: &source.roster, user, cluster, now },
+            credential,
+            login: Login::None,
+            answer: None,
+        });
+        show(&rows.collect::<Vec<_>>(), args.format, terminal)?;
+        return Ok(DONE);
+    }
+    identities?;
+    let opened = own?;
     let answers: Vec<Option<Result<ClusterSays>>> = if args.offline {
         opened.iter().map(|_| None).collect()
     } else {
         let asked = futures::future::join_all(opened.iter().map(|own| {
-            let namespaces = namespaces(&source, own, now);
+            let namespaces = namespaces(standing(&source, own, now));
             ask(own, namespaces, global.request_timeout)
         }));
         runtime()?.block_on(asked).into_iter().map(Some).collect()
     };
     let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
-
-    let out = match args.format {
-        Format::Text => table(&source, &opened, &logins, &answers, now),
-        Format::Json => {
-            let clusters = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| {
-                let mut entry = json!({
-                    "name": own.cluster.as_str(),
-                    "user": own.user.as_str(),
-                    "credential": own.credential.id.as_str(),
-                    "groups": groups(&source, own, now),
-                    "rights": grants(&source, own, now).map(right).collect::<Vec<_>>(),
-                    "notAfter": own.credential.not_after.to_string(),
-                    "expired": own.credential.not_after <= now,
-                    "login": login.word(),
-                });
-                match answer {
-                    None => {}
-                    Some(Ok(says)) => {
-                        entry["clusterSays"] = Value::from(says.user.as_str());
-                        entry["clusterGrants"] = Value::from(says.grants_word());
-                    }
-                    Some(Err(error)) => entry["error"] = Value::from(error.message()),
-                }
-                entry
-            });
-            let document = json!({"formatVersion": 1, "clusters": clusters.collect::<Vec<_>>()});
-            json::text(&document)
-        }
-    };
-    terminal.show(&out)?;
+    let rows = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| Row {
+        standing: standing(&source, own, now),
+        credential: &own.credential,
+        login: *login,
+        answer: answer.as_ref(),
+    });
+    show(&rows.collect::<Vec<_>>(), args.format, terminal)?;
     for (own, answer) in opened.iter().zip(&answers) {
         let nothing = matches!(answer, Some(Ok(says)) if says.granted == Granted::Nothing);
-        if nothing && grants(&source, own, now).next().is_some() {
+        if nothing && standing(&source, own, now).grants().next().is_some() {
             terminal.say(&format!(
                 "{}: the cluster grants this credential nothing: it was cut off, or is not bound yet. The rights above are those of {} in this clone; run `git pull`, and ask an admin if nothing newer comes.",
                 own.cluster, source.file
@@ -140,9 +137,9 @@ impl ClusterSays {
 const MOST_NAMESPACES: usize = 5;
 
 /// Where one has rights by the roster; what holds in all namespaces holds in `default` too.
-fn namespaces(source: &Source, own: &Own, now: Timestamp) -> BTreeSet<String> {
+fn namespaces(standing: Standing<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for grant in grants(source, own, now) {
+    for grant in standing.grants() {
         match &grant.namespaces {
             None => drop(names.insert("default".to_owned())),
             Some(namespaces) => names.extend(namespaces.iter().map(|(name, _)| name.to_string())),
@@ -199,71 +196,105 @@ fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
     Ok(Login::None)
 }
 
-/// The groups that count now.
-fn groups(source: &Source, own: &Own, now: Timestamp) -> Vec<String> {
-    let user = source.roster.users.get(&own.user);
-    let groups = user.map(|user| granted::groups(user, &own.cluster, now));
-    groups.into_iter().flatten().map(ToString::to_string).collect()
+fn standing<'a>(source: &'a Source, own: &'a Own, now: Timestamp) -> Standing<'a> {
+    Standing { roster: &source.roster, user: &own.user, cluster: &own.cluster, now }
 }
 
-/// The grants that count now, of groups and of one's own.
-fn grants<'s>(source: &'s Source, own: &'s Own, now: Timestamp) -> impl Iterator<Item = &'s Grant> {
-    granted::granted(&source.roster, &own.user, &own.cluster, now).into_iter().map(|granted| granted.grant)
+/// One row: a credential, and what is known of it.
+struct Row<'a> {
+    standing: Standing<'a>,
+    credential: &'a Credential,
+    login: Login,
+    answer: Option<&'a Result<ClusterSays>>,
 }
 
-fn right(grant: &Grant) -> Value {
-    let mut right = json!({"kind": grant.role.kind(), "role": grant.role.name().as_str()});
-    if let Some(namespaces) = &grant.namespaces {
-        right["namespaces"] = namespaces.iter().map(|(name, _)| Value::from(name.as_str())).collect();
+impl Row<'_> {
+    fn is_expired(&self) -> bool {
+        self.credential.not_after <= self.standing.now
     }
-    right
-}
 
-/// `view everywhere`, `edit in shop, staging`.
-fn short(grant: &Grant) -> String {
-    let role = grant.role.name();
-    match &grant.namespaces {
-        None => format!("{role} everywhere"),
-        Some(namespaces) => {
-            let names: Vec<&str> = namespaces.iter().map(|(name, _)| name.as_str()).collect();
-            format!("{role} in {}", names.join(", "))
-        }
-    }
-}
-
-fn table(
-    source: &Source,
-    opened: &[Own],
-    logins: &[Login],
-    answers: &[Option<Result<ClusterSays>>],
-    now: Timestamp,
-) -> String {
-    let head = ["CLUSTER", "USER", "CREDENTIAL", "VALID UNTIL", "LOGIN", "CLUSTER SAYS", "GROUPS", "RIGHTS"];
-    let mut rows = vec![head.map(str::to_owned)];
-    for ((own, login), answer) in opened.iter().zip(logins).zip(answers) {
-        let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-        let expired = if own.credential.not_after <= now { " (expired)" } else { "" };
-        rows.push([
-            own.cluster.to_string(),
-            own.user.to_string(),
-            own.credential.id.to_string(),
-            format!("{}{expired}", own.credential.not_after),
-            login.word().to_owned(),
-            match answer {
+    fn cells(&self) -> [String; 8] {
+        let expired = if self.is_expired() { " (expired)" } else { "" };
+        [
+            self.standing.cluster.to_string(),
+            self.standing.user.to_string(),
+            self.credential.id.to_string(),
+            format!("{}{expired}", self.credential.not_after),
+            self.login.word().to_owned(),
+            match self.answer {
                 None => "not asked".to_owned(),
                 Some(Ok(says)) => says.user.clone(),
                 Some(Err(_)) => "an error".to_owned(),
             },
-            or_dash(groups(source, own, now).join(", ")),
-            or_dash(grants(source, own, now).map(short).collect::<Vec<_>>().join("; ")),
-        ]);
+            self.standing.groups().join(", "),
+            self.standing.grants().map(rights::short).collect::<Vec<_>>().join("; "),
+        ]
     }
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    let line = |row: &[String; 8]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
+
+    fn json(&self) -> Value {
+        let mut entry = json!({
+            "name": self.standing.cluster.as_str(),
+            "user": self.standing.user.as_str(),
+            "credential": self.credential.id.as_str(),
+            "groups": self.standing.groups(),
+            "rights": self.standing.grants().map(rights::right).collect::<Vec<_>>(),
+            "notAfter": self.credential.not_after.to_string(),
+            "expired": self.is_expired(),
+            "login": self.login.word(),
+        });
+        match self.answer {
+            None => {}
+            Some(Ok(says)) => {
+                entry["clusterSays"] = Value::from(says.user.as_str());
+                entry["clusterGrants"] = Value::from(says.grants_word());
+            }
+            Some(Err(error)) => entry["error"] = Value::from(error.message()),
+        }
+        entry
+    }
+}
+
+fn show(rows: &[Row<'_>], format: Format, terminal: &Terminal) -> Result<()> {
+    match format {
+        Format::Text => {
+            let mut table = Table::new([
+                "CLUSTER",
+                "USER",
+                "CREDENTIAL",
+                "VALID UNTIL",
+                "LOGIN",
+                "CLUSTER SAYS",
+                "GROUPS",
+                "RIGHTS",
+            ]);
+            rows.iter().for_each(|row| table.push(row.cells()));
+            terminal.show(&table.text(terminal.columns()))
+        }
+        Format::Json => {
+            let clusters: Vec<Value> = rows.iter().map(Row::json).collect();
+            terminal.show_document(&json::text(&json!({"formatVersion": 1, "clusters": clusters})))
+        }
+    }
+}
+
+/// Somebody else, by the public records: no private key is needed for that, and no cluster is asked. `None` where
+/// one of these keys is theirs, or where nothing is recorded of them.
+fn of_someone_else(
+    source: &Source,
+    global: &Global,
+    user: &UserName,
+    identities: &Result<Identities>,
+) -> Result<Option<Vec<(ClusterName, Credential)>>> {
+    let entry = source.roster.users.get(user);
+    let is_mine = |recipient| identities.as_ref().is_ok_and(|mine| mine.recipients().contains(recipient));
+    if entry.is_some_and(|entry| entry.recipients.keys().any(is_mine)) {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for (cluster, _) in source.clusters(global) {
+        let mut credentials = source.record(cluster, user)?.into_iter().flat_map(|record| record.credentials);
+        let active = credentials.rfind(|credential| credential.state == CredentialState::Active);
+        found.extend(active.map(|credential| (cluster.clone(), credential)));
+    }
+    Ok((!found.is_empty()).then_some(found))
 }

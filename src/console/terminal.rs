@@ -10,13 +10,15 @@ use crate::ci::github_actions::Actions;
 use crate::cli::{ColorChoice, Global};
 use crate::error::{Error, Result, Severity};
 use crate::interrupt::Interrupt;
-use crate::render::{Style, github_workflow_commands};
+use crate::render::{Style, fit, github_workflow_commands};
 use crate::seal::Prompt;
 
 /// How to speak.
 pub struct Terminal {
     out: Style,
     err: Style,
+    out_columns: Option<usize>,
+    err_columns: Option<usize>,
     quiet: bool,
     verbose: bool,
     actions: Option<Actions>,
@@ -31,6 +33,18 @@ fn coloured(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
     }
 }
 
+/// How wide the terminal is that a stream leads to; `None` where it leads to none.
+#[cfg(unix)]
+fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    Some(usize::from(terminal_size::terminal_size_of(stream)?.0.0)).filter(|columns| *columns > 0)
+}
+
+/// How wide the terminal is that a stream leads to; `None` where it leads to none.
+#[cfg(windows)]
+fn columns(stream: impl std::os::windows::io::AsHandle) -> Option<usize> {
+    Some(usize::from(terminal_size::terminal_size_of(stream)?.0.0)).filter(|columns| *columns > 0)
+}
+
 impl Terminal {
     pub fn new(global: &Global) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -42,6 +56,8 @@ impl Terminal {
         Self {
             out: style(io::stdout().is_terminal()),
             err: style(io::stderr().is_terminal()),
+            out_columns: columns(io::stdout()),
+            err_columns: columns(io::stderr()),
             quiet: global.quiet,
             verbose: global.verbose,
             actions: Actions::detect(&global.roster),
@@ -58,11 +74,24 @@ impl Terminal {
         self.err
     }
 
-    /// Prints text for people: as data, but for what would command the CI that reads it.
+    /// How wide the terminal is that is printed to, if it is one.
+    pub fn columns(&self) -> Option<usize> {
+        self.out_columns
+    }
+
+    /// Prints text for people, as lines that fit the terminal.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub fn show(&self, text: &str) -> Result<()> {
+        self.print(fitting(&self.harmless(text), self.out_columns).as_bytes())
+    }
+
+    /// Prints a document, such as JSON: as data, but for what would command the CI that reads it.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn show_document(&self, text: &str) -> Result<()> {
         self.print(self.harmless(text).as_bytes())
     }
 
@@ -83,7 +112,7 @@ impl Terminal {
     /// Says a line, unless `--quiet`.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr(), "{}", self.harmless(line));
+            let _ = writeln!(io::stderr(), "{}", self.said(line));
         }
     }
 
@@ -108,7 +137,12 @@ impl Terminal {
         let text = error.render_as(severity, self.err.coloured);
         let actions = self.actions.as_ref();
         let annotations = actions.map_or(String::new(), |actions| actions.annotations(error, severity));
-        let _ = write!(io::stderr(), "{}{annotations}", self.harmless(&text));
+        let _ = write!(io::stderr(), "{}{annotations}", self.said(&text));
+    }
+
+    /// What is said, as it goes out.
+    fn said(&self, text: &str) -> String {
+        fitting(&self.harmless(text), self.err_columns)
     }
 
     fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -130,9 +164,14 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// In one piece, so that nothing that is typed comes in between.
+    fn put_question(&self, question: &str) {
+        let _ = io::stderr().write_all((self.said(question) + " ").as_bytes());
+    }
+
     /// Asks for a line, where [`Self::can_ask`]; `None` where the input has ended.
     pub fn line(&self, question: &str) -> Option<String> {
-        let _ = write!(io::stderr(), "{} ", self.harmless(question));
+        self.put_question(question);
         let mut answer = String::new();
         match io::stdin().read_line(&mut answer) {
             Ok(1..) => Some(answer.trim().to_owned()),
@@ -142,7 +181,7 @@ impl Terminal {
 
     /// Asks; only a full `yes` is one. An interrupt is a no.
     pub async fn ask(&self, question: &str, interrupt: &Interrupt) -> bool {
-        let _ = write!(io::stderr(), "{} ", self.harmless(question));
+        self.put_question(question);
         let (sender, answer) = tokio::sync::oneshot::channel();
         // A detached thread: reading a terminal cannot be cancelled.
         std::thread::spawn(move || {
@@ -155,6 +194,10 @@ impl Terminal {
             () = interrupt.wait() => false,
         }
     }
+}
+
+fn fitting(text: &str, columns: Option<usize>) -> String {
+    columns.map_or_else(|| text.to_owned(), |columns| fit::fitted(text, columns))
 }
 
 /// The terminal that the process belongs to, whatever its standard streams are: passphrases are

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::cluster::Answer;
 use crate::error::{Error, Result};
 use crate::person::private_file;
-use crate::render::{Style, colour};
+use crate::render::{Style, colour, fit};
 use crate::seal;
 
 /// The roster of the story.
@@ -36,6 +36,8 @@ pub struct DemoStage {
     folder: PathBuf,
     sandbox: Sandbox,
     style: Style,
+    /// How wide the terminal is, if it is one.
+    columns: Option<usize>,
     /// This very program.
     certctl: PathBuf,
     /// Flags of every certctl command: what the user asked of this one.
@@ -49,7 +51,7 @@ impl DemoStage {
     ///
     /// # Errors
     /// One of them could not be created.
-    pub fn set(global: &Global, style: Style) -> Result<Self> {
+    pub fn set(global: &Global, style: Style, columns: Option<usize>) -> Result<Self> {
         let failed = |what: &str| {
             let what = format!("{what}; the story was not told");
             move |cause: std::io::Error| Error::new(what.clone()).caused_by(cause)
@@ -68,7 +70,8 @@ impl DemoStage {
         flags.extend(global.verbose.then_some("-v"));
         flags.extend(global.quiet.then_some("-q"));
         // It is removed by `strike`, and not when something is dropped: with `--keep` it stays.
-        let stage = Self { folder: folder.keep(), sandbox, style, certctl, flags, kubectl: has_kubectl() };
+        let stage =
+            Self { folder: folder.keep(), sandbox, style, columns, certctl, flags, kubectl: has_kubectl() };
         // From here on nothing of it may stay behind.
         match stage.furnish() {
             Ok(()) => Ok(stage),
@@ -137,7 +140,8 @@ impl DemoStage {
 
     /// A part of the story begins.
     pub fn say(&self, text: &str) -> Result<()> {
-        print(&format!("\n{}\n", self.style.paint(colour::HEADING, text)))
+        let text = self.columns.map_or_else(|| text.to_owned(), |columns| fit::fitted(text, columns));
+        print(&format!("\n{}\n", self.style.paint(colour::HEADING, &text)))
     }
 
     /// A command that the reader types, and that has happened already.

@@ -2,6 +2,9 @@
 //! theirs alone.
 
 pub mod checkout_file;
+pub mod home;
 pub mod identities;
+pub mod noted_roster;
 pub mod own_kubeconfigs;
 pub mod private_file;
+pub mod rights;

@@ -13,7 +13,7 @@ use super::held::{Held, KeyUse};
 use super::observed::{self, Binding, BindingAt, ClusterState, Observed, RepositoryState, SeenLedger};
 use crate::model::{ClusterName, CredentialId, RoleRef, RosterId, UserName};
 use crate::record::{Credential, CredentialState};
-use crate::roster::Roster;
+use crate::roster::{Roster, nearest};
 
 /// Another cluster answers under this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,7 @@ pub(super) fn references(
                 ));
             }
         } else if is_role_missing(state, key) {
-            missing.push((at, Held::MissingRole { key: key.clone(), at }));
+            missing.push((at, Held::MissingRole { key: key.clone(), nearest: nearest_role(state, key), at }));
         } else {
             continue;
         }
@@ -195,4 +195,18 @@ fn is_role_missing(state: &ClusterState, key: &BindingKey) -> bool {
         // The roster refuses a Role without namespaces.
         (RoleRef::Role(_), None) => false,
     }
+}
+
+/// The role that was probably meant.
+fn nearest_role(state: &ClusterState, key: &BindingKey) -> Option<String> {
+    let name = key.role.name().as_str();
+    let found = match &key.role {
+        RoleRef::ClusterRole(_) => nearest(name, state.roles.cluster_roles.keys().map(String::as_str)),
+        RoleRef::Role(_) => {
+            let there = key.namespace.as_ref().map(ToString::to_string);
+            let roles = state.roles.roles.keys().filter(|(namespace, _)| Some(namespace) == there.as_ref());
+            nearest(name, roles.map(|(_, role)| role.as_str()))
+        }
+    };
+    found.map(str::to_owned)
 }

@@ -33,6 +33,8 @@ pub enum Held {
     MissingRole {
         /// Which, where, and to whom it is granted.
         key: BindingKey,
+        /// The one there whose name is nearest.
+        nearest: Option<String>,
         /// Where the roster says so.
         at: Position,
     },

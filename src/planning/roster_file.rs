@@ -1,5 +1,6 @@
 //! Which roster a command is about, where nobody names one: the nearest `users.yaml`, from this folder up to
-//! the root of the git repository, as git finds its own folder; else the one that `CERTCTL_ROSTER` names.
+//! the root of the git repository, as git finds its own folder; else the one that `CERTCTL_ROSTER` names; else,
+//! for a person, the one that login noted.
 //!
 //! It looks no higher than that root, and outside a repository only here: what lies above is another's.
 
@@ -8,11 +9,12 @@ use std::path::{Path, PathBuf};
 /// What a roster is called.
 pub const NAME: &str = "users.yaml";
 
-/// The roster's file, as errors and records show it. It need not exist.
-pub fn find(named: Option<&Path>) -> PathBuf {
+/// The roster's file, as errors and records show it. It need not exist. `noted` is asked last.
+pub fn find(named: Option<&Path>, noted: impl FnOnce() -> Option<PathBuf>) -> PathBuf {
     let variable = || std::env::var_os("CERTCTL_ROSTER").filter(|file| !file.is_empty()).map(PathBuf::from);
     let upward = || above(&std::env::current_dir().ok()?);
-    named.map(Path::to_owned).or_else(upward).or_else(variable).unwrap_or_else(|| PathBuf::from(NAME))
+    let found = named.map(Path::to_owned).or_else(upward).or_else(variable).or_else(noted);
+    found.unwrap_or_else(|| PathBuf::from(NAME))
 }
 
 /// The nearest one, as seen from `here`.

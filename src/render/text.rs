@@ -10,6 +10,7 @@ use super::wrap::wrapped;
 use super::{Style, access_changes, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
+use crate::plan::change::{Change, ChangeReason};
 use crate::plan::{Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
 
 /// The whole plan.
@@ -285,21 +286,49 @@ fn render_binding(out: &mut String, binding: &BindingDiff, style: Style) {
     let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb));
     let role = format!("to {}", visible_line(&binding.role));
     let _ = writeln!(out, "    {verb}  {}  {role}", visible_line(&binding.at.to_string()));
-    let width = binding.changes.iter().map(|c| c.subject.chars().count()).max().unwrap_or(0).min(80);
-    for change in binding.changes.iter().take(MOST_CHANGES) {
-        let (sign, paint) = if change.joins { ("+", colour::ADD) } else { ("-", colour::REMOVE) };
-        let subject = visible_line(&change.subject);
-        let line = format!("{sign} {subject:<width$}");
+    let lines = binding_lines(&binding.changes);
+    let width = lines.iter().map(|line| line.subject.chars().count()).max().unwrap_or(0).min(80);
+    for line in lines.iter().take(MOST_CHANGES) {
+        let (sign, paint) = if line.joins { ("+", colour::ADD) } else { ("-", colour::REMOVE) };
+        let subject = format!("{sign} {:<width$}", line.subject);
         let _ = writeln!(
             out,
             "              {}  {}",
-            style.paint(paint, &line),
-            style.paint(colour::FAINT, &words::change(&change.why))
+            style.paint(paint, &subject),
+            style.paint(colour::FAINT, &words::change(line.why))
         );
     }
-    if let Some(more) = binding.changes.len().checked_sub(MOST_CHANGES).filter(|more| *more > 0) {
+    if let Some(more) = lines.len().checked_sub(MOST_CHANGES).filter(|more| *more > 0) {
         let _ = writeln!(out, "              and {more} more; `certctl plan --format json` has them all");
     }
+}
+
+/// A line of a binding's diff, or many that say the same of other people.
+struct BindingLine<'a> {
+    subject: String,
+    joins: bool,
+    why: &'a ChangeReason,
+}
+
+/// So many people who are issued something stand in `People` with their names, and here only with their number.
+const MANY_ISSUED: usize = 4;
+
+fn binding_lines(changes: &[Change]) -> Vec<BindingLine<'_>> {
+    let is_issued = |change: &&Change| change.joins && change.why == ChangeReason::ToBeIssued;
+    let issued = changes.iter().filter(is_issued).count();
+    let many = issued >= MANY_ISSUED;
+    let sum = many.then(|| BindingLine {
+        subject: format!("{issued} people of those above"),
+        joins: true,
+        why: &ChangeReason::ToBeIssued,
+    });
+    let single = changes.iter().filter(|change| !(many && is_issued(change)));
+    let single = single.map(|change| BindingLine {
+        subject: visible_line(&change.subject),
+        joins: change.joins,
+        why: &change.why,
+    });
+    sum.into_iter().chain(single).collect()
 }
 
 /// What is held back on one cluster that a terminal shows.

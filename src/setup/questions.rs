@@ -11,6 +11,7 @@ use crate::init::{ActionSource, Answers, Branch, Ci, Host, Owner, RosterPath, Wa
 use crate::kubeconfig::file::{self as kubeconfig, KubeconfigFiles};
 use crate::kubeconfig::merge::KubeconfigText;
 use crate::model::{ClusterName, NAME_LIMIT, RosterName};
+use crate::person::home;
 use crate::render::noun;
 use crate::repo::Checkout;
 
@@ -43,7 +44,7 @@ impl Questions<'_> {
         if self.asks {
             self.terminal.say(&format!(
                 "A roster in {}. Enter takes what is in brackets.",
-                self.checkout.workdir.display()
+                home::shown(&self.checkout.workdir)
             ));
         }
         let answers = if fresh { self.answers(&mut missing)? } else { None };
@@ -74,6 +75,7 @@ impl Questions<'_> {
             "--name",
             missing,
             "Name of the roster, the owner written on every object that certctl makes; keep it for good",
+            "the name of the folder",
             || {
                 self.checkout
                     .workdir
@@ -99,13 +101,7 @@ impl Questions<'_> {
                         "Name of the cluster in the roster, and of its folder in access/",
                         suggested(),
                     )?),
-                    None => {
-                        let name = suggested();
-                        if name.is_none() {
-                            missing.push("--cluster");
-                        }
-                        name
-                    }
+                    None => self.guess("--cluster", missing, suggested(), "after the context"),
                 }
             }
         };
@@ -114,6 +110,7 @@ impl Questions<'_> {
             "--user",
             missing,
             "Name of the first person on it, you for example",
+            "your name here",
             || std::env::var("USER").ok().filter(|name| name != "root").and_then(|name| name.parse().ok()),
         )?;
         Ok(match (name, context, cluster, user) {
@@ -127,11 +124,12 @@ impl Questions<'_> {
 
     /// Of the kubeconfig's contexts, one; by name or by number.
     fn context(&self, missing: &mut Vec<&'static str>) -> Result<Option<ContextName>> {
-        if !self.asks {
-            missing.push("--context");
-            return Ok(None);
-        }
         let (contexts, current) = contexts(self.global);
+        if !self.asks {
+            let only = contexts.first().filter(|_| contexts.len() == 1);
+            let only = only.and_then(|name| name.parse::<ContextName>().ok());
+            return Ok(self.guess("--context", missing, only, "the only one of the kubeconfig"));
+        }
         for (index, name) in contexts.iter().enumerate() {
             self.terminal.say(&format!("  {:2}  {}", index + 1, visible_line(name)));
         }
@@ -170,16 +168,15 @@ impl Questions<'_> {
                 )?
                 .0,
             ),
-            None => likely(),
+            None => self
+                .guess("--ci", missing, likely().map(Named), "by `origin` or the files here")
+                .map(|host| host.0),
         };
         match chosen {
             Some(CiHost::GitHub) => Ok(Some(Host::GitHub)),
             Some(CiHost::GitLab) => Ok(Some(Host::GitLab)),
             Some(CiHost::None) => Ok(None),
-            None => {
-                missing.push("--ci");
-                Ok(None)
-            }
+            None => Ok(None),
         }
     }
 
@@ -217,6 +214,11 @@ impl Questions<'_> {
                     Err(why) => self.terminal.say(&format!("That {why}.")),
                 }
             },
+            // Nobody said that there has to be CI now.
+            None if self.args.ci.is_none() => {
+                self.terminal.say("no CI yet  --source says where CI gets certctl from");
+                return Ok(None);
+            }
             None => {
                 missing.push("--source");
                 return Ok(None);
@@ -247,16 +249,32 @@ impl Questions<'_> {
         name: &'static str,
         missing: &mut Vec<&'static str>,
         question: &str,
+        because: &str,
         suggested: impl FnOnce() -> Option<T>,
     ) -> Result<Option<T>> {
         match flag {
             Some(value) => Ok(Some(value)),
             None if self.asks => self.ask(question, suggested()).map(Some),
-            None => {
-                missing.push(name);
-                Ok(None)
-            }
+            None => Ok(self.guess(name, missing, suggested(), because)),
         }
+    }
+
+    /// Where nobody can be asked, what is obvious is taken, and said; else the flag is missing.
+    fn guess<T: Display>(
+        &self,
+        name: &'static str,
+        missing: &mut Vec<&'static str>,
+        suggested: Option<T>,
+        because: &str,
+    ) -> Option<T> {
+        match &suggested {
+            Some(value) => {
+                self.terminal
+                    .say(&format!("guessed   {name} {} ({because})", visible_line(&value.to_string())));
+            }
+            None => missing.push(name),
+        }
+        suggested
     }
 
     /// Asks until the answer is one.

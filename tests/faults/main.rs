@@ -32,6 +32,6 @@ fn main() -> ExitCode {
             outages::a_push_that_is_declined_binds_nobody_and_cuts_off_who_is_to_go,
         ]
     );
-    let traced = tests!(Need::Strace, [crashes::a_crash_at_any_file_step_is_survived]);
+    let traced = tests!(Need::Program("strace"), [crashes::a_crash_at_any_file_step_is_survived]);
     certctl_testing::run(everywhere.into_iter().chain(traced))
 }

@@ -632,6 +632,7 @@ fn what_the_cluster_lacks_is_named_at_its_place() {
             Cluster prod
               Held back
                 ! users.yaml:8:19: ClusterRole `wiew`, granted to group `developers`, does not exist on cluster `prod`; nobody is added to ClusterRoleBinding certctl:developers:wiew  [missing-role]
+                  Hint: did you mean `view`?
                   Hint: see `kubectl get clusterroles`, create `wiew`, or correct the roster
                 ! users.yaml:9:44: namespace `nowhere`, granted to group `developers`, does not exist on cluster `prod`; nobody is added to a binding there  [missing-namespace]
                   Hint: create it with `kubectl create namespace nowhere`, or correct the roster

@@ -124,6 +124,16 @@ impl<'t> KubeconfigText<'t> {
         self.items(list)?.iter().find(|item| item.name() == Some(name))?.get(inner)?.get(field)?.text()
     }
 
+    /// The arguments of an entry's credential plugin, where it has one.
+    pub fn plugin_arguments(&self, name: &str) -> Vec<&str> {
+        let user = self.items("users").and_then(|users| users.iter().find(|user| user.name() == Some(name)));
+        let args = user.and_then(|user| user.get("user")?.get("exec")?.get("args"));
+        match args.map(|args| &args.kind) {
+            Some(NodeKind::List { items, .. }) => items.iter().filter_map(Node::text).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The current context; empty where none is set.
     pub fn current_context(&self) -> &str {
         let value = self.field("current-context").filter(|value| !value.is_null());

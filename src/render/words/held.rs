@@ -102,7 +102,7 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
                 "take it out of the roster; `kubectl get namespace {namespace} -o yaml` shows what its deletion waits for"
             ))
         }
-        Held::MissingRole { key, at: _ } => {
+        Held::MissingRole { key, nearest, at: _ } => {
             let (role, who) = (key.role.name(), grantee(&key.grantee));
             let (place, list) = match (&key.role, &key.namespace) {
                 (RoleRef::Role(_), Some(namespace)) => {
@@ -110,12 +110,14 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
                 }
                 _ => (String::new(), "clusterroles".to_owned()),
             };
-            Error::new(format!(
+            let error = Error::new(format!(
                 "{} `{role}`{place}, granted to {who}, does not exist on cluster `{cluster}`; nobody is added to {}",
                 key.role.kind(),
                 key.whole()
-            ))
-            .hint(format!("see `kubectl get {list}`, create `{role}`, or correct the roster"))
+            ));
+            let nearest = nearest.iter().map(|nearest| format!("did you mean `{}`?", visible_line(nearest)));
+            let hint = format!("see `kubectl get {list}`, create `{role}`, or correct the roster");
+            nearest.chain([hint]).fold(error, Error::hint)
         }
         Held::ForeignBinding { binding, roster, at: _ } => {
             let (owner, hint) = match roster {

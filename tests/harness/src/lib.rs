@@ -12,6 +12,7 @@ mod pki;
 mod processes;
 mod ran;
 mod suite;
+mod terminal;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,6 +36,7 @@ use crate::pki::{Authority, Pair};
 use crate::processes::Supervisor;
 pub use crate::ran::{Ran, Said};
 pub use crate::suite::{Need, Test, run};
+pub use crate::terminal::Terminal;
 
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "kube-apiserver";

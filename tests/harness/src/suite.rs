@@ -12,26 +12,29 @@ pub enum Need {
     Nothing,
     /// The folder of binaries that `CERTCTL_CONTROL_PLANE` names.
     ControlPlane,
-    /// `strace` on the PATH.
-    Strace,
+    /// This program on the PATH.
+    Program(&'static str),
     /// To be root, who may change the root folder.
     Root,
 }
 
 impl Need {
     /// Why a test with this need cannot run here.
-    fn missing(self) -> Option<&'static str> {
+    fn missing(self) -> Option<String> {
         match self {
             Self::Nothing => None,
-            Self::ControlPlane => crate::binaries().is_none().then_some("CERTCTL_CONTROL_PLANE is not set"),
-            Self::Strace => {
-                let started = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-                started.is_err().then_some("strace is not installed")
+            Self::ControlPlane => {
+                crate::binaries().is_none().then(|| "CERTCTL_CONTROL_PLANE is not set".to_owned())
+            }
+            Self::Program(name) => {
+                let mut version = Command::new(name);
+                let started = version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+                started.is_err().then(|| format!("{name} is not installed"))
             }
             Self::Root => {
                 let id = Command::new("id").arg("-u").output();
                 let root = id.is_ok_and(|id| id.stdout == b"0\n");
-                (!root).then_some("only root may change the root folder")
+                (!root).then(|| "only root may change the root folder".to_owned())
             }
         }
     }
