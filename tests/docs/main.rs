@@ -1,0 +1,27 @@
+//! The documentation, held to the program: its command blocks run, and the pages that are made of the program are as
+//! it makes them.
+
+mod blocks;
+mod pages;
+mod reference;
+mod screen;
+mod steady;
+mod team;
+mod walkthrough;
+
+use std::process::ExitCode;
+
+use certctl_testing::{Need, tests};
+
+fn main() -> ExitCode {
+    let everywhere = tests!(
+        Need::Nothing,
+        [
+            pages::every_command_block_runs,
+            reference::the_commands_are_those_of_the_program,
+            reference::the_roster_reference_is_that_of_the_schema,
+        ]
+    );
+    let keys = tests!(Need::Program("ssh-keygen"), [walkthrough::the_first_day_is_told_as_it_happens]);
+    certctl_testing::run(everywhere.into_iter().chain(keys))
+}
