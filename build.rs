@@ -1,7 +1,7 @@
 //! What `certctl --version` says besides the version: the commit, and its date or that of SOURCE_DATE_EPOCH.
 //!
 //! The commit is git's where this folder is the root of a clone, else the one that `git archive` wrote into
-//! `src/commit.txt`; a clone around an unpacked archive is another project's. A debug build names none: each
+//! `packaging/commit.txt`; a clone around an unpacked archive is another project's. A debug build names none: each
 //! commit would compile it anew.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/commit.txt");
+    println!("cargo::rerun-if-changed=packaging/commit.txt");
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let commit = match env::var("PROFILE").as_deref() {
@@ -37,7 +37,7 @@ fn of_clone() -> Option<(String, String)> {
 
 /// What `git archive` wrote, and git itself leaves as a pattern.
 fn of_archive() -> Option<(String, String)> {
-    pair(fs::read_to_string("src/commit.txt").ok()?.trim())
+    pair(fs::read_to_string("packaging/commit.txt").ok()?.trim())
 }
 
 fn pair(text: &str) -> Option<(String, String)> {
