@@ -68,10 +68,10 @@ impl Steady {
     fn stand_in(&mut self, word: &str, begin: &str, alphabet: &[u8]) -> String {
         let longer =
             self.seen.iter().find(|(seen, _)| seen.starts_with(word) || word.starts_with(seen.as_str()));
-        if let Some((seen, stand_in)) = longer {
-            if seen.len() >= word.len() {
-                return stand_in[..word.len()].to_owned();
-            }
+        if let Some((seen, stand_in)) = longer
+            && seen.len() >= word.len()
+        {
+            return stand_in[..word.len()].to_owned();
         }
         let number = self.seen.len() as u64 + 1;
         let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
