@@ -26,31 +26,38 @@ graphql() {
   jq .data -- "$answer"
 }
 
-# comment NUMBER MARKER FILE NEW: sets the comment to FILE. If there is none yet, NEW says whether to create it.
-comment() {
-  local number=$1 marker=$2 file=$3 new=$4 after=null page id=''
+# our_comment NUMBER MARKER: finds our comment, and leaves what GitHub knows of it in comment.json:
+# {pull: ID, comment: null or {id, body, author, editor}}.
+our_comment() {
+  local number=$1 marker=$2 after=null page
   # shellcheck disable=SC2016 # GraphQL's own variables
   local find='query($owner: String!, $name: String!, $number: Int!, $after: String) {
     repository(owner: $owner, name: $name) { pullRequest(number: $number) { id
-      comments(first: 100, after: $after) { nodes { id body viewerDidAuthor } pageInfo { hasNextPage endCursor } } } } }'
+      comments(first: 100, after: $after) { nodes { id body viewerDidAuthor author { login } editor { login } }
+        pageInfo { hasNextPage endCursor } } } } }'
   while :; do
     jq --null-input --arg repository "$GITHUB_REPOSITORY" --argjson number "$number" --argjson after "$after" '
       ($repository | split("/")) as $parts
       | {owner: $parts[0], name: $parts[1], number: $number, after: $after}' >"$folder/variables.json"
     page=$(graphql "$find" "$folder/variables.json")
-    id=$(jq --raw-output --arg marker "$marker" '
-      [.repository.pullRequest.comments.nodes[]
-        | select(.viewerDidAuthor and (.body | startswith($marker))) | .id][0] // empty' <<<"$page")
+    jq --arg marker "$marker" '.repository.pullRequest | {pull: .id, comment: ([.comments.nodes[]
+        | select(.viewerDidAuthor and (.body | startswith($marker)))][0])}' <<<"$page" >"$folder/comment.json"
     after=$(jq '.repository.pullRequest.comments.pageInfo | if .hasNextPage then .endCursor else null end' <<<"$page")
-    if [ -n "$id" ] || [ "$after" = null ]; then break; fi
+    if [ "$after" = null ] || jq --exit-status .comment -- "$folder/comment.json" >/dev/null; then break; fi
   done
+}
+
+# comment NUMBER MARKER FILE NEW: sets the comment to FILE. If there is none yet, NEW says whether to create it.
+comment() {
+  local number=$1 marker=$2 file=$3 new=$4 id
+  our_comment "$number" "$marker"
+  id=$(jq --raw-output '.comment.id // empty' -- "$folder/comment.json")
   if [ -z "$id" ] && [ "$new" = false ]; then
     echo "Nothing changes, and there is no comment that would say otherwise."
     return
   fi
-  jq --null-input --arg marker "$marker" --rawfile body "$file" --arg id "$id" --argjson page "$page" '
-    {body: ($marker + "\n" + $body), id: (if $id == "" then $page.repository.pullRequest.id else $id end)}' \
-    >"$folder/variables.json"
+  jq --arg marker "$marker" --rawfile body "$file" '
+    {body: ($marker + "\n" + $body), id: (.comment.id // .pull)}' -- "$folder/comment.json" >"$folder/variables.json"
   # shellcheck disable=SC2016
   if [ -n "$id" ]; then
     graphql 'mutation($id: ID!, $body: String!) { updateIssueComment(input: {id: $id, body: $body}) { clientMutationId } }' \

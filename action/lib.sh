@@ -158,7 +158,7 @@ plan_body() {
 
 # cut_body FILE RUN: replaces a comment that is too long by one that says so and links to the full text.
 cut_body() {
-  if [ "$(jq --raw-input --slurp length -- "$1")" -gt $((comment_limit - 100)) ]; then
+  if [ "$(jq --raw-input --slurp length -- "$1")" -gt $((comment_limit - 300)) ]; then
     printf '### certctl: this plan is too long for a comment\n\nIt is in [the run](%s).\n' "$2" >"$1"
   fi
 }

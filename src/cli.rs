@@ -4,10 +4,10 @@ pub mod completion;
 pub mod man;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::init::{Branch, Owner};
 use crate::model::{
@@ -35,6 +35,25 @@ pub struct Cli {
     #[command(subcommand)]
     /// The command to run.
     pub command: Command,
+}
+
+/// Whether kubectl runs this as its plugin, which then is called `kubectl certctl`.
+pub fn is_kubectl_plugin() -> bool {
+    let program = std::env::args_os().next().unwrap_or_default();
+    Path::new(&program).file_name().is_some_and(|name| name == "kubectl-certctl")
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// It cannot be meant, or asks for help or the version.
+pub fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if is_kubectl_plugin() {
+        command = command.bin_name("kubectl certctl");
+    }
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 /// Options that every command accepts.
@@ -478,7 +497,7 @@ pub struct ApplyArgs {
     ///
     /// Also cuts off credentials that are to be replaced. What the records here do not know stays as it is. The
     /// next apply without it brings the records up to date.
-    #[arg(long, conflicts_with_all = ["no_push", "push_branch", "expect_digest", "expect_plan"])]
+    #[arg(long, conflicts_with_all = ["no_push", "push_branch", "expect_digest", "expect_plan", "reviewed"])]
     pub only_revocations: bool,
     /// Apply from this branch, although the roster is applied from another
     ///
@@ -513,6 +532,12 @@ pub struct ApplyArgs {
     /// Like `--expect-digest`, but the error shows the exact differences.
     #[arg(long, value_name = "FILE", conflicts_with = "expect_digest")]
     pub expect_plan: Option<PathBuf>,
+    /// Refuse whatever none of the plans in this file showed
+    ///
+    /// A JSON list of plans as `plan --format json` writes them: what was reviewed in several pull requests and
+    /// is applied at once. Of a plan without `digested`, only the digest counts.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["expect_digest", "expect_plan"])]
+    pub reviewed: Option<PathBuf>,
     /// Which new certificates to try at the address that kubeconfigs lead to, before they are recorded
     ///
     /// `first` tries the first of each cluster. If it does not work, nothing new is recorded or bound there;

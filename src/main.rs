@@ -3,11 +3,10 @@
 use std::alloc::System;
 use std::process::ExitCode;
 
-use certctl::cli::Cli;
+use certctl::cli;
 use certctl::commands;
 use certctl::core_dumps;
 use certctl::exit_code;
-use clap::Parser as _;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Wipes whatever is freed: TLS, Kubernetes and age libraries copy keys, and wipe few of the copies.
@@ -16,7 +15,7 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     core_dumps::disable();
-    match Cli::try_parse() {
+    match cli::parse() {
         Ok(cli) => commands::run(cli),
         Err(error) => {
             let usage = error.use_stderr();

@@ -257,7 +257,9 @@ fn this_program() -> Result<String> {
             && matches!((path.canonicalize(), running.canonicalize()), (Ok(a), Ok(b)) if a == b)
     };
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&folders).map(|folder| folder.join("certctl")).find(same);
+    // krew links only the name of the plugin, and moves the program with each upgrade.
+    let names = ["certctl", "kubectl-certctl"];
+    let on_path = std::env::split_paths(&folders).flat_map(|f| names.map(|name| f.join(name))).find(same);
     text(&on_path.unwrap_or(running))
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use zeroize::Zeroizing;
 
 use crate::ci::github_actions::Actions;
-use crate::cli::{ColorChoice, Global};
+use crate::cli::{self, ColorChoice, Global};
 use crate::error::{Error, Result, Severity};
 use crate::interrupt::Interrupt;
 use crate::render::{Style, fit, github_workflow_commands};
@@ -22,6 +22,7 @@ pub struct Terminal {
     quiet: bool,
     verbose: bool,
     actions: Option<Actions>,
+    plugin: bool,
 }
 
 /// The command line takes precedence over the environment.
@@ -61,6 +62,7 @@ impl Terminal {
             quiet: global.quiet,
             verbose: global.verbose,
             actions: Actions::detect(&global.roster),
+            plugin: cli::is_kubectl_plugin(),
         }
     }
 
@@ -142,7 +144,12 @@ impl Terminal {
 
     /// What is said, as it goes out.
     fn said(&self, text: &str) -> String {
-        fitting(&self.harmless(text), self.err_columns)
+        fitting(&self.harmless(&self.to_type(text)), self.err_columns)
+    }
+
+    /// Commands as whoever reads them would type them.
+    fn to_type<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.plugin { text.replace("`certctl ", "`kubectl certctl ").into() } else { text.into() }
     }
 
     fn harmless<'a>(&self, text: &'a str) -> Cow<'a, str> {

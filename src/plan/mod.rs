@@ -44,6 +44,7 @@ pub mod reason;
 mod remembered;
 mod requests;
 pub mod residual_access;
+pub mod reviewed;
 pub mod rights;
 pub mod roster_changes;
 pub mod safety;

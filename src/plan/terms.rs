@@ -11,7 +11,7 @@ use crate::model::{Authority, ClusterName};
 use crate::roster::{Grant, Roster};
 
 /// The terms of one cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
     /// What new kubeconfigs connect to, where that is known.

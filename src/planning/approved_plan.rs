@@ -1,8 +1,9 @@
-//! The plan that an apply was told to expect: refuse any other, and say what is different.
+//! What an apply was told that reviewers have seen: refuse anything else, and say what is different.
 //!
 //! Of a digest nothing can be read. So the commits before HEAD are tried: where one of them, with the
 //! clusters as they are now, gives the expected plan, the difference is what came after it.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use super::cluster_run::{ClusterRun as _, seen_at};
@@ -12,8 +13,9 @@ use crate::cli::{ApplyArgs, Global};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::plan::digest::{self, Digested};
+use crate::plan::reviewed::Unreviewed;
 use crate::plan::{self, Plan};
-use crate::render::difference;
+use crate::render::{Style, difference};
 use crate::repo::{CommitId, Repo};
 
 /// Commits that are tried, and different contents of roster and records among them.
@@ -29,6 +31,8 @@ pub enum Expected {
     Digest(String),
     /// `--expect-plan`.
     Plan(Box<Digested>),
+    /// `--reviewed`: the plan is one of them, or each decision is in one of them.
+    Parts(Vec<ApprovedDocument>),
 }
 
 impl Expected {
@@ -39,6 +43,9 @@ impl Expected {
     pub fn new(args: &ApplyArgs) -> Result<Option<Self>> {
         if let Some(file) = &args.expect_plan {
             return read(&file.display().to_string(), file).map(|plan| Some(Self::Plan(Box::new(plan))));
+        }
+        if let Some(file) = &args.reviewed {
+            return read_all(&file.display().to_string(), file).map(|plans| Some(Self::Parts(plans)));
         }
         let Some(digest) = &args.expect_digest else { return Ok(None) };
         refuse_offline(digest)?;
@@ -51,6 +58,7 @@ impl Expected {
         match self {
             Self::Digest(expected) => digest::same(expected, &digest::digest_of(&now)),
             Self::Plan(reviewed) => **reviewed == now,
+            Self::Parts(plans) => unreviewed(&now, plans).is_none(),
         }
     }
 
@@ -65,6 +73,7 @@ impl Expected {
     ) -> Error {
         let now = digest::digested(plan);
         let (expected, found) = match self {
+            Self::Parts(plans) => return refuse_unreviewed(&now, plans),
             Self::Digest(expected) => (expected.clone(), find(expected, plan, runs, source, global)),
             Self::Plan(reviewed) => (digest::digest_of(reviewed), Some((None, (**reviewed).clone()))),
         };
@@ -94,28 +103,66 @@ fn refuse_offline(digest: &str) -> Result<()> {
 
 /// The part of a plan document that is compared.
 #[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ApprovedDocument {
+pub struct ApprovedDocument {
     digest: String,
-    digested: Digested,
+    digested: Option<Digested>,
 }
 
-fn read(shown: &str, file: &std::path::Path) -> Result<Digested> {
+impl ApprovedDocument {
+    /// Refuses one that no apply can be held to, and one whose digest is not that of what it decides.
+    fn check(&self, shown: &str) -> Result<()> {
+        refuse_offline(&self.digest)?;
+        let decided = self.digested.as_ref().map(digest::digest_of);
+        if decided.is_none_or(|decided| digest::same(&self.digest, &decided)) {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "{shown} was changed: its digest is not that of what it holds; nothing was done"
+        ))
+        .hint("use the file as `certctl plan --format json` wrote it, with the same version of certctl"))
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(shown: &str, file: &Path) -> Result<T> {
     let bytes = source::read_file(file, LARGEST_PLAN).map_err(|cause| {
         Error::new(format!("{shown} could not be read; nothing was done")).caused_by(cause)
     })?;
-    let document: ApprovedDocument = serde_json::from_slice(&bytes).map_err(|cause| {
-        Error::new(format!("{shown} is no plan of `certctl plan --format json`; nothing was done"))
-            .caused_by(cause)
-    })?;
-    refuse_offline(&document.digest)?;
-    if !digest::same(&document.digest, &digest::digest_of(&document.digested)) {
-        return Err(Error::new(format!(
-            "{shown} was changed: its digest is not that of what it holds; nothing was done"
-        ))
-        .hint("use the file as `certctl plan --format json` wrote it, with the same version of certctl"));
+    serde_json::from_slice(&bytes).map_err(|cause| no_plan(shown).caused_by(cause))
+}
+
+fn no_plan(shown: &str) -> Error {
+    Error::new(format!("{shown} is no plan of `certctl plan --format json`; nothing was done"))
+}
+
+fn read(shown: &str, file: &Path) -> Result<Digested> {
+    let document: ApprovedDocument = parse(shown, file)?;
+    document.check(shown)?;
+    document.digested.ok_or_else(|| no_plan(shown))
+}
+
+fn read_all(shown: &str, file: &Path) -> Result<Vec<ApprovedDocument>> {
+    let documents: Vec<ApprovedDocument> = parse(shown, file)?;
+    documents.iter().try_for_each(|document| document.check(shown))?;
+    Ok(documents)
+}
+
+/// What none of them decides; nothing where the plan is one of them.
+fn unreviewed(now: &Digested, plans: &[ApprovedDocument]) -> Option<Unreviewed> {
+    let digest = digest::digest_of(now);
+    if plans.iter().any(|plan| digest::same(&plan.digest, &digest)) {
+        return None;
     }
-    Ok(document.digested)
+    let decided: Vec<Digested> = plans.iter().filter_map(|plan| plan.digested.clone()).collect();
+    Unreviewed::find(now, &decided)
+}
+
+fn refuse_unreviewed(now: &Digested, plans: &[ApprovedDocument]) -> Error {
+    let lines = unreviewed(now, plans)
+        .map(|Unreviewed { gone, new }| difference::render(&gone, &new, Style::default()))
+        .unwrap_or_default();
+    Error::new("not all of this plan was reviewed; nothing was changed")
+        .caused_by(lines.trim_end().to_owned())
+        .hint("review the plan above, then run `certctl apply` without `--reviewed`; in CI, run the workflow by hand with `unreviewed`")
 }
 
 /// The plan with this digest, and the commit that has it.

@@ -1,6 +1,8 @@
 //! A git host on loopback, as far as comments go: GitHub's GraphQL and GitLab's notes, with the rules
-//! that matter here: who wrote what, pages of a hundred, how long a comment may be.
+//! that matter here: who wrote what, pages of a hundred, how long a comment may be, which pull requests
+//! were merged by a commit, which run succeeded last. And the files of a release.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,6 +24,24 @@ pub struct Comment {
     pub number: u64,
     pub author: String,
     pub body: String,
+    /// Who changed it last.
+    pub editor: Option<String>,
+}
+
+/// A pull request that was merged.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    pub number: u64,
+    pub into: String,
+    pub head: String,
+    pub commit: String,
+}
+
+/// What is downloaded: these bytes, of so many that are promised.
+#[derive(Debug, Clone)]
+pub struct Download {
+    pub bytes: Vec<u8>,
+    pub promised: usize,
 }
 
 /// An open pull request.
@@ -37,8 +57,15 @@ pub struct Pull {
 pub struct State {
     pub comments: Vec<Comment>,
     pub pulls: Vec<Pull>,
+    pub merged: Vec<Merged>,
+    /// The commit of the last run of the apply that succeeded.
+    pub applied: Option<String>,
+    /// By the path after /releases/.
+    pub downloads: BTreeMap<String, Download>,
     /// Answers everything with this status.
     pub broken: Option<u16>,
+    /// Answers 403 below this path.
+    pub forbidden: Option<&'static str>,
     /// What was asked for, `METHOD path` and, of GraphQL, the operation.
     pub calls: Vec<String>,
 }
@@ -46,7 +73,7 @@ pub struct State {
 impl State {
     fn add(&mut self, number: u64, author: &str, body: &str) -> usize {
         let id = self.comments.len() + 1;
-        self.comments.push(Comment { id, number, author: author.into(), body: body.into() });
+        self.comments.push(Comment { id, number, author: author.into(), body: body.into(), editor: None });
         id
     }
 }
@@ -110,14 +137,29 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    if let Some(file) = target.strip_prefix("/releases/") {
+        let found = state.lock().expect("no test panicked with it").downloads.get(file).cloned();
+        let (status, Download { bytes, promised }) =
+            found.map_or((404, Download { bytes: Vec::new(), promised: 0 }), |found| (200, found));
+        let head = format!("HTTP/1.1 {status} -\r\nContent-Length: {promised}\r\nConnection: close\r\n\r\n");
+        return reader.get_mut().write_all(&[head.as_bytes(), &bytes].concat());
+    }
     let (status, answer) = {
         let mut state = state.lock().expect("no test panicked with it");
         let path = target.split('?').next().unwrap_or_default();
         state.calls.push(format!("{method} {path}"));
         match state.broken {
             Some(status) => (status, json!({"message": "::error::Resource not accessible"})),
+            None if state.forbidden.is_some_and(|part| path.contains(part)) => {
+                (403, json!({"message": "Resource not accessible by integration"}))
+            }
             None if token != TOKEN => (401, json!({"message": "Bad credentials"})),
             None if path == "/graphql" => (200, graphql(&mut state, &body)),
+            None if path.ends_with("/actions/workflows/certctl-apply.yml/runs") => {
+                let wanted = target.ends_with("?branch=main&status=success&per_page=1");
+                let runs = state.applied.iter().filter(|_| wanted).map(|commit| json!({"head_sha": commit}));
+                (200, json!({"workflow_runs": runs.collect::<Vec<_>>()}))
+            }
             None => gitlab(&mut state, &method, &target, &body),
         }
     };
@@ -142,7 +184,10 @@ fn graphql(state: &mut State, request: &Value) -> Value {
     if query.contains("updateIssueComment(") {
         let (id, body) = (text("id"), text("body"));
         match state.comments.iter_mut().find(|c| format!("IC_{}", c.id) == id && c.author == ME) {
-            Some(comment) => comment.body = body,
+            Some(comment) => {
+                comment.body = body;
+                comment.editor = Some(ME.to_owned());
+            }
             None => return refused("Resource not accessible by integration"),
         }
         json!({"data": {"updateIssueComment": {"clientMutationId": null}}})
@@ -152,6 +197,20 @@ fn graphql(state: &mut State, request: &Value) -> Value {
         };
         state.add(number, ME, &text("body"));
         json!({"data": {"addComment": {"clientMutationId": null}}})
+    } else if query.contains("associatedPullRequests(") {
+        let commits =
+            query.split(" c").filter_map(|rest| rest.split_once(": object(oid: \"")).map(|(oid, _)| oid);
+        let of = |commit: &str| -> Vec<Value> {
+            let theirs = state.merged.iter().filter(|pull| pull.commit == commit);
+            let node = |pull: &Merged| {
+                json!({"number": pull.number, "merged": true, "baseRefName": pull.into,
+                       "headRefOid": pull.head, "mergeCommit": {"oid": pull.commit}})
+            };
+            theirs.map(node).collect()
+        };
+        let answers = commits
+            .map(|commit| (format!("c{commit}"), json!({"associatedPullRequests": {"nodes": of(commit)}})));
+        json!({"data": {"repository": answers.collect::<serde_json::Map<_, _>>()}})
     } else if query.contains("pullRequests(") {
         let nodes: Vec<Value> = state
             .pulls
@@ -168,7 +227,11 @@ fn graphql(state: &mut State, request: &Value) -> Value {
         let start: usize = text("after").parse().unwrap_or(0);
         let all: Vec<&Comment> = state.comments.iter().filter(|c| c.number == number).collect();
         let nodes: Vec<Value> = (all.iter().skip(start).take(PAGE))
-            .map(|c| json!({"id": format!("IC_{}", c.id), "body": c.body, "viewerDidAuthor": c.author == ME}))
+            .map(|c| {
+                let editor = c.editor.as_ref().map(|login| json!({"login": login}));
+                json!({"id": format!("IC_{}", c.id), "body": c.body, "viewerDidAuthor": c.author == ME,
+                       "author": {"login": c.author}, "editor": editor})
+            })
             .collect();
         let end = start + nodes.len();
         json!({"data": {"repository": {"pullRequest": {"id": format!("PR_{number}"), "comments": {

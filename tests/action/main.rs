@@ -8,4 +8,6 @@ mod host;
 #[path = "../repo/http.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "the manner of the tests of src/repo, which use all of it")]
 mod http;
+mod install;
+mod reviewed;
 mod world;

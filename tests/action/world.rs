@@ -196,14 +196,18 @@ impl World {
         let (output, temp, work) =
             (text(self.path("output")), text(self.path("temp")), text(self.path("work")));
         let (event, graphql) = (text(event), format!("{}/graphql", self.host.url));
+        let workflow = "acme/access/.github/workflows/certctl-apply.yml@refs/heads/main";
         let mut variables = vec![
             ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_API_URL", &self.host.url),
             ("GITHUB_EVENT_PATH", &event),
             ("GITHUB_GRAPHQL_URL", &graphql),
             ("GITHUB_OUTPUT", &output),
+            ("GITHUB_REF_NAME", "main"),
             ("GITHUB_REPOSITORY", "acme/access"),
             ("GITHUB_RUN_ID", "99"),
             ("GITHUB_SERVER_URL", "https://github.example"),
+            ("GITHUB_WORKFLOW_REF", workflow),
             ("GITHUB_WORKSPACE", &work),
             ("RUNNER_TEMP", &temp),
             ("INPUT_TOKEN", TOKEN),

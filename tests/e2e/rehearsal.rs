@@ -133,18 +133,27 @@ pub fn from_a_branch_to_a_working_kubectl(plane: &'static Cluster) {
     let bob = world.open("prod", "bob");
     world.can(&bob, &["list", "pods", "-n", "default"], true);
 
-    // The merge, and the action's apply of exactly that plan.
+    // The merge, and the action's apply of what was reviewed: nothing of it without the review.
     world.git(&["checkout", "-q", "main"]);
     world.git(&["merge", "-q", "--no-ff", "-m", "merge carol", "carol"]);
     world.git(&["push", "-q"]);
-    world.checkout("ci-apply", "main", false);
-    let arguments = format!("--expect-digest={digest}");
-    let apply = [
-        ("INPUT_ARGUMENTS", arguments.as_str()),
-        ("INPUT_COMMAND", "apply"),
-        ("INPUT_KUBECONFIG", &kubeconfig),
-    ];
-    world.github("ci-apply", &apply).expect(0);
+    let plan = fs::read_to_string(output("json").expect("the plan")).expect("it is there");
+    world.write("../nothing.json", "[]");
+    world.write("../reviewed.json", &format!("[{plan}]"));
+    for (reviewed, code) in [("nothing", 1), ("reviewed", 0)] {
+        let clone = format!("ci-{reviewed}");
+        world.checkout(&clone, "main", false);
+        let arguments = format!("--reviewed=../{reviewed}.json");
+        let apply = [
+            ("INPUT_ARGUMENTS", arguments.as_str()),
+            ("INPUT_COMMAND", "apply"),
+            ("INPUT_KUBECONFIG", &kubeconfig),
+        ];
+        let ran = world.github(&clone, &apply).expect(code);
+        if code == 1 {
+            ran.says("not all of this plan was reviewed; nothing was changed").says("+ prod: issue carol");
+        }
+    }
 
     // The contributor pulls, and carol works.
     everyone_has_access(&world, &people, 2);

@@ -4,6 +4,7 @@
 #[path = "../repo/http.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "the manner of the tests of src/repo, which use all of it")]
 mod http;
+mod krew;
 mod machine;
 mod release;
 mod tree;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let anywhere = tests!(
         Need::Nothing,
         [
+            krew::krews_link_speaks_as_kubectls_plugin,
             release::notes_are_the_part_about_one_version,
             release::an_archive_is_the_same_twice_and_works_in_an_empty_home,
             release::a_bill_of_materials_holds_what_is_linked_and_nothing_else,
@@ -24,5 +26,6 @@ fn main() -> ExitCode {
         ]
     );
     let as_root = tests!(Need::Root, [tree::git_fetches_and_pushes_in_the_image_without_a_shell]);
-    certctl_testing::run(anywhere.into_iter().chain(as_root))
+    let with_kubectl = tests!(Need::ControlPlane, [krew::kubectl_runs_krews_link]);
+    certctl_testing::run(anywhere.into_iter().chain(as_root).chain(with_kubectl))
 }

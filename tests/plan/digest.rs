@@ -307,3 +307,105 @@ fn it_tells_where_credentials_lead_who_signs_and_how_long_rights_last() {
     });
     assert_eq!(later, digest(&|_| {}));
 }
+
+/// What two branches were reviewed for, each by itself, and what of their sum nobody has seen.
+mod reviewed {
+    use certctl::plan::digest::{self, Digested};
+    use certctl::plan::reviewed::Unreviewed;
+    use certctl::render::{Style, difference};
+
+    use super::CAROL;
+    use crate::story::{Story, TEAM};
+
+    const DANA: &str = "- {name: dana, recipients: [age1dana], groups: [developers]}\n";
+    const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+
+    fn decides(edit: impl Fn(&mut Story)) -> Digested {
+        let mut story = Story::applied(TEAM);
+        edit(&mut story);
+        digest::digested(&story.whole())
+    }
+
+    /// What is said of a plan, where these were reviewed.
+    fn unseen(now: &Digested, reviewed: &[Digested]) -> String {
+        Unreviewed::find(now, reviewed).map_or(String::new(), |Unreviewed { gone, new }| {
+            let lines = difference::render(&gone, &new, Style::default());
+            assert!(!lines.is_empty(), "refused without a reason");
+            lines
+        })
+    }
+
+    #[test]
+    fn the_sum_of_what_was_reviewed_is_reviewed_in_whatever_order() {
+        let carol = decides(|story| story.yaml += CAROL);
+        let dana = decides(|story| story.yaml += DANA);
+        let bob = decides(|story| {
+            story.edit(BOB, "");
+        });
+        let sum = decides(|story| {
+            story.edit(BOB, "");
+            story.yaml += &format!("{CAROL}{DANA}");
+        });
+        assert_eq!(unseen(&sum, &[carol.clone(), dana.clone(), bob.clone()]), "");
+        assert_eq!(unseen(&sum, &[bob.clone(), carol.clone(), dana]), "");
+        assert_eq!(unseen(&carol, &[sum]), "", "less than was reviewed");
+        assert_eq!(unseen(&decides(|_| ()), &[]), "", "nothing that the roster drives");
+        assert_ne!(unseen(&carol, &[]), "");
+        assert_ne!(unseen(&carol, &[bob]), "");
+    }
+
+    #[test]
+    fn each_decision_that_no_review_showed_is_named() {
+        let carol = || decides(|story| story.yaml += CAROL);
+        for (from, to, said) in [
+            (BOB, "", "+ prod: revoke bob"),
+            ("[age1carol]", "[age1mallory]", "+ prod: carol's new credential is sealed"),
+            (
+                "{clusterRole: view}",
+                "{clusterRole: admin}",
+                "alice joins ClusterRoleBinding certctl:developers:admin",
+            ),
+            ("{name: carol, ", "{name: carol, until: 2030-01-01, ", "+ prod: until, user carol"),
+        ] {
+            let edited = decides(|story| {
+                story.yaml += CAROL;
+                story.edit(from, to);
+            });
+            let lines = unseen(&edited, &[carol()]);
+            assert!(lines.contains(said), "`{said}` is not in:\n{lines}");
+        }
+    }
+
+    #[test]
+    fn an_until_that_every_review_showed_must_still_be_there() {
+        let limited = "groups: [{name: developers, until: 2030-01-01}]}";
+        let limit = |story: &mut Story| {
+            story.yaml += CAROL;
+            story.edit("groups: [developers]}\n- {name: bob", &format!("{limited}\n- {{name: bob"));
+        };
+        let reviewed = decides(limit);
+        let lines = unseen(&decides(|story| story.yaml += CAROL), &[reviewed]);
+        assert!(lines.contains("- prod: until, user alice in group developers"), "{lines}");
+    }
+
+    #[test]
+    fn a_proxy_that_every_review_showed_must_still_be_there() {
+        let now = decides(|story| story.yaml += CAROL);
+        let mut reviewed = now.clone();
+        let terms = reviewed.clusters[0].terms.as_mut().expect("terms");
+        terms.proxy_url = Some("http://proxy.example".into());
+        let lines = unseen(&now, &[reviewed.clone()]);
+        assert!(lines.contains("http://proxy.example"), "{lines}");
+        assert_eq!(unseen(&now, &[reviewed, now.clone()]), "");
+    }
+
+    #[test]
+    fn another_cluster_of_that_name_or_another_roster_was_not_reviewed() {
+        let now = decides(|story| story.yaml += CAROL);
+        let mut elsewhere = now.clone();
+        elsewhere.clusters[0].uid = "another".into();
+        assert_ne!(unseen(&now, &[elsewhere]), "");
+        let other = Digested { roster: "other".into(), ..now.clone() };
+        assert_ne!(unseen(&now, &[other]), "");
+    }
+}
