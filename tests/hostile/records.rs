@@ -247,8 +247,8 @@ fn stray_files_in_the_folder_are_refused_by_name() {
     };
     refused("...yaml", "the file's name");
     refused(" .yaml", "the file's name");
-    refused("Ann.yaml", "the file's name");
-    refused("CLUSTER.yaml", "the file's name");
+    refused("+ann.yaml", "the file's name");
+    refused("CLUSTER.yaml", "is reserved");
     refused("cluster.kubeconfig.age", "is reserved");
     refused("system:admin.yaml", "begins with `system:`");
     refused("\u{430}nn.yaml", "U+0430");

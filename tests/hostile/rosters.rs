@@ -334,7 +334,7 @@ fn names() -> Vec<Case> {
             )),
             "U+0430",
         ),
-        ("capitals", named("Ann"), "@: user name"),
+        ("a plus at the edge", named("+ann"), "@: user name"),
         ("a look-alike group", with("groups: [dev]", "groups: [d\u{435}v]"), "@: "),
         (
             "a look-alike field",
