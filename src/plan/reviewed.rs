@@ -42,8 +42,8 @@ impl Unreviewed {
 }
 
 /// The terms that reviewers were shown.
-fn terms<'a>(shown: &[&'a DigestedCluster]) -> impl Iterator<Item = &'a Terms> + Clone {
-    shown.to_vec().into_iter().filter_map(|cluster| cluster.terms.as_ref())
+fn terms<'a>(shown: &[&'a DigestedCluster]) -> impl Iterator<Item = &'a Terms> {
+    shown.iter().copied().filter_map(|cluster| cluster.terms.as_ref())
 }
 
 /// What `cluster` decides and none of those does.
