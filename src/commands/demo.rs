@@ -62,7 +62,7 @@ async fn play(stage: &Arc<DemoStage>, began: Instant, keep: bool) -> Result<()> 
 fn tell(stage: &DemoStage) -> Result<()> {
     stage.say("A team's repository with its roster, and a Kubernetes API server in memory")?;
     stage.note(&format!("cd {}", stage.repository().display()))?;
-    stage.run("cat", &["users.yaml"])?;
+    stage.run("git", &["--no-pager", "show", "HEAD:users.yaml"])?;
 
     stage.say("1. The plan: what the roster would change. It changes nothing")?;
     stage.certctl(&["plan", "--save", PLAN])?;

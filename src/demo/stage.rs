@@ -24,7 +24,10 @@ use crate::seal;
 const ROSTER: &str = include_str!("../../examples/users.yaml");
 
 /// The context that it names.
-const CONTEXT: &str = "prod";
+const CONTEXT: &str = "prod-admin";
+
+/// The context of the kubeconfigs that people get.
+const PEOPLES_CONTEXT: &str = "prod";
 
 /// What git takes from the environment, and must not take from the one that the story is told in: a
 /// hook, or another repository.
@@ -208,7 +211,7 @@ impl DemoStage {
     /// Whether it is allowed; `None` if it failed for another reason.
     fn asks_itself(&self, kubeconfig: &str, request: Request) -> Result<Option<bool>> {
         let path = self.repository().join(kubeconfig);
-        let answer = tokio::runtime::Handle::current().block_on(request.ask(&path, CONTEXT))?;
+        let answer = tokio::runtime::Handle::current().block_on(request.ask(&path, PEOPLES_CONTEXT))?;
         let (allowed, said, paint) = match answer {
             Answer::Allowed { items } => (Some(true), format!("200 OK, {items} of them"), colour::ADD),
             Answer::Refused { code, message } => {
