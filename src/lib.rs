@@ -2,7 +2,7 @@
 //!
 //! A map for a reader who has five minutes. Vocabulary first: [`model`] has the types that everything
 //! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers, [`ledger`] what
-//! the cluster does, and [`rbac`] is how Kubernetes decides who may do what.
+//! the cluster does, [`rights`] what certctl needs there, and [`rbac`] is how Kubernetes decides who may do what.
 //!
 //! The core is pure: [`plan`] compares roster, records and cluster, [`access`] is who holds what by them, and
 //! [`render`] shows the result.
@@ -46,6 +46,7 @@ pub mod record_folder;
 pub mod render;
 pub mod repo;
 pub(crate) mod report;
+pub mod rights;
 pub mod roster;
 pub mod seal;
 pub(crate) mod setup;

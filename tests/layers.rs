@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Time, randomness, disk and network reach these as arguments. Each may use those before it, and no other.
 const CORE: &[&str] =
-    &["model", "error", "ledger", "record_folder", "record", "roster", "rbac", "plan", "access", "render"];
+    &["model", "error", "ledger", "record_folder", "record", "roster", "rights", "rbac", "plan", "access", "render"];
 
 /// What a module outside the core may use of this crate, besides itself and the core.
 const MAY_USE: &[(&str, &[&str])] = &[

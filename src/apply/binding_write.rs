@@ -43,6 +43,8 @@ pub struct BindingWrite<'p> {
     attempt: u32,
     /// The UID that it had when its deletion was acknowledged: it is looked for.
     deleted: Option<String>,
+    /// It is emptied before it is deleted: as it was read.
+    emptied: Option<Box<Binding>>,
 }
 
 /// What is to be done next with a binding.
@@ -81,7 +83,7 @@ impl<'p> BindingWrite<'p> {
         if !open {
             return None;
         }
-        let mut this = Self { action, roster, goal, attempt: 0, deleted: None };
+        let mut this = Self { action, roster, goal, attempt: 0, deleted: None, emptied: None };
         let step = match is_as_planned {
             true => this.decide(action.observed.clone()),
             false => BindingStep::Read { pause: Duration::ZERO },
@@ -109,7 +111,9 @@ impl<'p> BindingWrite<'p> {
             match &binding {
                 None if !self.makes_it_again() => return BindingStep::End(Ok(true)),
                 None => {}
-                Some(found) if found.uid == deleted && found.subjects.is_empty() => {
+                Some(found)
+                    if found.uid == deleted && (found.subjects.is_empty() || found.deletion_requested) =>
+                {
                     return BindingStep::End(Err(self.is_still_there(found)));
                 }
                 // Somebody has put subjects in, or made another.
@@ -130,9 +134,11 @@ impl<'p> BindingWrite<'p> {
 
     /// A write of it has ended; with the object as the API server has it now, where it said so.
     pub fn written(&mut self, result: Result<Option<Binding>, WriteError>) -> BindingStep {
-        let emptied = match result {
-            Ok(now) => now.filter(|now| now.subjects.is_empty()),
-            Err(error) => return self.failed(error),
+        let emptied = match (result, self.emptied.take()) {
+            (Ok(now), _) => now.filter(|now| now.subjects.is_empty()),
+            // A write takes `bind` on its role, which the roster may not grant any more; a deletion does not.
+            (Err(WriteError::Failed(_)), Some(binding)) => return self.delete(binding),
+            (Err(error), _) => return self.failed(error),
         };
         if self.deleted.is_some() {
             return BindingStep::Read { pause: Duration::ZERO };
@@ -192,14 +198,20 @@ impl<'p> BindingWrite<'p> {
         match (write, current) {
             (None, _) => BindingStep::End(Ok(otherwise)),
             (Some(Write::Delete), Some(binding)) if binding.subjects.is_empty() => {
-                self.deleted = Some(binding.uid.clone());
-                BindingStep::Write { write: Write::Delete, current: Some(Box::new(binding)) }
+                self.delete(Box::new(binding))
             }
             (Some(Write::Delete), Some(binding)) => {
-                BindingStep::Write { write: Write::Set(Vec::new()), current: Some(Box::new(binding)) }
+                let binding = Box::new(binding);
+                self.emptied = Some(binding.clone());
+                BindingStep::Write { write: Write::Set(Vec::new()), current: Some(binding) }
             }
             (Some(write), current) => BindingStep::Write { write, current: current.map(Box::new) },
         }
+    }
+
+    fn delete(&mut self, binding: Box<Binding>) -> BindingStep {
+        self.deleted = Some(binding.uid.clone());
+        BindingStep::Write { write: Write::Delete, current: Some(binding) }
     }
 
     /// Whether something is to be in its place once it is deleted.
@@ -211,15 +223,21 @@ impl<'p> BindingWrite<'p> {
         }
     }
 
-    /// It was deleted, and something keeps it. Nobody has a right through it any more.
+    /// It was deleted, and something keeps it.
     fn is_still_there(&self, found: &Binding) -> Error {
         let finalizers = visible_line(&found.finalizers.join(", "));
         let at = &self.action.at;
         let namespace = at.namespace.as_ref().map_or(String::new(), |namespace| format!(" -n {namespace}"));
-        Error::new(format!(
-            "{at} was emptied and deleted, and is still there: {}; nobody has rights through it",
-            if finalizers.is_empty() { "the API server keeps it".to_owned() } else { format!("finalizer {finalizers} keeps it") },
-        ))
+        let kept = match finalizers.is_empty() {
+            true => "the API server keeps it".to_owned(),
+            false => format!("finalizer {finalizers} keeps it"),
+        };
+        Error::new(match found.subjects.is_empty() {
+            true => format!("{at} was emptied and deleted, and is still there: {kept}; nobody has rights through it"),
+            false => format!(
+                "{at} was deleted, and is still there: {kept}; it could not be emptied before, and whoever is in it keeps the right"
+            ),
+        })
         .hint(format!(
             "find out who added it; to take it out: `kubectl patch {} {}{namespace} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`",
             at.kind().to_lowercase(),

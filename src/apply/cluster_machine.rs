@@ -50,7 +50,7 @@ pub(super) struct ClusterMachine<'p> {
     pub(super) strays: VecDeque<(TakeOut<'p>, TakeOutStep)>,
     /// What the cluster remembers, as far as is known.
     pub(super) ledger: SeenLedger,
-    /// What is to be done with it before a binding is written.
+    /// What is to be done with it.
     pub(super) noting: Noting,
     pub(super) issuing: Issuing<'p>,
     pub(super) outcome: ClusterOutcome,
@@ -150,7 +150,7 @@ impl<'p> ClusterMachine<'p> {
         BindingWrite::begin(action, roster, goal, !self.written.contains(&action.at))
     }
 
-    /// The cluster remembers what is cut off before it is, so that no record that is put back ever lets it in.
+    /// The cluster remembers what is cut off, so that no record that is put back ever lets it in.
     pub(super) fn note_what_is_cut_off(&mut self, notes: &Notes, now: Timestamp) {
         let plan = self.work.plan;
         let cut_off = plan.people.iter().filter_map(|action| action.cut_off());
@@ -242,9 +242,6 @@ impl<'p> ClusterMachine<'p> {
     }
 
     pub(super) fn begin_strays(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
-        if !matches!(self.noting, Noting::Over) {
-            return;
-        }
         while let Some((work, step)) = self.strays.pop_front() {
             let effect = match step {
                 TakeOutStep::Read { pause } => Effect::Read { at: work.at(), pause },
@@ -264,9 +261,6 @@ impl<'p> ClusterMachine<'p> {
     }
 
     pub(super) fn begin_bindings(&mut self, index: usize, begun: &mut Vec<(Job<'p>, Order<'p>)>) {
-        if !matches!(self.noting, Noting::Over) {
-            return;
-        }
         loop {
             let (write, step) = match self.following.pop_front() {
                 Some(next) => next,

@@ -1,11 +1,12 @@
-//! Cuts one person off on one cluster, with nothing but a way there: the ledger first, so that no apply lets
-//! them in again, then every binding. It waits for no lock and no other step, and goes on after each failure.
+//! Cuts one person off on one cluster, with nothing but a way there: every binding, and beside that the ledger, so
+//! that no apply lets them in again. It waits for no lock and no other step, and goes on after each failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ledger_write::{Additions, LedgerStep, LedgerWrite};
+use super::ledger_write::{self, Additions, LedgerStep, LedgerWrite};
+use super::run::after;
 use super::take_out::{TakeOut, TakeOutStep};
 use crate::cluster::{Connection, WritePermit, Writer};
 use crate::error::{Error, Result};
@@ -47,16 +48,16 @@ pub async fn cut_off(
         Some(_) => BTreeMap::new(),
         None => [(user.clone(), Removal { at: *now, by: RemovedBy::Command })].into(),
     };
-    let mut errors = Vec::new();
     let additions = Additions { revoked, removed, ..Additions::none(*now) };
-    if let Err(error) = note(&writer, seen, additions).await {
-        errors.push(error.hint("until that is done, the next apply may let them in again"));
-    }
-    for hold in holds {
-        if let Err(error) = take_out(&writer, hold).await {
-            errors.push(error);
+    let (noted, taken_out) = futures::join!(note(&writer, seen, additions), async {
+        let mut ended = Vec::new();
+        for hold in holds {
+            ended.push(take_out(&writer, hold).await);
         }
-    }
+        ended
+    });
+    let noted = noted.map_err(|error| error.hint("until that is done, the next apply may let them in again"));
+    let errors = [noted].into_iter().chain(taken_out).filter_map(Result::err);
     Error::all(errors).map_or(Ok(()), Err)
 }
 
@@ -77,17 +78,13 @@ pub async fn let_in_again(
 
 async fn note(writer: &Writer, seen: &SeenLedger, additions: Additions) -> Result<()> {
     if let SeenLedger::Unusable { message, hints } = seen {
-        let error = Error::new(message.clone());
-        return Err(hints.iter().fold(error, |error, hint| error.hint(hint.clone())));
+        return Err(ledger_write::unusable(message, hints));
     }
     let Some((mut write, mut step)) = LedgerWrite::begin(seen, additions) else { return Ok(()) };
     loop {
         step = match step {
             LedgerStep::End(result) => return result,
-            LedgerStep::Read { pause } => {
-                tokio::time::sleep(pause).await;
-                write.read(writer.get_ledger().await)
-            }
+            LedgerStep::Read { pause } => write.read(after(pause, writer.get_ledger()).await),
             LedgerStep::Write { ledger, resource_version } => {
                 write.written(writer.put_ledger(&ledger, resource_version.as_deref()).await)
             }
@@ -100,10 +97,7 @@ async fn take_out(writer: &Writer, hold: &Hold) -> Result<()> {
     loop {
         step = match step {
             TakeOutStep::End(result) => return result.map(drop),
-            TakeOutStep::Read { pause } => {
-                tokio::time::sleep(pause).await;
-                work.read(writer.get_binding(work.at()).await)
-            }
+            TakeOutStep::Read { pause } => work.read(after(pause, writer.get_binding(work.at())).await),
             TakeOutStep::Write { current, rest } => work.written(writer.leave_only(&current, &rest).await),
         };
     }

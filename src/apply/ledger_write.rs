@@ -1,8 +1,8 @@
 //! Bringing what a cluster remembers up to date, each write against the version that was read.
 //!
-//! It adds, and takes out only what has expired and who is let in again: two that write it at once both end up in it. A write whose
-//! reply was lost is found done when the ledger is read again. It refuses to write over a ledger that cannot
-//! be read.
+//! It adds, and takes out only what has expired and who is let in again: two that write it at once both end up in
+//! it. A write whose reply was lost is found done when the ledger is read again. It refuses to write over a ledger
+//! that cannot be read.
 //!
 //! Pure: it says what to do next, and is told what came of it.
 
@@ -127,10 +127,7 @@ impl LedgerWrite {
         let Additions { claim, revoked, issued, removed, settled, now } = &self.additions;
         let (known, resource_version) = match &self.seen {
             SeenLedger::Unusable { message, hints } => {
-                let error = Error::new(message.clone());
-                return LedgerStep::End(Err(hints
-                    .iter()
-                    .fold(error, |error, hint| error.hint(hint.clone()))));
+                return LedgerStep::End(Err(unusable(message, hints)));
             }
             SeenLedger::Missing => (None, None),
             SeenLedger::Kept(stored) => (Some(&stored.ledger), Some(stored.resource_version.clone())),
@@ -184,6 +181,11 @@ fn add(known: &mut Entries, more: &Entries) {
         let known = known.entry(id.clone()).or_insert(*not_after);
         *known = (*known).max(*not_after);
     }
+}
+
+/// It cannot be read, and so not written either.
+pub fn unusable(message: &str, hints: &[String]) -> Error {
+    hints.iter().fold(Error::new(message), |error, hint| error.hint(hint.clone()))
 }
 
 /// There is no room for more.

@@ -2,8 +2,8 @@
 //!
 //! 0. Keep: whoever holds a role now and is to hold it through another binding is put into that one first,
 //!    so that nobody who is not cut off notices. This gives nobody a right that they have not.
-//! 1. Revoke: the cluster notes what must not be bound again, then subjects leave the bindings. This needs
-//!    nothing else to succeed: where the note fails, they leave all the same.
+//! 1. Revoke: subjects leave the bindings, and beside that the cluster notes what must not be bound again. This
+//!    needs nothing else to succeed, and waits for nothing: not for a note that is slow, or fails.
 //! 2. Issue: credentials are made, signed and sealed, and have no rights yet.
 //!    Then the cluster notes what was issued: what it does not know is never bound, and not recorded either.
 //! 3. Record: one commit for all clusters, published. With the first one, the roster's name becomes this
@@ -251,18 +251,18 @@ impl<'p> Machine<'p> {
                 }
             }
             Stage::Note => {
-                for cluster in &mut self.clusters {
+                for cluster in self.clusters.iter_mut().filter(|cluster| !cluster.work.plan.only_cuts_off) {
                     cluster.note_what_is_issued(now);
                 }
             }
             Stage::Keep | Stage::Record | Stage::Verify | Stage::Done => {}
             Stage::Claim => {
-                for cluster in self.clusters.iter_mut().filter(|_| visible) {
+                for cluster in self.clusters.iter_mut().filter(|cluster| visible && !cluster.work.plan.only_cuts_off) {
                     cluster.claim_name(&self.notes, now);
                 }
             }
             Stage::Grant => {
-                for cluster in &mut self.clusters {
+                for cluster in self.clusters.iter_mut().filter(|cluster| !cluster.work.plan.only_cuts_off) {
                     cluster.bindings = cluster.grants(roster, visible, false).collect();
                     cluster.last = cluster.grants(roster, visible, true).collect();
                 }

@@ -139,10 +139,7 @@ impl<'a> ClusterRunner<'a> {
     async fn perform(&self, id: TaskId, effect: Effect<'_>) -> EffectEnd {
         match effect {
             Effect::Read { at, pause } => {
-                if !pause.is_zero() {
-                    tokio::time::sleep(pause).await;
-                }
-                EffectEnd::Read(id, self.writer.get_binding(at).await)
+                EffectEnd::Read(id, after(pause, self.writer.get_binding(at)).await)
             }
             Effect::Write { action, write, current } => {
                 EffectEnd::Written(id, self.write(action, &write, current.as_deref()).await)
@@ -151,8 +148,7 @@ impl<'a> ClusterRunner<'a> {
                 EffectEnd::TakenOut(id, self.writer.leave_only(&current, &rest).await)
             }
             Effect::ReadLedger { pause } => {
-                tokio::time::sleep(pause).await;
-                EffectEnd::LedgerRead(id, self.writer.get_ledger().await)
+                EffectEnd::LedgerRead(id, after(pause, self.writer.get_ledger()).await)
             }
             Effect::WriteLedger { ledger, resource_version } => {
                 let written = self.writer.put_ledger(&ledger, resource_version.as_deref()).await;
@@ -225,6 +221,14 @@ impl<'a> ClusterRunner<'a> {
         };
         issuer.issue(user, issuance, probe).await
     }
+}
+
+/// Reads something again, after a pause.
+pub(super) async fn after<T>(pause: Duration, read: impl Future<Output = T>) -> T {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+    read.await
 }
 
 /// Publishes, and says so only where there is something to publish.

@@ -13,6 +13,7 @@ use super::error::CallFailure;
 use super::resource::{Resource, segment};
 use super::retry::Repeat;
 use crate::pki::ClientAuthorities;
+use crate::rights::needed::{CLIENT_AUTHORITIES, HOME};
 
 /// Reads them.
 ///
@@ -24,16 +25,13 @@ pub async fn client_authorities(connection: &Connection) -> Result<ClientAuthori
         #[serde(default)]
         data: BTreeMap<String, String>,
     }
-    let get = Build::new(Resource::ConfigMaps.path(Some("kube-system")))
-        .get(&segment("extension-apiserver-authentication"), &Default::default());
+    let get = Build::new(Resource::ConfigMaps.path(Some(HOME)))
+        .get(&segment(CLIENT_AUTHORITIES), &Default::default());
     let answer = match get {
         Ok(request) => connection.call::<Object>(&request, Repeat::Never).await,
         Err(error) => Err(CallFailure::Ours(error.to_string())),
     };
-    let mut object = answer.map_err(|failure| match failure.code() {
-        Some(code) => format!("HTTP {code}: {}", failure.api_message().unwrap_or_default()),
-        None => "there was no answer".to_owned(),
-    })?;
+    let mut object = answer.map_err(|failure| failure.in_short())?;
     let pem = object.data.remove("client-ca-file").ok_or("the API server publishes none")?;
     ClientAuthorities::read(&pem).map_err(|error| error.message().to_owned())
 }

@@ -99,6 +99,14 @@ impl CallFailure {
         }
     }
 
+    /// In one line, where nothing depends on it.
+    pub(super) fn in_short(&self) -> String {
+        match self {
+            Self::Api { status, .. } => format!("HTTP {}: {}", status.code, status.message),
+            _ => "there was no answer".to_owned(),
+        }
+    }
+
     pub(super) fn explanation(self, context: &str, server: &str, call: &Call) -> Explanation {
         match self {
             Self::Unconnected { cause, .. } => unconnected(context, server, cause),

@@ -22,6 +22,7 @@ use super::retry::Repeat;
 use super::write::WritePermit;
 use crate::error::{Error, Result};
 use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RosterName};
+use crate::rights::needed::{HOME, own_object};
 
 /// How long a holder may go without renewing before its lock expires.
 const DURATION: Duration = Duration::from_secs(15);
@@ -29,8 +30,6 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEWAL: Duration = Duration::from_secs(5);
 /// How often a waiting run polls the lock.
 const LOOK: Duration = Duration::from_millis(500);
-
-const NAMESPACE: &str = "kube-system";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,7 +84,7 @@ impl LeaseLock {
         waiting: &(dyn Fn(&str) + Sync),
         _permit: &WritePermit,
     ) -> Result<Self> {
-        let home = Home { connection: connection.clone(), name: format!("certctl-{roster}") };
+        let home = Home { connection: connection.clone(), name: own_object(roster) };
         let began = Instant::now();
         let mut seen: Option<(Spec, Instant)> = None;
         loop {
@@ -120,7 +119,7 @@ impl LeaseLock {
                 ))
                 .hint("wait for it, or wait longer: `--lock-timeout 5m`")
                 .hint(format!(
-                    "if it is dead, the lock falls {} s after its last sign of life; by hand: `kubectl delete lease {} -n {NAMESPACE}`",
+                    "if it is dead, the lock falls {} s after its last sign of life; by hand: `kubectl delete lease {} -n {HOME}`",
                     DURATION.as_secs(),
                     home.name
                 )));
@@ -162,14 +161,14 @@ impl Home {
         Call {
             verb,
             resource: Resource::Leases,
-            place: Place::Namespace(NAMESPACE.to_owned()),
+            place: Place::Namespace(HOME.to_owned()),
             name: Some(self.name.clone()),
             otherwise: "nothing was changed",
         }
     }
 
     fn builder(&self) -> Build {
-        Build::new(Resource::Leases.path(Some(NAMESPACE)))
+        Build::new(Resource::Leases.path(Some(HOME)))
     }
 
     async fn get(&self) -> Result<Option<Lease>> {

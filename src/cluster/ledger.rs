@@ -21,8 +21,7 @@ use crate::ledger::Ledger;
 use crate::model::{LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RosterName};
 use crate::plan::observed::{SeenLedger, StoredLedger, is_ours};
 use crate::plan::write::WriteError;
-
-const NAMESPACE: &str = "kube-system";
+use crate::rights::needed::{HOME, own_object};
 
 #[derive(Deserialize)]
 struct Object {
@@ -33,7 +32,7 @@ struct Object {
 /// Reads it. Whatever goes wrong is an answer of its own: only what depends on the ledger may fail by it.
 pub async fn read(connection: &Connection, roster: &RosterName) -> SeenLedger {
     let call = call("get", roster, "what it remembers of revoked credentials is not known");
-    let answer = match builder().get(&segment(&name(roster)), &Default::default()) {
+    let answer = match builder().get(&segment(&own_object(roster)), &Default::default()) {
         Ok(request) => connection.call::<Object>(&request, Repeat::Harmless).await,
         Err(error) => Err(CallFailure::Ours(error.to_string())),
     };
@@ -52,7 +51,7 @@ pub async fn rosters(connection: &Connection) -> Result<BTreeSet<RosterName>> {
     let call = Call {
         verb: "list",
         resource: Resource::ConfigMaps,
-        place: Place::Namespace(NAMESPACE.to_owned()),
+        place: Place::Namespace(HOME.to_owned()),
         name: None,
         otherwise: "nothing was changed",
     };
@@ -63,7 +62,7 @@ pub async fn rosters(connection: &Connection) -> Result<BTreeSet<RosterName>> {
         let labels = page.items.unwrap_or_default().into_iter().map(|object| object.metadata);
         let ours = labels.filter_map(|Metadata { name: found, labels, .. }| {
             let roster: RosterName = labels?.get(LABEL_ROSTER)?.parse().ok()?;
-            (found == name(&roster)).then_some(roster)
+            (found == own_object(&roster)).then_some(roster)
         });
         Ok(ours.collect())
     };
@@ -85,13 +84,13 @@ impl Writer {
         ledger: &Ledger,
         resource_version: Option<&str>,
     ) -> Result<StoredLedger, WriteError> {
-        let name = name(&self.roster);
+        let name = own_object(&self.roster);
         let body = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
                 "name": name,
-                "namespace": NAMESPACE,
+                "namespace": HOME,
                 "labels": self.labels(),
                 "resourceVersion": resource_version,
             },
@@ -109,12 +108,12 @@ impl Writer {
 
 impl Object {
     fn seen(self, connection: &Connection, roster: &RosterName) -> SeenLedger {
-        let (context, name) = (connection.context(), name(roster));
+        let (context, name) = (connection.context(), own_object(roster));
         let Self { metadata, data } = self;
         if !is_ours(&metadata.labels.unwrap_or_default(), roster) {
             return unusable(
                 &Error::new(format!(
-                    "{context}: ConfigMap {NAMESPACE}/{name} does not carry the labels of roster `{roster}`"
+                    "{context}: ConfigMap {HOME}/{name} does not carry the labels of roster `{roster}`"
                 ))
                 .hint(how_to_look(&name))
                 .hint("if somebody took the labels off, put them back; if it is someone else's, rename it"),
@@ -126,11 +125,11 @@ impl Object {
             }
             Err(why) => unusable(
                 &Error::new(format!(
-                    "{context}: ConfigMap {NAMESPACE}/{name} is not as certctl writes it: {why}"
+                    "{context}: ConfigMap {HOME}/{name} is not as certctl writes it: {why}"
                 ))
                 .hint(how_to_look(&name))
                 .hint(format!(
-                    "if it cannot be restored, `kubectl delete configmap {name} -n {NAMESPACE}`: the next apply writes it anew from the records, and what was revoked before is known from them alone"
+                    "if it cannot be restored, `kubectl delete configmap {name} -n {HOME}`: the next apply writes it anew from the records, and what was revoked before is known from them alone"
                 )),
             ),
         }
@@ -139,7 +138,7 @@ impl Object {
 
 fn how_to_look(name: &str) -> String {
     format!(
-        "`kubectl get configmap {name} -n {NAMESPACE} -o yaml --show-managed-fields` shows it, and who changed it"
+        "`kubectl get configmap {name} -n {HOME} -o yaml --show-managed-fields` shows it, and who changed it"
     )
 }
 
@@ -148,20 +147,16 @@ fn unusable(error: &Error) -> SeenLedger {
     SeenLedger::Unusable { message: facts.join(": "), hints: error.hints().to_vec() }
 }
 
-fn name(roster: &RosterName) -> String {
-    format!("certctl-{roster}")
-}
-
 fn builder() -> Build {
-    Build::new(Resource::ConfigMaps.path(Some(NAMESPACE)))
+    Build::new(Resource::ConfigMaps.path(Some(HOME)))
 }
 
 fn call(verb: &'static str, roster: &RosterName, otherwise: &'static str) -> Call {
     Call {
         verb,
         resource: Resource::ConfigMaps,
-        place: Place::Namespace(NAMESPACE.to_owned()),
-        name: Some(name(roster)),
+        place: Place::Namespace(HOME.to_owned()),
+        name: Some(own_object(roster)),
         otherwise,
     }
 }

@@ -1,14 +1,13 @@
 //! What a credential may do in a namespace, as the cluster itself says it (SelfSubjectRulesReview). It decides
 //! nothing: an authorizer that is not RBAC need not list its rules, and then the review says so.
 
-use http::Request;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::connect::Connection;
-use super::error::CallFailure;
-use super::resource::{Call, Place, Resource};
+use super::resource::Resource;
 use super::retry::Repeat;
+use super::self_review;
 use crate::error::Result;
 
 /// What the cluster grants a credential.
@@ -24,11 +23,6 @@ pub enum Granted {
 
 /// The groups of the API of which everyone may use something (the ClusterRole `system:basic-user`).
 const ABOUT_ONESELF: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
-
-#[derive(Deserialize)]
-struct Review {
-    status: Status,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,28 +45,16 @@ struct Rule {
 /// # Errors
 /// The review failed.
 pub async fn granted(connection: &Connection, namespace: &str) -> Result<Granted> {
-    let call = Call {
-        verb: "create",
-        resource: Resource::SelfSubjectRulesReviews,
-        place: Place::Cluster,
-        name: None,
-        otherwise: "what the credential may do is not known",
-    };
-    let body = json!({
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectRulesReview",
-        "spec": {"namespace": namespace},
-    });
-    let review = async {
-        let request = Request::post(call.resource.path(None))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(body.to_string().into_bytes())
-            .map_err(|error| CallFailure::Ours(error.to_string()))?;
-        // A review stores nothing, so asking twice is harmless.
-        connection.call::<Review>(&request, Repeat::Harmless).await
-    };
-    let review = review.await.map_err(|failure| failure.explain(connection, &call))?;
-    Ok(judge(&review.status))
+    let status = self_review::ask(
+        connection,
+        Resource::SelfSubjectRulesReviews,
+        Some(json!({"namespace": namespace})),
+        Repeat::Harmless,
+    );
+    let call =
+        self_review::call(Resource::SelfSubjectRulesReviews, "what the credential may do is not known");
+    let status = status.await.map_err(|failure| failure.explain(connection, &call))?;
+    Ok(judge(&status))
 }
 
 fn judge(status: &Status) -> Granted {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::connect::Connection;
 use super::error::{self, CallFailure, Handshake};
-use super::read;
 use super::retry::Repeat;
+use super::self_review;
 use crate::error::{Error, visible_line};
 use crate::model::route::Route;
 use crate::model::{Authority, CredentialGroup};
@@ -95,7 +95,7 @@ async fn ask(endpoint: &Endpoint, route: &Route, new: &NewCertificate<'_>, limit
         Err(error) => return ProbeAnswer::Unreachable(error.message().to_owned()),
     };
     let faulty = |fault| ProbeAnswer::Faulty(fault, String::new());
-    match read::review(&connection, Repeat::Never).await {
+    match self_review::who(&connection, Repeat::Never).await {
         Ok(me) if me.username != new.group.user.as_str() => faulty(Fault::Taken(me.username)),
         Ok(me) if !me.groups.contains(&new.group.to_string()) => faulty(Fault::WithoutGroup),
         Ok(_) => ProbeAnswer::Works,

@@ -6,9 +6,8 @@
 use http::header::ACCEPT;
 use http::{HeaderValue, Request};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
-use kube::api::{ListParams, PostParams};
+use kube::api::ListParams;
 use kube::core::Request as Build;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -144,55 +143,6 @@ fn identity(connection: &Connection, namespaces: &[(String, String)]) -> Result<
             "check that `server` of context `{context}` is a whole Kubernetes API server: `kubectl --context {context} get namespace {IDENTITY}`"
         ))
     })
-}
-
-/// The user that the API server takes this connection for (SelfSubjectReview, Kubernetes 1.28).
-///
-/// # Errors
-/// The review failed, or names no user.
-pub async fn whoami(connection: &Connection) -> Result<String> {
-    let call = Call {
-        verb: "create",
-        resource: Resource::SelfSubjectReviews,
-        place: Place::Cluster,
-        name: None,
-        otherwise: "nothing was changed",
-    };
-    // A review stores nothing, so asking twice is harmless.
-    let me =
-        review(connection, Repeat::Harmless).await.map_err(|failure| failure.explain(connection, &call))?;
-    Ok(me.username)
-}
-
-/// Who the API server takes a connection for.
-#[derive(Deserialize)]
-pub(super) struct ReviewedUser {
-    /// Never empty.
-    #[serde(default)]
-    pub(super) username: String,
-    #[serde(default)]
-    pub(super) groups: Vec<String>,
-}
-
-pub(super) async fn review(connection: &Connection, repeat: Repeat) -> Result<ReviewedUser, CallFailure> {
-    #[derive(Deserialize)]
-    struct Review {
-        status: Status,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Status {
-        user_info: ReviewedUser,
-    }
-    let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#.to_vec();
-    let request = Build::new(Resource::SelfSubjectReviews.path(None))
-        .create(&PostParams::default(), body)
-        .map_err(|error| CallFailure::Ours(error.to_string()))?;
-    let review: Review = connection.call(&request, repeat).await?;
-    match review.status.user_info {
-        me if me.username.is_empty() => Err(CallFailure::Garbled("the review names no user".to_owned())),
-        me => Ok(me),
-    }
 }
 
 /// What was read, or nothing and a note that it was not: the caller returns none of it then.

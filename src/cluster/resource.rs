@@ -1,73 +1,13 @@
-//! The kinds of object that certctl touches, where they are in the API, and what a call on one of
-//! them is called in an error.
+//! Where the kinds of object that certctl touches are in the API, and what a call on one of them is called in
+//! an error.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// One kind of object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resource {
-    Namespaces,
-    ClusterRoles,
-    Roles,
-    ClusterRoleBindings,
-    RoleBindings,
-    SigningRequests,
-    /// The approval of a CertificateSigningRequest, a subresource with its own permission.
-    SigningApproval,
-    SelfSubjectReviews,
-    SelfSubjectRulesReviews,
-    SubjectAccessReviews,
-    Leases,
-    ConfigMaps,
-}
+pub(super) use crate::rights::{Place, Resource, Right};
 
 impl Resource {
-    /// The plural, as in the rules of a role.
-    pub(super) fn plural(self) -> &'static str {
-        match self {
-            Self::Namespaces => "namespaces",
-            Self::ClusterRoles => "clusterroles",
-            Self::Roles => "roles",
-            Self::ClusterRoleBindings => "clusterrolebindings",
-            Self::RoleBindings => "rolebindings",
-            Self::SigningRequests => "certificatesigningrequests",
-            Self::SigningApproval => "certificatesigningrequests/approval",
-            Self::SelfSubjectReviews => "selfsubjectreviews",
-            Self::SelfSubjectRulesReviews => "selfsubjectrulesreviews",
-            Self::SubjectAccessReviews => "subjectaccessreviews",
-            Self::Leases => "leases",
-            Self::ConfigMaps => "configmaps",
-        }
-    }
-
-    fn group(self) -> &'static str {
-        match self {
-            Self::Namespaces | Self::ConfigMaps => "",
-            Self::ClusterRoles | Self::Roles | Self::ClusterRoleBindings | Self::RoleBindings => {
-                "rbac.authorization.k8s.io"
-            }
-            Self::SigningRequests | Self::SigningApproval => "certificates.k8s.io",
-            Self::SelfSubjectReviews => "authentication.k8s.io",
-            Self::SelfSubjectRulesReviews | Self::SubjectAccessReviews => "authorization.k8s.io",
-            Self::Leases => "coordination.k8s.io",
-        }
-    }
-
-    /// The plural with its group, as kubectl takes it: `rolebindings.rbac.authorization.k8s.io`,
-    /// and a subresource after it.
-    pub(super) fn qualified(self) -> String {
-        let group = self.group();
-        if group.is_empty() {
-            return self.plural().to_owned();
-        }
-        match self.plural().split_once('/') {
-            Some((plural, subresource)) => format!("{plural}.{group}/{subresource}"),
-            None => format!("{}.{group}", self.plural()),
-        }
-    }
-
     /// The path of the collection, in one namespace or across all.
     pub(super) fn path(self, namespace: Option<&str>) -> String {
         let plural = self.plural().split('/').next().unwrap_or_default();
@@ -108,17 +48,6 @@ pub(super) fn segment(name: &str) -> String {
     utf8_percent_encode(name, NOT_OF_SEGMENT).to_string()
 }
 
-/// Where a call looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A kind without namespaces.
-    Cluster,
-    /// A kind with namespaces, across all of them.
-    AllNamespaces,
-    /// One namespace.
-    Namespace(String),
-}
-
 /// One call, as errors describe it.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -131,17 +60,17 @@ pub(super) struct Call {
     pub(super) otherwise: &'static str,
 }
 
+impl Call {
+    /// The right that it takes.
+    fn right(&self) -> Right {
+        let Self { verb, resource, place, name, otherwise: _ } = self.clone();
+        Right { verb, resource, place, name }
+    }
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource.qualified())?;
-        if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
-        }
-        match &self.place {
-            Place::Cluster => Ok(()),
-            Place::AllNamespaces => f.write_str(" in all namespaces"),
-            Place::Namespace(namespace) => write!(f, " in namespace `{namespace}`"),
-        }
+        self.right().fmt(f)
     }
 }
 
@@ -159,10 +88,6 @@ mod tests {
         assert_eq!(
             Resource::SigningApproval.path(None),
             "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-        );
-        assert_eq!(
-            Resource::SigningApproval.qualified(),
-            "certificatesigningrequests.certificates.k8s.io/approval"
         );
     }
 

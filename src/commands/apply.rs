@@ -128,7 +128,10 @@ impl Run<'_> {
         let digest = digest.clone();
         let records = match self.args.only_revocations {
             true => Records::Nowhere,
-            false => preflight::records(&repo, report.push.as_ref(), &mut planned.runs, &mut report.errors),
+            false => {
+                preflight::rights(&self.source.roster, &mut planned.runs, &mut report.errors).await;
+                preflight::records(&repo, report.push.as_ref(), &mut planned.runs, &mut report.errors)
+            }
         };
         report.plan = Some((planned.plan(), digest));
         let commit = planned.roster_commit.clone().unwrap_or_default();

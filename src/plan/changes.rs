@@ -124,6 +124,7 @@ impl From<&ClusterPlan> for ClusterChanges {
             active,
             losing,
             ledger: _,
+            only_cuts_off: _,
         } = plan;
         Self {
             name: name.clone(),

@@ -57,6 +57,8 @@ pub struct ClusterPlan {
     pub losing: BTreeMap<UserName, Loss>,
     /// What the cluster is to remember.
     pub ledger: LedgerPlan,
+    /// Whether all but the cut-offs was left out: then nothing is bound either.
+    pub only_cuts_off: bool,
 }
 
 /// What a cluster remembers of the roster's credentials, and is to remember.

@@ -27,6 +27,7 @@ pub enum Replaced {
 impl ClusterPlan {
     /// Leaves out all but the cut-offs.
     pub fn only_cut_offs(&mut self, replaced: Replaced) {
+        self.only_cuts_off = true;
         let kept = match replaced {
             Replaced::Kept => self.take_rotations(|_| true),
             Replaced::CutOff => BTreeSet::new(),
@@ -41,7 +42,9 @@ impl ClusterPlan {
             self.bindings.clear();
         }
         for binding in &mut self.bindings {
-            binding.changes.retain(|change| !change.joins || change.why == ChangeReason::NotBound);
+            let is_recorded =
+                |why: &ChangeReason| matches!(why, ChangeReason::NotBound | ChangeReason::NotRemembered);
+            binding.changes.retain(|change| !change.joins || is_recorded(&change.why));
         }
     }
 

@@ -36,6 +36,7 @@ pub mod endpoint;
 pub mod full_control;
 pub mod held;
 pub mod losses;
+mod needed_rights;
 pub mod next_record;
 pub mod observed;
 mod outline;

@@ -78,6 +78,7 @@ pub fn plan(
         active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
         ledger: remembered::to_remember(roster, repository, cluster, now),
+        only_cuts_off: false,
     })
 }
 

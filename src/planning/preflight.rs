@@ -4,9 +4,12 @@
 //! replacement cannot be delivered.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::apply::{Records, Target};
+use crate::cluster::{self, HasRight};
 use crate::error::{Error, Result};
+use crate::model::ClusterName;
 use crate::plan::CredentialAction;
 use crate::plan::cut_offs::Replaced;
 use crate::repo::{PushTarget, Repo};
@@ -16,6 +19,41 @@ use crate::seal;
 /// What helps with the rest.
 const AGAIN: &str =
     "who has to leave is cut off, and everything else waits; once this works, run `certctl apply` again";
+
+/// Rights named in one sentence.
+const MOST_RIGHTS: usize = 10;
+
+/// Asks each cluster whether it allows what is to be issued and bound there. Where it does not, all but the
+/// cut-offs is out of its plan, with the error.
+pub async fn rights(roster: &Roster, runs: &mut [Target], errors: &mut Vec<Error>) {
+    let asked = runs.iter().map(|run| cluster::rights(&run.connection, run.plan.needed_rights(roster)));
+    let answers = futures::future::join_all(asked).await;
+    for (run, answers) in runs.iter_mut().zip(answers) {
+        let refused: Vec<String> = answers
+            .into_iter()
+            .filter(|(_, has)| *has == HasRight::No)
+            .map(|(right, _)| right.to_string())
+            .collect();
+        if !refused.is_empty() {
+            run.plan.only_cut_offs(Replaced::Kept);
+            errors.push(missing(&run.plan.name, run.connection.context(), &refused));
+        }
+    }
+}
+
+fn missing(cluster: &ClusterName, context: &str, refused: &[String]) -> Error {
+    let mut named = refused.iter().take(MOST_RIGHTS).cloned().collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = refused.len().saturating_sub(MOST_RIGHTS) {
+        let _ = write!(named, " and {more} more");
+    }
+    Error::new(format!(
+        "cluster {cluster}: context `{context}` is not allowed to {named}; nothing was issued or bound there"
+    ))
+    .hint(format!(
+        "`certctl bootstrap --cluster {cluster}` prints the RBAC that apply needs there, for an administrator to apply"
+    ))
+    .hint(AGAIN)
+}
 
 /// Where the records go, once a commit and a push were tried: `push` is `None` where nothing is pushed. What
 /// cannot be done is out of the plans, with its error.

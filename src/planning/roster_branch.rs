@@ -68,7 +68,7 @@ fn refusal(source: &Source, branch: &BranchName, here: Option<&BranchName>) -> E
 
 /// Has the branch recorded on each cluster that has none.
 pub fn record(runs: &mut [Target], roster: &RosterName, branch: Option<&BranchName>) {
-    for Target { plan, repository, .. } in runs {
+    for Target { plan, repository, .. } in runs.iter_mut().filter(|run| !run.plan.only_cuts_off) {
         if let (None, Some(branch)) = (&repository.branch, branch) {
             repository.branch = Some(branch.clone());
             let pin = plan.pin.take().unwrap_or_else(|| ClusterPin {

@@ -23,7 +23,7 @@ pub fn every_call_of_every_apply_broken_in_every_way_converges() {
     let mut runs = Vec::new();
     for kind in Kind::ALL {
         for fixture in &fixtures {
-            let calls = fixture.calls.iter().filter(|call| kind.fits(call));
+            let calls = fixture.calls.iter().filter(|call| kind.fits(call) && !fixture.asks_again(call));
             runs.extend(calls.map(|call| Run { fixture, call: call.number, kind }));
         }
     }

@@ -70,7 +70,8 @@ impl Kind {
         let watch = call.verb == "watch";
         let read = matches!(call.verb.as_str(), "get" | "list");
         // A review is created and changes nothing.
-        let write = !watch && !read && call.resource != "selfsubjectreviews";
+        let review = matches!(call.resource.as_str(), "selfsubjectreviews" | "selfsubjectaccessreviews");
+        let write = !watch && !read && !review;
         match self {
             Self::Error
             | Self::TooMany

@@ -17,6 +17,8 @@ pub struct Scenario {
     pub cut_off: &'static [&'static str],
     /// The users who have an older credential beside the new one in the end.
     pub overlapping: &'static [&'static str],
+    /// Whether the roster also grants a role that the cluster lacks: its binding is held back by every apply.
+    pub holds: bool,
 }
 
 pub const SCENARIOS: [Scenario; 5] = [
@@ -27,6 +29,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         later: SignedDuration::ZERO,
         cut_off: &[],
         overlapping: &[],
+        holds: false,
     },
     Scenario {
         name: "renew",
@@ -35,6 +38,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         later: SignedDuration::from_hours(21 * 24),
         cut_off: &[],
         overlapping: &["alice", "bob"],
+        holds: false,
     },
     Scenario {
         name: "rotate",
@@ -43,6 +47,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         later: SignedDuration::ZERO,
         cut_off: &["alice"],
         overlapping: &[],
+        holds: false,
     },
     Scenario {
         name: "revoke",
@@ -51,8 +56,9 @@ pub const SCENARIOS: [Scenario; 5] = [
         later: SignedDuration::ZERO,
         cut_off: &["bob"],
         overlapping: &[],
+        holds: false,
     },
-    // Alice is rotated, bob leaves, carol comes, dave is renewed.
+    // Alice is rotated, bob leaves, carol comes, dave is renewed, and a binding is held back.
     Scenario {
         name: "mixed",
         before: &[("alice", ""), ("bob", ""), ("dave", ", validity: 10d")],
@@ -60,5 +66,6 @@ pub const SCENARIOS: [Scenario; 5] = [
         later: SignedDuration::from_hours(7 * 24),
         cut_off: &["alice", "bob"],
         overlapping: &["dave"],
+        holds: true,
     },
 ];

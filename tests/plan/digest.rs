@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use certctl::model::{Authority, CaBundle};
+use certctl::plan::observed::SeenLedger;
 use certctl::plan::{Verb, digest};
+use certctl::record::CredentialState;
 use certctl::render::{Style, difference, words};
 
 use crate::story::{PROD, Story, TEAM, subject};
@@ -306,6 +308,30 @@ fn it_tells_where_credentials_lead_who_signs_and_how_long_rights_last() {
         story.wait("1h");
     });
     assert_eq!(later, digest(&|_| {}));
+}
+
+/// Somebody edits a record so that a certificate is let in again that was cut off: the cluster remembers it, and where
+/// it has forgotten, the plan is not the one that was reviewed.
+#[test]
+fn a_certificate_that_a_record_lets_in_again_is_refused() {
+    let mut story = Story::applied(TEAM);
+    let leaked = story.bound("alice");
+    story.edit("[age1alice]", "[age1alice], generation: 2").apply();
+    let mut forgotten = story.clone();
+    forgotten.cluster.ledger = SeenLedger::Missing;
+    let revive = |story: &mut Story| {
+        let reviewed = story.digest();
+        story.credentials("alice").iter_mut().for_each(|it| it.state = CredentialState::Active);
+        reviewed
+    };
+    revive(&mut story);
+    assert!(story.text().contains("[revoked-in-cluster]"), "{}", story.text());
+    story.apply();
+    assert!(story.bound("alice").is_disjoint(&leaked));
+
+    let reviewed = revive(&mut forgotten);
+    assert_ne!(forgotten.digest(), reviewed);
+    assert!(forgotten.text().contains("the cluster does not remember it"), "{}", forgotten.text());
 }
 
 /// What two branches were reviewed for, each by itself, and what of their sum nobody has seen.

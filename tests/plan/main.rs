@@ -13,6 +13,7 @@ mod machine;
 mod markdown;
 mod on_clusters;
 mod remembered;
+mod rights;
 mod safety;
 mod schema;
 mod shared_keys;

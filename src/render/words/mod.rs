@@ -57,7 +57,7 @@ fn recipients(count: usize, what: &str) -> String {
 }
 
 /// What two clocks say.
-fn clocks(clocks: Clocks) -> String {
+pub fn clocks(clocks: Clocks) -> String {
     let minutes = clocks.apart().as_mins();
     let (server, ours) = (clocks.server, clocks.ours.round(jiff::Unit::Second).unwrap_or(clocks.ours));
     format!("the API server's clock says {server}, and this machine's {ours}: {minutes} minutes apart")
@@ -98,6 +98,7 @@ pub fn change(why: &ChangeReason) -> String {
         ChangeReason::RoleRefOfRoster => "as the roster says",
         ChangeReason::ToBeIssued => "once it is issued and recorded",
         ChangeReason::NotBound => "recorded, and not bound",
+        ChangeReason::NotRemembered => "recorded, and not bound; the cluster does not remember it",
         ChangeReason::NoLongerIssued => "no longer to be issued",
         ChangeReason::InsteadOfIssued => "instead of the one that was to be issued",
         ChangeReason::NewlyGranted => "newly granted",
