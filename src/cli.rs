@@ -153,6 +153,25 @@ pub enum Command {
   certctl audit --detailed-exitcode
   certctl audit --format sarif > certctl.sarif   # for code scanning")]
     Audit(AuditArgs),
+    /// Check everything that plan and apply need, one line a check
+    ///
+    /// Git, the roster, age plugins, and for each cluster: the connection, each right of certctl's identity, the
+    /// clock, and the address and CA that kubeconfigs lead to. Changes nothing, unless `--sign` is given. Exits 1 if
+    /// a check failed.
+    #[command(after_help = "Examples:
+  certctl doctor
+  certctl doctor --as plan --cluster prod   # with the context of the plan identity
+  certctl doctor --sign                     # does this cluster sign client certificates?")]
+    Doctor(DoctorArgs),
+    /// Print the RBAC that plan and apply need on a cluster
+    ///
+    /// Least privilege, made from the roster: `bind` for exactly the roles that it grants. Without options, for two
+    /// service accounts; an administrator applies it with kubectl. Run it again when the roster grants another role.
+    #[command(after_help = "Examples:
+  certctl bootstrap --cluster prod | kubectl --context prod-admin apply -f -
+  certctl bootstrap --plan-group ci-plan --apply-user ci-apply
+  certctl bootstrap --check")]
+    Bootstrap(BootstrapArgs),
     /// Create an age identity for yourself, and print the line for the roster
     ///
     /// The identity is written to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), readable only by
@@ -679,6 +698,76 @@ pub struct WhoamiArgs {
     pub identity: Vec<PathBuf>,
 }
 
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Whose rights to check on the clusters: those of `plan`, or of `apply` as well
+    #[arg(long = "as", value_name = "COMMAND", default_value = "apply")]
+    pub duty: DutyChoice,
+    /// Request a certificate that is valid for ten minutes and bound to nothing, and try it
+    #[arg(long)]
+    pub sign: bool,
+    /// How long to wait for it to be signed, e.g. `90s`, `5m`
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, requires = "sign")]
+    pub timeout: Duration,
+    /// Output format; the schema of `json` is schemas/checks.schema.json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `doctor --as`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DutyChoice {
+    /// Only reads.
+    Plan,
+    /// Reads and writes.
+    Apply,
+}
+
+/// `bootstrap`.
+#[derive(Debug, Args)]
+pub struct BootstrapArgs {
+    /// Compare with what the cluster has, and print nothing to apply; exits 1 if it differs
+    #[arg(long, conflicts_with = "in_cluster")]
+    pub check: bool,
+    /// The user that plan authenticates as [default: a service account]
+    #[arg(long, value_name = "NAME", value_parser = subject)]
+    pub plan_user: Option<String>,
+    /// The group that plan authenticates with
+    #[arg(long, value_name = "NAME", value_parser = subject)]
+    pub plan_group: Option<String>,
+    /// The user that apply authenticates as [default: a service account]
+    #[arg(long, value_name = "NAME", value_parser = subject, conflicts_with = "in_cluster")]
+    pub apply_user: Option<String>,
+    /// The group that apply authenticates with
+    #[arg(long, value_name = "NAME", value_parser = subject, conflicts_with = "in_cluster")]
+    pub apply_group: Option<String>,
+    /// The namespace of the service accounts and the CronJob
+    #[arg(long, value_name = "NAME", default_value = "certctl")]
+    pub namespace: Namespace,
+    /// Output format: `text` is YAML, or one line a check with `--check`
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Also print a CronJob that pulls the repository and applies it, so that CI needs no rights there
+    #[arg(long, requires_all = ["image", "repository", "author"])]
+    pub in_cluster: bool,
+    /// The CronJob's image, with certctl, git and ssh
+    #[arg(long, value_name = "IMAGE", requires = "in_cluster")]
+    pub image: Option<String>,
+    /// The repository that it pulls from and pushes records to, e.g. `git@git.example.com:acme/access.git`
+    #[arg(long, value_name = "URL", requires = "in_cluster")]
+    pub repository: Option<String>,
+    /// The author of its commits, e.g. `certctl <certctl@example.com>`
+    #[arg(long, value_name = "NAME <EMAIL>", requires = "in_cluster")]
+    pub author: Option<Author>,
+    /// When it runs, as in cron
+    #[arg(long, value_name = "CRON", default_value = "*/15 * * * *", requires = "in_cluster")]
+    pub schedule: String,
+    /// The Secret with the deploy key: `ssh-privatekey` and `known_hosts`
+    #[arg(long, value_name = "NAME", default_value = "certctl-deploy-key", requires = "in_cluster")]
+    pub deploy_key_secret: String,
+}
+
 /// `rotate`.
 #[derive(Debug, Args)]
 pub struct RotateArgs {
@@ -843,6 +932,19 @@ pub enum SchemaOf {
     Audit,
     /// That of `explain --format json`.
     Explain,
+    /// That of `doctor --format json` and `bootstrap --check --format json`.
+    Checks,
+}
+
+/// A user or group that certctl's own rights may be given to: not one that others are, too.
+fn subject(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err("it is empty, or has control characters".to_owned());
+    }
+    if text.starts_with("system:") && !text.starts_with("system:serviceaccount:") {
+        return Err("names that begin with `system:` belong to Kubernetes, and many have them".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -12,7 +12,8 @@
 //! certificates, [`kubeconfig`] the file that people get. [`apply`] joins a plan with the edges, in
 //! the order that is safe.
 //!
-//! Around them: [`planning`] turns files and clusters into a plan, `report` says what an apply has done,
+//! Around them: [`planning`] turns files and clusters into a plan, `report` says what an apply has done, `checks` what
+//! is in its way,
 //! `person` is the side of the user of a kubeconfig, `console` the terminal, `ci` the host that runs
 //! certctl. [`commands`] has one thin file for each command of [`cli`]. [`init`] is the text that a new
 //! repository begins with, `setup` asks for what is in it and writes it, `demo` is what a newcomer plays with.
@@ -20,6 +21,7 @@
 pub mod access;
 pub mod apply;
 pub(crate) mod atomic_file;
+pub(crate) mod checks;
 pub(crate) mod ci;
 pub mod cli;
 pub(crate) mod clock;

@@ -259,6 +259,7 @@ fn the_committed_schemas_are_fresh() {
         (&["schema", "apply"], "schemas/apply.schema.json"),
         (&["schema", "audit"], "schemas/audit.schema.json"),
         (&["schema", "explain"], "schemas/explain.schema.json"),
+        (&["schema", "checks"], "schemas/checks.schema.json"),
     ] {
         let ran = place.run(args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));

@@ -7,8 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Time, randomness, disk and network reach these as arguments. Each may use those before it, and no other.
-const CORE: &[&str] =
-    &["model", "error", "ledger", "record_folder", "record", "roster", "rights", "rbac", "plan", "access", "render"];
+const CORE: &[&str] = &[
+    "model",
+    "error",
+    "ledger",
+    "record_folder",
+    "record",
+    "roster",
+    "rights",
+    "rbac",
+    "plan",
+    "access",
+    "render",
+];
 
 /// What a module outside the core may use of this crate, besides itself and the core.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -30,6 +41,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("planning", &["cli", "clock", "console", "cluster", "pki", "seal", "repo", "apply"]),
     ("person", &["atomic_file", "cli", "console", "planning", "pki", "seal", "kubeconfig"]),
     ("report", &["cli", "console", "exit_code", "apply", "repo"]),
+    (
+        "checks",
+        &[
+            "interrupt",
+            "ci",
+            "cli",
+            "clock",
+            "exit_code",
+            "console",
+            "cluster",
+            "repo",
+            "seal",
+            "apply",
+            "planning",
+            "person",
+        ],
+    ),
     ("setup", &["atomic_file", "cli", "console", "init", "kubeconfig", "person", "repo"]),
     ("demo", &["cli", "clock", "cluster", "person", "seal"]),
     (
@@ -52,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "planning",
             "person",
             "report",
+            "checks",
             "setup",
             "demo",
         ],

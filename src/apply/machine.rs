@@ -257,7 +257,9 @@ impl<'p> Machine<'p> {
             }
             Stage::Keep | Stage::Record | Stage::Verify | Stage::Done => {}
             Stage::Claim => {
-                for cluster in self.clusters.iter_mut().filter(|cluster| visible && !cluster.work.plan.only_cuts_off) {
+                for cluster in
+                    self.clusters.iter_mut().filter(|cluster| visible && !cluster.work.plan.only_cuts_off)
+                {
                     cluster.claim_name(&self.notes, now);
                 }
             }

@@ -18,6 +18,7 @@ mod publish;
 pub mod record_changes;
 mod run;
 mod take_out;
+pub mod trial;
 
 use std::time::Duration;
 

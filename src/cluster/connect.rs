@@ -79,6 +79,27 @@ impl Connection {
         key: &PrivateKey,
         limit: Duration,
     ) -> Result<Self> {
+        let user = AuthInfo {
+            client_certificate_data: Some(BASE64.encode(certificate)),
+            client_key_data: Some(BASE64.encode(&*key.to_pem()).into()),
+            ..AuthInfo::default()
+        };
+        Self::to(endpoint, route, user, limit).await
+    }
+
+    /// As a stranger connects.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub(super) async fn without_credentials(
+        endpoint: &Endpoint,
+        route: &Route,
+        limit: Duration,
+    ) -> Result<Self> {
+        Self::to(endpoint, route, AuthInfo::default(), limit).await
+    }
+
+    async fn to(endpoint: &Endpoint, route: &Route, user: AuthInfo, limit: Duration) -> Result<Self> {
         const NAME: &str = "kubeconfigs";
         let cluster = Cluster {
             server: Some(endpoint.server.clone()),
@@ -86,11 +107,6 @@ impl Connection {
             tls_server_name: route.tls_server_name.as_ref().map(ToString::to_string),
             certificate_authority_data: endpoint.authority.bundle().map(|bundle| BASE64.encode(bundle.pem())),
             ..Cluster::default()
-        };
-        let user = AuthInfo {
-            client_certificate_data: Some(BASE64.encode(certificate)),
-            client_key_data: Some(BASE64.encode(&*key.to_pem()).into()),
-            ..AuthInfo::default()
         };
         Self::through(Context::of(Led { cluster, user }, NAME)?, NAME, limit).await
     }

@@ -89,6 +89,33 @@ impl Connection {
     }
 }
 
+/// Whether an API server answers at `endpoint` with a certificate of its CA. It is asked without any credential.
+pub async fn reach(endpoint: &Endpoint, route: &Route, limit: Duration) -> Probed {
+    let limit = LIMIT.min(limit);
+    let unreachable = |cause: String| {
+        let fact = format!("{}, where kubeconfigs lead, cannot be reached from here", endpoint.server);
+        Probed::Unreachable(Error::new(fact).caused_by(cause))
+    };
+    let connection = match Connection::without_credentials(endpoint, route, limit).await {
+        Ok(connection) => connection,
+        Err(error) => return unreachable(error.message().to_owned()),
+    };
+    let (fault, cause) = match self_review::who(&connection, Repeat::Never).await {
+        Ok(_) => return Probed::Works,
+        Err(CallFailure::Api { status, .. }) if matches!(status.code, 401 | 403) => return Probed::Works,
+        Err(CallFailure::Unconnected { cause, .. } | CallFailure::Lost(cause)) => match Handshake::of(&cause)
+        {
+            Some(handshake) => (Fault::Handshake(handshake), cause),
+            None => return unreachable(cause),
+        },
+        Err(CallFailure::Api { status, .. }) if matches!(status.code, 429 | 500..) => {
+            return unreachable(format!("HTTP {}: {}", status.code, status.message));
+        }
+        Err(failure) => (Fault::NoKubernetes, failure.in_short()),
+    };
+    Probed::Refused(explained(endpoint, &fault, false).caused_by(cause))
+}
+
 async fn ask(endpoint: &Endpoint, route: &Route, new: &NewCertificate<'_>, limit: Duration) -> ProbeAnswer {
     let connection = match Connection::of_person(endpoint, route, new.certificate, new.key, limit).await {
         Ok(connection) => connection,

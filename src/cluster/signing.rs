@@ -9,12 +9,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use jiff::SignedDuration;
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
+use kube::api::ListParams;
 use kube::core::Request as Build;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::Connection;
+use super::convert::{Named, Page};
 use super::error::CallFailure;
 use super::resource::{Call, Place, Resource, segment};
 use super::retry::{self, Repeat};
@@ -349,6 +351,19 @@ impl Signer {
             Ok(object) => Ok(Some(object)),
             Err(failure) if failure.code() == Some(404) => Ok(None),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Deletes every request of this run, whatever became of it. What remains where that fails, the cluster
+    /// deletes.
+    pub async fn forget(&self) {
+        let params = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
+        let Ok(request) = Build::new(Resource::SigningRequests.path(None)).list(&params) else { return };
+        let ours: Result<Page<Named>, CallFailure> = self.connection.call(&request, Repeat::Harmless).await;
+        for object in ours.ok().and_then(|page| page.items).unwrap_or_default() {
+            if object.metadata.name.starts_with(&request_prefix(&self.roster)) {
+                self.take_back(&object.metadata.name, &object.metadata.uid).await;
+            }
         }
     }
 

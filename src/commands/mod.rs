@@ -2,11 +2,13 @@
 
 mod apply;
 mod audit;
+mod bootstrap;
 mod completions;
 mod credential;
 mod decrypt;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod explain;
 mod grant;
 mod init;
@@ -77,6 +79,8 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Apply(args) => runtime()?.block_on(apply::run(global, args, terminal)),
         Command::Audit(args) => runtime()?.block_on(audit::run(global, args, terminal)),
         Command::Explain(args) => runtime()?.block_on(explain::run(global, args, terminal)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(global, args, terminal)),
+        Command::Bootstrap(args) => runtime()?.block_on(bootstrap::run(global, args, terminal)),
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
         Command::Keygen(args) => keygen::run(args, terminal),
         Command::Request(args) => request::run(global, args, terminal),

@@ -12,6 +12,7 @@ pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
         SchemaOf::Apply => crate::report::document::schema(),
         SchemaOf::Audit => crate::render::audit::schema(),
         SchemaOf::Explain => crate::render::explain::schema(),
+        SchemaOf::Checks => crate::checks::schema(),
     };
     terminal.print(schema.as_bytes())?;
     Ok(DONE)

@@ -3,6 +3,7 @@
 mod access_changes;
 pub mod audit;
 pub mod binding;
+pub mod cron_job;
 pub mod difference;
 pub mod explain;
 pub mod fit;
@@ -15,6 +16,7 @@ pub mod table;
 pub mod text;
 pub mod words;
 mod wrap;
+pub mod yaml;
 
 /// How to write for a reader, decided once at the edge.
 #[derive(Debug, Clone, Copy, Default)]

@@ -3,6 +3,7 @@
 //! [`needed`] is the one list of what plan and apply need. What is granted to them, what is checked, and what an
 //! apply asks for before its first write all come from it.
 
+pub mod manifest;
 pub mod needed;
 mod resource;
 

@@ -51,9 +51,9 @@ impl Resource {
             }
             Self::SigningRequests | Self::SigningApproval | Self::Signers => "certificates.k8s.io",
             Self::SelfSubjectReviews => "authentication.k8s.io",
-            Self::SelfSubjectRulesReviews
-            | Self::SelfSubjectAccessReviews
-            | Self::SubjectAccessReviews => "authorization.k8s.io",
+            Self::SelfSubjectRulesReviews | Self::SelfSubjectAccessReviews | Self::SubjectAccessReviews => {
+                "authorization.k8s.io"
+            }
             Self::Leases => "coordination.k8s.io",
         }
     }

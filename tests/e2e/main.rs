@@ -157,7 +157,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         what_is_dirty_stays_as_it_is_and_a_dirty_roster_is_refused,
     ]
     permissions: [
-        what_is_documented_is_enough_to_plan_and_to_apply,
+        what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed,
     ]
     question: [
         full_control_stands_above_the_question_and_no_is_no_failure,
