@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::ignored::FindingCode;
+use super::finding_code::FindingCode;
 use crate::model::KeyType;
 
 /// The names of clusters; their limit of 39 characters is a separate schema keyword.

@@ -10,6 +10,7 @@ pub mod edit;
 mod errors;
 pub mod excerpt;
 mod fields;
+mod finding_code;
 mod grants;
 mod ignored;
 mod names;
@@ -23,7 +24,8 @@ mod yaml;
 
 pub use document::schema;
 pub use errors::nearest;
-pub use ignored::{FindingCode, Ignored};
+pub use finding_code::FindingCode;
+pub use ignored::Ignored;
 pub use on_clusters::OnClusters;
 pub use validate::parse;
 pub use values::{end, server};
