@@ -26,7 +26,7 @@ use crate::model::{
     version,
     long_version = env!("CERTCTL_LONG_VERSION"),
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 failed or partly failed, 2 changes or findings (`plan` and `audit --detailed-exitcode`), 64 wrong usage."
+    after_help = "Exit codes: 0 done, 1 failed or partly failed, 2 changes, findings or somebody needed (`--detailed-exitcode`), 64 wrong usage."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -218,6 +218,36 @@ pub enum Command {
     /// Asks each cluster which user you are, with your own credential.
     #[command(after_help = "Example: certctl whoami --cluster prod --format json")]
     Whoami(WhoamiArgs),
+    /// Show who holds which credential until when, and what needs somebody
+    ///
+    /// Reads the records, the roster and the clusters, with a fixed number of requests. Credentials that need
+    /// somebody come first; of a long list only what there is to note is shown, and numbers. A cluster that
+    /// cannot be read is shown as the records know it, and the exit code is 1.
+    #[command(after_help = "Examples:
+  certctl status
+  certctl status alice bob
+  certctl status --expiring 14d --format json
+  certctl status --offline --detailed-exitcode   # in a daily job without access to clusters
+  certctl status --format prometheus > /var/lib/node_exporter/certctl.prom")]
+    Status(StatusArgs),
+    /// Find whose certificate a fingerprint, a serial number or a line of a log shows
+    ///
+    /// Looks in the records, and for those that they no longer hold in the git history. No cluster is asked:
+    /// `certctl status USER` does that.
+    #[command(after_help = "Examples:
+  certctl who X509SHA256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  certctl who 7f:00:ab:12
+  certctl who certctl:alice:3f2a91bc4d5e6f70
+  certctl who client.crt
+  grep secrets audit.log | tail -n 1 | certctl who -")]
+    Who(WhoArgs),
+    /// Show what happened to a user or a group, from git
+    ///
+    /// Lists who joined and left, credentials issued, renewed, rotated and revoked, and memberships and
+    /// grants that were gained (+), lost (-) or changed (~), each with its commit and that commit's author.
+    /// Follows the roster when its file is renamed. Needs no cluster, and no valid roster.
+    #[command(after_help = "Example: certctl history alice --format json")]
+    History(HistoryArgs),
     /// Put users into a group of the roster, until a time or for good
     ///
     /// Edits `groups` of each user; comments and formatting are kept. With `--cluster` the membership counts
@@ -308,7 +338,7 @@ pub enum Command {
     #[cfg(feature = "sandbox")]
     #[command(after_help = "Example: certctl sandbox --port 6443")]
     Sandbox(SandboxArgs),
-    /// Print the JSON Schema of the roster, or of the JSON output of plan or apply
+    /// Print the JSON Schema of the roster, or of the JSON output of a command
     ///
     /// To use it in an editor, put `# yaml-language-server: $schema=schemas/users.schema.json` in the first
     /// line of the roster.
@@ -768,6 +798,65 @@ pub struct BootstrapArgs {
     pub deploy_key_secret: String,
 }
 
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these users, also those who have left and still hold a credential
+    #[arg(value_name = "USER")]
+    pub users: Vec<UserName>,
+    /// Only credentials that let somebody in and end within this time, e.g. `14d`, `12h`
+    #[arg(long, value_name = "DURATION", value_parser = crate::roster::duration)]
+    pub expiring: Option<jiff::SignedDuration>,
+    /// Show every row of a long list
+    #[arg(long)]
+    pub all: bool,
+    /// Read the records only, without contacting a cluster
+    #[arg(long)]
+    pub offline: bool,
+    /// Exit with 2 if something that is shown needs somebody, 0 if nothing does
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: StatusFormat,
+}
+
+/// `status --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// For people.
+    Text,
+    /// For programs; its schema is schemas/status.schema.json.
+    Json,
+    /// For the textfile collector of Prometheus' node_exporter.
+    Prometheus,
+}
+
+/// `who`.
+#[derive(Debug, Args)]
+pub struct WhoArgs {
+    /// A SHA-256 fingerprint, serial number, credential id, credential group or file; `-` for standard input
+    ///
+    /// Fingerprints and serial numbers may contain colons; a serial number may be hexadecimal or decimal. A
+    /// file or standard input holds one of these, a certificate (PEM), or lines of an audit log (JSON).
+    #[arg(value_name = "CLUE")]
+    pub clue: String,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The user or the group
+    #[arg(value_name = "USER|GROUP")]
+    pub name: String,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
 /// `rotate`.
 #[derive(Debug, Args)]
 pub struct RotateArgs {
@@ -934,6 +1023,12 @@ pub enum SchemaOf {
     Explain,
     /// That of `doctor --format json` and `bootstrap --check --format json`.
     Checks,
+    /// That of `status --format json`.
+    Status,
+    /// That of `who --format json`.
+    Who,
+    /// That of `history --format json`.
+    History,
 }
 
 /// A user or group that certctl's own rights may be given to: not one that others are, too.

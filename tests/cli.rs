@@ -260,6 +260,9 @@ fn the_committed_schemas_are_fresh() {
         (&["schema", "audit"], "schemas/audit.schema.json"),
         (&["schema", "explain"], "schemas/explain.schema.json"),
         (&["schema", "checks"], "schemas/checks.schema.json"),
+        (&["schema", "status"], "schemas/status.schema.json"),
+        (&["schema", "who"], "schemas/who.schema.json"),
+        (&["schema", "history"], "schemas/history.schema.json"),
     ] {
         let ran = place.run(args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
@@ -269,6 +272,29 @@ fn the_committed_schemas_are_fresh() {
             args.join(" ")
         );
     }
+}
+
+#[test]
+fn whom_nobody_knows_is_told_with_the_nearest_name() {
+    let place = Place::new();
+    place.run(&["status", "--offline", "alcie"]).fails(
+        1,
+        expect![[r#"
+            Error: `alcie` is neither on the roster nor in the records
+              Hint: for somebody who has left: `certctl history alcie`
+        "#]],
+    );
+    place.run(&["status", "--offline", "zoe"]).fails(
+        1,
+        expect![[r#"
+        Error: `zoe` is neither on the roster nor in the records
+          Hint: for somebody who has left: `certctl history zoe`
+    "#]],
+    );
+    place.run(&["who", "X509SHA256=12"]).fails(1, expect![[r#"
+        Error: `X509SHA256=12` is neither a fingerprint (SHA-256, 64 hex digits), nor a serial number (hex or decimal), nor a credential id (16 hex digits), nor a group `certctl:USER:ID`, nor a file; nothing was looked for
+    "#]]);
+    place.run(&["status", "--expiring", "soon"]).expect(64);
 }
 
 #[test]

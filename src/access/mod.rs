@@ -1,11 +1,17 @@
 //! Who has access, as an administrator asks about it: pure, from what roster, records and clusters say.
 //!
 //! `granted` is what the roster gives somebody on one cluster, `rights` what they have there, and `explain` why;
-//! `audit` is what is behind the roster's back. Nothing in here decides anything: what is to change is the plan's, and
-//! its answers are read from there.
+//! `audit` is what is behind the roster's back. `credentials` is who holds which credential there, and `status` that
+//! of all clusters; `events` is what happened between two versions of roster and records, and `clue` what somebody
+//! has of a certificate. Nothing in here decides anything: what is to change is the plan's, and its answers are read
+//! from there.
 
 pub mod audit;
+pub mod clue;
+pub mod credentials;
+pub mod events;
 pub mod explain;
 pub mod granted;
 pub mod question;
 pub mod rights;
+pub mod status;

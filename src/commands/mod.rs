@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod grant;
+mod history;
 mod init;
 mod keygen;
 mod login;
@@ -24,9 +25,11 @@ mod rotate;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+mod status;
 mod suspend;
 mod user;
 mod validate;
+mod who;
 mod whoami;
 
 use std::path::Path;
@@ -88,6 +91,9 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Logout(args) => login::logout(global, args, terminal),
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
+        Command::Status(args) => status::run(global, args, terminal),
+        Command::Who(args) => who::run(global, args, terminal),
+        Command::History(args) => history::run(global, args, terminal),
         Command::Revoke(args) => runtime()?.block_on(revoke::run(global, args, terminal)),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Grant(args) => grant::grant(global, args, terminal),

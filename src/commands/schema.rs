@@ -9,6 +9,9 @@ pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
     let schema = match what {
         SchemaOf::Roster => crate::roster::schema(),
         SchemaOf::Plan => crate::render::json::schema(),
+        SchemaOf::Status => crate::render::status::document::schema(),
+        SchemaOf::Who => crate::render::who::schema(),
+        SchemaOf::History => crate::render::history::schema(),
         SchemaOf::Apply => crate::report::document::schema(),
         SchemaOf::Audit => crate::render::audit::schema(),
         SchemaOf::Explain => crate::render::explain::schema(),

@@ -135,11 +135,8 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
     match next(inputs, name, &live, active, &issuance) {
         NextStep::Keep => {
             decision.keep(name, user, &bound);
-            decision.next_renewal = active.and_then(|active| {
-                let asked = due(active) + user.validity;
-                let renewed_until = issuance.not_after_limit.map_or(asked, |limit| limit.min(asked));
-                is_worth_it(active, renewed_until).then(|| due(active).max(inputs.now))
-            });
+            let due = active.and_then(|active| renewed(active, user, issuance.not_after_limit));
+            decision.next_renewal = due.map(|due| due.max(inputs.now));
         }
         NextStep::Issue(reason) => {
             decision.keep(name, user, &bound);
@@ -298,6 +295,30 @@ pub fn due(credential: &Credential) -> Timestamp {
     credential.not_before + lifetime / 3 * 2
 }
 
+/// When somebody's credential is renewed; `None` where their access ends too soon after it for another one.
+pub fn renewal(
+    roster: &Roster,
+    cluster: &ClusterName,
+    user: &User,
+    active: &Credential,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let groups = in_certificate_groups(roster, cluster, user, now);
+    renewed(active, user, not_after_limit(user, &groups))
+}
+
+fn renewed(active: &Credential, user: &User, not_after_limit: Option<Timestamp>) -> Option<Timestamp> {
+    let asked = due(active) + user.validity;
+    let renewed_until = not_after_limit.map_or(asked, |limit| limit.min(asked));
+    is_worth_it(active, renewed_until).then(|| due(active))
+}
+
+/// What is in the certificate cannot be taken out of it when the membership ends.
+fn not_after_limit(user: &User, in_certificate_groups: &BTreeSet<GroupName>) -> Option<Timestamp> {
+    let memberships = in_certificate_groups.iter().filter_map(|group| user.groups.get(group)?.until);
+    memberships.chain(user.until).min()
+}
+
 /// The groups that go into a member's certificate now.
 pub fn in_certificate_groups(
     roster: &Roster,
@@ -327,9 +348,7 @@ fn wanted(
     now: Timestamp,
 ) -> Issuance {
     let in_certificate_groups = in_certificate_groups(roster, cluster, user, now);
-    // What is in the certificate cannot be taken out of it when the membership ends.
-    let memberships = in_certificate_groups.iter().filter_map(|group| user.groups.get(group)?.until);
-    let not_after_limit = memberships.chain(user.until).min();
+    let not_after_limit = not_after_limit(user, &in_certificate_groups);
     let there = roster.clusters.get(cluster);
     Issuance {
         route: there.map_or_else(Route::default, |there| there.route.clone()),

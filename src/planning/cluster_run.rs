@@ -16,6 +16,9 @@ use crate::roster::Cluster;
 pub trait ClusterRun {
     fn name(&self) -> &ClusterName;
 
+    /// What it was planned from.
+    fn observed(&self) -> Observed<'_>;
+
     /// What is planned, to be shown.
     fn changes(&self) -> ClusterChanges;
 
@@ -33,6 +36,10 @@ pub trait ClusterRun {
 impl ClusterRun for Target {
     fn name(&self) -> &ClusterName {
         &self.plan.name
+    }
+
+    fn observed(&self) -> Observed<'_> {
+        Observed::seen(&self.repository, &self.cluster)
     }
 
     fn changes(&self) -> ClusterChanges {
@@ -73,6 +80,10 @@ impl OfflineRun {
 impl ClusterRun for OfflineRun {
     fn name(&self) -> &ClusterName {
         &self.plan.name
+    }
+
+    fn observed(&self) -> Observed<'_> {
+        Observed::unseen(&self.repository, &self.cluster)
     }
 
     fn changes(&self) -> ClusterChanges {

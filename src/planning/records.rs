@@ -215,7 +215,15 @@ fn utf8(file: &str, bytes: &[u8]) -> Result<String> {
 }
 
 /// A record, checked against the certificates that it holds.
-fn parse_record(file: &str, bytes: &[u8], cluster: &ClusterName, user: &UserName) -> Result<Record> {
+///
+/// # Errors
+/// It is not as certctl wrote it.
+pub(super) fn parse_record(
+    file: &str,
+    bytes: &[u8],
+    cluster: &ClusterName,
+    user: &UserName,
+) -> Result<Record> {
     let record: Record = record::from_yaml(file, &utf8(file, bytes)?)?;
     let wrong = |what: String| record::changed(file, what);
     if record.api_version != API_VERSION || record.kind != "Record" {

@@ -16,7 +16,7 @@ use crate::seal;
 pub(super) const LARGEST_FILE: u64 = 256 * 1024;
 
 /// The longest roster, in bytes, that is always read whole: some 500 people.
-const SHORT_ROSTER: usize = 64 * 1024;
+pub(super) const SHORT_ROSTER: usize = 64 * 1024;
 
 /// The roster and where it lies.
 pub struct Source {

@@ -17,6 +17,7 @@ mod declined;
 mod discovery;
 mod fast_forward;
 mod git;
+pub mod history;
 mod left_out;
 mod own_commit;
 mod preflight;
@@ -235,6 +236,11 @@ impl Repo {
     /// Where HEAD cannot be read.
     pub fn branch(&self) -> Result<Option<String>> {
         Ok(head_of(&self.git)?.branch.map(|name| short(&name).to_owned()))
+    }
+
+    /// Whether it lacks the beginning of its history.
+    pub fn is_shallow(&self) -> bool {
+        self.git.is_shallow()
     }
 
     /// A path relative to the roster's folder as a path from the root of the working tree.

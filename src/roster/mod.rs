@@ -28,7 +28,7 @@ pub use finding_code::FindingCode;
 pub use ignored::Ignored;
 pub use on_clusters::OnClusters;
 pub use validate::parse;
-pub use values::{end, server};
+pub use values::{duration, end, server};
 pub use yaml::{SIZE_LIMIT, text};
 
 use std::collections::{BTreeMap, BTreeSet};

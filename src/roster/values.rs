@@ -101,6 +101,16 @@ pub(super) fn validity(text: &str) -> Result<SignedDuration, Invalid> {
     Ok(validity)
 }
 
+/// A span of time that certctl is asked about: `12h`, `14d`, `1d12h`.
+///
+/// # Errors
+/// It is no duration.
+pub fn duration(text: &str) -> Result<SignedDuration, Invalid> {
+    let seconds = seconds_of(text);
+    let seconds = seconds.ok_or_else(|| Invalid("is no duration such as 12h, 14d or 1d12h".into()))?;
+    Ok(SignedDuration::from_secs(seconds))
+}
+
 /// `None` where the text is no duration; a duration too large for `i64` seconds counts as the
 /// largest.
 fn seconds_of(text: &str) -> Option<i64> {

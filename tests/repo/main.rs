@@ -9,6 +9,7 @@ mod commit;
 mod crash_recovery;
 mod discovery;
 mod fast_forward;
+mod history;
 mod http;
 mod kinds;
 mod propose;

@@ -1,5 +1,6 @@
 //! The words of a plan: what its codes and data say in English. No decision and no digest reads them.
 
+pub mod access;
 mod held;
 mod roster_changes;
 mod warnings;

@@ -1,0 +1,399 @@
+//! The commits that made roster and records what they are, back to the first one.
+//!
+//! As with `git log -- FILE`, a merge that brought nothing is passed over, and so is the side of a merge that
+//! came to nothing. The roster is followed when its file is renamed or moved, and the records beside it with it.
+//! Everything in a repository is somebody's text: what is read is bounded, and names are made harmless.
+//!
+//! A shallow clone ends before the beginning. What its oldest commits hold is not told as if they had made it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+use git2::{Commit, DiffFindOptions, DiffOptions, ErrorCode, ObjectType, Oid, Sort, Tree, TreeEntry};
+use jiff::Timestamp;
+
+use super::{CommitId, Repo, TreeItem, entry, head_of, internal};
+use crate::error::{Error, Result, visible_line};
+use crate::model::{ClusterName, UserName};
+use crate::record_folder::RECORDS;
+
+/// The most commits that are looked at.
+const COMMITS: usize = 200_000;
+
+/// The most files that a commit which moves the roster is searched for where it came from.
+const RENAMES: usize = 1_000;
+
+/// The most of an author's name and address that is shown.
+const AUTHOR: usize = 100;
+
+/// What is followed.
+#[derive(Debug, Clone, Copy)]
+pub enum Followed<'a> {
+    /// The roster: one file, `""`.
+    Roster,
+    /// Somebody's records: a file for each cluster, by its name.
+    RecordsOf(&'a UserName),
+}
+
+/// Files by name.
+pub type Files = BTreeMap<String, BlobId>;
+
+/// The id of a file's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobId(Oid);
+
+/// Who committed what, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInfo {
+    pub id: CommitId,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// Its author, `Name <mail>`, fit to be shown.
+    pub author: String,
+}
+
+/// A commit that changed what is followed.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    pub commit: CommitInfo,
+    /// Its place among all commits: a larger one is older.
+    pub order: usize,
+    /// What each of its parents holds; nothing where it is the first commit.
+    pub before: Vec<Files>,
+    pub after: Files,
+}
+
+/// What is known of the past.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Oldest first.
+    pub changed: Vec<Changed>,
+    /// What HEAD holds.
+    pub head: Files,
+    /// Where it ends before the beginning: the time of the oldest commit that is here.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// A record as some commit holds it.
+pub struct PastRecord<'a> {
+    /// Whether HEAD does.
+    pub is_current: bool,
+    pub cluster: &'a ClusterName,
+    pub user: &'a UserName,
+    pub bytes: &'a [u8],
+}
+
+impl Repo {
+    /// The commits that changed what is followed.
+    ///
+    /// # Errors
+    /// git cannot tell.
+    pub fn history_of(&self, followed: Followed<'_>) -> Result<History> {
+        let mut history = History::default();
+        self.look_back(&mut |step| {
+            let after = self.files(&step.tree, &step.roster, followed)?;
+            if step.order == 0 {
+                history.head.clone_from(&after);
+            }
+            let mut before = Vec::new();
+            for (parent, roster) in &step.parents {
+                let files = self.files(&tree(parent)?, roster, followed)?;
+                if files == after {
+                    // As in `git log`: the others brought nothing that lasted.
+                    return Ok(Onward::Only(parent.id()));
+                }
+                before.push(files);
+            }
+            if step.is_cut_off {
+                history.ends_at = Some(time(&step.commit));
+            } else if !(before.is_empty() && after.is_empty()) {
+                let (commit, order) = (info(&step.commit), step.order);
+                history.changed.push(Changed { commit, order, before, after });
+            }
+            Ok(Onward::All)
+        })?;
+        history.changed.reverse();
+        Ok(history)
+    }
+
+    /// Each version of each record that HEAD or a commit before it holds, the latest first, until `look` has
+    /// seen enough: it is told when all that HEAD holds has been shown. Returns where the history ends before
+    /// the beginning.
+    ///
+    /// # Errors
+    /// git cannot tell.
+    pub fn past_records(&self, look: &mut dyn FnMut(Past<'_>) -> Look) -> Result<Option<Timestamp>> {
+        let mut seen = HashSet::new();
+        let mut ends_at = None;
+        let mut is_current = true;
+        let mut done = false;
+        self.look_back(&mut |step| {
+            if done {
+                return Ok(Onward::None);
+            }
+            let mut show = |cluster: &ClusterName, user: &UserName, bytes: &[u8]| {
+                done |=
+                    matches!(look(Past::Record(PastRecord { is_current, cluster, user, bytes })), Look::Done);
+            };
+            self.show_records(&step.tree, &step.roster, &mut seen, &mut show)?;
+            if is_current {
+                is_current = false;
+                done |= matches!(look(Past::EndOfHead), Look::Done);
+            }
+            if step.is_cut_off {
+                ends_at = Some(time(&step.commit));
+            }
+            Ok(Onward::All)
+        })?;
+        Ok(ends_at)
+    }
+
+    /// When records were last changed; `None` where there are none, or a shallow clone does not tell.
+    ///
+    /// # Errors
+    /// git cannot tell.
+    pub fn last_recorded(&self) -> Result<Option<Timestamp>> {
+        let mut last = None;
+        self.look_back(&mut |step| {
+            let records = |tree: &Tree<'_>, roster: &str| -> Result<Option<Oid>> {
+                Ok(self.folder(tree, &records_beside(roster))?.map(|folder| folder.id()))
+            };
+            let here = records(&step.tree, &step.roster)?;
+            for (parent, roster) in &step.parents {
+                if records(&tree(parent)?, roster)? == here {
+                    return Ok(Onward::Only(parent.id()));
+                }
+            }
+            last = (here.is_some() && !step.is_cut_off).then(|| time(&step.commit));
+            Ok(Onward::None)
+        })?;
+        Ok(last)
+    }
+
+    /// The content of a file; `None` where it is longer than `limit` bytes.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn content(&self, blob: BlobId, limit: usize) -> Result<Option<Vec<u8>>> {
+        let read = |error| internal("read object", &blob.0.to_string(), error);
+        let (length, kind) = self.git.odb().and_then(|odb| odb.read_header(blob.0)).map_err(read)?;
+        if length > limit || kind != ObjectType::Blob {
+            return Ok(None);
+        }
+        Ok(Some(self.git.find_blob(blob.0).map_err(read)?.content().to_vec()))
+    }
+
+    fn show_records(
+        &self,
+        tree: &Tree<'_>,
+        roster: &str,
+        seen: &mut HashSet<Oid>,
+        show: &mut dyn FnMut(&ClusterName, &UserName, &[u8]),
+    ) -> Result<()> {
+        for (cluster, folder) in self.record_folders(tree, roster, seen)? {
+            for found in &folder {
+                let Some(user) = name(&found).and_then(record_of) else { continue };
+                if !TreeItem::of(&found).is_regular() || !seen.insert(found.id()) {
+                    continue;
+                }
+                if let Some(bytes) = self.content(BlobId(found.id()), crate::record::LARGEST)? {
+                    show(&cluster, &user, &bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The folders of the clusters under `access/` that were not seen yet.
+    fn record_folders(
+        &self,
+        tree: &Tree<'_>,
+        roster: &str,
+        seen: &mut HashSet<Oid>,
+    ) -> Result<Vec<(ClusterName, Tree<'_>)>> {
+        let Some(records) = self.folder(tree, &records_beside(roster))? else { return Ok(Vec::new()) };
+        let mut folders = Vec::new();
+        if !seen.insert(records.id()) {
+            return Ok(folders);
+        }
+        for found in &records {
+            let Some(cluster) = name(&found).and_then(|name| name.parse().ok()) else { continue };
+            if found.kind() == Some(ObjectType::Tree) && seen.insert(found.id()) {
+                let folder = self.git.find_tree(found.id());
+                folders.push((cluster, folder.map_err(|e| internal("read", RECORDS, e))?));
+            }
+        }
+        Ok(folders)
+    }
+
+    fn folder(&self, tree: &Tree<'_>, path: &str) -> Result<Option<Tree<'_>>> {
+        match tree.get_path(Path::new(path)) {
+            Ok(found) if found.kind() == Some(ObjectType::Tree) => {
+                self.git.find_tree(found.id()).map(Some).map_err(|error| internal("read", path, error))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(internal("look up", path, error)),
+        }
+    }
+
+    fn files(&self, tree: &Tree<'_>, roster: &str, followed: Followed<'_>) -> Result<Files> {
+        let regular = |tree: &Tree<'_>, path: &str| -> Result<Option<BlobId>> {
+            Ok(entry(tree, path)?.filter(|entry| entry.is_regular()).map(|entry| BlobId(entry.id)))
+        };
+        let user = match followed {
+            Followed::Roster => {
+                return Ok(regular(tree, roster)?.into_iter().map(|id| (String::new(), id)).collect());
+            }
+            Followed::RecordsOf(user) => user,
+        };
+        let Some(records) = self.folder(tree, &records_beside(roster))? else { return Ok(Files::new()) };
+        let mut files = Files::new();
+        for found in &records {
+            let Some(cluster) = name(&found).filter(|name| name.parse::<ClusterName>().is_ok()) else {
+                continue;
+            };
+            if let Some(id) = regular(&records, &format!("{cluster}/{user}.yaml"))? {
+                files.insert(cluster.to_owned(), id);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Shows `visit` HEAD and the commits before it, children before their parents, and goes on where it says.
+    fn look_back<'r>(&'r self, visit: &mut dyn FnMut(Step<'r>) -> Result<Onward>) -> Result<()> {
+        let read = |error| internal("read the history of", "HEAD", error);
+        let mut walk = self.git.revwalk().map_err(read)?;
+        walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME).map_err(read)?;
+        let head = head_of(&self.git)?.id;
+        walk.push(head).map_err(read)?;
+        let shallow = self.shallow();
+        // Where the roster is in each commit that is to be visited.
+        let mut rosters = HashMap::from([(head, format!("{}{}", self.prefix, self.roster))]);
+        for (order, id) in walk.enumerate() {
+            let id = id.map_err(read)?;
+            let Some(roster) = rosters.remove(&id) else { continue };
+            if order >= COMMITS {
+                return Err(Error::new(format!(
+                    "the history of HEAD is longer than the {COMMITS} commits that are looked at"
+                )));
+            }
+            let commit = self.git.find_commit(id).map_err(read)?;
+            let tree = commit.tree().map_err(read)?;
+            let is_cut_off = shallow.contains(&id);
+            let mut parents = Vec::new();
+            for parent in commit.parents().filter(|_| !is_cut_off) {
+                let roster = self.roster_before(&parent, &tree, &roster)?;
+                parents.push((parent, roster));
+            }
+            let known: Vec<(Oid, String)> =
+                parents.iter().map(|(p, roster)| (p.id(), roster.clone())).collect();
+            let next = visit(Step { commit, order, tree, roster, parents, is_cut_off })?;
+            for (parent, roster) in known {
+                let follows = match next {
+                    Onward::All => true,
+                    Onward::Only(only) => only == parent,
+                    Onward::None => return Ok(()),
+                };
+                if follows {
+                    rosters.entry(parent).or_insert(roster);
+                }
+            }
+            if rosters.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a parent has the roster that its child has at `roster`.
+    fn roster_before(&self, parent: &Commit<'_>, child: &Tree<'_>, roster: &str) -> Result<String> {
+        let before = tree(parent)?;
+        if entry(&before, roster)?.is_some() || entry(child, roster)?.is_none() {
+            return Ok(roster.to_owned());
+        }
+        let read = |error| internal("compare commit", &parent.id().to_string(), error);
+        let mut options = DiffOptions::new();
+        options.context_lines(0);
+        let mut diff =
+            self.git.diff_tree_to_tree(Some(&before), Some(child), Some(&mut options)).map_err(read)?;
+        diff.find_similar(Some(DiffFindOptions::new().renames(true).rename_limit(RENAMES))).map_err(read)?;
+        let from = diff.deltas().find_map(|delta| {
+            let is_it = delta.new_file().path() == Some(Path::new(roster));
+            let from = delta.old_file().path().filter(|_| is_it && delta.status() == git2::Delta::Renamed)?;
+            from.to_str().map(str::to_owned)
+        });
+        Ok(from.unwrap_or_else(|| roster.to_owned()))
+    }
+
+    /// The commits whose parents a shallow clone left behind.
+    fn shallow(&self) -> BTreeSet<Oid> {
+        if !self.git.is_shallow() {
+            return BTreeSet::new();
+        }
+        let text = std::fs::read_to_string(self.git.commondir().join("shallow")).unwrap_or_default();
+        text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()
+    }
+}
+
+/// What `past_records` shows.
+pub enum Past<'a> {
+    Record(PastRecord<'a>),
+    /// All that HEAD holds has been shown.
+    EndOfHead,
+}
+
+/// Whether more is to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    On,
+    Done,
+}
+
+struct Step<'r> {
+    commit: Commit<'r>,
+    order: usize,
+    tree: Tree<'r>,
+    /// Where the roster is.
+    roster: String,
+    /// With where the roster is there; none where a shallow clone ends.
+    parents: Vec<(Commit<'r>, String)>,
+    is_cut_off: bool,
+}
+
+/// Which parents are visited.
+enum Onward {
+    All,
+    Only(Oid),
+    None,
+}
+
+fn tree<'r>(commit: &Commit<'r>) -> Result<Tree<'r>> {
+    commit.tree().map_err(|error| internal("read commit", &commit.id().to_string(), error))
+}
+
+fn records_beside(roster: &str) -> String {
+    let folder = roster.rsplit_once('/').map(|(folder, _)| folder);
+    folder.map_or_else(|| RECORDS.to_owned(), |folder| format!("{folder}/{RECORDS}"))
+}
+
+fn name<'e>(entry: &'e TreeEntry<'_>) -> Option<&'e str> {
+    std::str::from_utf8(entry.name_bytes()).ok()
+}
+
+/// Whose record a file under `access/<cluster>/` is.
+fn record_of(file: &str) -> Option<UserName> {
+    file.strip_suffix(".yaml")?.parse().ok()
+}
+
+fn time(commit: &Commit<'_>) -> Timestamp {
+    Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn info(commit: &Commit<'_>) -> CommitInfo {
+    let author = commit.author();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let author = format!("{} <{}>", text(author.name_bytes()), text(author.email_bytes()));
+    let author = visible_line(&author.chars().take(AUTHOR).collect::<String>());
+    CommitInfo { id: commit.id().into(), at: time(commit), author }
+}
