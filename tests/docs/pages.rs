@@ -36,7 +36,14 @@ fn pages() -> Vec<PathBuf> {
 fn commands(block: &Block) -> Vec<String> {
     let prompted: Vec<&str> = block.text.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
     let lines: Vec<&str> = if prompted.is_empty() { block.text.lines().collect() } else { prompted };
-    lines.into_iter().map(str::trim).filter(|line| !line.is_empty()).map(filled_in).collect()
+    let mut commands: Vec<String> = Vec::new();
+    for line in lines.into_iter().map(str::trim).filter(|line| !line.is_empty()).map(filled_in) {
+        match commands.last_mut() {
+            Some(begun) if begun.ends_with('\\') => begun.extend(["\n", &line]),
+            _ => commands.push(line),
+        }
+    }
+    commands
 }
 
 pub fn every_command_block_runs() {

@@ -222,8 +222,8 @@ rules:
     world
         .certctl(&["apply", "--auto-approve"])
         .expect(1)
-        .says("approve")
-        .says("certificatesigningrequests/approval");
+        .says("approve signers.certificates.k8s.io")
+        .says("update certificatesigningrequests.certificates.k8s.io/approval");
     assert!(!world.exists("access/prod/rita.yaml"));
     assert_eq!(
         plane.kubectl_ok(&["get", "clusterrolebindings", "-l", "certctl.dev/roster=rights", "-o", "name"]),

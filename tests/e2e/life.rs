@@ -609,7 +609,7 @@ fn own_request(world: &World, key: &rcgen::KeyPair, subject: &str, file: &str) {
 fn hinted_subject(ran: &Said) -> String {
     let said = format!("{}{}", ran.stdout, ran.stderr);
     let after = said.split("-subj ").nth(1).unwrap_or_else(|| panic!("no command in {said}"));
-    after.split_whitespace().next().expect("a subject").to_owned()
+    after.split('\'').nth(1).expect("a subject in quotes").to_owned()
 }
 
 pub fn a_key_of_ones_own_never_leaves_its_owner(plane: &'static Cluster) {

@@ -19,9 +19,9 @@ fn kubectl(world: &World) -> Ran {
 }
 
 pub fn from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal(plane: &'static Cluster) {
-    let world = World::new(plane, "person");
+    let world = World::new(plane, "at-home");
     let alice = format!(
-        "- {{name: alice, recipients: [{}], groups: [person-all], generation: 1}}\n",
+        "- {{name: alice, recipients: [{}], groups: [at-home-all], generation: 1}}\n",
         world.identity("alice")
     );
     world.roster(&roster(&world, &alice));
