@@ -502,7 +502,7 @@ pub struct ExplainArgs {
     /// What they would do, e.g. `get`, `list`, `create`
     #[arg(value_name = "VERB", requires = "resource")]
     pub verb: Option<String>,
-    /// To what: RESOURCE[.GROUP][/SUBRESOURCE], or a path such as `/metrics`
+    /// To what: `RESOURCE[.GROUP][/SUBRESOURCE]`, or a path such as `/metrics`
     #[arg(value_name = "RESOURCE")]
     pub resource: Option<String>,
     /// To the object of this name [default: to no particular one]

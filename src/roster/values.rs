@@ -36,7 +36,7 @@ pub(super) fn until(text: &str) -> Result<Timestamp, Invalid> {
     Err(Invalid("is neither a date such as 2027-03-31 nor a time such as 2027-03-31T18:00:00Z".into()))
 }
 
-/// When something ends that is given now: after a duration such as `4h`, or as [`until`].
+/// When something ends that is given now: after a duration such as `4h`, or as `until`.
 ///
 /// # Errors
 /// It is neither, or is over already.
