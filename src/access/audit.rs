@@ -13,7 +13,9 @@ use crate::model::{CredentialGroup, CredentialId, Position, UserName};
 use crate::plan::RepositoryState;
 use crate::plan::binding_key::Grantee;
 use crate::plan::observed::{self, Binding, ClusterState, SeenCluster, SigningRequest, Subject};
-use crate::rbac::{AUTHENTICATED, Authorizer, Controls, PolicyRule, Power, Reach, Requester, Scope, powers};
+use crate::rbac::{
+    AUTHENTICATED, Authorizer, Controls, PRIVILEGED, PolicyRule, Power, Reach, Requester, Scope, powers,
+};
 use crate::record::{Credential, CredentialState};
 use crate::roster::{FindingCode, Ignored};
 
@@ -23,18 +25,24 @@ use super::rights::ClusterRoster;
 const EVERYONE: [&str; 4] =
     [AUTHENTICATED, "system:unauthenticated", "system:anonymous", "system:serviceaccounts"];
 
-/// Subjects of the cluster itself, which its own bindings name.
-const OF_THE_CLUSTER: [&str; 6] = [
-    "system:masters",
-    "system:nodes",
-    "system:kube-controller-manager",
-    "system:kube-proxy",
-    "system:kube-scheduler",
-    "system:monitoring",
+/// Subjects of the cluster itself, which its own bindings name, by kind.
+const OF_THE_CLUSTER: [(&str, &str); 7] = [
+    ("Group", PRIVILEGED),
+    ("Group", "system:nodes"),
+    ("Group", "system:monitoring"),
+    ("Group", "system:bootstrappers"),
+    ("User", "system:kube-controller-manager"),
+    ("User", "system:kube-proxy"),
+    ("User", "system:kube-scheduler"),
 ];
 
 /// The same, by how they begin.
-const OF_THE_CLUSTER_BEGIN: [&str; 3] = ["system:node:", "system:bootstrappers", "system:serviceaccount"];
+const OF_THE_CLUSTER_BEGIN: [(&str, &str); 4] = [
+    ("Group", "system:bootstrappers:"),
+    ("Group", "system:serviceaccounts:"),
+    ("User", "system:node:"),
+    ("User", "system:serviceaccount:"),
+];
 
 /// What an attacker gains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,7 +129,16 @@ pub fn audit<'r>(
         let rules = state.roles.rules(namespace, &binding.role_kind, &binding.role_name).unwrap_or_default();
         let weighed = Weighed::new(&controls, rules, namespace);
         match (ours, Grantee::of_binding(&binding.at.name)) {
-            (true, Some(grantee)) => findings.extend(granted(here, binding, &grantee, &weighed)),
+            (true, Some(grantee)) => {
+                findings.extend(granted(here, binding, &grantee, &weighed));
+                // What others put into a binding of ours is behind our back all the same.
+                let strangers = binding.subjects.iter().filter(|subject| {
+                    subject.kind != "Group" || subject.name.parse::<CredentialGroup>().is_err()
+                });
+                findings.extend(
+                    strangers.filter_map(|subject| behind_our_back(here, binding, subject, &weighed, &known)),
+                );
+            }
             _ => findings.extend(
                 binding
                     .subjects
@@ -269,8 +286,9 @@ fn behind_our_back(
         return None;
     }
     let everyone = EVERYONE.contains(&name);
-    let of_cluster_itself =
-        OF_THE_CLUSTER.contains(&name) || OF_THE_CLUSTER_BEGIN.iter().any(|begin| name.starts_with(begin));
+    let kind = subject.kind.as_str();
+    let of_cluster_itself = OF_THE_CLUSTER.contains(&(kind, name))
+        || OF_THE_CLUSTER_BEGIN.iter().any(|(of, begin)| *of == kind && name.starts_with(begin));
     if of_cluster_itself && !everyone {
         return None;
     }
@@ -296,6 +314,20 @@ fn behind_our_back(
     Some(finding(code, risk, weighed.what(binding)))
 }
 
+/// Whether a request asks for just what an apply asks for: the key alone says nothing, since its owner can write any
+/// name and group into another request for it.
+fn is_ours(here: ClusterRoster<'_>, request: &SigningRequest, known: &BTreeSet<CredentialId>) -> bool {
+    let Some(key) = request.key.as_ref().filter(|key| known.contains(*key)) else { return false };
+    let user = request.common_name.as_deref().and_then(|name| name.parse::<UserName>().ok());
+    user.is_some_and(|user| {
+        let own = CredentialGroup { user, id: key.clone() }.to_string();
+        let in_certificates = here.roster.groups.iter().filter(|(_, group)| group.in_certificate);
+        let known: BTreeSet<&str> =
+            in_certificates.map(|(name, _)| name.as_str()).chain([own.as_str()]).collect();
+        request.organizations.iter().all(|organization| known.contains(organization.as_str()))
+    })
+}
+
 /// A client certificate that somebody else had approved.
 fn certificate(
     here: ClusterRoster<'_>,
@@ -308,7 +340,7 @@ fn certificate(
     let signer = here.roster.clusters.get(here.cluster).map(|cluster| cluster.signer_name.as_str());
     let approved = request.issued || request.conditions.iter().any(|condition| condition == "Approved");
     let client = request.signer_name == CLIENT || Some(request.signer_name.as_str()) == signer;
-    if !approved || !client || request.key.as_ref().is_some_and(|key| known.contains(key)) {
+    if !approved || !client || is_ours(here, request, known) {
         return None;
     }
     let user = request.common_name.clone().unwrap_or_default();
@@ -321,12 +353,12 @@ fn certificate(
             controls.reach(path.rules.unwrap_or_default(), path.binding.at.namespace.as_deref())
         })
         .min();
-    let is_ours = user.parse::<UserName>().is_ok_and(|user| here.roster.users.contains_key(&user))
+    let names_ours = user.parse::<UserName>().is_ok_and(|user| here.roster.users.contains_key(&user))
         || groups.iter().any(|group| group.starts_with(CredentialGroup::PREFIX));
     let risk = match &reach {
-        _ if groups.iter().any(|group| group == "system:masters") => Risk::Critical,
+        _ if groups.iter().any(|group| group == PRIVILEGED) => Risk::Critical,
         Some(reach) => risk_of(reach),
-        None if is_ours || request.key.is_none() => Risk::High,
+        None if names_ours || request.key.is_none() => Risk::High,
         None => Risk::Medium,
     };
     Some(Finding {

@@ -348,7 +348,14 @@ fn not_moved(path: &Path, document: &KubeconfigText<'_>, entries: &[LoginEntry])
         let server =
             changed("server", &|server| server.map_or("none".to_owned(), |server| format!("`{server}`")));
         let authority = changed("certificate-authority-data", &fingerprint);
-        let changes: Vec<String> = server.into_iter().chain(authority).collect();
+        // Through another proxy, or by another server's name, it is led elsewhere all the same.
+        let way = ["proxy-url", "tls-server-name"].map(|field| {
+            changed(field, &|value| {
+                value.map_or("none".to_owned(), |value| format!("`{}`", visible_line(value)))
+            })
+        });
+        let changes: Vec<String> =
+            server.into_iter().chain(authority).chain(way.into_iter().flatten()).collect();
         (!changes.is_empty()).then(|| {
             Error::new(format!(
                 "{}: context `{}` would lead to another cluster; nothing was changed",

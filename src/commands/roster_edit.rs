@@ -13,6 +13,7 @@ use crate::planning::source::{self, Source};
 use crate::render::count;
 use crate::repo::Repo;
 use crate::roster::edit::{self, RosterEdit};
+use crate::roster::nearest;
 
 /// The roster as it is to be edited.
 ///
@@ -36,8 +37,15 @@ pub fn on_the_roster(source: &Source, users: &[UserName]) -> Result<Vec<UserName
     users.sort();
     users.dedup();
     let missing = users.iter().filter(|user| !source.roster.users.contains_key(*user)).map(|user| {
-        Error::new(format!("{}: there is no user `{user}`; nothing was changed", source.file))
-            .hint("someone who is off the roster has lost their access already, or does at the next apply")
+        Error::new(format!("{}: there is no user `{user}`; nothing was changed", source.file)).hint(
+            match nearest(user.as_str(), source.roster.users.keys().map(UserName::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    "someone who is off the roster has lost their access already, or does at the next apply"
+                        .into()
+                }
+            },
+        )
     });
     match Error::all(missing) {
         Some(error) => Err(error),
@@ -69,7 +77,7 @@ pub fn write(
     let read = |text: &str| source.with_text(text).ok();
     let text = edit::change(&source.text, &source.roster, users, change, &read).map_err(|user| {
         let known = source.roster.users.get(&user);
-        let place = known.map_or(String::new(), |user| format!("{}: ", user.position));
+        let place = known.map_or_else(|| " ".to_owned(), |user| format!("{}: ", user.position));
         Error::new(format!(
             "{file}:{place}the entry of user `{user}` could not be edited safely; nothing was changed"
         ))

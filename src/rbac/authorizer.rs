@@ -9,7 +9,8 @@ use super::rule::{AccessRequest, PolicyRule};
 pub const AUTHENTICATED: &str = "system:authenticated";
 
 /// Its members may do everything, whatever the rules say.
-const PRIVILEGED: &str = "system:masters";
+/// The group whose members may do everything, whatever roles say.
+pub const PRIVILEGED: &str = "system:masters";
 
 /// What the user name of a ServiceAccount begins with.
 pub(super) const ACCOUNT: &str = "system:serviceaccount:";

@@ -10,7 +10,7 @@ mod control;
 mod power;
 mod rule;
 
-pub use authorizer::{AUTHENTICATED, AccessPath, Authorizer, Requester, Roles};
+pub use authorizer::{AUTHENTICATED, AccessPath, Authorizer, PRIVILEGED, Requester, Roles};
 pub use binding::{Binding, BindingAt, Subject};
 pub use control::{Control, Controls, Reach, Scope};
 pub use power::{Power, powers};

@@ -5,7 +5,7 @@ use certctl::access::audit::{self, Audited};
 use certctl::access::explain::{self, InGroup, Obstacle};
 use certctl::access::question::Question;
 use certctl::access::rights::{ClusterRoster, Origin};
-use certctl::model::ClusterName;
+use certctl::model::{ClusterName, CredentialGroup};
 use certctl::plan::observed::{Binding, BindingAt};
 use certctl::render::audit::{AuditedCluster, document, markdown, message};
 use certctl::render::{Style, sarif};
@@ -157,6 +157,33 @@ fn an_audit_finds_what_the_roster_does_not_know_the_worst_first() {
             "medium foreign-certificate User zoe",
             &format!("medium foreign-credential Group {credential}"),
             "medium foreign-power User jane",
+        ]
+    );
+}
+
+#[test]
+fn an_audit_is_not_led_by_a_name_a_label_or_a_key() {
+    let mut story = team();
+    foreign(&mut story, None, "a", "cluster-admin", ("User", "system:masters"));
+    foreign(&mut story, None, "b", "cluster-admin", ("Group", "system:serviceaccount-admins"));
+    // Into a binding of ours, by whoever may edit it.
+    story.binding("certctl:developers:edit").subjects.push(subject("User", "mallory"));
+    // For alice's own key, with a group that nobody can take back.
+    let credential: CredentialGroup =
+        story.bound("alice").pop_first().expect("bound").parse().expect("a credential");
+    for (name, organization) in [("ours", credential.to_string()), ("theirs", "ops".to_owned())] {
+        let mut approved = request(name, "alice", &[&organization]);
+        approved.key = Some(credential.id.clone());
+        approved.conditions = vec!["Approved".into()];
+        story.cluster.state.requests.push(approved);
+    }
+    assert_eq!(
+        findings(&story),
+        [
+            "critical foreign-full-control Group system:serviceaccount-admins",
+            "critical foreign-full-control User system:masters",
+            "high foreign-certificate User alice",
+            "medium foreign-power User mallory",
         ]
     );
 }
