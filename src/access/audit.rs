@@ -14,7 +14,8 @@ use crate::plan::RepositoryState;
 use crate::plan::binding_key::Grantee;
 use crate::plan::observed::{self, Binding, ClusterState, SeenCluster, SigningRequest, Subject};
 use crate::rbac::{
-    AUTHENTICATED, Authorizer, Controls, PRIVILEGED, PolicyRule, Power, Reach, Requester, Scope, powers,
+    AUTHENTICATED, Authorizer, CLIENT_SIGNER, Controls, PRIVILEGED, PolicyRule, Power, Reach, Requester,
+    Scope, powers,
 };
 use crate::record::{Credential, CredentialState};
 use crate::roster::{FindingCode, Ignored};
@@ -336,10 +337,9 @@ fn certificate(
     authorizer: &Authorizer<'_>,
     controls: &Controls<'_, '_>,
 ) -> Option<Finding> {
-    const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
     let signer = here.roster.clusters.get(here.cluster).map(|cluster| cluster.signer_name.as_str());
     let approved = request.issued || request.conditions.iter().any(|condition| condition == "Approved");
-    let client = request.signer_name == CLIENT || Some(request.signer_name.as_str()) == signer;
+    let client = request.signer_name == CLIENT_SIGNER || Some(request.signer_name.as_str()) == signer;
     if !approved || !client || is_ours(here, request, known) {
         return None;
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::rule::{PolicyRule, granted};
 
 /// The signer whose certificates the API server takes for users.
-const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+pub const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 
 /// The groups of the API of which everyone may create something about themselves.
 const ABOUT_ONESELF: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
