@@ -105,6 +105,7 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
     let state = ClusterState {
         uid: UID.into(),
         namespaces: BTreeSet::new(),
+        namespace_labels: BTreeMap::new(),
         terminating: BTreeSet::new(),
         roles: Roles { cluster_roles: [("view".to_owned(), Vec::new())].into(), ..Roles::default() },
         bindings,
@@ -127,8 +128,8 @@ fn plan(source: &source::Source, repository: &RepositoryState, cluster: &SeenClu
     let planned = plan::plan(&source.roster, &name, repository, cluster, now).expect("it can be planned");
     let roster = source.roster.name.clone();
     let clusters = vec![(&planned).into()];
-    let (roster_file, unread) = (source.file.clone(), Vec::new());
-    (planned, Plan { roster, roster_file, roster_commit: None, now, clusters, unread, base: None })
+    let (roster_files, unread) = (source.roster.files.clone(), Vec::new());
+    (planned, Plan { roster, roster_files, roster_commit: None, now, clusters, unread, base: None })
 }
 
 struct Clock {

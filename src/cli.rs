@@ -11,7 +11,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 use crate::init::{Branch, Owner};
 use crate::model::{
-    Author, BranchName, ClusterName, CredentialId, GroupName, KeyType, Namespace, RosterName, UserName,
+    Author, BranchName, ClusterName, CredentialId, GroupName, KeyType, Namespace, RepoPath, RosterName,
+    UserName,
 };
 
 /// Reconcile people's access to Kubernetes with a roster in git
@@ -408,6 +409,11 @@ pub struct InitArgs {
     /// A code owner who must review changes, e.g. `@acme/platform`; may be repeated
     #[arg(long = "owner", value_name = "OWNER")]
     pub owners: Vec<Owner>,
+    /// A code owner of a part of the roster, e.g. `teams/web.yaml=@acme/web`; may be repeated
+    ///
+    /// A part without one, and without a line in CODEOWNERS, gets those of --owner.
+    #[arg(long = "part-owner", value_name = "FILE=OWNER", value_parser = part_owner)]
+    pub part_owners: Vec<(RepoPath, Owner)>,
     /// The repository and full commit from which CI gets certctl; a tag could be moved
     ///
     /// For GitHub OWNER/REPOSITORY@COMMIT, which CI runs as an action; for GitLab
@@ -921,6 +927,9 @@ pub struct AddUserArgs {
     /// A group that they are in; may be repeated
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<GroupName>,
+    /// The part of the roster to add them to [default: the roster itself]
+    #[arg(long, value_name = "FILE")]
+    pub part: Option<RepoPath>,
     /// When all of their access ends: in `4h` or `2d`, through a date, or at an RFC 3339 time
     #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
@@ -1013,6 +1022,8 @@ pub enum Shell {
 pub enum SchemaOf {
     /// That of users.yaml.
     Roster,
+    /// That of a part of it.
+    Part,
     /// That of `plan --format json`.
     Plan,
     /// That of `apply --format json`.
@@ -1060,6 +1071,12 @@ fn save(text: &str) -> Result<(PlanFormat, PathBuf), String> {
         Ok(format) if !file.is_empty() => Ok((format, file.into())),
         _ => Err("write `text=FILE`, `json=FILE` or `markdown=FILE`".to_owned()),
     }
+}
+
+fn part_owner(text: &str) -> Result<(RepoPath, Owner), String> {
+    let (path, owner) = text.split_once('=').ok_or_else(|| "write `teams/web.yaml=@acme/web`".to_owned())?;
+    let path = path.parse().map_err(|why| format!("{path} {why}"))?;
+    Ok((path, owner.parse().map_err(|why| format!("{owner} {why}"))?))
 }
 
 fn parallelism(text: &str) -> Result<usize, String> {

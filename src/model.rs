@@ -568,8 +568,10 @@ impl fmt::Display for Author {
 }
 
 /// A place in a file: line and column count from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
+    /// Which file of a roster: 0 is the roster itself, the others are its parts.
+    pub file: u32,
     /// Line, from 1.
     pub line: u64,
     /// Column in characters, from 1.

@@ -346,6 +346,9 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
         ))
         .hint(how_to_restore(file)));
     }
+    if let Some(newer) = newer(file, text) {
+        return Err(newer);
+    }
     let (body, sum) = split(text);
     // The YAML first: its error says which line is wrong, and a checksum only that one is.
     let options = serde_saphyr::options! {
@@ -356,7 +359,7 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
     let value = serde_saphyr::from_str_with_options(body, options).map_err(|error| {
         let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let not_ours = |why: &str| Error::new(format!("is not as certctl wrote it: {why}"));
-        match error.location().map(|at| Position { line: at.line(), column: at.column() }) {
+        match error.location().map(|at| Position { file: 0, line: at.line(), column: at.column() }) {
             // Of the place once is enough.
             Some(at) => {
                 let suffix = format!(" at line {}, column {}", at.line, at.column);
@@ -370,6 +373,25 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
         return Err(changed(file, "does not fit its checksum"));
     }
     Ok(value)
+}
+
+/// Whether an `apiVersion` is one of certctl, and newer than this program knows.
+pub fn is_newer(api_version: &str) -> bool {
+    let number = |version: &str| version.strip_prefix("certctl.dev/v")?.parse::<u32>().ok();
+    number(api_version) > number(API_VERSION)
+}
+
+/// The error about a record or pin that a newer certctl has written; `None` where it is none.
+pub fn newer(file: &str, text: &str) -> Option<Error> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("apiVersion:"));
+    let version = lines.next()?.trim().trim_matches(['"', '\'']);
+    is_newer(version).then(|| {
+        Error::new(format!(
+            "{file} was written by a newer certctl: it is {}, and this one reads {API_VERSION}; it was not read",
+            crate::error::visible_line(version)
+        ))
+        .hint("use a newer version of certctl")
+    })
 }
 
 /// The error about a file that certctl did not write like that.
@@ -402,6 +424,27 @@ mod tests {
         let text = to_yaml(&pin()).expect("YAML");
         assert_eq!(read(&text).expect("ours"), pin());
         assert_eq!(read(&text.replace('\n', "\r\n")).expect("ours"), pin());
+    }
+
+    #[test]
+    fn what_a_newer_certctl_wrote_is_refused_by_name() {
+        let body = "apiVersion: certctl.dev/v2\nkind: Cluster\nnames: [prod]\n";
+        let error = read(&format!("{body}{CHECKSUM}{}\n", checksum(body))).expect_err("newer");
+        assert_eq!(
+            error.message(),
+            "access/prod/cluster.yaml was written by a newer certctl: it is certctl.dev/v2, and this one reads \
+             certctl.dev/v1; it was not read"
+        );
+        for (version, newer) in [
+            ("certctl.dev/v1", false),
+            ("certctl.dev/v2", true),
+            ("certctl.dev/v10", true),
+            ("certctl.dev/v0", false),
+            ("certctl.dev/v2beta1", false),
+            ("v2", false),
+        ] {
+            assert_eq!(is_newer(version), newer, "{version}");
+        }
     }
 
     #[test]

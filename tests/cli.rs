@@ -255,6 +255,7 @@ fn the_committed_schemas_are_fresh() {
     for (args, file) in [
         (&["schema"][..], "schemas/users.schema.json"),
         (&["schema", "roster"], "schemas/users.schema.json"),
+        (&["schema", "part"], "schemas/part.schema.json"),
         (&["schema", "plan"], "schemas/plan.schema.json"),
         (&["schema", "apply"], "schemas/apply.schema.json"),
         (&["schema", "audit"], "schemas/audit.schema.json"),
@@ -416,6 +417,159 @@ fn who_comes_who_goes_and_who_is_on_call_is_one_command_each() {
         place.run(args).expect(code).says(what);
     }
     assert_eq!(place.roster(), before);
+}
+
+const PART: &str = "\
+apiVersion: certctl.dev/v1
+kind: RosterPart
+groups: [{name: night}] # ours
+users:
+- name: carol # the boss
+  recipients: [RECIPIENT]
+";
+
+#[test]
+fn a_part_is_a_file_beside_the_roster() {
+    let place = Place::new();
+    let include = "include: [{path: \"teams/*.yaml\", may: {addUsers: true}}]\nusers:\n";
+    place.write("users.yaml", place.roster().replace("users:\n", include).as_bytes());
+    let part = PART.replace("RECIPIENT", &identity().to_public().to_string());
+    place.write("teams/night.yaml", part.as_bytes());
+    place.run(&["validate"]).expect(0).says("is valid: 2 clusters, 1 part, 1 group, 3 users, 0 records.");
+    let plan = place.run(&["plan", "--offline"]).expect(0);
+    assert!(plan.stdout.contains("carol"), "{}", plan.stdout);
+
+    // Each edit is in the file that the user is in, wherever certctl runs.
+    let whole = place.roster();
+    let read = || fs::read_to_string(place.path("teams/night.yaml")).expect("the part");
+    let ran = place.run(&["suspend", "carol"]).expect(0);
+    assert!(ran.stderr.starts_with("teams/night.yaml: suspended carol.\n"), "{}", ran.stderr);
+    assert_eq!(read(), part.replace("# the boss\n", "# the boss\n  suspended: true\n"));
+    place.run(&["resume", "carol"]).expect(0);
+    place.run(&["grant", "carol", "--group", "night", "--until", "4h"]).expect(0);
+    assert!(read().ends_with("  groups: [{name: night, until: 2026-01-01T04:00:00Z}]\n"), "{}", read());
+    let new = identity().to_public().to_string();
+    place.run(&["add-user", "dave", "--recipient", &new, "--part", "teams/night.yaml"]).expect(0);
+    assert!(read().ends_with(&format!("- name: dave\n  recipients: [{new}]\n")), "{}", read());
+    place.run(&["rotate", "alice", "carol"]).expect(0).says("teams/night.yaml");
+    assert_eq!(place.roster(), whole.replace("generation: 7", "generation: 8"));
+    place.run(&["remove-user", "carol", "dave"]).expect(0);
+    assert!(read().ends_with("users: []\n"), "{}", read());
+
+    // Its errors have its own places, also where certctl runs elsewhere.
+    place.write(
+        "teams/night.yaml",
+        part.replace("night}", "night, grants: [{clusterRole: view}]}").as_bytes(),
+    );
+    fs::create_dir(place.path("below")).expect("made");
+    let mut command = place.command(&["validate", "--roster", "../users.yaml"]);
+    let ran = Ran::of(command.current_dir(place.path("below"))).expect(1);
+    assert!(
+        ran.stderr.contains("Error: ../teams/night.yaml:3:47: group `night` is granted"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("(../users.yaml:"), "{}", ran.stderr);
+
+    // What leads elsewhere is not read, not even quoted.
+    place.write("secret.yaml", b"password: hunter2\n");
+    fs::remove_file(place.path("teams/night.yaml")).expect("removed");
+    std::os::unix::fs::symlink(place.path("secret.yaml"), place.path("teams/night.yaml")).expect("linked");
+    let ran = place.run(&["validate"]).expect(1);
+    assert!(ran.stderr.contains("is a symbolic link") && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    fs::remove_file(place.path("teams/night.yaml")).expect("removed");
+    fs::rename(place.path("teams"), place.path("elsewhere")).expect("moved");
+    place.write("elsewhere/night.yaml", part.as_bytes());
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("teams")).expect("linked");
+    place.run(&["validate"]).expect(1).says("is a symbolic link");
+    place.write("users.yaml", whole.replace("teams/*.yaml", "teams/night.yaml").as_bytes());
+    place.run(&["validate"]).expect(1).says("is a symbolic link");
+}
+
+/// A copy of the files of version 1.
+fn version_1() -> Place {
+    let place = Place::new();
+    for file in [
+        "users.yaml",
+        "csrs/carol.csr",
+        "access/prod/cluster.yaml",
+        "access/prod/alice.yaml",
+        "access/prod/alice.kubeconfig.age",
+        "access/prod/bob.yaml",
+        "access/prod/carol.yaml",
+        "access/prod/carol.kubeconfig.age",
+        "plan.json",
+        "apply.json",
+        "ledger.json",
+    ] {
+        place.write(file, committed(&format!("tests/compatibility/v1/{file}")).as_bytes());
+    }
+    place
+}
+
+#[test]
+fn files_of_version_1_are_read_from_now_on() {
+    let place = version_1();
+    let run = |args: &[&str]| Ran::of(place.command(args).env("CERTCTL_NOW", "2026-12-01T00:00:00Z"));
+    run(&["validate"]).expect(0).says("is valid: 1 cluster, 2 groups, 2 users, 3 records.");
+    let plan = run(&["plan", "--offline"]).expect(0);
+    assert!(plan.stdout.contains("Nobody's credential changes"), "{}", plan.stdout);
+
+    let json = |file: &str| -> serde_json::Value {
+        serde_json::from_str(&committed(&format!("tests/compatibility/v1/{file}"))).expect("JSON")
+    };
+    let plan = json("plan.json");
+    let digested = serde_json::from_value(plan["digested"].clone()).expect("what a digest is over");
+    assert_eq!(certctl::plan::digest::digest_of(&digested), plan["digest"].as_str().expect("a digest"));
+    let ledger = serde_json::from_value(json("ledger.json")).expect("text by key");
+    let ledger = certctl::ledger::Ledger::parse(&ledger).expect("a ledger");
+    assert_eq!((ledger.issued.len(), ledger.revoked.len()), (4, 2));
+    for (file, schema) in
+        [("plan.json", "schemas/plan.schema.json"), ("apply.json", "schemas/apply.schema.json")]
+    {
+        let schema = serde_json::from_str(&committed(schema)).expect("JSON");
+        let schema = jsonschema::draft202012::new(&schema).expect("a schema");
+        assert!(schema.is_valid(&json(file)), "{file}");
+    }
+}
+
+#[test]
+fn what_a_newer_certctl_wrote_is_refused_by_name() {
+    for (file, said) in [
+        (
+            "users.yaml",
+            "Error: users.yaml:1:13: `certctl.dev/v2` is the format of a newer certctl; this one reads certctl.dev/v1",
+        ),
+        ("access/prod/alice.yaml", "Error: access/prod/alice.yaml was written by a newer certctl"),
+        ("access/prod/cluster.yaml", "Error: access/prod/cluster.yaml was written by a newer certctl"),
+    ] {
+        let place = version_1();
+        let text = fs::read_to_string(place.path(file)).expect("a file");
+        place.write(
+            file,
+            text.replacen("certctl.dev/v1", "certctl.dev/v2", 1)
+                .replace("name: acme", "called: acme")
+                .as_bytes(),
+        );
+        for args in [&["validate"][..], &["plan", "--offline"]] {
+            let ran = Ran::of(place.command(args).env("CERTCTL_NOW", "2026-12-01T00:00:00Z")).expect(1);
+            assert!(ran.stderr.starts_with(said), "{file}: {}", ran.stderr);
+            assert_eq!(ran.stderr.matches("Error:").count(), 1, "{file}: {}", ran.stderr);
+        }
+    }
+    let place = version_1();
+    let plan = committed("tests/compatibility/v1/plan.json").replacen(
+        "\"formatVersion\": 1",
+        "\"formatVersion\": 2",
+        1,
+    );
+    place.write("plan.json", plan.as_bytes());
+    let ran = place.run(&["apply", "--auto-approve", "--expect-plan", "plan.json"]).expect(1);
+    assert!(
+        ran.stderr.contains("plan.json was written by a newer certctl: its formatVersion is 2"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -15,6 +15,8 @@ use serde_json::Value;
 
 #[path = "roster/edits.rs"]
 mod edits;
+#[path = "roster/parts.rs"]
+mod parts;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/roster").join(name)

@@ -132,7 +132,11 @@ impl ClusterRoster<'_> {
 pub fn covers(grant: &Grant, namespace: Option<&str>) -> bool {
     match (&grant.namespaces, namespace) {
         (None, None) => true,
-        (Some(names), Some(namespace)) => names.iter().any(|(name, _)| name.as_str() == namespace),
+        // Of a namespace that may fit, the cluster knows the labels: where it is bound, they do.
+        (Some(names), Some(namespace)) => {
+            names.iter().any(|(name, _)| name.as_str() == namespace)
+                || grant.matching.as_ref().is_some_and(|matching| matching.may_include(namespace))
+        }
         (None, Some(_)) | (Some(_), None) => false,
     }
 }

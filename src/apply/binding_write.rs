@@ -157,6 +157,8 @@ impl<'p> BindingWrite<'p> {
         let error = match (error, &self.goal) {
             // It is gone, and with it whoever was to be taken out.
             (WriteError::NotFound(_), Goal::Reduce(_)) => return BindingStep::End(Ok(true)),
+            // The namespace is gone, and it was one of those that happened to be there.
+            (WriteError::NotFound(_), _) if self.action.may_vanish => return BindingStep::End(Ok(false)),
             (WriteError::Conflict(_), _) if !last => return BindingStep::Read { pause: Duration::ZERO },
             (WriteError::Unclear(_), _) if !last => {
                 return BindingStep::Read { pause: PAUSE * (1 << (self.attempt - 1)) };

@@ -112,7 +112,7 @@ impl Examination<'_> {
         let endpoint = &reached.published.endpoint;
         if let Some(why) = reached.published.refused.clone() {
             let held = Held::Unpublishable { why, at: wanted.position };
-            let error = words::held(&self.source.file, name, &held);
+            let error = words::held(&self.source.roster.files, name, &held);
             return checks.fail(CheckArea::Cluster, Some(name), "published address", &error);
         }
         match cluster::reach(endpoint, &wanted.route, self.global.request_timeout).await {

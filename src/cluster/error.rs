@@ -83,6 +83,13 @@ impl CallFailure {
         self.code() == Some(403) && self.api_message().and_then(refused_user) != Some(ANONYMOUS)
     }
 
+    /// Whether the namespace is being deleted, so that nothing can be made in it.
+    pub(super) fn is_in_a_vanishing_namespace(&self) -> bool {
+        let Self::Api { status, .. } = self else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// The code of the HTTP answer, where there was one.
     pub(super) fn code(&self) -> Option<u16> {
         match self {

@@ -4,6 +4,7 @@
 //! machine or its time: an answer, a line of a watch, what is kept of the lists, their pages and their time
 //! all end.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
@@ -65,6 +66,12 @@ impl Weight for String {
 impl Weight for bool {
     fn weight(&self) -> usize {
         1
+    }
+}
+
+impl Weight for BTreeMap<String, String> {
+    fn weight(&self) -> usize {
+        all(self.keys()) + all(self.values())
     }
 }
 

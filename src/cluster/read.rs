@@ -3,6 +3,8 @@
 //! It changes nothing. It refuses to answer with less than everything: one list that fails fails
 //! the whole, and a cluster that shows no kube-system is an error, not an empty cluster.
 
+use std::collections::BTreeMap;
+
 use http::header::ACCEPT;
 use http::{HeaderValue, Request};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
@@ -43,8 +45,8 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
     let budget = Budget::default();
     let (namespaces, cluster_roles, roles, cluster_role_bindings, role_bindings, requests) = futures::join!(
         list(connection, &budget, Resource::Namespaces, |object: Named| {
-            let Metadata { name, uid, deletion_timestamp, .. } = object.metadata;
-            (name, (uid, deletion_timestamp.is_some()))
+            let Metadata { name, uid, deletion_timestamp, labels, .. } = object.metadata;
+            (name, (uid, (deletion_timestamp.is_some(), labels.unwrap_or_default())))
         }),
         list(connection, &budget, Resource::ClusterRoles, |object: RoleObject| {
             (object.metadata.name.clone(), object.into_rules())
@@ -73,15 +75,22 @@ pub async fn observe(connection: &Connection) -> Result<ClusterState> {
         return Err(error);
     }
     let terminating =
-        namespaces.iter().filter(|(_, (_, goes))| *goes).map(|(name, _)| name.clone()).collect();
-    let namespaces: Vec<(String, String)> =
-        namespaces.into_iter().map(|(name, (uid, _))| (name, uid)).collect();
+        namespaces.iter().filter(|(_, (_, (goes, _)))| *goes).map(|(name, _)| name.clone()).collect();
+    let mut namespace_labels = BTreeMap::new();
+    let namespaces: Vec<(String, String)> = namespaces
+        .into_iter()
+        .map(|(name, (uid, (_, labels)))| {
+            namespace_labels.insert(name.clone(), labels);
+            (name, uid)
+        })
+        .collect();
     let uid = identity(connection, &namespaces)?;
     let mut bindings = cluster_role_bindings;
     bindings.extend(role_bindings);
     Ok(ClusterState {
         uid,
         namespaces: namespaces.into_iter().map(|(name, _)| name).collect(),
+        namespace_labels,
         terminating,
         roles: Roles {
             cluster_roles: cluster_roles.into_iter().collect(),

@@ -229,8 +229,10 @@ fn outcome(failure: CallFailure, connection: &Connection, call: &Call) -> WriteE
         let call = Call { otherwise: "it may or may not have been done", ..call.clone() };
         return WriteError::Unclear(failure.explain(connection, &call));
     }
+    let vanishes = failure.is_in_a_vanishing_namespace();
     let error = failure.explain(connection, call);
     match code {
+        _ if vanishes => WriteError::NotFound(error),
         Some(409) => WriteError::Conflict(error),
         Some(404) => WriteError::NotFound(error),
         _ => WriteError::Failed(error),

@@ -239,7 +239,7 @@ fn files_beside(source: &Source) -> BTreeSet<String> {
     let authorities =
         source.roster.clusters.values().filter_map(|cluster| cluster.certificate_authority.as_ref());
     let requests = source.roster.users.values().filter_map(|user| user.csr.as_ref());
-    authorities.chain(requests).map(ToString::to_string).collect()
+    authorities.chain(requests).map(ToString::to_string).chain(source.parts()).collect()
 }
 
 /// What is not committed is not what was reviewed.

@@ -72,6 +72,20 @@ pub fn revoke_grant(global: &Global, args: &RevokeGrantArgs, terminal: &Terminal
     if !others.is_empty() {
         terminal.say(&format!("{}: not in {group}: {}.", source.file, roster_edit::named(&others)));
     }
+    let elsewhere = users.iter().filter_map(|name| {
+        let user = source.roster.users.get(name)?;
+        let at = user.groups.get(group)?.position;
+        (at.file != user.position.file).then(|| {
+            let place = source.roster.files.place(at);
+            Error::new(format!(
+                "{place}: another file than {name}'s puts them into {group}; nothing was changed"
+            ))
+            .hint("delete the membership there")
+        })
+    });
+    if let Some(error) = Error::all(elsewhere) {
+        return Err(error);
+    }
     if !users.is_empty() {
         let done = format!("revoked {group} from {}", roster_edit::named(&users));
         let edit = EditDone { done: &done, applied: "takes what only that group gave them" };

@@ -7,7 +7,8 @@ use crate::cli::{Global, InitArgs};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
-use crate::init::{self, Answers, Host, RosterPath, Wanted};
+use crate::init::{self, Answers, Host, Owner, RosterPath, Wanted};
+use crate::planning::source;
 use crate::render::count;
 use crate::repo::Checkout;
 use crate::setup::files::{Step, look, write};
@@ -17,8 +18,9 @@ pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> 
     let checkout = Checkout::find(&global.roster)?;
     let roster = roster_path(global, &checkout)?;
     let there = |path: &str| checkout.workdir.join(path).symlink_metadata().is_ok();
-    let wanted = Questions { global, args, checkout: &checkout, terminal, asks: terminal.can_ask() }
+    let mut wanted = Questions { global, args, checkout: &checkout, terminal, asks: terminal.can_ask() }
         .wanted(roster, &there)?;
+    wanted.parts = parts(global, args, &checkout, &wanted)?;
     let files = init::files(&wanted);
     // All of them are looked at before the first is written.
     let steps = files.iter().map(|file| look(&checkout.workdir, file)).collect::<Result<Vec<_>>>()?;
@@ -39,6 +41,48 @@ pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> 
         next(global, &wanted, checkout.has_origin, terminal);
     }
     Ok(DONE)
+}
+
+/// The parts of a roster that is there, with their owners: those that are named, else the roster's own where
+/// CODEOWNERS says nothing of the part yet.
+fn parts(
+    global: &Global,
+    args: &InitArgs,
+    checkout: &Checkout,
+    wanted: &Wanted,
+) -> Result<Vec<(RosterPath, Vec<Owner>)>> {
+    if wanted.answers.is_some() {
+        return Ok(Vec::new());
+    }
+    let source = match source::roster(global) {
+        Ok(source) => source,
+        // It need not be filled in yet.
+        Err(_) if args.part_owners.is_empty() => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let unknown = args.part_owners.iter().find(|(path, _)| !source.roster.parts.contains_key(path));
+    if let Some((path, _)) = unknown {
+        return Err(Error::usage(format!("--part-owner {path}: {} includes no such part", source.file)));
+    }
+    // What cannot be read is said when it is to be written.
+    let codeowners = std::fs::read_to_string(checkout.workdir.join(wanted.codeowners)).unwrap_or_default();
+    let mut parts = Vec::new();
+    for path in source.roster.parts.keys() {
+        let named = args.part_owners.iter().filter(|(part, _)| part == path);
+        let named: Vec<Owner> = named.map(|(_, owner)| owner.clone()).collect();
+        let line = format!("/{}{path} ", checkout.prefix);
+        let owners = match named.is_empty() {
+            true if codeowners.lines().any(|known| known.starts_with(&line)) => continue,
+            true => wanted.owners.clone(),
+            false => named,
+        };
+        let path = path.to_string();
+        let path = path
+            .parse()
+            .map_err(|why| Error::usage(format!("the part {path} {why}; nothing was written")))?;
+        parts.push((path, owners));
+    }
+    Ok(parts)
 }
 
 /// What comes now, in the order in which it is done.

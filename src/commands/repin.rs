@@ -63,7 +63,11 @@ async fn new_pin(
     let named = connect::named(source, wanted)?;
     let published = endpoint::published(&named, None, &connect::context(&connection)?);
     if let Some(why) = published.refused {
-        return Err(words::held(&source.file, name, &Held::Unpublishable { why, at: wanted.position }));
+        return Err(words::held(
+            &source.roster.files,
+            name,
+            &Held::Unpublishable { why, at: wanted.position },
+        ));
     }
     let old = repository.pinned_endpoint.as_ref();
     let said = differences(old, &published.endpoint);

@@ -2,12 +2,13 @@
 //! some users changes in its text, and nothing else in it. The text is that of the working tree, or, for a
 //! branch of its own, that of the last commit.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::cli::{EditArgs, Global};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
-use crate::model::UserName;
+use crate::model::{Position, UserName};
 use crate::person::checkout_file;
 use crate::planning::source::{self, Source};
 use crate::render::count;
@@ -61,7 +62,7 @@ pub struct EditDone<'a> {
     pub applied: &'a str,
 }
 
-/// Changes each of these users in the roster, and says so.
+/// Changes each of these users in the file of the roster that they are in, and says so.
 ///
 /// # Errors
 /// Somebody's entry cannot be edited safely, or it cannot be written or pushed: nothing is changed.
@@ -70,32 +71,77 @@ pub fn write(
     args: &EditArgs,
     source: &Source,
     (users, change): (&[UserName], &RosterEdit),
-    edit: EditDone<'_>,
+    done: EditDone<'_>,
     terminal: &Terminal,
 ) -> Result<()> {
-    let file = &source.file;
-    let read = |text: &str| source.with_text(text).ok();
-    let text = edit::change(&source.text, &source.roster, users, change, &read).map_err(|user| {
-        let known = source.roster.users.get(&user);
-        let place = known.map_or_else(|| " ".to_owned(), |user| format!("{}: ", user.position));
-        Error::new(format!(
-            "{file}:{place}the entry of user `{user}` could not be edited safely; nothing was changed"
-        ))
-        .hint(format!("by hand: {}", change.by_hand(&user, known)))
-    })?;
-    let EditDone { done, applied } = edit;
+    let mut by_file: BTreeMap<u32, Vec<UserName>> = BTreeMap::new();
+    for user in users {
+        let file = match change {
+            RosterEdit::Add(new) => new.file,
+            _ => source.roster.users.get(user).map_or(0, |user| user.position.file),
+        };
+        by_file.entry(file).or_default().push(user.clone());
+    }
+    let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+    let mut roster = source.roster.clone();
+    for (file, users) in &by_file {
+        let text = source.part(*file)?.map_or_else(|| source.text.clone(), |(_, text)| text);
+        let read = |text: &str| {
+            let mut texts = texts.clone();
+            texts.insert(*file, text.to_owned());
+            source.with_texts(&texts).ok()
+        };
+        let text = edit::change(&text, &roster, users, change, &read)
+            .map_err(|user| by_hand(source, change, &user))?;
+        texts.insert(*file, text);
+        roster = source.with_texts(&texts)?;
+    }
+    say(global, args, source, &texts, done, terminal)
+}
+
+fn by_hand(source: &Source, change: &RosterEdit, user: &UserName) -> Error {
+    let known = source.roster.users.get(user);
+    let place = known.map_or(source.file.clone(), |user| source.roster.files.place(user.position));
+    let error =
+        format!("{place}: the entry of user `{user}` could not be edited safely; nothing was changed");
+    Error::new(error).hint(format!("by hand: {}", change.by_hand(user, known)))
+}
+
+/// Puts the files where they are wanted, and says what comes next.
+fn say(
+    global: &Global,
+    args: &EditArgs,
+    source: &Source,
+    texts: &BTreeMap<u32, String>,
+    EditDone { done, applied }: EditDone<'_>,
+    terminal: &Terminal,
+) -> Result<()> {
+    let mut files = Vec::new();
+    for (file, text) in texts {
+        let shown = source.roster.files.of(Position { file: *file, ..Position::default() });
+        let path = match source.part(*file)? {
+            Some((path, _)) => path.to_string(),
+            None => global.roster.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        files.push((shown, path, text));
+    }
+    let shown: Vec<&str> = files.iter().map(|(shown, ..)| *shown).collect();
+    let shown = shown.join(" ");
     let Some(branch) = &args.branch else {
-        checkout_file::replace(&global.roster, &global.roster, &text)?;
-        terminal.say(&format!("{file}: {done}."));
+        for (_, path, text) in &files {
+            checkout_file::replace(&global.roster, &source.folder.join(path), text)?;
+        }
+        terminal.say(&format!("{shown}: {done}."));
         terminal.say(&format!(
-            "Review it with `git diff {file}`, commit it, and run `certctl apply`: it {applied}."
+            "Review it with `git diff {shown}`, commit it, and run `certctl apply`: it {applied}."
         ));
         return Ok(());
     };
     let repo = Repo::discover(&global.roster)?;
-    let files = [(repo.roster().to_owned(), text)];
+    let files: Vec<(String, String)> =
+        files.into_iter().map(|(_, path, text)| (path, text.clone())).collect();
     let pushed = repo.propose_edit(branch, &files, &format!("roster: {done}\n"))?;
-    terminal.say(&format!("{file}: {done}, in commit {} on branch {branch}.", pushed.commit.short()));
+    terminal.say(&format!("{shown}: {done}, in commit {} on branch {branch}.", pushed.commit.short()));
     match pushed.page {
         Some(page) => terminal.say(&format!("Open the pull request: {page}")),
         None => terminal.say(&format!("Open a pull request for branch {branch}.")),

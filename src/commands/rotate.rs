@@ -10,7 +10,6 @@ use crate::roster::edit::RosterEdit;
 
 pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8> {
     let source = roster_edit::open(global, &args.edit)?;
-    let file = &source.file;
     let users: Vec<UserName> = if args.all {
         let own_keys =
             source.roster.users.iter().filter(|(_, user)| user.csr.is_some()).map(|(name, _)| name.as_str());
@@ -39,10 +38,12 @@ pub fn run(global: &Global, args: &RotateArgs, terminal: &Terminal) -> Result<u8
         .filter_map(|(name, user)| Some((name, user, user.csr.as_ref()?)))
         .map(|(name, user, csr)| {
             Error::new(format!(
-                "{file}:{}: user `{name}` brings their own key, which only they can replace; nothing was changed",
-                user.position
+                "{}: user `{name}` brings their own key, which only they can replace; nothing was changed",
+                source.roster.files.place(user.position)
             ))
-            .hint(format!("ask {name} for a new key and a new request in {csr}; the next apply cuts the old one off"))
+            .hint(format!(
+                "ask {name} for a new key and a new request in {csr}; the next apply cuts the old one off"
+            ))
         })
         .collect();
     if let Some(error) = Error::all(own_keys) {

@@ -8,6 +8,7 @@ use crate::exit_code::DONE;
 pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
     let schema = match what {
         SchemaOf::Roster => crate::roster::schema(),
+        SchemaOf::Part => crate::roster::part_schema(),
         SchemaOf::Plan => crate::render::json::schema(),
         SchemaOf::Status => crate::render::status::document::schema(),
         SchemaOf::Who => crate::render::who::schema(),

@@ -23,15 +23,18 @@ pub fn add(global: &Global, args: &AddUserArgs, terminal: &Terminal) -> Result<u
     let source = roster_edit::open(global, &args.edit)?;
     let name = &args.user;
     if let Some(known) = source.roster.users.get(name) {
-        return Err(Error::new(format!(
-            "{}:{}: there is a user `{name}` already; nothing was changed",
-            source.file, known.position
-        )));
+        let place = source.roster.files.place(known.position);
+        return Err(Error::new(format!("{place}: there is a user `{name}` already; nothing was changed")));
+    }
+    let part = args.part.as_ref().map(|path| (path, source.roster.parts.get(path)));
+    if let Some((path, None)) = part {
+        return Err(Error::usage(format!("--part {path}: {} includes no such part", source.file)));
     }
     for group in &args.groups {
         known_group(&source, group)?;
     }
     let new = NewUser {
+        file: part.and_then(|(_, part)| part).map_or(0, |part| part.file),
         recipients: recipients.into_iter().flatten().collect(),
         groups: args.groups.iter().cloned().collect(),
         clusters: (!global.clusters.is_empty()).then(|| global.clusters.iter().cloned().collect()),

@@ -18,7 +18,7 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     for (name, _) in source.clusters(global) {
         match source.known(name) {
             Ok(repository) => {
-                errors.extend(words::refused_files(&source.file, name, &repository.refused_files));
+                errors.extend(words::refused_files(&source.roster.files, name, &repository.refused_files));
                 records += repository.records.len();
             }
             Err(error) => errors.push(error),
@@ -31,10 +31,15 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
     if !global.quiet {
         warn_of_shared_keys(&source, terminal);
     }
+    let parts = match roster.parts.len() {
+        0 => String::new(),
+        parts => format!("{}, ", count(parts, "part")),
+    };
     terminal.say(&format!(
-        "{} is valid: {}, {}, {}, {}.",
+        "{} is valid: {}, {}{}, {}, {}.",
         source.file,
         count(roster.clusters.len(), "cluster"),
+        parts,
         count(roster.groups.len(), "group"),
         count(roster.users.len(), "user"),
         count(records, "record"),
@@ -45,7 +50,7 @@ pub fn run(global: &Global, terminal: &Terminal) -> Result<u8> {
 fn warn_of_shared_keys(source: &Source, terminal: &Terminal) {
     let shared = shared_key::find(&source.roster);
     for (recipient, users) in shared.iter().take(MOST_SHARED) {
-        terminal.warning(&words::shared_recipient(&source.file, recipient, users));
+        terminal.warning(&words::shared_recipient(&source.roster.files, recipient, users));
     }
     if let Some(more @ 1..) = shared.len().checked_sub(MOST_SHARED) {
         terminal.warning(&Error::new(format!("{} of more than one user", count(more, "other recipient"))));

@@ -68,6 +68,8 @@ pub struct Wanted {
     pub answers: Option<Answers>,
     /// Who has to review changes.
     pub owners: Vec<Owner>,
+    /// Parts of the roster, from its folder, and who has to review changes of each.
+    pub parts: Vec<(RosterPath, Vec<Owner>)>,
     /// Where they are written.
     pub codeowners: &'static str,
     /// CI, if any.
@@ -105,7 +107,8 @@ pub fn files(wanted: &Wanted) -> Vec<File> {
     files.push(File { path: ".gitattributes".into(), content: Content::Lines(HEADING, attributes) });
     let ci = wanted.ci.as_ref().map_or_else(Vec::new, |ci| ci::files(ci, roster));
     if !wanted.owners.is_empty() {
-        let owners: Vec<&str> = wanted.owners.iter().map(|owner| owner.0.as_str()).collect();
+        let names =
+            |owners: &[Owner]| owners.iter().map(|owner| owner.0.as_str()).collect::<Vec<_>>().join(" ");
         // A folder of the roster's own is theirs as a whole: whatever a roster can name may lie there.
         let mut paths: Vec<String> = match folder {
             "" => [roster, "access/", "csrs/", "clusters/"].map(str::to_owned).to_vec(),
@@ -118,7 +121,11 @@ pub fn files(wanted: &Wanted) -> Vec<File> {
         paths.extend(pipelines.chain([".gitattributes"].iter()).map(|path| (*path).to_owned()));
         let places = Host::codeowners(host).iter().filter(|place| **place != wanted.codeowners);
         paths.extend(places.chain([&wanted.codeowners]).map(|place| (*place).to_owned()));
-        let lines = paths.iter().map(|path| format!("/{path} {}", owners.join(" "))).collect();
+        let lines = paths.iter().map(|path| format!("/{path} {}", names(&wanted.owners)));
+        // Behind those of the folders that they are in: the last line that matches counts.
+        let parts =
+            wanted.parts.iter().map(|(path, owners)| format!("/{folder}{} {}", path.0, names(owners)));
+        let lines = lines.chain(parts).collect();
         files.push(File { path: wanted.codeowners.into(), content: Content::Lines(HEADING, lines) });
     }
     files.extend(ci);
@@ -226,6 +233,10 @@ mod tests {
             roster: roster.parse().expect("a path"),
             answers: Some(answers("prod")),
             owners: vec!["@acme/platform".parse().expect("an owner")],
+            parts: vec![(
+                "teams/a.yaml".parse().expect("a path"),
+                vec!["@acme/a".parse().expect("an owner"), "@acme/b".parse().expect("an owner")],
+            )],
             codeowners: ".github/CODEOWNERS",
             ci: Some(Ci {
                 host: Host::GitHub,
@@ -263,6 +274,9 @@ mod tests {
         let files = files(&wanted("team/users.yaml"));
         let owned = files.iter().find(|file| file.path == ".github/CODEOWNERS").expect("written");
         let Content::Lines(_, lines) = &owned.content else { panic!("lines") };
+        let (folder, part) = ("/team/ @acme/platform", "/team/teams/a.yaml @acme/a @acme/b");
+        let at = |line: &str| lines.iter().position(|known| known == line);
+        assert!(at(folder).is_some() && at(folder) < at(part), "{lines:?}");
         for path in [
             "/team/",
             "/.gitattributes",

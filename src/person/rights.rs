@@ -41,17 +41,14 @@ pub fn right(grant: &Grant) -> Value {
     if let Some(namespaces) = &grant.namespaces {
         right["namespaces"] = namespaces.iter().map(|(name, _)| Value::from(name.as_str())).collect();
     }
+    if let Some(matching) = &grant.matching {
+        right["namespacesLike"] = Value::from(matching.to_string());
+    }
     right
 }
 
 /// `view everywhere`, `edit in shop, staging`.
 pub fn short(grant: &Grant) -> String {
     let role = grant.role.name();
-    match &grant.namespaces {
-        None => format!("{role} everywhere"),
-        Some(namespaces) => {
-            let names: Vec<&str> = namespaces.iter().map(|(name, _)| name.as_str()).collect();
-            format!("{role} in {}", names.join(", "))
-        }
-    }
+    grant.places().map_or_else(|| format!("{role} everywhere"), |places| format!("{role} in {places}"))
 }

@@ -28,6 +28,8 @@ pub struct BindingAction {
     pub goes_last: bool,
     /// Its `roleRef` is not ours to keep: it is deleted first and created again.
     pub recreate: bool,
+    /// Its namespace is one that no grant names: where it is gone meanwhile, nothing is missing.
+    pub may_vanish: bool,
     /// Each subject that comes or goes, and why; sorted.
     pub changes: Vec<Change>,
 }

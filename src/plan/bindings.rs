@@ -46,8 +46,7 @@ pub(super) fn diff(
     }
     for (at, binding) in ours {
         // A part of what is now split otherwise, one that is held, or a binding that nobody holds any more.
-        let base = at.name.rsplit_once('~').map_or(at.name.as_str(), |(base, _)| base);
-        let base = BindingAt { namespace: at.namespace.clone(), name: base.to_owned() };
+        let base = BindingAt { namespace: at.namespace.clone(), name: at.unsplit_name().to_owned() };
         let nobody = BTreeSet::new();
         let key = by_base.get(&base).filter(|(key, _)| same_role(binding, &key.role));
         let ended = desired.ended.get(&base).or(desired.ended.get(at));
@@ -68,6 +67,10 @@ pub(super) fn diff(
         let context = (&all, people, ended);
         let action = BindingAction::new(at.clone(), whole, role, Some(binding), &part | &staying, context);
         actions.extend(action.map(|action| BindingAction { goes_last, ..action }));
+    }
+    let named = |at: &BindingAt| by_base.get(at).is_some_and(|(key, _)| !desired.matched.contains(*key));
+    for action in &mut actions {
+        action.may_vanish = action.at.namespace.is_some() && !named(&action.unsplit);
     }
     actions.sort_by(|a, b| a.at.cmp(&b.at));
     actions
@@ -201,6 +204,7 @@ impl BindingAction {
             desired: part,
             reduced: (taken_out || recreate).then_some(reduced),
             goes_last: false,
+            may_vanish: false,
             recreate,
             changes,
         })

@@ -15,11 +15,11 @@ use super::changes::{ClusterChanges, Summary, Withdrawn};
 use super::cleanup::Cleanup;
 use super::full_control::{self, FullControl};
 use super::held::Held;
-use super::observed::{ClusterView, Observed, Unknown};
+use super::observed::{BindingAt, ClusterView, Observed, Unknown};
 use super::outline::{Outline, Side};
 use super::residual_access::ForeignBindings;
 use super::warning::Warning;
-use super::{bindings, branch_bindings, requests, takeover};
+use super::{bindings, branch_bindings, requests, takeover, warnings};
 use crate::model::{ClusterName, CredentialId, UserName};
 use crate::record::CredentialState;
 
@@ -84,6 +84,8 @@ pub fn between(name: &ClusterName, head: Side<'_>, base: Side<'_>, now: Timestam
         ours.held.iter().cloned().partition(|held| theirs.held.iter().any(|known| known.is_same(held)));
     let mut asked = takeover::find(name, head, base, &people, now);
     asked.extend(warnings);
+    let is_new = |at: &BindingAt| !theirs.desired.subjects.keys().any(|key| key.whole() == *at);
+    asked.extend(warnings::newly_matched(&ours.desired, is_new));
     let bindings = branch_bindings::between(&theirs.desired, &ours.desired, &ours.people);
     let state = head.observed.state();
     let foreign =

@@ -19,6 +19,7 @@ use super::strays::Stray;
 use super::terms::Terms;
 use super::warning::Warning;
 use crate::model::{ClusterName, CredentialId, RosterName, UserName};
+use crate::roster::RosterFileNames;
 
 /// All that one run would do, or all that a branch changes.
 #[derive(Debug, Clone)]
@@ -29,8 +30,8 @@ pub struct Plan {
     pub roster_commit: Option<String>,
     /// When it was made.
     pub now: Timestamp,
-    /// The roster's file, for places in it.
-    pub roster_file: String,
+    /// The roster's files, for places in them.
+    pub roster_files: RosterFileNames,
     /// By name.
     pub clusters: Vec<ClusterChanges>,
     /// The clusters that were asked for and that nothing is known of, by name.
@@ -59,8 +60,19 @@ pub struct Base {
     pub pending: Summary,
     /// What else the branch changes in the roster.
     pub roster_changes: Vec<RosterChange>,
+    /// The files of the roster that the branch changes, and who has to approve that.
+    pub approvals: Vec<Approval>,
     /// Where it could not be compared with, and why: there the plan is the whole one.
     pub notes: Vec<String>,
+}
+
+/// A file of the roster that a branch changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The file.
+    pub file: String,
+    /// Its code owners, as the base says; none where it has none.
+    pub owners: Vec<String>,
 }
 
 /// What changes on one cluster.

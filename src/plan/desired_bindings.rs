@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::binding_key::{BindingKey, BindingSubject, Grantee, parts};
 use super::credentials::lasts;
-use super::observed::BindingAt;
+use super::observed::{BindingAt, ClusterState};
 use super::people::People;
-use crate::model::{ClusterName, CredentialGroup, Position, UserName};
-use crate::roster::{Grant, GrantOf, Roster};
+use crate::model::{ClusterName, CredentialGroup, Position, RoleRef, UserName};
+use crate::roster::{Grant, GrantOf, NamespaceMatch, Roster};
 
 /// Everything that should be bound.
 #[derive(Debug, Clone, Default)]
@@ -18,12 +18,24 @@ pub struct Desired {
     pub subjects: BTreeMap<BindingKey, BTreeSet<BindingSubject>>,
     /// Where the roster says so, for errors.
     pub positions: BTreeMap<BindingKey, Position>,
+    /// Of them, those in namespaces that no grant names: their names or labels fit.
+    pub matched: BTreeSet<BindingKey>,
+    /// Who holds a role in namespaces that fit, whichever these are; by the name of its bindings.
+    pub holders: BTreeMap<String, BTreeSet<UserName>>,
+    /// Grants that fit no namespace now, with what they are about.
+    pub unmatched: BTreeSet<(Grantee, RoleRef, String)>,
     /// Whose membership or grant is over, by the binding that it was bound in while that is not split.
     pub ended: BTreeMap<BindingAt, BTreeSet<UserName>>,
 }
 
-/// Who should hold what on this cluster after the plan.
-pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Timestamp) -> Desired {
+/// Who should hold what on this cluster after the plan. Where nobody asked the cluster for its namespaces, none fits.
+pub fn desired(
+    roster: &Roster,
+    cluster: &ClusterName,
+    state: Option<&ClusterState>,
+    people: &People,
+    now: Timestamp,
+) -> Desired {
     let mut desired = Desired::default();
     for (name, user) in &roster.users {
         if !user.clusters.contains(cluster) || user.suspended || !lasts(user.until, now) {
@@ -45,9 +57,9 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
         for GrantOf { grant, through, membership_until } in roster.grants_of(user, cluster) {
             let grantee = through.cloned().map_or_else(|| Grantee::User(name.clone()), Grantee::Group);
             if lasts(membership_until, now) && lasts(grant.until, now) {
-                desired.give(&grantee, grant, &subjects);
+                desired.give(&grantee, grant, state, (name, &subjects));
             } else {
-                desired.end(&grantee, grant, name);
+                desired.end(&grantee, grant, state, name);
             }
         }
     }
@@ -55,17 +67,57 @@ pub fn desired(roster: &Roster, cluster: &ClusterName, people: &People, now: Tim
 }
 
 impl Desired {
-    fn give(&mut self, grantee: &Grantee, grant: &Grant, subjects: &BTreeSet<BindingSubject>) {
-        for (key, position) in keys(grantee, grant) {
+    fn give(
+        &mut self,
+        grantee: &Grantee,
+        grant: &Grant,
+        state: Option<&ClusterState>,
+        (user, subjects): (&UserName, &BTreeSet<BindingSubject>),
+    ) {
+        let mut bind = |(key, position): (BindingKey, Position)| {
             self.positions.entry(key.clone()).or_insert(position);
             self.subjects.entry(key).or_default().extend(subjects.iter().cloned());
+        };
+        keys(grantee, grant).into_iter().for_each(&mut bind);
+        let Some(matching) = &grant.matching else { return };
+        let fitting = fitting(grantee, grant, matching, state);
+        if fitting.is_empty() && state.is_some() {
+            self.unmatched.insert((grantee.clone(), grant.role.clone(), matching.to_string()));
+        }
+        for key in fitting {
+            bind((key.clone(), matching.position));
+            self.matched.insert(key);
+        }
+        let any = BindingKey { namespace: None, grantee: grantee.clone(), role: grant.role.clone() };
+        self.holders.entry(any.whole().name).or_default().insert(user.clone());
+    }
+
+    fn end(&mut self, grantee: &Grantee, grant: &Grant, state: Option<&ClusterState>, user: &UserName) {
+        let matching = grant.matching.as_ref();
+        let fitting = matching.map(|matching| fitting(grantee, grant, matching, state)).unwrap_or_default();
+        for key in keys(grantee, grant).into_iter().map(|(key, _)| key).chain(fitting) {
+            self.ended.entry(key.whole()).or_default().insert(user.clone());
         }
     }
 
-    fn end(&mut self, grantee: &Grantee, grant: &Grant, user: &UserName) {
-        for (key, _) in keys(grantee, grant) {
-            self.ended.entry(key.whole()).or_default().insert(user.clone());
+    /// Whether somebody holds the role of a binding wherever the namespace fits, so that it is the cluster's doing
+    /// where they do not hold it.
+    pub(super) fn holds_elsewhere(&self, binding: &BindingAt, user: &UserName) -> bool {
+        let holders = self.holders.get(binding.unsplit_name()).filter(|_| binding.namespace.is_some());
+        holders.is_some_and(|holders| holders.contains(user))
+    }
+
+    /// New bindings among these in namespaces that fit, by who holds which role in them.
+    pub(super) fn newly_matched(
+        &self,
+        is_new: impl Fn(&BindingAt) -> bool,
+    ) -> BTreeMap<(Grantee, RoleRef), BTreeSet<String>> {
+        let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for key in self.matched.iter().filter(|key| is_new(&key.whole())) {
+            let whose = (key.grantee.clone(), key.role.clone());
+            found.entry(whose).or_default().extend(key.namespace.iter().map(ToString::to_string));
         }
+        found
     }
 }
 
@@ -78,6 +130,32 @@ fn keys(grantee: &Grantee, grant: &Grant) -> Vec<(BindingKey, Position)> {
             namespaces.iter().map(|(name, position)| (key(Some(name.clone())), *position)).collect()
         }
     }
+}
+
+/// The bindings in namespaces that fit: not those that are being deleted, nor those without the Role.
+fn fitting(
+    grantee: &Grantee,
+    grant: &Grant,
+    matching: &NamespaceMatch,
+    state: Option<&ClusterState>,
+) -> Vec<BindingKey> {
+    let Some(state) = state else { return Vec::new() };
+    let none = BTreeMap::new();
+    let labels = |name: &str| state.namespace_labels.get(name).unwrap_or(&none);
+    let has_role = |name: &str| match &grant.role {
+        RoleRef::ClusterRole(_) => true,
+        RoleRef::Role(role) => state.roles.roles.contains_key(&(name.to_owned(), role.to_string())),
+    };
+    let fits = |name: &&String| {
+        !state.terminating.contains(*name) && matching.includes(name, labels(name)) && has_role(name)
+    };
+    let names = state.namespaces.iter().filter(fits).filter_map(|name| name.parse().ok());
+    let key = |namespace| BindingKey {
+        namespace: Some(namespace),
+        grantee: grantee.clone(),
+        role: grant.role.clone(),
+    };
+    names.map(key).collect()
 }
 
 /// The names of all bindings that we would make, for finding foreign objects under them.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{CredentialAction, CutOff, Issuance, NewCredential};
 use super::changes::{ClusterChanges, Plan};
+use super::observed::BindingAt;
 use super::reason::Reason;
 use super::rights::{self, RightsChange};
 use super::terms::Terms;
@@ -121,7 +122,13 @@ pub fn digested(plan: &Plan) -> Digested {
     let clusters = plan.clusters.iter().map(cluster);
     Digested {
         roster: plan.roster.to_string(),
-        clusters: clusters.filter(|c| !c.people.is_empty() || !c.bindings.is_empty()).collect(),
+        clusters: clusters
+            .filter(|c| {
+                !c.people.is_empty()
+                    || !c.bindings.is_empty()
+                    || c.terms.as_ref().is_some_and(|terms| !terms.fitting.is_empty())
+            })
+            .collect(),
     }
 }
 
@@ -129,7 +136,13 @@ fn cluster(plan: &ClusterChanges) -> DigestedCluster {
     let driven = plan.people.iter().filter(|action| action.reason().is_roster_driven());
     // How many old credentials someone has besides the one that is cut off, the clock decides.
     let people = driven.filter(|action| *action.reason() != Reason::SuccessorCutOff).map(person).collect();
-    let bindings = rights::changed(&plan.bindings, &plan.people).into_iter();
+    // Which namespaces fit is the cluster's doing: who is bound in them is in the terms.
+    let fits = |at: &BindingAt| {
+        let fitting = plan.terms.as_ref().map(|terms| &terms.fitting);
+        at.namespace.is_some() && fitting.is_some_and(|fitting| fitting.contains_key(at.unsplit_name()))
+    };
+    let named = plan.bindings.iter().filter(|binding| !fits(&binding.unsplit));
+    let bindings = rights::changed(named, &plan.people).into_iter();
     let bindings = bindings.map(|RightsChange { at, role, joins, leaves }| DigestedBinding {
         binding: at.to_string(),
         role: role.to_owned(),

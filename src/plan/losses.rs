@@ -35,11 +35,15 @@ pub(super) fn of(
     let after: BTreeSet<&UserName> =
         desired.subjects.values().flatten().map(|subject| subject.user()).collect();
     let is_recorded = |user: &UserName| repository.records.contains_key(user);
-    let changes = bindings.iter().flat_map(|binding| &binding.changes).filter(|change| !change.joins);
-    let unbound = changes.filter_map(|change| {
+    let changes = bindings
+        .iter()
+        .flat_map(|binding| binding.changes.iter().map(move |change| (&binding.unsplit, change)))
+        .filter(|(_, change)| !change.joins);
+    let unbound = changes.filter_map(|(binding, change)| {
         let user = change.user.as_ref()?;
         let lost = match &change.why {
-            ChangeReason::NoLongerGranted => !after.contains(user),
+            // Where the namespace does not fit any more, the roster has taken nothing.
+            ChangeReason::NoLongerGranted => !after.contains(user) && !desired.holds_elsewhere(binding, user),
             ChangeReason::NotRecorded => !is_recorded(user) && !change.is_revoked_in(ledger),
             _ => change.takes_all_access(),
         };

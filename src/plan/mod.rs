@@ -61,7 +61,7 @@ pub mod write;
 pub use action::{CredentialAction, Issuance, Verb};
 pub use binding_action::BindingAction;
 pub use branch_diff::BranchDiff;
-pub use changes::{Base, ClusterChanges, Plan, Summary, UnreadCluster};
+pub use changes::{Approval, Base, ClusterChanges, Plan, Summary, UnreadCluster};
 pub use cleanup::Cleanup;
 pub use cluster_plan::{ClusterPlan, OfflinePlan};
 pub use held::Held;

@@ -314,6 +314,8 @@ pub struct ClusterState {
     pub uid: String,
     /// Every namespace.
     pub namespaces: BTreeSet<String>,
+    /// The labels of each that has any.
+    pub namespace_labels: BTreeMap<String, BTreeMap<String, String>>,
     /// Those of them that are being deleted, in which nothing can be created.
     pub terminating: BTreeSet<String>,
     /// Every ClusterRole and every Role, with its rules.

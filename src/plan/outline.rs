@@ -14,7 +14,7 @@ use super::endpoint::{Endpoint, PublishedEndpoint};
 use super::full_control;
 use super::held::Held;
 use super::losses;
-use super::observed::{Observed, RepositoryState, SeenCluster, SeenLedger, UnseenCluster};
+use super::observed::{BindingAt, Observed, RepositoryState, SeenCluster, SeenLedger, UnseenCluster};
 use super::people::{self, People};
 use super::remembered::{self, Remembered};
 use super::requests;
@@ -51,9 +51,12 @@ pub fn plan(
     check::identity(repository.pinned_uid.as_deref(), &cluster.state.uid)?;
     check::owner(repository, &cluster.ledger)?;
     let observed = Observed::seen(repository, cluster);
-    let Outline { people, desired, held, held_bindings, warnings } =
+    let Outline { people, desired, held, held_bindings, mut warnings } =
         Outline::new(Side { roster, observed }, name, now);
     let bindings = bindings::diff(&roster.name, &desired, &held_bindings, &cluster.state, &people);
+    let is_new =
+        |at: &BindingAt| bindings.iter().any(|action| action.unsplit == *at && action.observed.is_none());
+    warnings.extend(warnings::newly_matched(&desired, is_new));
     let strays = strays::find(&roster.name, repository, cluster.ledger.known(), &cluster.state, &people);
     let losing = losses::of(roster, repository, &desired, &people.actions, &bindings, cluster.ledger.known());
     let foreign = ForeignBindings::new(roster, &cluster.state).gained(&people.actions, repository);
@@ -163,7 +166,7 @@ impl Outline {
         if let Some(ledger) = observed.ledger().and_then(SeenLedger::known) {
             people.known = ledger.issued.keys().chain(ledger.revoked.keys()).cloned().collect();
         }
-        let desired = desired_bindings::desired(roster, name, &people, now);
+        let desired = desired_bindings::desired(roster, name, observed.state(), &people, now);
         let (references, mut held_bindings) =
             observed.state().map(|state| check::references(roster, state, &desired)).unwrap_or_default();
         held.extend(references);
@@ -172,6 +175,7 @@ impl Outline {
         }
         let mut warnings = warnings::find(roster, name, observed, &people, foreign.as_ref(), now);
         warnings.extend(remembered.warnings());
+        warnings.extend(warnings::unmatched(&desired));
         warnings.extend(shared_keys::find(roster, name, observed.repository, &kept_out, now));
         Self { people, desired, held, held_bindings, warnings }
     }

@@ -4,7 +4,7 @@
 //! one place in a binding, one `until`. Less than was reviewed is no fault, save a term that every reviewed
 //! plan held: an `until` that went missing gives somebody more time, and a proxy is where credentials go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::digest::{Digested, DigestedBinding, DigestedCluster};
 use super::terms::Terms;
@@ -60,8 +60,16 @@ fn added(cluster: &DigestedCluster, shown: &[&DigestedCluster]) -> DigestedClust
 }
 
 fn added_terms(now: &Terms, shown: &[&DigestedCluster]) -> Option<Terms> {
-    let Terms { server, certificate_authority, proxy_url, tls_server_name, signer_name, suspended, ends } =
-        now;
+    let Terms {
+        server,
+        certificate_authority,
+        proxy_url,
+        tls_server_name,
+        signer_name,
+        suspended,
+        ends,
+        fitting,
+    } = now;
     let unless = |value: &Option<String>, of: fn(&Terms) -> &Option<String>| {
         value.clone().filter(|_| !terms(shown).any(|terms| of(terms) == value))
     };
@@ -77,7 +85,20 @@ fn added_terms(now: &Terms, shown: &[&DigestedCluster]) -> Option<Terms> {
         signer_name: unless(signer_name, |terms| &terms.signer_name),
         suspended: unseen(suspended, |terms| &terms.suspended),
         ends: unseen(ends, |terms| &terms.ends),
+        fitting: unseen_fitting(fitting, shown),
     })
+}
+
+/// Who comes to hold what in namespaces that fit, and where, that none of those says.
+fn unseen_fitting(
+    now: &BTreeMap<String, BTreeSet<String>>,
+    shown: &[&DigestedCluster],
+) -> BTreeMap<String, BTreeSet<String>> {
+    let new = now.iter().map(|(binding, told)| {
+        let seen = terms(shown).filter_map(|terms| terms.fitting.get(binding)).flatten().cloned();
+        (binding.clone(), told - &seen.collect())
+    });
+    new.filter(|(_, told)| !told.is_empty()).collect()
 }
 
 /// The terms that all of those hold and `cluster` does not.
@@ -105,6 +126,8 @@ fn lost(cluster: &DigestedCluster, shown: &[&DigestedCluster]) -> DigestedCluste
             signer_name: dropped(|terms| &terms.signer_name),
             suspended: held_by_all(|terms| &terms.suspended),
             ends: held_by_all(|terms| &terms.ends),
+            // Who holds less than was reviewed is no fault, and another place is new above.
+            fitting: BTreeMap::new(),
         }),
     }
 }

@@ -17,6 +17,14 @@ pub enum RosterChange {
     ClusterRemoved(ClusterName),
     /// A finding of the audit is ignored, or is not any more.
     Ignored { code: FindingCode, subject: String, begins: bool },
+    /// A grant about namespaces that it does not name, by their names or labels: it is new, or gone.
+    Fitting {
+        of: Owner,
+        role: RoleRef,
+        /// Where.
+        places: String,
+        is_new: bool,
+    },
     /// A setting has another value.
     Setting {
         of: Owner,
@@ -150,6 +158,14 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
         changes.namespace(&of, old.namespace.as_ref(), group.namespace.as_ref());
         changes.grants(&of, &old.grants, &group.grants);
     }
+    for (name, group) in &after.groups {
+        let old = before.groups.get(name).map(|group| group.grants.as_slice());
+        changes.fitting(&Owner::Group(name.clone()), old.unwrap_or_default(), &group.grants);
+    }
+    for (name, user) in &after.users {
+        let old = before.users.get(name).map(|user| user.grants.as_slice());
+        changes.fitting(&Owner::User(name.clone()), old.unwrap_or_default(), &user.grants);
+    }
     for (name, user) in &after.users {
         if let Some(old) = before.users.get(name) {
             changes.user(&Owner::User(name.clone()), old, user);
@@ -233,6 +249,26 @@ impl Collected {
         self.grants(of, &old.grants, &new.grants);
     }
 
+    /// Grants about namespaces that fit: no action shows them where none fits now.
+    fn fitting(&mut self, of: &Owner, old: &[Grant], new: &[Grant]) {
+        let places = |grant: &Grant| {
+            grant.matching.as_ref()?;
+            Some((grant.role.clone(), grant.places()?))
+        };
+        let (old, new): (BTreeSet<_>, BTreeSet<_>) =
+            (old.iter().filter_map(places).collect(), new.iter().filter_map(places).collect());
+        let changed = |is_new| {
+            move |(role, places): &(RoleRef, String)| RosterChange::Fitting {
+                of: of.clone(),
+                role: role.clone(),
+                places: places.clone(),
+                is_new,
+            }
+        };
+        self.0.extend(old.difference(&new).map(changed(false)));
+        self.0.extend(new.difference(&old).map(changed(true)));
+    }
+
     /// Grants of the same role in the same namespaces of the same clusters. Others are bound anew.
     fn grants(&mut self, of: &Owner, old: &[Grant], new: &[Grant]) {
         let old: BTreeMap<_, _> = old.iter().map(|grant| (key(grant), grant.until)).collect();
@@ -245,11 +281,6 @@ impl Collected {
     }
 }
 
-fn key(grant: &Grant) -> (&RoleRef, &OnClusters, Option<Vec<&str>>) {
-    let namespaces = grant.namespaces.as_ref();
-    (
-        &grant.role,
-        &grant.clusters,
-        namespaces.map(|names| names.iter().map(|(name, _)| name.as_str()).collect()),
-    )
+fn key(grant: &Grant) -> (&RoleRef, &OnClusters, Option<String>) {
+    (&grant.role, &grant.clusters, grant.places())
 }

@@ -12,6 +12,7 @@ use super::outline::Side;
 use super::warning::{RecordEdit, Warning};
 use crate::model::{Authority, ClusterName, CredentialId, KeySource, Recipient, UserName};
 use crate::record::{Credential, CredentialState};
+use crate::roster::{PartPath, Roster};
 
 /// All of it on one cluster, except for what `told` says already.
 pub(super) fn find(
@@ -35,6 +36,7 @@ pub(super) fn find(
         Some(live.max_by_key(|credential| credential.not_before)?.recipients.clone())
     };
     pin(name, head, base).into_iter().for_each(&mut warn);
+    fences(head.roster, base.roster).into_iter().for_each(&mut warn);
     let (recipients_told, keys_told) = (told(AccessTransfer::recipients), told(|transfer| transfer.key));
     for (user, after) in head.roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
         let Some(before) = base.roster.users.get(user) else { continue };
@@ -81,6 +83,23 @@ pub(super) fn find(
         }
     }
     found
+}
+
+/// What parts of the roster may do, and might not before.
+fn fences(head: &Roster, base: &Roster) -> Vec<Warning> {
+    let mut wider = Vec::new();
+    for (path, part) in &head.parts {
+        let before = base.parts.get(path).map(|part| &part.may);
+        let widened = part.may.widened(before).into_iter();
+        wider.extend(widened.map(|by| Warning::FenceWidened { part: path.clone(), by }));
+    }
+    for (name, group) in &head.groups {
+        let before = base.groups.get(name);
+        let new = |path: &&PartPath| before.is_some_and(|before| !before.joinable.contains(path));
+        let opened = group.joinable.iter().filter(new).cloned();
+        wider.extend(opened.map(|to| Warning::GroupOpened { group: name.clone(), to }));
+    }
+    wider
 }
 
 /// What the branch pins otherwise, except for what its roster says too: that is an edit of the roster.

@@ -1,14 +1,15 @@
 //! What a reviewer decides on besides actions: where credentials lead, who signs them, and how long rights
 //! last. As the roster says it: when something has ended the clock decides, and that is not in here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::binding_key::{BindingKey, Grantee};
 use super::observed::{ClusterView, Observed};
 use crate::model::{Authority, ClusterName};
-use crate::roster::{Grant, Roster};
+use crate::roster::{Grant, GrantOf, Roster};
 
 /// The terms of one cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,10 @@ pub struct Terms {
     pub suspended: BTreeSet<String>,
     /// Each `until` of a user, a membership and a grant.
     pub ends: BTreeSet<String>,
+    /// Bindings in namespaces that the roster does not name: the name of each, where it is to be and for whom.
+    /// Which namespaces those are, the cluster decides, so that its bindings are told here and not by themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fitting: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Terms {
@@ -46,6 +51,18 @@ impl Terms {
         };
         let there = roster.clusters.get(name);
         let route = there.map(|there| &there.route);
+        let mut fitting: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (user_name, user) in roster.users.iter().filter(|(_, user)| user.clusters.contains(name)) {
+            let of = |of: GrantOf<'_>| {
+                of.through.cloned().map_or_else(|| Grantee::User(user_name.clone()), Grantee::Group)
+            };
+            for grant in roster.grants_of(user, name).filter(|of| of.grant.matching.is_some()) {
+                let key = BindingKey { namespace: None, grantee: of(grant), role: grant.grant.role.clone() };
+                let told = fitting.entry(key.whole().name).or_default();
+                told.extend(grant.grant.places().map(|places| format!("in {places}")));
+                told.insert(format!("user {user_name}"));
+            }
+        }
         let users = || roster.users.iter().filter(|(_, user)| user.clusters.contains(name));
         Self {
             server,
@@ -57,6 +74,7 @@ impl Terms {
             tls_server_name: route.and_then(|route| Some(route.tls_server_name.as_ref()?.to_string())),
             signer_name: there.map(|cluster| cluster.signer_name.to_string()),
             suspended: users().filter(|(_, user)| user.suspended).map(|(name, _)| name.to_string()).collect(),
+            fitting,
             ends: users()
                 .flat_map(|(user_name, user)| {
                     let own = user.until.map(|until| format!("user {user_name}: {until}"));
@@ -79,12 +97,11 @@ impl Terms {
 fn grants(whose: String, on: &ClusterName, grants: &[Grant]) -> impl Iterator<Item = String> {
     grants.iter().filter(|grant| grant.clusters.includes(on)).filter_map(move |grant| {
         let until = grant.until?;
-        let namespaces = grant
-            .namespaces
-            .as_ref()
-            .map(|list| list.iter().map(|(namespace, _)| namespace.as_str()).collect::<BTreeSet<_>>());
-        let places = namespaces
-            .map_or("everywhere".to_owned(), |places| places.into_iter().collect::<Vec<_>>().join(","));
+        let mut names: Vec<String> =
+            grant.namespaces.iter().flatten().map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        names.extend(grant.matching.as_ref().map(ToString::to_string));
+        let places = if grant.namespaces.is_some() { names.join(",") } else { "everywhere".to_owned() };
         Some(format!("{} {} of {whose} in {places}: {until}", grant.role.kind(), grant.role.name()))
     })
 }

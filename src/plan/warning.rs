@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::binding_key::Grantee;
 use super::observed::{BindingAt, Clocks};
 use super::residual_access::GivenRole;
 use crate::ledger::Removal;
-use crate::model::{CredentialId, GroupName, Recipient, RoleRef, RosterName, UserName};
+use crate::model::{CredentialId, GroupName, Recipient, RepoPath, RoleRef, RosterName, UserName};
+use crate::roster::PartPath;
+use crate::roster::fence::Widened;
 
 /// What an administrator should know, and certctl will not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +27,19 @@ pub enum Warning {
     },
     /// New kubeconfigs lead where the records say, because the roster does not name the server.
     ServerNotNamed,
+    /// A role is bound anew in namespaces that no grant names: their names or labels fit.
+    NamespacesFit { grantee: Grantee, role: RoleRef, namespaces: BTreeSet<String> },
+    /// A grant is about namespaces of which the cluster has none.
+    NoNamespaceFits {
+        grantee: Grantee,
+        role: RoleRef,
+        /// What it is about.
+        places: String,
+    },
+    /// By a branch, a part of the roster may do more.
+    FenceWidened { part: RepoPath, by: Widened },
+    /// By a branch, a part of the roster may add members to a group of another file.
+    GroupOpened { group: GroupName, to: PartPath },
     /// By a branch, kubeconfigs would lead elsewhere, or the records are about another cluster, and the
     /// roster does not say so.
     PinEdited {
@@ -199,6 +215,9 @@ impl Warning {
             Self::ClocksApart(_) => "clocks-apart",
             Self::ContextPassedOver { .. } => "context-passed-over",
             Self::ServerNotNamed => "server-not-named",
+            Self::NamespacesFit { .. } => "namespaces-fit",
+            Self::NoNamespaceFits { .. } => "no-namespace-fits",
+            Self::FenceWidened { .. } | Self::GroupOpened { .. } => "fence-widened",
             Self::PinEdited { .. } => "pin-edited",
             Self::AccessRemains { .. } => "access-remains",
             Self::BindingFinalizer { .. } => "binding-finalizer",
@@ -236,6 +255,8 @@ impl Warning {
                 | Self::RecordEdited { .. }
                 | Self::RevokedInCluster { .. }
                 | Self::PinEdited { .. }
+                | Self::FenceWidened { .. }
+                | Self::GroupOpened { .. }
         )
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::credentials::lasts;
+use super::desired_bindings::Desired;
 use super::endpoint::PublishedEndpoint;
 use super::observed::{
-    self, Clocks, ClusterView, Observed, RepositoryState, SeenCluster, SeenLedger, SigningRequest,
+    self, BindingAt, Clocks, ClusterView, Observed, RepositoryState, SeenCluster, SeenLedger, SigningRequest,
 };
 use super::people::People;
 use super::requests;
@@ -68,6 +69,18 @@ pub(super) fn find(
         warn(Warning::TooShort { user: user.clone(), until: *until });
     }
     found.into_iter().collect()
+}
+
+/// New bindings in namespaces that no grant names.
+pub(super) fn newly_matched(desired: &Desired, is_new: impl Fn(&BindingAt) -> bool) -> Vec<Warning> {
+    let found = desired.newly_matched(is_new).into_iter();
+    found.map(|((grantee, role), namespaces)| Warning::NamespacesFit { grantee, role, namespaces }).collect()
+}
+
+/// Grants that fit no namespace now.
+pub(super) fn unmatched(desired: &Desired) -> Vec<Warning> {
+    let found = desired.unmatched.iter().cloned();
+    found.map(|(grantee, role, places)| Warning::NoNamespaceFits { grantee, role, places }).collect()
 }
 
 fn endings(roster: &Roster, name: &ClusterName, now: Timestamp, warn: &mut impl FnMut(Warning)) {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::plan::digest::{self, Digested};
 use crate::plan::reviewed::Unreviewed;
 use crate::plan::{self, Plan};
+use crate::render::json::FORMAT_VERSION;
 use crate::render::{Style, difference};
 use crate::repo::{CommitId, Repo};
 
@@ -104,6 +105,9 @@ fn refuse_offline(digest: &str) -> Result<()> {
 /// The part of a plan document that is compared.
 #[derive(serde::Deserialize)]
 pub struct ApprovedDocument {
+    /// Where it says none, it is of the first format.
+    #[serde(default, rename = "formatVersion")]
+    format_version: u32,
     digest: String,
     digested: Option<Digested>,
 }
@@ -111,6 +115,13 @@ pub struct ApprovedDocument {
 impl ApprovedDocument {
     /// Refuses one that no apply can be held to, and one whose digest is not that of what it decides.
     fn check(&self, shown: &str) -> Result<()> {
+        if self.format_version > FORMAT_VERSION {
+            return Err(Error::new(format!(
+                "{shown} was written by a newer certctl: its formatVersion is {}, and this one reads {FORMAT_VERSION}; nothing was done",
+                self.format_version
+            ))
+            .hint("plan and apply with the same version of certctl"));
+        }
         refuse_offline(&self.digest)?;
         let decided = self.digested.as_ref().map(digest::digest_of);
         if decided.is_none_or(|decided| digest::same(&self.digest, &decided)) {
@@ -175,8 +186,10 @@ fn find(
 ) -> Option<(Option<CommitId>, Digested)> {
     let repo = Rc::new(Repo::discover(&global.roster).ok()?);
     let mut contents = Vec::new();
+    let parts = source.parts();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     for commit in repo.history(COMMITS).ok()? {
-        let content = repo.content_at(&commit).ok()?;
+        let content = repo.content_at(&commit, &parts).ok()?;
         if contents.contains(&content) {
             continue;
         }

@@ -18,14 +18,14 @@ use crate::plan::safety::Withheld;
 use crate::plan::{self, Plan, UnreadCluster};
 use crate::render::words;
 use crate::repo::Repo;
-use crate::roster::Cluster;
+use crate::roster::{Cluster, RosterFileNames};
 
 /// The clusters that were planned; one that failed stops no other.
 pub struct Planned<R> {
     /// Whose roster it is.
     pub roster: RosterName,
-    /// Its file.
-    pub roster_file: String,
+    /// Its files.
+    pub roster_files: RosterFileNames,
     /// The commit that the roster was read at.
     pub roster_commit: Option<String>,
     /// When they were planned.
@@ -41,9 +41,9 @@ pub struct Planned<R> {
 impl<R: ClusterRun> Planned<R> {
     fn new(source: &Source, roster_commit: Option<String>, now: Timestamp) -> Self {
         let roster = source.roster.name.clone();
-        let roster_file = source.file.clone();
+        let roster_files = source.roster.files.clone();
         let (runs, unread, errors) = (Vec::new(), Vec::new(), Vec::new());
-        Self { roster, roster_file, roster_commit, now, runs, unread, errors }
+        Self { roster, roster_files, roster_commit, now, runs, unread, errors }
     }
 
     fn take(&mut self, name: &ClusterName, several: bool, run: Result<R>) {
@@ -67,7 +67,7 @@ impl<R: ClusterRun> Planned<R> {
             roster: self.roster.clone(),
             roster_commit: self.roster_commit.clone(),
             now: self.now,
-            roster_file: self.roster_file.clone(),
+            roster_files: self.roster_files.clone(),
             clusters: self.runs.iter().map(R::changes).collect(),
             unread: self.unread.clone(),
             base: None,

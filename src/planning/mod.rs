@@ -6,6 +6,7 @@ pub(crate) mod branch_base;
 pub(crate) mod cluster_locks;
 pub(crate) mod cluster_run;
 pub(crate) mod clusters;
+mod codeowners;
 pub(crate) mod connect;
 pub(crate) mod lookup;
 pub(crate) mod past;

@@ -58,6 +58,11 @@ impl Source {
                 Ok(Some((user, FolderEntry::Sealed(digest)))) => drop(repository.sealed.insert(user, digest)),
                 Ok(None) => {}
                 Err(error) => {
+                    // Not of one person alone: what is not understood must cut nobody off.
+                    let text = bytes().ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                    if let Some(newer) = text.and_then(|text| record::newer(&path, &text)) {
+                        return Err(newer);
+                    }
                     let (kind, stem) = match file.strip_suffix(SEALED_SUFFIX) {
                         Some(stem) => (FileKind::Sealed, stem),
                         None => (FileKind::Record, file.trim_end_matches(".yaml")),
@@ -106,7 +111,7 @@ impl Source {
                 continue;
             }
             let RepositoryState { records, refused_files, .. } = self.repository(&name)?;
-            errors.extend(words::refused_files(&self.file, &name, &refused_files));
+            errors.extend(words::refused_files(&self.roster.files, &name, &refused_files));
             let credentials = records.values().flat_map(|record| &record.credentials);
             let bound = credentials
                 .filter(|c| c.state != CredentialState::Revoked && c.not_after > clock::now())

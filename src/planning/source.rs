@@ -1,5 +1,6 @@
 //! Reads the roster, and files beside it: those in the folder, or those of a commit.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -7,9 +8,9 @@ use std::rc::Rc;
 
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, UserName};
+use crate::model::{ClusterName, RepoPath, UserName};
 use crate::repo::{CommitId, Repo, Snapshot};
-use crate::roster::{self, Cluster, Roster};
+use crate::roster::{self, Cluster, Part, Roster, RosterParts};
 use crate::seal;
 
 /// The largest CA bundle, PKCS#10 file or sealed kubeconfig, in bytes.
@@ -20,8 +21,10 @@ pub(super) const SHORT_ROSTER: usize = 64 * 1024;
 
 /// The roster and where it lies.
 pub struct Source {
-    /// As the user named it, for messages.
+    /// As the user named it, for messages; with the commit, where that is another one.
     pub file: String,
+    /// What the names of its parts end in then.
+    of_commit: String,
     /// The folder that `access/` and the roster's own paths are relative to.
     pub folder: PathBuf,
     /// The text.
@@ -103,7 +106,7 @@ pub fn roster(global: &Global) -> Result<Source> {
         if absent { error.hint("to start one here, run `certctl init`") } else { error }
     })?;
     let folder = folder_of(&global.roster);
-    let source = Source::parse(file, folder.clone(), RosterFiles::Folder(folder), &bytes)?;
+    let source = Source::parse((file, String::new()), folder.clone(), RosterFiles::Folder(folder), &bytes)?;
     source.refuse_unknown_clusters(global)?;
     Ok(source)
 }
@@ -116,7 +119,7 @@ pub fn roster(global: &Global) -> Result<Source> {
 pub fn committed_roster(global: &Global, repo: Rc<Repo>, commit: CommitId) -> Result<Source> {
     let file = global.roster.display().to_string();
     let missing = unreadable(&file).caused_by(format!("commit {} does not hold it", commit.short()));
-    let source = at(file, folder_of(&global.roster), repo, commit)?.ok_or(missing)?;
+    let source = at((file, String::new()), folder_of(&global.roster), repo, commit)?.ok_or(missing)?;
     source.refuse_unknown_clusters(global)?;
     Ok(source)
 }
@@ -126,14 +129,16 @@ pub fn committed_roster(global: &Global, repo: Rc<Repo>, commit: CommitId) -> Re
 /// # Errors
 /// It cannot be read, or is not valid.
 pub fn roster_at(source: &Source, repo: Rc<Repo>, commit: CommitId) -> Result<Option<Source>> {
-    at(format!("{} in {}", source.file, commit.short()), source.folder.clone(), repo, commit)
+    let of_commit = format!(" in {}", commit.short());
+    at((source.file.clone(), of_commit), source.folder.clone(), repo, commit)
 }
 
-fn at(file: String, folder: PathBuf, repo: Rc<Repo>, commit: CommitId) -> Result<Option<Source>> {
+/// `named`: as the user named it, and what the names of its files end in.
+fn at(named: (String, String), folder: PathBuf, repo: Rc<Repo>, commit: CommitId) -> Result<Option<Source>> {
     let name = repo.roster().to_owned();
     let snapshot = Snapshot::new(repo, commit);
     let Some(bytes) = snapshot.read(&name, roster::SIZE_LIMIT as u64)? else { return Ok(None) };
-    Source::parse(file, folder, RosterFiles::Commit(snapshot), &bytes).map(Some)
+    Source::parse(named, folder, RosterFiles::Commit(snapshot), &bytes).map(Some)
 }
 
 fn unreadable(file: &str) -> Error {
@@ -168,24 +173,58 @@ pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
         let whole = roster.users.contains_key(user)
             && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
         let folder = folder_of(&global.roster);
-        whole.then(|| Source { file, files: RosterFiles::Folder(folder.clone()), folder, text, roster })
+        let files = RosterFiles::Folder(folder.clone());
+        whole.then(|| Source { file, of_commit: String::new(), files, folder, text, roster })
     };
     part().map_or_else(|| self::roster(global), Ok)
 }
 
 impl Source {
-    fn parse(file: String, folder: PathBuf, files: RosterFiles, bytes: &[u8]) -> Result<Self> {
+    fn parse(
+        (file, of_commit): (String, String),
+        folder: PathBuf,
+        files: RosterFiles,
+        bytes: &[u8],
+    ) -> Result<Self> {
+        let file = format!("{file}{of_commit}");
         let text = roster::text(&file, bytes)?.to_owned();
-        let roster = roster::parse(&file, &text, &seal::parse_recipient)?;
-        Ok(Self { file, folder, text, roster, files })
+        let none = BTreeMap::new();
+        let parts = PartFiles { folder: &folder, of_commit: &of_commit, files: &files, instead: &none };
+        let roster = roster::parse_with_parts(&file, &text, &seal::parse_recipient, &parts)?;
+        Ok(Self { file, of_commit, folder, text, roster, files })
     }
 
-    /// What the roster would say with this text.
+    fn part_files<'a>(&'a self, instead: &'a BTreeMap<RepoPath, String>) -> PartFiles<'a> {
+        PartFiles { folder: &self.folder, of_commit: &self.of_commit, files: &self.files, instead }
+    }
+
+    /// What the roster would say with these texts, by the number of the file.
     ///
     /// # Errors
     /// It is not valid.
-    pub fn with_text(&self, text: &str) -> Result<Roster> {
-        roster::parse(&self.file, text, &seal::parse_recipient)
+    pub fn with_texts(&self, texts: &BTreeMap<u32, String>) -> Result<Roster> {
+        let of_part = |(path, part): (&RepoPath, &Part)| Some((path.clone(), texts.get(&part.file)?.clone()));
+        let instead = self.roster.parts.iter().filter_map(of_part).collect();
+        let parts = self.part_files(&instead);
+        let text = texts.get(&0).unwrap_or(&self.text);
+        roster::parse_with_parts(&self.file, text, &seal::parse_recipient, &parts)
+    }
+
+    /// One of the roster's files, by its number: its path, relative to the roster's folder, and its text.
+    /// `None` for the roster itself, whose name is not relative.
+    ///
+    /// # Errors
+    /// It cannot be read any more.
+    pub fn part(&self, file: u32) -> Result<Option<(RepoPath, String)>> {
+        let Some((path, _)) = self.roster.parts.iter().find(|(_, part)| part.file == file) else {
+            return Ok(None);
+        };
+        Ok(Some((path.clone(), self.part_files(&BTreeMap::new()).read(path)?)))
+    }
+
+    /// The files and folders that the parts of the roster are in, relative to its folder.
+    pub fn parts(&self) -> Vec<String> {
+        self.roster.parts.values().map(|part| part.named.watched().to_owned()).collect()
     }
 
     fn refuse_unknown_clusters(&self, global: &Global) -> Result<()> {
@@ -217,6 +256,39 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::new(format!("{file} could not be read")).caused_by(error)),
         }
+    }
+}
+
+/// The parts of a roster, from where the roster is from.
+struct PartFiles<'a> {
+    /// That of the roster.
+    folder: &'a Path,
+    /// What the names of files end in.
+    of_commit: &'a str,
+    files: &'a RosterFiles,
+    /// Texts that are read instead of what is there.
+    instead: &'a BTreeMap<RepoPath, String>,
+}
+
+impl RosterParts for PartFiles<'_> {
+    fn list(&self, folder: &str) -> Result<Option<Vec<String>>> {
+        self.files.list(folder)
+    }
+
+    fn read(&self, path: &RepoPath) -> Result<String> {
+        if let Some(text) = self.instead.get(path) {
+            return Ok(text.clone());
+        }
+        let bytes = self.files.read(path.as_str(), roster::SIZE_LIMIT as u64);
+        let bytes = bytes.map_err(|cause| Error::new("it could not be read").caused_by(cause))?;
+        let shown = self.shown(path);
+        roster::text(&shown, &bytes).map(str::to_owned)
+    }
+
+    fn shown(&self, path: &RepoPath) -> String {
+        let path = Path::new(path.as_str());
+        let shown = if self.folder == Path::new(".") { path.to_owned() } else { self.folder.join(path) };
+        format!("{}{}", shown.display(), self.of_commit)
     }
 }
 

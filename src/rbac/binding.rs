@@ -16,6 +16,11 @@ impl BindingAt {
     pub fn kind(&self) -> &'static str {
         if self.namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" }
     }
+
+    /// The name that a binding of certctl would have if it were not split.
+    pub fn unsplit_name(&self) -> &str {
+        self.name.rsplit_once('~').map_or(&self.name, |(base, _)| base)
+    }
 }
 
 impl std::fmt::Display for BindingAt {

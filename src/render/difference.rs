@@ -73,8 +73,16 @@ fn of_cluster(cluster: &DigestedCluster) -> Vec<String> {
 }
 
 fn of_terms(name: &str, terms: &Terms) -> Vec<String> {
-    let Terms { server, certificate_authority, proxy_url, tls_server_name, signer_name, suspended, ends } =
-        terms;
+    let Terms {
+        server,
+        certificate_authority,
+        proxy_url,
+        tls_server_name,
+        signer_name,
+        suspended,
+        ends,
+        fitting,
+    } = terms;
     let authority = certificate_authority.as_deref().map(|digest| digest.get(..16).unwrap_or(digest));
     let fields = [
         ("kubeconfigs connect to", server.as_deref()),
@@ -86,5 +94,8 @@ fn of_terms(name: &str, terms: &Terms) -> Vec<String> {
     let fields = fields.into_iter().filter_map(|(field, value)| Some(format!("{name}: {field} {}", value?)));
     let suspended = suspended.iter().map(|user| format!("{name}: {user} is suspended"));
     let ends = ends.iter().map(|end| format!("{name}: until, {end}"));
-    fields.chain(suspended).chain(ends).collect()
+    let fitting = fitting.iter().flat_map(|(binding, told)| {
+        told.iter().map(move |told| format!("{name}: {binding} where namespaces fit, {told}"))
+    });
+    fields.chain(suspended).chain(fitting).chain(ends).collect()
 }

@@ -260,13 +260,7 @@ pub fn text_by_roster(cluster: &ClusterName, by_roster: &ByRoster<'_>, style: St
         let _ = writeln!(out, "  {} {sentence}", style.paint(colour::WARN, "!"));
     }
     for GrantInForce { grant, through, until } in granted {
-        let place = match &grant.namespaces {
-            None => "everywhere".to_owned(),
-            Some(names) => {
-                let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-                format!("in {}", names.join(", "))
-            }
-        };
+        let place = grant.places().map_or_else(|| "everywhere".to_owned(), |places| format!("in {places}"));
         wrapped(&mut out, 2, &format!("{} {place}", grant.role));
         let until = until.map_or(String::new(), |until| format!(", until {}", date(until)));
         let through = through.map_or("their own grant".to_owned(), |group| format!("group {group}"));
@@ -281,7 +275,10 @@ pub fn document_by_roster(cluster: &ClusterName, by_roster: &ByRoster<'_>) -> Ex
     let paths = granted.iter().flat_map(|GrantInForce { grant, through, until }| {
         let namespaces: Vec<Option<String>> = match &grant.namespaces {
             None => vec![None],
-            Some(names) => names.iter().map(|(name, _)| Some(name.to_string())).collect(),
+            Some(names) => {
+                let named = names.iter().map(|(name, _)| name.to_string());
+                named.chain(grant.matching.as_ref().map(ToString::to_string)).map(Some).collect()
+            }
         };
         namespaces.into_iter().map(move |namespace| PathDocument {
             group: through.map(ToString::to_string),

@@ -49,7 +49,7 @@ pub fn annotation(error: &Error, severity: Severity, place: Option<(&str, Positi
         let _ = write!(message, "\nHint: {hint}");
     }
     let mut properties = String::new();
-    if let Some((file, Position { line, column })) = place {
+    if let Some((file, Position { file: _, line, column })) = place {
         let _ = write!(properties, " file={},line={line},col={column}", property(file));
     }
     let level = match severity {

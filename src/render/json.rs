@@ -8,8 +8,12 @@ use crate::model::ClusterName;
 use crate::plan::action::{CredentialAction, CutOff, NewCredential};
 use crate::plan::digest::Digested;
 use crate::plan::full_control::FullControl;
-use crate::plan::{ClusterChanges, Held, Plan, Summary};
+use crate::plan::{Approval, ClusterChanges, Held, Plan, Summary};
 use crate::rbac::Scope;
+use crate::roster::RosterFileNames;
+
+/// The format of that output.
+pub const FORMAT_VERSION: u32 = 1;
 
 /// The output of `certctl plan --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -52,9 +56,22 @@ pub struct BaseDocument {
     /// Other roster changes of the branch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<String>,
+    /// The files of the roster that the branch changes, with their code owners at the base.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalDocument>,
     /// Why the comparison was not possible, if so; all actions are then listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A file of the roster that a branch changes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalDocument {
+    /// The file.
+    pub file: String,
+    /// Its code owners; empty if it has none.
+    pub owners: Vec<String>,
 }
 
 /// One cluster of a plan.
@@ -214,7 +231,7 @@ pub struct NextRenewal {
 /// The plan as a document.
 pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
     PlanDocument {
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         roster: plan.roster.to_string(),
         roster_commit: plan.roster_commit.clone(),
         digest: digest.to_owned(),
@@ -225,6 +242,12 @@ pub fn document(plan: &Plan, digest: &str, digested: Digested) -> PlanDocument {
             commit: base.commit.clone(),
             pending: base.pending,
             edits: base.roster_changes.iter().map(words::roster_change).collect(),
+            approvals: (base.approvals.iter())
+                .map(|Approval { file, owners }| ApprovalDocument {
+                    file: file.clone(),
+                    owners: owners.clone(),
+                })
+                .collect(),
             notes: base.notes.clone(),
         }),
         clusters: clusters(plan),
@@ -264,7 +287,7 @@ fn credential(action: &CredentialAction) -> ActionDocument {
 
 /// Those that were planned and those that were not, by name.
 fn clusters(plan: &Plan) -> Vec<ClusterDocument> {
-    let planned = plan.clusters.iter().map(|changes| cluster(&plan.roster_file, changes));
+    let planned = plan.clusters.iter().map(|changes| cluster(&plan.roster_files, changes));
     let unread = plan.unread.iter().map(|unread| ClusterDocument {
         name: unread.name.to_string(),
         actions: Vec::new(),
@@ -283,14 +306,14 @@ fn clusters(plan: &Plan) -> Vec<ClusterDocument> {
 }
 
 /// What is held back on one cluster.
-pub fn held(roster_file: &str, cluster: &ClusterName, held: &[Held]) -> Vec<HeldDocument> {
+pub fn held(files: &RosterFileNames, cluster: &ClusterName, held: &[Held]) -> Vec<HeldDocument> {
     let document = |held: &Held| {
-        let error = words::held(roster_file, cluster, held);
+        let error = words::held(files, cluster, held);
         HeldDocument {
             code: held.code(),
             user: held.user().map(ToString::to_string),
             binding: held.binding().map(|binding| binding.to_string()),
-            position: held.position().map(|at| format!("{roster_file}:{at}")),
+            position: held.position().map(|at| files.place(at)),
             message: error.message().to_owned(),
             hint: error.hints().first().cloned(),
         }
@@ -298,7 +321,7 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &[Held]) -> Vec<Held
     held.iter().map(document).collect()
 }
 
-fn cluster(roster_file: &str, plan: &ClusterChanges) -> ClusterDocument {
+fn cluster(files: &RosterFileNames, plan: &ClusterChanges) -> ClusterDocument {
     let people = plan.people.iter().map(credential);
     let bindings = plan.bindings.iter().map(|action| ActionDocument::Binding {
         action: action.verb.to_string(),
@@ -316,8 +339,8 @@ fn cluster(roster_file: &str, plan: &ClusterChanges) -> ClusterDocument {
     ClusterDocument {
         name: plan.name.to_string(),
         actions: people.chain(bindings).chain(cleanups).collect(),
-        held: held(roster_file, &plan.name, &plan.held),
-        held_before: held(roster_file, &plan.name, &plan.held_before),
+        held: held(files, &plan.name, &plan.held),
+        held_before: held(files, &plan.name, &plan.held_before),
         error: None,
         warnings: words::warnings(&plan.warnings)
             .into_iter()

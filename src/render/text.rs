@@ -11,7 +11,8 @@ use super::{Style, access_changes, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
 use crate::plan::change::{Change, ChangeReason};
-use crate::plan::{Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
+use crate::plan::roster_changes::RosterChange;
+use crate::plan::{Approval, Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
 
 /// The whole plan.
 pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
@@ -74,7 +75,12 @@ pub fn nothing(plan: &Plan) -> String {
     if !kept_out.is_empty() && plan.base.is_none() {
         return format!("Nothing to do, and not as the roster says: {} stays out.", words::some(&kept_out));
     }
+    let edits = plan.base.iter().flat_map(|base| &base.roster_changes);
+    let fitting = edits.filter(|edit| matches!(edit, RosterChange::Fitting { .. })).count() > 0;
     match (plan.is_offline(), plan.base.is_some()) {
+        (true, true) if fitting => {
+            "This branch changes nobody's credential, and grants in namespaces that only the clusters know; they were not looked at."
+        }
         (false, false) => "Nothing to do: the clusters are as the roster says.",
         (false, true) => "This branch changes nothing on the clusters.",
         (true, false) => {
@@ -90,6 +96,9 @@ pub fn nothing(plan: &Plan) -> String {
 /// What stands above what else a branch changes.
 pub const ALSO_EDITED: &str = "Also changed in the roster";
 
+/// Files of a roster that a branch changes.
+const MOST_FILES: usize = 20;
+
 /// What a plan is compared with, and what is pending there.
 pub fn about(base: &Base) -> Vec<String> {
     let commit = base.commit.get(..10).unwrap_or(&base.commit);
@@ -98,6 +107,19 @@ pub fn about(base: &Base) -> Vec<String> {
     let pending = counts(&base.pending);
     if !pending.is_empty() {
         lines.push(format!("Pending there already: {}.", pending.join(", ")));
+    }
+    let files =
+        base.approvals.iter().take(MOST_FILES).map(|Approval { file, owners }| match owners.is_empty() {
+            true => format!("{} is changed, and has no code owner.", visible_line(file)),
+            false => format!(
+                "{} is changed, and needs approval by {}.",
+                visible_line(file),
+                visible_line(&owners.join(" "))
+            ),
+        });
+    lines.extend(files);
+    if let Some(more @ 1..) = base.approvals.len().checked_sub(MOST_FILES) {
+        lines.push(format!("And {} of the roster are changed.", count(more, "other file")));
     }
     lines.extend(base.notes.iter().map(|note| format!("Not compared: {note}.")));
     lines
@@ -149,7 +171,7 @@ fn render_cluster(out: &mut String, cluster: &ClusterChanges, plan: &Plan, style
         }
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, title));
         for held in held.iter().take(MOST_HELD) {
-            let error = words::held(&plan.roster_file, &cluster.name, held);
+            let error = words::held(&plan.roster_files, &cluster.name, held);
             let sign = style.paint(colour::WARN, "!");
             let _ = writeln!(out, "    {sign} {}  [{}]", visible_line(error.message()), held.code());
             for hint in error.hints() {

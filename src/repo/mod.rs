@@ -243,6 +243,19 @@ impl Repo {
         self.git.is_shallow()
     }
 
+    /// A path from the root of the working tree, as one relative to the roster's folder.
+    pub fn beside_roster(&self, path: &str) -> String {
+        self.shown(path)
+    }
+
+    /// A path relative to the roster's folder, as one from the root of the working tree.
+    ///
+    /// # Errors
+    /// It leads out of the repository.
+    pub fn whole_path(&self, path: &str) -> Result<String> {
+        self.inside(path)
+    }
+
     /// A path relative to the roster's folder as a path from the root of the working tree.
     fn inside(&self, path: &str) -> Result<String> {
         let outside =

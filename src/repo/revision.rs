@@ -53,13 +53,15 @@ impl Repo {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn content_at(&self, commit: &CommitId) -> Result<String> {
+    pub fn content_at(&self, commit: &CommitId, also: &[&str]) -> Result<String> {
         let tree = self.tree_of(oid(commit)?)?;
         let id = |path: String| match tree.get_path(path.as_ref()) {
             Ok(found) => found.id().to_string(),
             Err(_) => String::new(),
         };
-        Ok(format!("{} {}", id(format!("{}{}", self.prefix, self.roster)), id(self.records())))
+        let also = also.iter().map(|path| format!("{}{path}", self.prefix));
+        let all = [format!("{}{}", self.prefix, self.roster), self.records()].into_iter().chain(also);
+        Ok(all.map(id).collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, visible_line};
 use crate::plan::{ClusterChanges, CredentialAction, UnreadCluster};
 use crate::render::json::{self, HeldDocument};
 use crate::render::words;
+use crate::roster::RosterFileNames;
 
 /// What `certctl apply --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -228,9 +229,11 @@ pub fn schema() -> String {
 fn document(report: &Report) -> ApplyDocument {
     let plan = report.plan.as_ref();
     let outcome = report.outcome.as_ref();
-    let file = plan.map_or("", |(plan, _)| plan.roster_file.as_str());
-    let planned = (plan.iter().flat_map(|(plan, _)| &plan.clusters)).map(|plan| {
-        cluster(file, plan, outcome.and_then(|outcome| Some((outcome, done_on(plan, outcome)?))))
+    let planned = plan.iter().flat_map(|(plan, _)| {
+        plan.clusters.iter().map(|changes| {
+            let done = outcome.and_then(|outcome| Some((outcome, done_on(changes, outcome)?)));
+            cluster(&plan.roster_files, changes, done)
+        })
     });
     let unread = plan.iter().flat_map(|(plan, _)| &plan.unread).map(unread);
     let mut clusters: Vec<ClusterReport> = planned.chain(unread).collect();
@@ -271,7 +274,7 @@ fn unread(cluster: &UnreadCluster) -> ClusterReport {
 }
 
 fn cluster(
-    roster_file: &str,
+    roster: &RosterFileNames,
     plan: &ClusterChanges,
     done: Option<(&Outcome, &ClusterOutcome)>,
 ) -> ClusterReport {
@@ -288,7 +291,7 @@ fn cluster(
                 namespace: at.namespace.clone(),
             })
             .collect(),
-        held: json::held(roster_file, &plan.name, &plan.held),
+        held: json::held(roster, &plan.name, &plan.held),
         error: None,
         warnings: done.iter().flat_map(|(_, done)| &done.warnings).map(in_one_line).collect(),
         errors: (done.iter().flat_map(|(_, done)| done.failures.iter().filter(unowned)))

@@ -132,6 +132,8 @@ fn granted<'r>(roster: &'r Roster, cluster: &'r ClusterName) -> impl Iterator<It
 fn to_bind_all_of(grant: &Grant) -> Vec<Right> {
     match &grant.namespaces {
         None => vec![to_bind(&grant.role, Place::Cluster)],
+        // Which namespaces fit, the cluster says only later.
+        Some(_) if grant.matching.is_some() => vec![to_bind(&grant.role, Place::AllNamespaces)],
         Some(namespaces) => {
             let places = namespaces.iter().map(|(namespace, _)| Place::Namespace(namespace.to_string()));
             places.map(|place| to_bind(&grant.role, place)).collect()

@@ -3,6 +3,8 @@
 //! [`super::parse`] reads rosters, because it knows source locations and reports every error; tests keep
 //! the two in step. The comments here are the schema's descriptions, which editors show.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -11,12 +13,17 @@ use serde_json::json;
 use super::finding_code::FindingCode;
 use crate::model::KeyType;
 
+const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+/// Names with `*`: of namespaces, of users, of files.
+const NAMESPACE_PATTERN: &str = r"^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$";
+const USER_PATTERN: &str = r"^[-a-zA-Z0-9._@+*]+$";
+const PART_PATH: &str = r"^[!-)+-9;-\[\]-~]*[!-9;-\[\]-~]$";
+
 /// The names of clusters; their limit of 39 characters is a separate schema keyword.
 const NAME: &str = "^[a-z0-9]([-a-z0-9._@]*[a-z0-9])?$";
 const USER_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?$";
 const GROUP_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?$";
 const ROSTER_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const ROLE: &str = r"^[!-$&-.0-~]+$";
 const DURATION: &str = "^([0-9]+[mhdw])+$";
 const UNTIL: &str =
@@ -60,6 +67,9 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Audit")]
     pub audit: Option<Audit>,
+    /// Files beside the roster that are part of it, each with how far it may go. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<Include>,
     /// Sets of grants that several users share. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
@@ -67,6 +77,145 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<User>,
 }
+
+/// A part of a roster: the groups and users of one team, in a file that the team owns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "part of a certctl roster")]
+pub struct PartDocument {
+    /// Always `certctl.dev/v1`.
+    #[schemars(extend("const" = "certctl.dev/v1"))]
+    pub api_version: String,
+    /// Always `RosterPart`.
+    #[schemars(extend("const" = "RosterPart"))]
+    pub kind: String,
+    /// The groups that this part defines. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// The users that this part adds. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<User>,
+    /// Users of any file who come into groups of this part, or into groups that are `joinable` from it.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memberships: Vec<PartMembership>,
+}
+
+/// A user who comes into a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartMembership {
+    /// The user.
+    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"alice")]
+    pub user: String,
+    /// The group.
+    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"payments-developers")]
+    pub group: String,
+    /// The clusters on which the membership counts; at least one. Default: every cluster of the user that
+    /// this part may be about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ClusterName>", length(min = 1))]
+    pub clusters: Option<Vec<ClusterName>>,
+    /// When the membership ends: a date (inclusive, in UTC) or an RFC 3339 time. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = UNTIL), example = &"2027-03-31", example = &"2027-03-31T18:00:00Z")]
+    pub until: Option<String>,
+}
+
+/// Files beside the roster that are part of it (`kind: RosterPart`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Include {
+    /// A file in the roster's folder or below it; its name may contain `*`, for any characters.
+    #[schemars(length(min = 1, max = 255), regex(pattern = PART_PATH), example = &"teams/payments.yaml", example = &"teams/*.yaml")]
+    pub path: String,
+    /// What the part may do: `everything`, or a fence. Whatever it says beyond that is an error.
+    pub may: MayDocument,
+}
+
+/// `everything` that the roster itself may do, or a fence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum MayDocument {
+    /// Always `everything`.
+    Everything(#[schemars(extend("const" = "everything"))] String),
+    /// Only this.
+    Only(FenceDocument),
+}
+
+/// What a part may do at most. What is not here, it may not do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FenceDocument {
+    /// The roles that it may grant: names of ClusterRoles, or `{role: NAME}` for a Role. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grant: Vec<FencedRoleDocument>,
+    /// Whether it may grant them in the whole cluster. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cluster_wide: bool,
+    /// The namespaces in which it may grant them; `*` stands for any characters. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<NamespaceOrPattern>,
+    /// The clusters that it is about: what it says counts nowhere else. Default: every cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ClusterName>", length(min = 1))]
+    pub clusters: Option<Vec<ClusterName>>,
+    /// Whether it may add users, or the names of those it may add; `*` stands for any characters. A user's
+    /// name is the CN of a certificate, so that a cluster's own bindings of that name count. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AddUsersDocument")]
+    pub add_users: Option<AddUsersDocument>,
+    /// The longest `validity` that it may set. Default: that of `defaults`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = DURATION), example = &"30d")]
+    pub validity: Option<String>,
+}
+
+/// The name of a ClusterRole, or a Role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum FencedRoleDocument {
+    /// A ClusterRole.
+    ClusterRole(#[schemars(length(min = 1, max = 150), regex(pattern = ROLE))] String),
+    /// A Role.
+    Role(RoleOfFence),
+}
+
+/// A Role that a part may grant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleOfFence {
+    /// Its name.
+    #[schemars(length(min = 1, max = 150), regex(pattern = ROLE), example = &"deployer")]
+    pub role: String,
+}
+
+/// Whether a part may add users, or which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AddUsersDocument {
+    /// Anybody, or nobody.
+    All(bool),
+    /// Users with these names.
+    Named(Vec<UserPattern>),
+}
+
+/// The name of a user; `*` stands for any characters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct UserPattern(#[schemars(length(min = 1, max = 64), regex(pattern = USER_PATTERN))] pub String);
+
+/// The name of a namespace; `*` stands for any characters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct NamespaceOrPattern(
+    #[schemars(length(min = 1, max = 63), regex(pattern = NAMESPACE_PATTERN))] pub String,
+);
+
+/// The path of a part; its file's name may contain `*`, for any characters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PartName(#[schemars(length(min = 1, max = 255), regex(pattern = PART_PATH))] pub String);
 
 /// The roster's name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -230,6 +379,10 @@ pub struct Group {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "NamespaceName")]
     pub namespace: Option<NamespaceName>,
+    /// The parts of the roster that may add members to this group, besides the file that defines it.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joinable: Vec<PartName>,
     /// The roles that its members get. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
@@ -238,7 +391,7 @@ pub struct Group {
 /// One role: a ClusterRole in the whole cluster or in some namespaces, or a Role in some namespaces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["clusterRole"]}, {"required": ["role", "namespaces"]}]))]
+#[schemars(extend("oneOf" = [{"required": ["clusterRole"]}, {"required": ["role"], "anyOf": [{"required": ["namespaces"]}, {"required": ["namespaceSelector"]}]}]))]
 pub struct Grant {
     /// A ClusterRole, granted in the whole cluster unless `namespaces` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,11 +401,17 @@ pub struct Grant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 150), regex(pattern = ROLE), example = &"deployer")]
     pub role: Option<String>,
-    /// The namespaces in which the role is granted; at least one. Default: the whole cluster
-    /// (ClusterRoles only).
+    /// The namespaces in which the role is granted; at least one. `*` stands for any characters: then it is
+    /// granted in the namespaces of such a name that the cluster has, at each apply. Default: the whole
+    /// cluster (ClusterRoles only), or all that `namespaceSelector` selects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<NamespaceName>", length(min = 1))]
-    pub namespaces: Option<Vec<NamespaceName>>,
+    #[schemars(with = "Vec<NamespaceOrPattern>", length(min = 1))]
+    pub namespaces: Option<Vec<NamespaceOrPattern>>,
+    /// The labels of the namespaces in which the role is granted, of those that the cluster has, at each
+    /// apply. Whoever may label a namespace may bring the grant into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Selector")]
+    pub namespace_selector: Option<Selector>,
     /// The clusters on which the grant counts; at least one. Default: every cluster of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<ClusterName>", length(min = 1))]
@@ -267,6 +426,34 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct NamespaceName(#[schemars(length(min = 1, max = 63), regex(pattern = NAMESPACE))] pub String);
+
+/// Which labels a namespace has; all of it has to fit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub struct Selector {
+    /// Labels with these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Conditions on labels, as in Kubernetes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<Expression>,
+}
+
+/// A condition on one label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expression {
+    /// The label.
+    #[schemars(length(min = 1, max = 317), example = &"env")]
+    pub key: String,
+    /// `In` or `NotIn` some `values`; `Exists` or `DoesNotExist`.
+    #[schemars(extend("enum" = ["In", "NotIn", "Exists", "DoesNotExist"]))]
+    pub operator: String,
+    /// For `In` and `NotIn`: at least one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
 
 /// A group membership of a user: the group's name, optionally with an end date or on some clusters only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -377,14 +564,31 @@ pub fn schema() -> String {
     format!("{:#}\n", serde_json::Value::from(schema))
 }
 
+/// The JSON Schema (draft 2020-12) of a part, as committed in `schemas/part.schema.json`.
+pub fn part_schema() -> String {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PartDocument>();
+    schema.insert("$id".into(), json!("urn:certctl:part.schema.json"));
+    format!("{:#}\n", serde_json::Value::from(schema))
+}
+
 /// The fields that [`super::parse`] accepts, for each type above.
 pub(super) mod shapes {
     use crate::roster::reader::Shape;
 
     pub(in crate::roster) const ROSTER: Shape = Shape {
         required: &["apiVersion", "kind", "metadata", "clusters"],
-        optional: &["defaults", "safety", "apply", "audit", "groups", "users"],
+        optional: &["defaults", "safety", "apply", "audit", "include", "groups", "users"],
     };
+    pub(in crate::roster) const PART: Shape =
+        Shape { required: &["apiVersion", "kind"], optional: &["groups", "users", "memberships"] };
+    pub(in crate::roster) const PART_MEMBERSHIP: Shape =
+        Shape { required: &["user", "group"], optional: &["clusters", "until"] };
+    pub(in crate::roster) const INCLUDE: Shape = Shape { required: &["path", "may"], optional: &[] };
+    pub(in crate::roster) const FENCE: Shape = Shape {
+        required: &[],
+        optional: &["grant", "clusterWide", "namespaces", "clusters", "addUsers", "validity"],
+    };
+    pub(in crate::roster) const FENCED_ROLE: Shape = Shape { required: &["role"], optional: &[] };
     pub(in crate::roster) const METADATA: Shape = Shape { required: &["name"], optional: &[] };
     pub(in crate::roster) const CLUSTER: Shape = Shape {
         required: &["name"],
@@ -407,9 +611,15 @@ pub(super) mod shapes {
     pub(in crate::roster) const IGNORED: Shape =
         Shape { required: &["code", "subject", "reason", "until"], optional: &["object", "clusters"] };
     pub(in crate::roster) const GROUP: Shape =
-        Shape { required: &["name"], optional: &["inCertificate", "namespace", "grants"] };
-    pub(in crate::roster) const GRANT: Shape =
-        Shape { required: &[], optional: &["clusterRole", "role", "namespaces", "clusters", "until"] };
+        Shape { required: &["name"], optional: &["inCertificate", "namespace", "joinable", "grants"] };
+    pub(in crate::roster) const GRANT: Shape = Shape {
+        required: &[],
+        optional: &["clusterRole", "role", "namespaces", "namespaceSelector", "clusters", "until"],
+    };
+    pub(in crate::roster) const SELECTOR: Shape =
+        Shape { required: &[], optional: &["matchLabels", "matchExpressions"] };
+    pub(in crate::roster) const EXPRESSION: Shape =
+        Shape { required: &["key", "operator"], optional: &["values"] };
     pub(in crate::roster) const MEMBERSHIP: Shape =
         Shape { required: &["name"], optional: &["clusters", "until"] };
     pub(in crate::roster) const USER: Shape = Shape {
@@ -453,8 +663,16 @@ mod tests {
     fn the_reader_and_the_schema_know_the_same_fields() {
         let schema: Value = serde_json::from_str(&schema()).expect("the schema is JSON");
         let definitions = &schema["$defs"];
-        let all: [(&Value, &Shape); 12] = [
+        let part: Value = serde_json::from_str(&part_schema()).expect("the schema is JSON");
+        let all: [(&Value, &Shape); 19] = [
+            (&definitions["Selector"], &shapes::SELECTOR),
+            (&definitions["Expression"], &shapes::EXPRESSION),
             (&schema, &shapes::ROSTER),
+            (&part, &shapes::PART),
+            (&part["$defs"]["PartMembership"], &shapes::PART_MEMBERSHIP),
+            (&definitions["Include"], &shapes::INCLUDE),
+            (&definitions["FenceDocument"], &shapes::FENCE),
+            (&definitions["RoleOfFence"], &shapes::FENCED_ROLE),
             (&definitions["Metadata"], &shapes::METADATA),
             (&definitions["Cluster"], &shapes::CLUSTER),
             (&definitions["Defaults"], &shapes::DEFAULTS),
@@ -474,9 +692,11 @@ mod tests {
             assert_eq!(strings(&schema["required"]), required, "{known:?}");
             assert_eq!(schema["additionalProperties"], Value::Bool(false), "{known:?}");
         }
-        let mappings = definitions.as_object().expect("definitions").values();
-        let mappings = mappings.filter(|definition| definition["type"] == "object").count();
-        assert_eq!(mappings + 1, all.len(), "a mapping without a shape");
+        let of_part = part["$defs"].as_object().expect("definitions").iter();
+        let of_part = of_part.filter(|(name, _)| definitions.get(name.as_str()).is_none());
+        let mappings = definitions.as_object().expect("definitions").iter().chain(of_part);
+        let mappings = mappings.filter(|(_, definition)| definition["type"] == "object").count();
+        assert_eq!(mappings + 2, all.len(), "a mapping without a shape");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Collects what is wrong with a file, each fact with its place, to be reported in one run.
 
+use super::RosterFileNames;
 use crate::error::Error;
 use crate::model::Position;
 
@@ -13,22 +14,32 @@ const COMPARISONS: usize = 5_000;
 
 /// What was found wrong so far.
 #[derive(Debug)]
-pub(super) struct Errors<'f> {
-    file: &'f str,
+pub(super) struct Errors {
+    files: RosterFileNames,
     found: Vec<(Position, Error)>,
     left_out: usize,
     comparisons: usize,
 }
 
-impl<'f> Errors<'f> {
+impl Errors {
     /// Nothing wrong yet in this file, named as the user knows it.
-    pub(super) fn of(file: &'f str) -> Self {
-        Self { file, found: Vec::new(), left_out: 0, comparisons: 0 }
+    pub(super) fn of(file: &str) -> Self {
+        Self { files: RosterFileNames::new(file), found: Vec::new(), left_out: 0, comparisons: 0 }
     }
 
-    /// A place in this file, as editors and terminals open it.
+    /// One more file; returns its number in positions.
+    pub(super) fn add_file(&mut self, part: String) -> u32 {
+        self.files.add(part)
+    }
+
+    /// All files.
+    pub(super) fn files(&self) -> &RosterFileNames {
+        &self.files
+    }
+
+    /// A place in one of the files, as editors and terminals open it.
     pub(super) fn place(&self, position: Position) -> String {
-        format!("{}:{position}", self.file)
+        self.files.place(position)
     }
 
     /// Adds one fact.
@@ -75,18 +86,19 @@ impl<'f> Errors<'f> {
             self.left_out += 1;
             return;
         }
-        let mut error = Error::new(fact).placed(self.file, position);
+        let mut error = Error::new(fact).placed(self.files.of(position), position);
         if let Some(hint) = hint {
             error = error.hint(hint);
         }
         self.found.push((position, error));
     }
 
-    /// All of them, in the file's order.
+    /// All of them, in the order of the files and of the lines.
     pub(super) fn into_error(mut self) -> Option<Error> {
         self.found.sort_by_key(|(position, _)| *position);
-        let left_out = (self.left_out > 0)
-            .then(|| Error::new(format!("{}: {} more errors are not shown", self.file, self.left_out)));
+        let left_out = (self.left_out > 0).then(|| {
+            Error::new(format!("{}: {} more errors are not shown", self.files.root(), self.left_out))
+        });
         Error::all(self.found.into_iter().map(|(_, error)| error).chain(left_out))
     }
 }
@@ -177,7 +189,7 @@ mod tests {
         let mut errors = Errors::of("users.yaml");
         for line in 1..=LIMIT as u64 {
             let known = known.iter().map(String::as_str);
-            errors.add_unknown(Position { line, column: 1 }, "no such group", "groop-1", known);
+            errors.add_unknown(Position { file: 0, line, column: 1 }, "no such group", "groop-1", known);
         }
         let error = errors.into_error().expect("errors were added");
         let hints = error.each().filter(|error| !error.hints().is_empty()).count();
@@ -188,7 +200,7 @@ mod tests {
     fn the_number_of_reported_errors_is_bounded() {
         let mut errors = Errors::of("users.yaml");
         for line in 1..=LIMIT as u64 + 2 {
-            errors.add(Position { line, column: 1 }, "wrong");
+            errors.add(Position { file: 0, line, column: 1 }, "wrong");
         }
         let error = errors.into_error().expect("errors were added");
         let last = error.each().last().expect("at least one");

@@ -8,7 +8,7 @@ use super::values;
 use super::yaml::Node;
 use crate::model::{KeyType, Namespace};
 
-/// Defaults for users that do not override them.
+/// UserDefaults for users that do not override them.
 pub(super) struct UserDefaults {
     pub(super) validity: SignedDuration,
     pub(super) key: KeyType,
@@ -20,7 +20,7 @@ pub(super) struct UserDefaults {
 pub(super) fn list_or_empty<'n, 't>(
     fields: &Fields<'n, 't>,
     field: &str,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Option<&'n [Node<'t>]> {
     match fields.get(field) {
         Some(node) => reader::list(node, &fields.label(field), errors),
@@ -29,16 +29,16 @@ pub(super) fn list_or_empty<'n, 't>(
 }
 
 /// A boolean field that defaults to false.
-pub(super) fn flag(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors<'_>) -> bool {
+pub(super) fn flag(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors) -> bool {
     fields.get(field).and_then(|node| reader::boolean(node, &fields.label(field), errors)).unwrap_or_default()
 }
 
-pub(super) fn validity(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<SignedDuration> {
+pub(super) fn validity(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<SignedDuration> {
     let node = fields.get("validity")?;
     reader::parsed(node, &fields.label("validity"), values::validity, errors)
 }
 
-pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<KeyType> {
+pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<KeyType> {
     const KEYS: [KeyType; 4] = [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Ed25519, KeyType::Rsa4096];
     let node = fields.get("key")?;
     let label = fields.label("key");
@@ -53,18 +53,18 @@ pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Ke
 }
 
 /// When the access that `fields` gives ends.
-pub(super) fn until(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Timestamp> {
+pub(super) fn until(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<Timestamp> {
     let node = fields.get("until")?;
     reader::parsed(node, &fields.label("until"), values::until, errors)
 }
 
 /// The default namespace of a context.
-pub(super) fn namespace(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<Namespace> {
+pub(super) fn namespace(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<Namespace> {
     reader::word(fields.get("namespace")?, &fields.label("namespace"), errors)
 }
 
 /// What a context is called, before the names are put in.
-pub(super) fn context_name(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<String> {
+pub(super) fn context_name(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<String> {
     let node = fields.get("contextName")?;
     reader::parsed(node, &fields.label("contextName"), values::context_name, errors)
 }

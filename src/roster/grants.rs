@@ -1,23 +1,22 @@
 //! `grants:` of a group or a user.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::Grant;
 use super::document::shapes;
 use super::errors::Errors;
+use super::fence::FileScope;
 use super::fields::until;
 use super::names::SeenNames;
 use super::on_clusters::{self, OnClusters};
+use super::pattern::Pattern;
 use super::reader::{self, Fields};
+use super::selector::{self, NamespaceMatch};
 use super::yaml::Node;
 use crate::model::{Namespace, Position, RoleRef};
 
 /// The grants of a group or user; what is wrong with them is reported.
-pub(super) fn read(
-    owner: &Fields<'_, '_>,
-    cluster_names: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
-) -> Vec<Grant> {
+pub(super) fn read(owner: &Fields<'_, '_>, scope: &FileScope<'_>, errors: &mut Errors) -> Vec<Grant> {
     let Some(node) = owner.get("grants") else {
         return Vec::new();
     };
@@ -25,24 +24,44 @@ pub(super) fn read(
     let mut grants = Vec::with_capacity(list.len());
     for (index, node) in list.iter().enumerate() {
         let what = format!("grant {} of {}", index + 1, owner.what);
-        if let Some(grant) = grant(node, what, cluster_names, errors) {
+        if let Some(grant) = grant(node, what, scope, errors) {
             grants.push(grant);
         }
     }
     report_repeated(&grants, &owner.what, errors);
+    if let Some(fenced) = scope.fenced {
+        fenced.check_grants(&grants, &owner.what, errors);
+    }
     grants
 }
 
-fn grant(
-    node: &Node<'_>,
-    what: String,
-    cluster_names: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
-) -> Option<Grant> {
+fn grant(node: &Node<'_>, what: String, scope: &FileScope<'_>, errors: &mut Errors) -> Option<Grant> {
     let fields = reader::fields(node, what, &shapes::GRANT, errors)?;
     let until = until(&fields, errors);
-    let clusters = on_clusters::read(&fields, cluster_names, errors);
-    let namespaces = fields.get("namespaces").map(|node| namespaces(node, &fields, errors));
+    let clusters = on_clusters::read(&fields, scope, errors);
+    let (mut namespaces, patterns) =
+        fields.get("namespaces").map(|node| namespaces(node, &fields, errors)).unzip();
+    let selector = fields.get("namespaceSelector");
+    let matching = match (selector, patterns.unwrap_or_default()) {
+        (None, patterns) if patterns.is_empty() => None,
+        (selector, patterns) => {
+            let labels =
+                selector.map(|node| selector::labels(node, fields.label("namespaceSelector"), errors));
+            let at = if selector.is_some() { "namespaceSelector" } else { "namespaces" };
+            let position = fields.position_of(at);
+            Some(NamespaceMatch { patterns, labels: labels.unwrap_or_default(), position })
+        }
+    };
+    if let (Some(_), Some((_, at))) = (selector, namespaces.iter().flatten().next()) {
+        errors.add_with_hint(
+            *at,
+            format!("{} names a namespace and has a `namespaceSelector`", fields.what),
+            "make it two grants; with a selector, `namespaces` may hold patterns such as `pr-*`",
+        );
+    }
+    if matching.is_some() {
+        namespaces.get_or_insert_default();
+    }
     let (field, role) = match (fields.get("clusterRole"), fields.get("role")) {
         (Some(node), None) => ("clusterRole", node),
         (None, Some(node)) => ("role", node),
@@ -67,13 +86,14 @@ fn grant(
         errors.add_with_hint(
             fields.position_of("role"),
             format!("{} gives a `role` without `namespaces`, but a Role lives in one", fields.what),
-            "add `namespaces: [...]`, or name a `clusterRole`",
+            "add `namespaces: [...]` or a `namespaceSelector`, or name a `clusterRole`",
         );
     }
     let name = reader::word(role, &fields.label(field), errors)?;
     Some(Grant {
         role: if field == "role" { RoleRef::Role(name) } else { RoleRef::ClusterRole(name) },
         namespaces,
+        matching,
         clusters,
         until,
         position: role.position,
@@ -83,10 +103,11 @@ fn grant(
 fn namespaces(
     node: &Node<'_>,
     fields: &Fields<'_, '_>,
-    errors: &mut Errors<'_>,
-) -> Vec<(Namespace, Position)> {
+    errors: &mut Errors,
+) -> (Vec<(Namespace, Position)>, BTreeMap<Pattern, Position>) {
+    let mut patterns = BTreeMap::new();
     let Some(list) = reader::list(node, &fields.label("namespaces"), errors) else {
-        return Vec::new();
+        return (Vec::new(), patterns);
     };
     if list.is_empty() {
         errors.add_with_hint(
@@ -101,16 +122,20 @@ fn namespaces(
     for node in list {
         if let Some(text) = reader::text(node, &label, errors)
             && seen.is_new(text, node.position, &label, errors)
-            && let Some(namespace) = reader::word(node, &label, errors)
         {
-            namespaces.push((namespace, node.position));
+            if text.contains('*') {
+                let pattern = reader::parsed(node, &label, Pattern::of_namespaces, errors);
+                patterns.extend(pattern.map(|pattern| (pattern, node.position)));
+            } else if let Some(namespace) = reader::word(node, &label, errors) {
+                namespaces.push((namespace, node.position));
+            }
         }
     }
-    namespaces
+    (namespaces, patterns)
 }
 
 /// One role in one place of a cluster is one binding: a second grant of it could only contradict the first.
-fn report_repeated(grants: &[Grant], owner: &str, errors: &mut Errors<'_>) {
+fn report_repeated(grants: &[Grant], owner: &str, errors: &mut Errors) {
     type Granted<'g> = HashMap<(&'g RoleRef, Option<&'g Namespace>), Vec<(&'g OnClusters, Position)>>;
     let mut granted: Granted<'_> = HashMap::new();
     for grant in grants {

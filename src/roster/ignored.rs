@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::document::shapes;
 use super::errors::{Errors, quoted};
+use super::fence::FileScope;
 use super::fields::{list_or_empty, until};
 use super::finding_code::FindingCode;
 use super::on_clusters::{self, OnClusters};
@@ -35,7 +36,7 @@ const LONGEST: usize = 500;
 pub(super) fn read(
     fields: &Fields<'_, '_>,
     known: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Vec<Ignored> {
     let audit =
         fields.get("audit").and_then(|node| reader::fields(node, "`audit`".into(), &shapes::AUDIT, errors));
@@ -50,11 +51,7 @@ pub(super) fn read(
     entries
 }
 
-fn entry(
-    fields: &Fields<'_, '_>,
-    known: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
-) -> Option<Ignored> {
+fn entry(fields: &Fields<'_, '_>, known: Option<&BTreeSet<&str>>, errors: &mut Errors) -> Option<Ignored> {
     let code = fields.need("code", errors).and_then(|node| code(node, fields, errors));
     let mut line =
         |field: &str, node: &Node<'_>| reader::parsed(node, &fields.label(field), one_line, errors);
@@ -65,7 +62,7 @@ fn entry(
         fields.need(field, errors);
     }
     let until = until(fields, errors);
-    let clusters = on_clusters::read(fields, known, errors);
+    let clusters = on_clusters::read(fields, &FileScope::of_roster(known), errors);
     Some(Ignored {
         code: code?,
         subject: subject??,
@@ -77,7 +74,7 @@ fn entry(
     })
 }
 
-fn code(node: &Node<'_>, fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<FindingCode> {
+fn code(node: &Node<'_>, fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<FindingCode> {
     let label = fields.label("code");
     let text = reader::text(node, &label, errors)?;
     let found = FindingCode::ALL.into_iter().find(|code| code.word() == text);

@@ -9,25 +9,34 @@ pub mod document;
 pub mod edit;
 mod errors;
 pub mod excerpt;
+pub mod fence;
 mod fields;
+mod files;
 mod finding_code;
 mod grants;
 mod ignored;
+mod include;
 mod names;
 mod on_clusters;
+pub mod pattern;
 mod reader;
+pub mod selector;
 pub mod shared_key;
 mod users;
 mod validate;
 mod values;
 mod yaml;
 
-pub use document::schema;
+pub use document::{part_schema, schema};
 pub use errors::nearest;
+pub use fence::May;
+pub use files::RosterFileNames;
 pub use finding_code::FindingCode;
 pub use ignored::Ignored;
+pub use include::{Part, PartPath, RosterParts};
 pub use on_clusters::OnClusters;
-pub use validate::parse;
+pub use selector::NamespaceMatch;
+pub use validate::{parse, parse_with_parts};
 pub use values::{duration, end, server};
 pub use yaml::{SIZE_LIMIT, text};
 
@@ -58,6 +67,10 @@ pub struct Roster {
     pub groups: BTreeMap<GroupName, Group>,
     /// Every user.
     pub users: BTreeMap<UserName, User>,
+    /// The parts that it includes, and how far each may go.
+    pub parts: BTreeMap<RepoPath, Part>,
+    /// The files that it was read from.
+    pub files: RosterFileNames,
 }
 
 /// A cluster that people get access to.
@@ -97,6 +110,8 @@ pub struct Group {
     pub in_certificate: bool,
     /// The default namespace of members' context.
     pub namespace: Option<Namespace>,
+    /// The parts that may add members, besides the file that defines it.
+    pub joinable: Vec<PartPath>,
     /// What members may do.
     pub grants: Vec<Grant>,
     /// Where the roster names it.
@@ -110,6 +125,8 @@ pub struct Grant {
     pub role: RoleRef,
     /// Where; `None` means cluster-wide (ClusterRoles only).
     pub namespaces: Option<Vec<(Namespace, Position)>>,
+    /// Further namespaces, by what they are like; then `namespaces` is not `None`.
+    pub matching: Option<NamespaceMatch>,
     /// On which clusters.
     pub clusters: OnClusters,
     /// When the grant ends.
@@ -125,6 +142,8 @@ pub struct Membership {
     pub until: Option<Timestamp>,
     /// On which clusters.
     pub clusters: OnClusters,
+    /// Where the roster says so.
+    pub position: Position,
 }
 
 /// A person.
@@ -172,6 +191,15 @@ pub struct GrantOf<'r> {
     pub membership_until: Option<Timestamp>,
 }
 
+impl Grant {
+    /// Where it counts, in words: `shop, pr-*`; `None` is a whole cluster.
+    pub fn places(&self) -> Option<String> {
+        let namespaces = self.namespaces.as_ref()?;
+        let named = namespaces.iter().map(|(namespace, _)| namespace.to_string());
+        Some(named.chain(self.matching.as_ref().map(ToString::to_string)).collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl Roster {
     /// Every grant of a user that counts on a cluster, over or not: their own, and those of their groups.
     pub fn grants_of<'r>(
@@ -205,6 +233,7 @@ impl Roster {
     #[must_use]
     pub fn without_positions(mut self) -> Self {
         let none = Position::default();
+        self.files = RosterFileNames::default();
         for cluster in self.clusters.values_mut() {
             cluster.position = none;
         }
@@ -216,6 +245,7 @@ impl Roster {
             user.generation_position = None;
             user.suspended_position = None;
             user.recipients.values_mut().for_each(|position| *position = none);
+            user.groups.values_mut().for_each(|membership| membership.position = none);
         }
         self.ignored.iter_mut().for_each(|ignored| ignored.position = none);
         let of_groups = self.groups.values_mut().flat_map(|group| &mut group.grants);
@@ -224,6 +254,10 @@ impl Roster {
             grant.position = none;
             for (_, position) in grant.namespaces.iter_mut().flatten() {
                 *position = none;
+            }
+            if let Some(matching) = &mut grant.matching {
+                matching.position = none;
+                matching.patterns.values_mut().for_each(|position| *position = none);
             }
         }
         self

@@ -13,7 +13,7 @@ pub(super) fn own_name<'n, T: FromStr<Err = Invalid>>(
     fields: &Fields<'n, '_>,
     kind: &str,
     seen: &mut SeenNames<'n>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Option<T> {
     let node = fields.need("name", errors)?;
     let name = reader::word(node, &format!("{kind} name"), errors)?;
@@ -38,7 +38,7 @@ pub(super) fn is_known(
     label: &str,
     kind: &str,
     known: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> bool {
     let Some(known) = known else { return true };
     if known.contains(name) {
@@ -60,7 +60,7 @@ impl<'n> SeenNames<'n> {
         name: &'n str,
         position: Position,
         what: &str,
-        errors: &mut Errors<'_>,
+        errors: &mut Errors,
     ) -> bool {
         match self.0.get(name) {
             Some(first) => {

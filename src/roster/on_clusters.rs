@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::errors::Errors;
+use super::fence::FileScope;
 use super::names::{SeenNames, is_known};
 use super::reader::{self, Fields};
 use super::yaml::Value;
 use crate::model::ClusterName;
 
 /// Where something counts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum OnClusters {
+    #[default]
     /// Wherever the user has access.
     All,
     /// On these, of those.
@@ -35,13 +37,11 @@ impl OnClusters {
     }
 }
 
-/// The field, where it is there. `known`: the clusters of the roster, valid or not.
-pub(super) fn read(
-    fields: &Fields<'_, '_>,
-    known: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
-) -> OnClusters {
-    let Some(node) = fields.get("clusters") else { return OnClusters::All };
+/// The field, where it is there; else what a fence leaves of all.
+pub(super) fn read(fields: &Fields<'_, '_>, scope: &FileScope<'_>, errors: &mut Errors) -> OnClusters {
+    let Some(node) = fields.get("clusters") else {
+        return scope.fenced.map_or(OnClusters::All, |fenced| fenced.fence.clusters.clone());
+    };
     let list = reader::list(node, &fields.label("clusters"), errors).unwrap_or_default();
     if list.is_empty() && matches!(node.value, Value::List(_)) {
         errors.add_with_hint(
@@ -56,7 +56,8 @@ pub(super) fn read(
         let label = format!("cluster of {}", fields.what);
         if let Some(name) = reader::text(node, &label, errors)
             && seen.is_new(name, node.position, &label, errors)
-            && is_known(name, node.position, &label, "cluster", known, errors)
+            && is_known(name, node.position, &label, "cluster", scope.cluster_names, errors)
+            && scope.fenced.is_none_or(|fenced| fenced.check_cluster(name, node.position, &label, errors))
             && let Ok(name) = name.parse()
         {
             clusters.insert(name);

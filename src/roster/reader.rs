@@ -39,7 +39,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// The value of a field that must be there.
-    pub(super) fn need(&self, field: &str, errors: &mut Errors<'_>) -> Option<&'n Node<'t>> {
+    pub(super) fn need(&self, field: &str, errors: &mut Errors) -> Option<&'n Node<'t>> {
         let value = self.get(field);
         if value.is_none() {
             errors.add(self.position, format!("{} has no `{field}`", self.what));
@@ -83,7 +83,7 @@ pub(super) fn fields<'n, 't>(
     node: &'n Node<'t>,
     what: String,
     shape: &Shape,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Option<Fields<'n, 't>> {
     let Value::Mapping(entries) = &node.value else {
         wrong_type(node, &what, "a mapping of fields", errors);
@@ -104,11 +104,7 @@ pub(super) fn fields<'n, 't>(
 }
 
 /// The items of a list.
-pub(super) fn list<'n, 't>(
-    node: &'n Node<'t>,
-    what: &str,
-    errors: &mut Errors<'_>,
-) -> Option<&'n [Node<'t>]> {
+pub(super) fn list<'n, 't>(node: &'n Node<'t>, what: &str, errors: &mut Errors) -> Option<&'n [Node<'t>]> {
     match &node.value {
         Value::List(items) => Some(items),
         _ => {
@@ -120,7 +116,7 @@ pub(super) fn list<'n, 't>(
 
 /// Text. What YAML reads as a number, boolean or nothing is refused without quotes, because
 /// editors and other tools would not take it for text.
-pub(super) fn text<'n>(node: &'n Node<'_>, what: &str, errors: &mut Errors<'_>) -> Option<&'n str> {
+pub(super) fn text<'n>(node: &'n Node<'_>, what: &str, errors: &mut Errors) -> Option<&'n str> {
     match &node.value {
         Value::Quoted(text) => Some(text),
         Value::Plain(text) if meaning(text) == Meaning::Text => Some(text),
@@ -144,7 +140,7 @@ pub(super) fn parsed<T>(
     node: &Node<'_>,
     what: &str,
     parse: impl FnOnce(&str) -> Result<T, Invalid>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Option<T> {
     let text = text(node, what, errors)?;
     match parse(text) {
@@ -157,16 +153,12 @@ pub(super) fn parsed<T>(
 }
 
 /// Text that is a name or other type of [`crate::model`].
-pub(super) fn word<T: FromStr<Err = Invalid>>(
-    node: &Node<'_>,
-    what: &str,
-    errors: &mut Errors<'_>,
-) -> Option<T> {
+pub(super) fn word<T: FromStr<Err = Invalid>>(node: &Node<'_>, what: &str, errors: &mut Errors) -> Option<T> {
     parsed(node, what, str::parse, errors)
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(node: &Node<'_>, what: &str, errors: &mut Errors<'_>) -> Option<bool> {
+pub(super) fn boolean(node: &Node<'_>, what: &str, errors: &mut Errors) -> Option<bool> {
     match &node.value {
         Value::Plain(text) if meaning(text) == Meaning::Boolean => Some(text.eq_ignore_ascii_case("true")),
         _ => {
@@ -181,7 +173,7 @@ pub(super) fn whole_number(
     node: &Node<'_>,
     what: &str,
     bounds: RangeInclusive<u32>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Option<u32> {
     let wanted = format!("a whole number from {} to {}", bounds.start(), bounds.end());
     match &node.value {
@@ -210,7 +202,7 @@ pub(super) fn is_number(node: &Node<'_>) -> bool {
 }
 
 /// Reports that a value is of another kind than it must be.
-pub(super) fn wrong_type(node: &Node<'_>, what: &str, wanted: &str, errors: &mut Errors<'_>) {
+pub(super) fn wrong_type(node: &Node<'_>, what: &str, wanted: &str, errors: &mut Errors) {
     let found = match &node.value {
         Value::Mapping(_) => "a mapping",
         Value::List(_) => "a list",

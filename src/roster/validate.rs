@@ -10,16 +10,18 @@ use jiff::SignedDuration;
 
 use super::document::shapes;
 use super::errors::{Errors, quoted};
+use super::fence::FileScope;
 use super::fields::{UserDefaults, context_name, flag, key, list_or_empty, namespace, validity};
+use super::include::{self, Included, NoParts, Part, PartPath, RosterParts};
 use super::names::{SeenNames, name_position, names, own_name};
 use super::reader::{self, Fields};
-use super::users::{ParseRecipient, UserContext};
-use super::yaml::{self, Node, Value};
-use super::{Cluster, Group, MaxRevocations, Membership, Roster, User, grants, ignored, values};
+use super::users::{ParseRecipient, UserContext, request_for_some_clusters};
+use super::yaml::{self, Node, NodeBudget, Value};
+use super::{Cluster, Group, MaxRevocations, Roster, User, grants, ignored, values};
 use crate::error::Error;
 use crate::model::route::Route;
 use crate::model::{BranchName, ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
-use crate::record::API_VERSION;
+use crate::record::{self, API_VERSION};
 
 /// The default validity of a certificate: 30 days.
 const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -33,19 +35,35 @@ const DEFAULT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// memory, and at 20 signatures a second it is seven hours of signing.
 const CREDENTIAL_LIMIT: usize = 500_000;
 
-/// Reads a roster. `file` is its name as errors show it; `parse_recipient` says which texts age
+/// Reads a roster that is one file. `file` is its name as errors show it; `parse_recipient` says which texts age
 /// can seal to.
 ///
 /// # Errors
-/// Everything that is wrong with the text, each with its place, up to a thousand.
+/// Everything that is wrong with the text, each with its place, up to a thousand; each part that it includes.
 pub fn parse(
     file: &str,
     text: &str,
     parse_recipient: &dyn Fn(&str) -> Result<Recipient, Invalid>,
 ) -> Result<Roster, Error> {
+    parse_with_parts(file, text, parse_recipient, &NoParts)
+}
+
+/// The same, of a roster that may include parts.
+///
+/// # Errors
+/// Everything that is wrong with the text and the parts, each with its place, up to a thousand.
+pub fn parse_with_parts(
+    file: &str,
+    text: &str,
+    parse_recipient: &dyn Fn(&str) -> Result<Recipient, Invalid>,
+    parts: &dyn RosterParts,
+) -> Result<Roster, Error> {
     let mut errors = Errors::of(file);
-    let tree = yaml::parse(text, &mut errors);
-    let roster = tree.and_then(|tree| roster(&tree, parse_recipient, &mut errors));
+    let mut budget = NodeBudget::default();
+    let tree = yaml::parse(0, text, &mut budget, &mut errors);
+    let roster = tree.and_then(|tree| {
+        RosterReader { parse_recipient, parts, budget: &mut budget }.roster(&tree, text.len(), &mut errors)
+    });
     match (roster, errors.into_error()) {
         (Some(roster), None) => Ok(roster),
         (_, Some(error)) => Err(error),
@@ -54,69 +72,12 @@ pub fn parse(
     }
 }
 
-fn roster(tree: &Node<'_>, parse_recipient: &ParseRecipient<'_>, errors: &mut Errors<'_>) -> Option<Roster> {
-    let fields = reader::fields(tree, "the roster".into(), &shapes::ROSTER, errors)?;
-    exactly(&fields, "apiVersion", API_VERSION, errors);
-    exactly(&fields, "kind", "Roster", errors);
-    let name = metadata(&fields, errors);
-    let defaults = defaults(&fields, errors);
-    let max_revocations = safety(&fields, errors);
-    let branch = branch(&fields, errors);
-
-    let cluster_list =
-        fields.need("clusters", errors).and_then(|node| reader::list(node, "`clusters`", errors));
-    if cluster_list.is_some_and(<[_]>::is_empty) {
-        errors.add(fields.position_of("clusters"), "the roster has no cluster, so nobody could get access");
-    }
-    let naming = Naming { roster: name.as_ref(), default: &defaults.context_name };
-    let clusters = clusters(cluster_list.unwrap_or_default(), &naming, errors);
-    let group_list = list_or_empty(&fields, "groups", errors);
-    let cluster_names = cluster_list.map(names);
-    let ignored = ignored::read(&fields, cluster_names.as_ref(), errors);
-    let groups = groups(group_list.unwrap_or_default(), cluster_names.as_ref(), errors);
-
-    let context = UserContext {
-        // Where a list is broken as a whole, nothing can be said about a reference into it.
-        cluster_names,
-        group_names: group_list.map(names),
-        all_clusters: clusters.keys().cloned().collect(),
-        defaults,
-        parse_recipient,
-    };
-    let mut users = BTreeMap::new();
-    let mut seen = SeenNames::default();
-    let mut folded = HashMap::new();
-    let mut credentials = 0;
-    for (index, node) in list_or_empty(&fields, "users", errors).unwrap_or_default().iter().enumerate() {
-        let Some(fields) = reader::fields(node, reader::title("user", node, index), &shapes::USER, errors)
-        else {
-            continue;
-        };
-        let name = own_name::<UserName>(&fields, "user", &mut seen, errors);
-        let user = context.user(&fields, errors);
-        credentials += user.clusters.len();
-        refuse_request_for_some_clusters(&fields, &user, &groups, errors);
-        if let Some(name) = name {
-            refuse_other_case(&fields, &name, &mut folded, errors);
-            users.insert(name, user);
-        }
-        if credentials > CREDENTIAL_LIMIT {
-            errors.add(
-                fields.position,
-                format!("more than {CREDENTIAL_LIMIT} credentials (users times clusters); the other users were not read"),
-            );
-            break;
-        }
-    }
-    Some(Roster { name: name?, clusters, max_revocations, branch, ignored, groups, users })
-}
-
 /// Users' names are names of files, and some file systems do not tell `Ann` from `ann`.
 fn refuse_other_case(
     fields: &Fields<'_, '_>,
     name: &UserName,
     folded: &mut HashMap<String, (UserName, Position)>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) {
     let position = name_position(fields);
     let first = folded.entry(name.as_str().to_ascii_lowercase()).or_insert_with(|| (name.clone(), position));
@@ -130,32 +91,167 @@ fn refuse_other_case(
     }
 }
 
-/// One CSR serves all clusters of its owner, and holds the groups of the certificate.
-fn refuse_request_for_some_clusters(
-    fields: &Fields<'_, '_>,
-    user: &User,
-    groups: &BTreeMap<GroupName, Group>,
-    errors: &mut Errors<'_>,
-) {
-    let in_certificate = |name: &GroupName| groups.get(name).is_some_and(|group| group.in_certificate);
-    let on_some = |membership: &Membership| {
-        let here = user.clusters.iter().filter(|cluster| membership.clusters.includes(cluster)).count();
-        here > 0 && here < user.clusters.len()
-    };
-    let limited = user.groups.iter().find(|(name, membership)| on_some(membership) && in_certificate(name));
-    if let (Some(_), Some((group, _))) = (&user.csr, limited) {
-        errors.add_with_hint(
-            fields.position_of("csr"),
-            format!(
-                "{} brings one CSR for all clusters, and is in group `{group}`, which is written into certificates, on some only",
-                fields.what
-            ),
-            "leave `clusters` of the membership out, or set `clusters` of the user",
-        );
+/// What a roster is read with.
+struct RosterReader<'r> {
+    parse_recipient: &'r ParseRecipient<'r>,
+    parts: &'r dyn RosterParts,
+    budget: &'r mut NodeBudget,
+}
+
+/// A file of the roster: its fields, and how far it may go.
+struct RosterFile<'n, 't> {
+    fields: Fields<'n, 't>,
+    scope: FileScope<'n>,
+}
+
+/// The users of all files so far.
+#[derive(Default)]
+struct UsersRead<'n> {
+    seen: SeenNames<'n>,
+    /// By their names in lower case.
+    folded: HashMap<String, (UserName, Position)>,
+    users: BTreeMap<UserName, User>,
+    /// Users times their clusters.
+    credentials: usize,
+}
+
+impl RosterReader<'_> {
+    fn roster(self, tree: &Node<'_>, size: usize, errors: &mut Errors) -> Option<Roster> {
+        if is_newer(tree, errors) {
+            return None;
+        }
+        let fields = reader::fields(tree, "the roster".into(), &shapes::ROSTER, errors)?;
+        exactly(&fields, "apiVersion", API_VERSION, errors);
+        exactly(&fields, "kind", "Roster", errors);
+        let name = metadata(&fields, errors);
+        let defaults = defaults(&fields, errors);
+        let max_revocations = safety(&fields, errors);
+        let branch = branch(&fields, errors);
+
+        let cluster_list =
+            fields.need("clusters", errors).and_then(|node| reader::list(node, "`clusters`", errors));
+        if cluster_list.is_some_and(<[_]>::is_empty) {
+            errors
+                .add(fields.position_of("clusters"), "the roster has no cluster, so nobody could get access");
+        }
+        let naming = Naming { roster: name.as_ref(), default: &defaults.context_name };
+        let clusters = clusters(cluster_list.unwrap_or_default(), &naming, errors);
+        // Where a list is broken as a whole, nothing can be said about a reference into it.
+        let cluster_names = cluster_list.map(names);
+        let cluster_names = cluster_names.as_ref();
+        let ignored = ignored::read(&fields, cluster_names, errors);
+
+        let (included, mut all) = include::read(&fields, size, cluster_names, self.parts, errors);
+        let mut trees = Vec::with_capacity(included.len());
+        for part in &included {
+            trees.push(yaml::parse(part.file, &part.text, self.budget, errors));
+        }
+        let mut files = vec![RosterFile { fields, scope: FileScope::of_roster(cluster_names) }];
+        for (part, tree) in included.iter().zip(&trees) {
+            let known = tree.as_ref().filter(|tree| !is_newer(tree, errors));
+            let fields = known.and_then(|tree| {
+                reader::fields(tree, format!("the part {}", part.path), &shapes::PART, errors)
+            });
+            let Some(fields) = fields else {
+                all = false;
+                continue;
+            };
+            exactly(&fields, "apiVersion", API_VERSION, errors);
+            exactly(&fields, "kind", "RosterPart", errors);
+            files.push(RosterFile { fields, scope: part.scope(cluster_names, defaults.validity) });
+        }
+
+        let mut group_names = Some(BTreeSet::new()).filter(|_| all);
+        let mut groups = BTreeMap::new();
+        let mut seen = SeenNames::default();
+        for file in &files {
+            let list = list_or_empty(&file.fields, "groups", errors);
+            group_names = group_names.zip(list.map(names)).map(|(all, more)| &all | &more);
+            read_groups(list.unwrap_or_default(), &file.scope, &included, (&mut seen, &mut groups), errors);
+        }
+
+        let context = UserContext {
+            group_names,
+            groups: &groups,
+            all_clusters: clusters.keys().cloned().collect(),
+            defaults,
+            parse_recipient: self.parse_recipient,
+        };
+        let mut read = UsersRead::default();
+        for file in &files {
+            context.read_users(file, &mut read, errors);
+        }
+        let UsersRead { mut users, .. } = read;
+        for RosterFile { fields, scope } in files.iter().filter(|file| file.scope.part.is_some()) {
+            context.further_memberships(fields, scope, &mut users, errors);
+        }
+        let part = |part: &Included| {
+            let Included { path, named, may, file, at: _, text: _ } = part;
+            (path.clone(), Part { may: may.clone(), named: named.clone(), file: *file })
+        };
+        let parts = included.iter().map(part).collect();
+        let files = errors.files().clone();
+        Some(Roster { name: name?, clusters, max_revocations, branch, ignored, groups, users, parts, files })
     }
 }
 
-fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Errors<'_>) {
+impl UserContext<'_, '_> {
+    /// The users of one file.
+    fn read_users<'n>(&self, file: &RosterFile<'n, '_>, read: &mut UsersRead<'n>, errors: &mut Errors) {
+        let list = list_or_empty(&file.fields, "users", errors).unwrap_or_default();
+        for (index, node) in list.iter().enumerate() {
+            let title = reader::title("user", node, index);
+            let Some(fields) = reader::fields(node, title, &shapes::USER, errors) else { continue };
+            let name = own_name::<UserName>(&fields, "user", &mut read.seen, errors);
+            let user = self.user(&fields, &file.scope, errors);
+            read.credentials += user.clusters.len();
+            if let Some(name) = name {
+                refuse_other_case(&fields, &name, &mut read.folded, errors);
+                if let Some(fenced) = file.scope.fenced {
+                    fenced.check_user(&name, user.position, errors);
+                }
+                if let Some(wrong) = request_for_some_clusters(&name, &user, self.groups) {
+                    errors.add_with_hint(
+                        fields.position_of("csr"),
+                        wrong,
+                        "leave `clusters` of the membership out, or set `clusters` of the user",
+                    );
+                }
+                read.users.insert(name, user);
+            }
+            if read.credentials > CREDENTIAL_LIMIT {
+                errors.add(
+                    fields.position,
+                    format!("more than {CREDENTIAL_LIMIT} credentials (users times clusters); the other users were not read"),
+                );
+                break;
+            }
+        }
+    }
+}
+
+/// Whether a file is in a format that a newer certctl reads: then nothing else is said of it.
+fn is_newer(tree: &Node<'_>, errors: &mut Errors) -> bool {
+    let Value::Mapping(entries) = &tree.value else { return false };
+    let version = entries.iter().find(|entry| entry.key == "apiVersion").map(|entry| &entry.value);
+    let Some((version, position)) = version.and_then(|node| match &node.value {
+        Value::Plain(text) | Value::Quoted(text) => Some((text, node.position)),
+        _ => None,
+    }) else {
+        return false;
+    };
+    let newer = record::is_newer(version);
+    if newer {
+        errors.add_with_hint(
+            position,
+            format!("{} is the format of a newer certctl; this one reads {API_VERSION}", quoted(version)),
+            "use a newer version of certctl",
+        );
+    }
+    newer
+}
+
+fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Errors) {
     let Some(node) = fields.need(field, errors) else {
         return;
     };
@@ -167,14 +263,14 @@ fn exactly(fields: &Fields<'_, '_>, field: &str, wanted: &str, errors: &mut Erro
     }
 }
 
-fn metadata(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<RosterName> {
+fn metadata(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<RosterName> {
     let node = fields.need("metadata", errors)?;
     let metadata = reader::fields(node, "`metadata`".into(), &shapes::METADATA, errors)?;
     let name = metadata.need("name", errors)?;
     reader::word(name, "roster name", errors)
 }
 
-fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> UserDefaults {
+fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors) -> UserDefaults {
     let fields = fields
         .get("defaults")
         .and_then(|node| reader::fields(node, "`defaults`".into(), &shapes::DEFAULTS, errors));
@@ -189,7 +285,7 @@ fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> UserDefaults {
     }
 }
 
-fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
+fn safety(fields: &Fields<'_, '_>, errors: &mut Errors) -> MaxRevocations {
     let mut read = || {
         let node = fields.get("safety")?;
         let safety = reader::fields(node, "`safety`".into(), &shapes::SAFETY, errors)?;
@@ -210,7 +306,7 @@ fn safety(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> MaxRevocations {
     read().unwrap_or(DEFAULT_MAX_REVOCATIONS)
 }
 
-fn branch(fields: &Fields<'_, '_>, errors: &mut Errors<'_>) -> Option<BranchName> {
+fn branch(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<BranchName> {
     let apply = reader::fields(fields.get("apply")?, "`apply`".into(), &shapes::APPLY, errors)?;
     reader::word(apply.get("branch")?, &apply.label("branch"), errors)
 }
@@ -230,11 +326,7 @@ impl Naming<'_> {
     }
 }
 
-fn clusters(
-    list: &[Node<'_>],
-    naming: &Naming<'_>,
-    errors: &mut Errors<'_>,
-) -> BTreeMap<ClusterName, Cluster> {
+fn clusters(list: &[Node<'_>], naming: &Naming<'_>, errors: &mut Errors) -> BTreeMap<ClusterName, Cluster> {
     let mut clusters = BTreeMap::new();
     let mut seen = SeenNames::default();
     let mut contexts: HashMap<String, (ClusterName, Position)> = HashMap::new();
@@ -275,7 +367,7 @@ fn cluster(
     fields: &Fields<'_, '_>,
     name: Option<&ClusterName>,
     naming: &Naming<'_>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Option<Cluster> {
     let context = match fields.get("context") {
         Some(node) => reader::parsed(node, &fields.label("context"), values::context, errors),
@@ -306,33 +398,36 @@ fn cluster(
     })
 }
 
-fn word<T: FromStr<Err = Invalid>>(
-    fields: &Fields<'_, '_>,
-    field: &str,
-    errors: &mut Errors<'_>,
-) -> Option<T> {
+fn word<T: FromStr<Err = Invalid>>(fields: &Fields<'_, '_>, field: &str, errors: &mut Errors) -> Option<T> {
     reader::word(fields.get(field)?, &fields.label(field), errors)
 }
 
-fn groups(
-    list: &[Node<'_>],
-    cluster_names: Option<&BTreeSet<&str>>,
-    errors: &mut Errors<'_>,
-) -> BTreeMap<GroupName, Group> {
-    let mut groups = BTreeMap::new();
-    let mut seen = SeenNames::default();
+/// The groups of one file.
+fn read_groups<'n>(
+    list: &'n [Node<'_>],
+    scope: &FileScope<'_>,
+    included: &[Included],
+    (seen, groups): (&mut SeenNames<'n>, &mut BTreeMap<GroupName, Group>),
+    errors: &mut Errors,
+) {
     for (index, node) in list.iter().enumerate() {
         let title = reader::title("group", node, index);
         let Some(fields) = reader::fields(node, title, &shapes::GROUP, errors) else {
             continue;
         };
-        let name = own_name::<GroupName>(&fields, "group", &mut seen, errors);
+        let name = own_name::<GroupName>(&fields, "group", seen, errors);
         let group = Group {
             in_certificate: flag(&fields, "inCertificate", errors),
             namespace: namespace(&fields, errors),
-            grants: grants::read(&fields, cluster_names, errors),
+            joinable: joinable(&fields, included, errors),
+            grants: grants::read(&fields, scope, errors),
             position: name_position(&fields),
         };
+        if let Some(fenced) = scope.fenced.filter(|_| group.in_certificate) {
+            let at = fields.position_of("inCertificate");
+            let fact = format!("{} is written into certificates, where nothing can be revoked", fields.what);
+            fenced.refuse(at, &fact, "define that group", errors);
+        }
         if let Some(name) = name {
             let for_certificates_alone = group.in_certificate && group.grants.is_empty();
             if let (Err(why), false) = (name.is_plain(), for_certificates_alone) {
@@ -345,5 +440,20 @@ fn groups(
             groups.insert(name, group);
         }
     }
-    groups
+}
+
+/// From which parts members may be added.
+fn joinable(fields: &Fields<'_, '_>, included: &[Included], errors: &mut Errors) -> Vec<PartPath> {
+    let label = fields.label("joinable");
+    let mut paths = Vec::new();
+    for node in list_or_empty(fields, "joinable", errors).unwrap_or_default() {
+        let Some(path) = reader::word::<PartPath>(node, &label, errors) else { continue };
+        if !included.iter().any(|part| path.is(&part.path)) {
+            let known = included.iter().map(|part| part.path.as_str());
+            let fact = format!("{label}: {path} is no part of the roster");
+            errors.add_unknown(node.position, fact, &path.to_string(), known);
+        }
+        paths.push(path);
+    }
+    paths
 }

@@ -73,28 +73,47 @@ pub fn text<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Error> {
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let position = end_of(&before);
+        let position = end_of(0, &before);
         Error::new(format!("{file}:{position}: not UTF-8 text"))
             .hint("save the file as UTF-8; it needs nothing but ASCII")
     })
 }
 
 /// The place right after a text.
-fn end_of(text: &str) -> Position {
+fn end_of(file: u32, text: &str) -> Position {
     let last_line = text.rsplit('\n').next().unwrap_or_default();
     Position {
+        file,
         line: text.bytes().filter(|&b| b == b'\n').count() as u64 + 1,
         column: last_line.chars().count() as u64 + 1,
     }
 }
 
-/// The tree of the file's one document, without what was refused; `None` if there is none.
-pub(super) fn parse<'t>(text: &'t str, errors: &mut Errors<'_>) -> Option<Node<'t>> {
+/// How much is read of all files of a roster.
+pub(super) struct NodeBudget {
+    nodes: usize,
+}
+
+impl Default for NodeBudget {
+    fn default() -> Self {
+        Self { nodes: NODE_LIMIT }
+    }
+}
+
+/// The tree of the file's one document, without what was refused; `None` if there is none. `file` is its number
+/// in positions.
+pub(super) fn parse<'t>(
+    file: u32,
+    text: &'t str,
+    budget: &mut NodeBudget,
+    errors: &mut Errors,
+) -> Option<Node<'t>> {
+    let start = Position { file, line: 1, column: 1 };
     if text.len() > SIZE_LIMIT {
-        errors.add(Position { line: 1, column: 1 }, format!("larger than {} MiB", SIZE_LIMIT / 1024 / 1024));
+        errors.add(start, format!("larger than {} MiB", SIZE_LIMIT / 1024 / 1024));
         return None;
     }
-    if let Some((position, c)) = deceptive_character(text) {
+    if let Some((position, c)) = deceptive_character(file, text) {
         errors.add_with_hint(
             position,
             format!("the character U+{:04X} is refused: a reader would not see what is parsed", u32::from(c)),
@@ -102,23 +121,23 @@ pub(super) fn parse<'t>(text: &'t str, errors: &mut Errors<'_>) -> Option<Node<'
         );
         return None;
     }
-    let mut tree = Tree::default();
+    let mut tree = Tree { open: Vec::new(), root: None, documents: 0, budget };
     for event in Parser::new_from_str_with_options(text, parser_options()) {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                not_yaml(&error, errors);
+                not_yaml(file, &error, errors);
                 return None;
             }
         };
-        let position = position_of(&span.start);
+        let position = position_of(file, &span.start);
         if let Err(Stop) = tree.take(event, position, errors) {
             return None;
         }
     }
     if tree.documents == 0 {
         errors.add_with_hint(
-            Position { line: 1, column: 1 },
+            start,
             "the file is empty",
             "start with `apiVersion: certctl.dev/v1` and `kind: Roster`",
         );
@@ -136,24 +155,24 @@ pub(super) fn parser_options() -> Options {
     }
 }
 
-fn not_yaml(error: &ScanError, errors: &mut Errors<'_>) {
+fn not_yaml(file: u32, error: &ScanError, errors: &mut Errors) {
     let why = match error.kind() {
         ErrorKind::RecursionLimitExceeded => {
             format!("lists and mappings lie more than {DEPTH_LIMIT} deep")
         }
         _ => error.info(),
     };
-    errors.add(position_of(error.marker()), format!("this YAML cannot be read any further: {why}"));
+    errors.add(position_of(file, error.marker()), format!("this YAML cannot be read any further: {why}"));
 }
 
-fn position_of(mark: &Marker) -> Position {
-    Position { line: mark.line() as u64, column: mark.col() as u64 + 1 }
+fn position_of(file: u32, mark: &Marker) -> Position {
+    Position { file, line: mark.line() as u64, column: mark.col() as u64 + 1 }
 }
 
 /// The first character that a terminal or a diff view obeys instead of showing: controls, a
 /// carriage return without its line feed, bidirectional overrides (CVE-2021-42574), and a byte order
 /// mark that does not begin the file.
-fn deceptive_character(text: &str) -> Option<(Position, char)> {
+fn deceptive_character(file: u32, text: &str) -> Option<(Position, char)> {
     let (at, c) = text.char_indices().find(|&(at, c)| match c {
         '\n' | '\t' => false,
         '\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),
@@ -161,7 +180,7 @@ fn deceptive_character(text: &str) -> Option<(Position, char)> {
         '\u{feff}' => at > 0,
         c => c.is_control(),
     })?;
-    Some((end_of(&text[..at]), c))
+    Some((end_of(file, &text[..at]), c))
 }
 
 /// Reading cannot continue.
@@ -182,16 +201,15 @@ enum Open<'t> {
 }
 
 /// Builds the tree from the parser's events, without recursion.
-#[derive(Default)]
-struct Tree<'t> {
+struct Tree<'t, 'b> {
     open: Vec<Open<'t>>,
     root: Option<Node<'t>>,
     documents: usize,
-    nodes: usize,
+    budget: &'b mut NodeBudget,
 }
 
-impl<'t> Tree<'t> {
-    fn take(&mut self, event: Event<'t>, position: Position, errors: &mut Errors<'_>) -> Result<(), Stop> {
+impl<'t> Tree<'t, '_> {
+    fn take(&mut self, event: Event<'t>, position: Position, errors: &mut Errors) -> Result<(), Stop> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -239,12 +257,12 @@ impl<'t> Tree<'t> {
     }
 
     /// Puts a complete node where it belongs.
-    fn add(&mut self, position: Position, value: Value<'t>, errors: &mut Errors<'_>) -> Result<(), Stop> {
-        self.nodes += 1;
-        if self.nodes > NODE_LIMIT {
+    fn add(&mut self, position: Position, value: Value<'t>, errors: &mut Errors) -> Result<(), Stop> {
+        if self.budget.nodes == 0 {
             errors.add(position, format!("more than {NODE_LIMIT} values; nothing after this place was read"));
             return Err(Stop);
         }
+        self.budget.nodes -= 1;
         let node = Node { position, value };
         match self.open.last_mut() {
             None => self.root = Some(node),
@@ -259,7 +277,7 @@ impl<'t> Tree<'t> {
     }
 }
 
-fn refuse_properties(anchor: usize, tagged: bool, position: Position, errors: &mut Errors<'_>) {
+fn refuse_properties(anchor: usize, tagged: bool, position: Position, errors: &mut Errors) {
     if anchor != 0 {
         errors.add_with_hint(
             position,
@@ -276,7 +294,7 @@ fn refuse_properties(anchor: usize, tagged: bool, position: Position, errors: &m
     }
 }
 
-fn checked_key<'t>(node: Node<'t>, errors: &mut Errors<'_>) -> Option<(Cow<'t, str>, Position)> {
+fn checked_key<'t>(node: Node<'t>, errors: &mut Errors) -> Option<(Cow<'t, str>, Position)> {
     match node.value {
         Value::Plain(text) if text == "<<" => {
             errors.add_with_hint(
@@ -298,7 +316,7 @@ fn checked_key<'t>(node: Node<'t>, errors: &mut Errors<'_>) -> Option<(Cow<'t, s
 /// Reports every key after its first.
 fn without_repeated_keys<'t>(
     mut entries: Vec<MappingEntry<'t>>,
-    errors: &mut Errors<'_>,
+    errors: &mut Errors,
 ) -> Vec<MappingEntry<'t>> {
     let mut first: HashMap<&str, Position> = HashMap::with_capacity(entries.len());
     let mut repeated = Vec::new();

@@ -65,7 +65,7 @@ impl Questions<'_> {
         let places = Host::codeowners(host);
         let codeowners =
             places.iter().find(|path| there(path)).or(places.first()).copied().unwrap_or("CODEOWNERS");
-        Ok(Wanted { roster, answers, owners, codeowners, ci })
+        Ok(Wanted { roster, answers, owners, parts: Vec::new(), codeowners, ci })
     }
 
     /// `None` where something is missing.

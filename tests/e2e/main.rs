@@ -31,6 +31,7 @@ mod rehearsal;
 mod remembered;
 mod rights;
 mod signing;
+mod teams;
 mod world;
 
 use std::process::ExitCode;
@@ -184,5 +185,8 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         a_certificate_for_someone_else_is_thrown_away,
         a_request_that_someone_deletes_is_missed,
         a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation,
+    ]
+    teams: [
+        a_team_owns_its_part_and_access_follows_its_namespaces,
     ]
 };

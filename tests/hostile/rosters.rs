@@ -466,7 +466,11 @@ fn types() -> Vec<Case> {
         ("a word", text("roster\n"), "@: the roster must be a mapping"),
         ("a list", text("- apiVersion: certctl.dev/v1\n"), "@: the roster must be a mapping"),
         ("another kind", text(HEAD.replace("Roster", "Secret")), "@: `kind` of the roster must be `Roster`"),
-        ("another version", text(HEAD.replace("/v1", "/v2")), "@: `apiVersion` of the roster must be"),
+        (
+            "another version",
+            text(HEAD.replace("/v1", "/v2")),
+            "@: `certctl.dev/v2` is the format of a newer certctl",
+        ),
         (
             "clusters as a mapping",
             text(HEAD.replace("[{name: prod}]", "{prod: {}}")),

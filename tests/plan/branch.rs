@@ -26,6 +26,7 @@ fn against(base: &Story, head: &Story) -> Plan {
             commit: "3f2a91bc4d5e6f70".into(),
             pending: diff.pending,
             roster_changes: roster_changes::between(&old, &new),
+            approvals: Vec::new(),
             notes: Vec::new(),
         }),
         ..head.whole()
@@ -546,4 +547,51 @@ fn a_credential_that_a_branch_adds_to_a_record_is_asked_about() {
     added.not_after = branch.now;
     branch.credentials("alice").push(added);
     assert_eq!(asked(&base, &branch), [""; 0]);
+}
+
+#[test]
+fn a_wider_fence_is_a_danger() {
+    let mut base = Story::applied(TEAM);
+    let part = "apiVersion: certctl.dev/v1\nkind: RosterPart\n";
+    base.parts.0.insert("teams/a.yaml".into(), part.into());
+    let include = |may: &str| format!("include: [{{path: teams/a.yaml, may: {may}}}]\ngroups:\n");
+    let plain = base.yaml.clone();
+    let fenced = |may: &str| plain.replacen("groups:\n", &include(may), 1);
+    base.yaml = fenced("{grant: [view, edit], namespaces: [a], clusters: [prod], addUsers: [\"a-*\"]}");
+
+    let narrower = branch(&base, |head| {
+        head.yaml = fenced("{grant: [view], namespaces: [a], clusters: [prod], addUsers: [a-1]}");
+    });
+    assert!(narrower.clusters[0].warnings.is_empty(), "{:?}", narrower.clusters[0].warnings);
+
+    let wider = branch(&base, |head| {
+        head.yaml = fenced(
+            "{grant: [view, edit, admin], namespaces: [a, \"a-*\"], clusterWide: true, addUsers: true, validity: 60d}",
+        );
+        head.yaml =
+            head.yaml.replace("- name: developers\n", "- name: developers\n  joinable: [\"teams/*.yaml\"]\n");
+    });
+    let comment =
+        markdown::render(&wider, PlanStatus { digest: "sha256:0", ..PlanStatus::default() }, LONGEST_COMMENT);
+    let (box_of_dangers, _) = comment.split_once("No changes").unwrap_or((&comment, ""));
+    assert!(box_of_dangers.contains("> [!CAUTION]"), "{comment}");
+    for danger in [
+        "may grant ClusterRole `admin`",
+        "may grant its roles in whole clusters",
+        "may grant its roles in namespaces a-\\*",
+        "is about every cluster",
+        "may add users, whatever their names",
+        "valid for 1440h",
+        "may add members to group `developers` of another file",
+    ] {
+        let plain = box_of_dangers.replace(['`', '\\'], "");
+        assert!(plain.contains(&danger.replace(['`', '\\'], "")), "{danger}: {comment}");
+    }
+
+    // A new part is one, with all that it may do.
+    let mut before = base.clone();
+    before.yaml.clone_from(&plain);
+    let new = branch(&before, |head| head.yaml = fenced("{grant: [view]}"));
+    let told: Vec<String> = new.clusters[0].warnings.iter().map(words::warning).collect();
+    assert!(told[0].starts_with("teams/a.yaml is a new part of the roster; "), "{told:?}");
 }

@@ -88,6 +88,7 @@ fn plan_with(text: &str) -> Plan {
             from: SettingValue::Text(text.into()),
             to: SettingValue::Text(text.into()),
         }],
+        approvals: Vec::new(),
         notes: vec![text.into()],
     });
     plan

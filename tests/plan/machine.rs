@@ -293,7 +293,7 @@ impl Machine {
             roster: self.roster.name.clone(),
             roster_commit: None,
             now: world.now,
-            roster_file: "users.yaml".into(),
+            roster_files: self.roster.files.clone(),
             clusters,
             unread: Vec::new(),
             base: None,

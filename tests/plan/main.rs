@@ -7,6 +7,7 @@ mod cut_offs;
 mod digest;
 mod endpoint;
 mod events;
+mod fitting;
 mod full_control;
 mod headline;
 mod held;

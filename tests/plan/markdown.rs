@@ -177,7 +177,7 @@ fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
     story.cluster.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
     story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
     let failed = Error::new("user `dana` has no recipient, so nothing could be sealed to them")
-        .placed("users.yaml", Position { line: 14, column: 5 })
+        .placed("users.yaml", Position { file: 0, line: 14, column: 5 })
         .hint("ask dana to run `certctl keygen`");
     let context = PlanStatus { failed: Some(&failed), ..context() };
     let text = markdown::render(&story.whole(), context, LONGEST_COMMENT);
@@ -266,7 +266,7 @@ fn what_apply_would_withhold_is_said() {
 fn without_a_plan_the_errors_are_the_comment() {
     let errors = Error::all([
         Error::new("`gropus` is not known here")
-            .placed("users.yaml", Position { line: 3, column: 1 })
+            .placed("users.yaml", Position { file: 0, line: 3, column: 1 })
             .hint("did you mean `groups`?"),
         Error::new("users.yaml could not be read").caused_by(std::io::Error::other("@all: <b>#1</b>")),
     ]);

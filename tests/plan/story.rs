@@ -1,11 +1,11 @@
 //! A story: a roster, a make-believe cluster that obeys every plan, and a clock that one can turn, so
 //! that it can go on for months in a microsecond.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
 use certctl::error::Error;
-use certctl::model::{Authority, CredentialId, Recipient, UserName};
+use certctl::model::{Authority, CredentialId, Recipient, RepoPath, UserName};
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
     Binding, ClusterState, FileKind, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, RefusedFile, Roles,
@@ -15,7 +15,7 @@ use certctl::plan::{self, ClusterChanges, ClusterPlan, Observed, Plan, safety};
 use certctl::rbac::PolicyRule;
 use certctl::record::Credential;
 use certctl::render::{Style, text, words};
-use certctl::roster::{self, Roster};
+use certctl::roster::{self, Roster, RosterParts};
 use expect_test::Expect;
 use jiff::SignedDuration;
 
@@ -24,9 +24,31 @@ use crate::world::{Course, End, Witness, World};
 #[derive(Clone)]
 pub struct Story {
     pub yaml: String,
+    /// The parts that it includes.
+    pub parts: Parts,
     /// Where nobody asks the cluster: what the roster says of it.
     pub unseen: Option<UnseenCluster>,
     world: World,
+}
+
+/// Parts in memory, by path.
+#[derive(Clone, Default)]
+pub struct Parts(pub BTreeMap<String, String>);
+
+impl RosterParts for Parts {
+    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, Error> {
+        let names =
+            self.0.keys().filter_map(|path| path.strip_prefix(&format!("{folder}/")).map(str::to_owned));
+        Ok(Some(names.collect()))
+    }
+
+    fn read(&self, path: &RepoPath) -> Result<String, Error> {
+        self.0.get(path.as_str()).cloned().ok_or_else(|| Error::new("it is not there"))
+    }
+
+    fn shown(&self, path: &RepoPath) -> String {
+        path.to_string()
+    }
 }
 
 impl Deref for Story {
@@ -76,6 +98,7 @@ impl Story {
         let state = ClusterState {
             uid: "uid-prod".into(),
             namespaces: names(&["default", "kube-system", "shop", "staging"]),
+            namespace_labels: BTreeMap::new(),
             terminating: BTreeSet::new(),
             roles: roles(),
             bindings: Vec::new(),
@@ -89,7 +112,12 @@ impl Story {
         let cluster =
             SeenCluster { state, identity: Some("certctl".into()), published, unknown, clock: None, ledger };
         let now = "2026-01-01T00:00:00Z".parse().expect("a time");
-        Self { yaml: format!("{HEAD}{body}"), unseen: None, world: World::new(cluster, now) }
+        Self {
+            yaml: format!("{HEAD}{body}"),
+            unseen: None,
+            parts: Parts::default(),
+            world: World::new(cluster, now),
+        }
     }
 
     pub fn applied(body: &str) -> Self {
@@ -145,7 +173,8 @@ impl Story {
 
     pub fn roster(&self) -> Roster {
         let recipient = |text: &str| Ok(Recipient::accepted_by_age(text.to_owned()));
-        roster::parse("users.yaml", &self.yaml, &recipient).unwrap_or_else(|e| panic!("{}", e.render(false)))
+        roster::parse_with_parts("users.yaml", &self.yaml, &recipient, &self.parts)
+            .unwrap_or_else(|e| panic!("{}", e.render(false)))
     }
 
     pub fn try_plan(&self) -> Result<ClusterPlan, String> {
@@ -183,7 +212,7 @@ impl Story {
             roster: roster.name,
             roster_commit: None,
             now: self.now,
-            roster_file: "users.yaml".into(),
+            roster_files: roster.files,
             clusters: vec![changes],
             unread: Vec::new(),
             base: None,

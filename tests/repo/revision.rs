@@ -79,7 +79,7 @@ stories! {
         let ids = clone.git("rev-list --skip=1 HEAD");
         assert_eq!(history.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ids.lines().collect::<Vec<_>>());
         assert_eq!(repo.history(1).unwrap(), history[..1]);
-        let contents: Vec<String> = history.iter().map(|id| repo.content_at(id).unwrap()).collect();
+        let contents: Vec<String> = history.iter().map(|id| repo.content_at(id, &[]).unwrap()).collect();
         assert_ne!(contents[0], contents[1], "a record was added");
         assert_eq!(contents[1], contents[2], "nothing that a plan is made of");
     }

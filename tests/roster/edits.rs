@@ -34,6 +34,7 @@ fn on_call() -> RosterEdit {
 
 fn carol() -> RosterEdit {
     RosterEdit::Add(NewUser {
+        file: 0,
         recipients: vec![Recipient::accepted_by_age("age1c".to_owned())],
         groups: BTreeSet::from(["dev".parse().expect("a name")]),
         clusters: None,

@@ -149,7 +149,7 @@ fn held(
     let clusters = plan.clusters.iter();
     let all = clusters.flat_map(|cluster| which(cluster).iter().map(move |held| (&cluster.name, held)));
     let all = all.filter(|(_, held)| is_wanted(held));
-    all.map(|(cluster, held)| words::held(&plan.roster_file, cluster, held)).collect()
+    all.map(|(cluster, held)| words::held(&plan.roster_files, cluster, held)).collect()
 }
 
 /// What was not looked at: `> [!IMPORTANT]`.

@@ -34,8 +34,8 @@ pub fn note(note: Note) -> &'static str {
 
 /// `view everywhere`, `edit in shop, staging`.
 pub fn grant(grant: &Grant) -> String {
-    let namespaces = grant.namespaces.as_ref();
-    right(grant.role.name().as_str(), namespaces.map(|names| names.iter().map(|(name, _)| name.as_str())))
+    let role = grant.role.name();
+    grant.places().map_or_else(|| format!("{role} everywhere"), |places| format!("{role} in {places}"))
 }
 
 fn right<'n>(role: &str, namespaces: Option<impl Iterator<Item = &'n str>>) -> String {

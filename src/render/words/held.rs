@@ -10,6 +10,7 @@ use crate::plan::held::{Held, KeyUse, SafetyRule};
 use crate::plan::observed::{BindingAt, RefusedFile};
 use crate::record::how_to_restore;
 use crate::record_folder::RecordFolder;
+use crate::roster::RosterFileNames;
 
 /// Another cluster answers under the name.
 pub fn another_cluster(cluster: &ClusterName, other: &AnotherCluster) -> Error {
@@ -58,7 +59,7 @@ fn another_repository(roster: &RosterName, cluster: &ClusterName, other: &Anothe
 pub fn all_held(plan: &Plan) -> Vec<Error> {
     let held = plan.clusters.iter().flat_map(|cluster| {
         let faults = cluster.held.iter().filter(|held| !held.is_withheld());
-        faults.map(|held| self::held(&plan.roster_file, &cluster.name, held))
+        faults.map(|held| self::held(&plan.roster_files, &cluster.name, held))
     });
     held.collect()
 }
@@ -67,9 +68,9 @@ pub fn all_held(plan: &Plan) -> Vec<Error> {
 const MOST_FILES: usize = 1_000;
 
 /// The files of a cluster that cannot be believed; past some, their number.
-pub fn refused_files(roster_file: &str, cluster: &ClusterName, files: &[RefusedFile]) -> Vec<Error> {
+pub fn refused_files(roster: &RosterFileNames, cluster: &ClusterName, files: &[RefusedFile]) -> Vec<Error> {
     let shown = files.iter().take(MOST_FILES).cloned().map(Held::File);
-    let mut errors: Vec<Error> = shown.map(|file| held(roster_file, cluster, &file)).collect();
+    let mut errors: Vec<Error> = shown.map(|file| held(roster, cluster, &file)).collect();
     if let Some(more) = files.len().checked_sub(MOST_FILES).filter(|more| *more > 0) {
         errors.push(Error::new(format!("{}: {more} more errors are not shown", RecordFolder(cluster))));
     }
@@ -77,7 +78,7 @@ pub fn refused_files(roster_file: &str, cluster: &ClusterName, files: &[RefusedF
 }
 
 /// Something that is held back.
-pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
+pub fn held(roster: &RosterFileNames, cluster: &ClusterName, held: &Held) -> Error {
     let error = match held {
         Held::KeyReused { user, at: _, by } => Error::new(format!(
             "user `{user}`'s csr brings the public key of {}; nothing is issued to {user} on cluster `{cluster}`",
@@ -158,7 +159,7 @@ pub fn held(roster_file: &str, cluster: &ClusterName, held: &Held) -> Error {
         )),
     };
     match held.position() {
-        Some(at) => error.placed(roster_file, at),
+        Some(at) => error.placed(roster.of(at), at),
         None => error,
     }
 }
@@ -216,7 +217,7 @@ fn look_at(at: &BindingAt) -> String {
     )
 }
 
-fn grantee(grantee: &Grantee) -> String {
+pub(super) fn grantee(grantee: &Grantee) -> String {
     match grantee {
         Grantee::Group(group) => format!("group `{group}`"),
         Grantee::User(user) => format!("user `{user}`"),

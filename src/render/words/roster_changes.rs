@@ -12,6 +12,10 @@ pub fn roster_change(change: &RosterChange) -> String {
             let ignores = if *begins { "ignores" } else { "does not ignore any more" };
             format!("the audit {ignores} {} of {subject}", code.word())
         }
+        RosterChange::Fitting { of, role, places, is_new } => {
+            let what = if *is_new { "granted" } else { "not granted any more" };
+            format!("{}{role} in namespaces {places}: {what}", owner(of))
+        }
         RosterChange::Setting { of, setting: which, from, to } => {
             format!("{}{}: {} -> {}", owner(of), setting(which), value(from), value(to))
         }

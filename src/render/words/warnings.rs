@@ -8,6 +8,9 @@ use crate::model::{Position, Recipient, UserName};
 use crate::plan::residual_access::GivenRole;
 use crate::plan::warning::{RecordEdit, RequestClaim, UpcomingEnd, Warning};
 use crate::render::grouped;
+use crate::roster::fence::{AddUsers, Widened};
+use crate::roster::pattern::Pattern;
+use crate::roster::{OnClusters, RosterFileNames};
 
 /// Names in one sentence.
 const MOST_NAMES: usize = 10;
@@ -50,6 +53,26 @@ pub fn warning(warning: &Warning) -> String {
                 value(from)
             )
         }
+        Warning::NamespacesFit { grantee, role, namespaces } => {
+            let shown: Vec<&str> = namespaces.iter().take(MOST_NAMES).map(String::as_str).collect();
+            let more = namespaces.len().saturating_sub(shown.len());
+            let more = if more > 0 { format!(" and {} more", grouped(more)) } else { String::new() };
+            format!(
+                "{} gets {role} in {}{more}, by name or label; whoever may create or label namespaces decides in which",
+                super::held::grantee(grantee),
+                visible_line(&shown.join(", "))
+            )
+        }
+        Warning::NoNamespaceFits { grantee, role, places } => format!(
+            "{} is granted {role} in namespaces {places}, and the cluster has none now",
+            super::held::grantee(grantee)
+        ),
+        Warning::FenceWidened { part, by } => {
+            format!("{part} {}; whoever owns that file can use it without another review", widened(by))
+        }
+        Warning::GroupOpened { group, to } => format!(
+            "{to} may add members to group `{group}` of another file; whoever owns {to} can use it without another review"
+        ),
         Warning::AccessRemains { user, credential, not_after, through, kind, subject } => format!(
             "{user}'s credential {credential} keeps access until {not_after} through {through}, which names {kind} `{subject}`"
         ),
@@ -192,6 +215,33 @@ pub fn some(users: &BTreeSet<UserName>) -> String {
     }
 }
 
+/// `may grant ClusterRole edit`.
+fn widened(by: &Widened) -> String {
+    let patterns = |patterns: &BTreeSet<Pattern>| {
+        let patterns: Vec<&str> = patterns.iter().map(Pattern::as_str).collect();
+        if patterns.is_empty() { "nobody".to_owned() } else { patterns.join(", ") }
+    };
+    match by {
+        Widened::Included => "is a new part of the roster".to_owned(),
+        Widened::Everything => "may do everything that the roster itself may do".to_owned(),
+        Widened::Role(role) => format!("may grant {role}"),
+        Widened::ClusterWide => "may grant its roles in whole clusters".to_owned(),
+        Widened::Namespaces(pattern) => format!("may grant its roles in namespaces {pattern}"),
+        Widened::Clusters(OnClusters::All) => "is about every cluster".to_owned(),
+        Widened::Clusters(OnClusters::Only(clusters)) => {
+            let clusters: Vec<&str> = clusters.iter().map(|cluster| cluster.as_str()).collect();
+            format!("is about clusters {}", clusters.join(", "))
+        }
+        Widened::AddUsers(AddUsers::Anybody) => "may add users, whatever their names".to_owned(),
+        Widened::AddUsers(AddUsers::Nobody) => "may add nobody".to_owned(),
+        Widened::AddUsers(AddUsers::Named(names)) => format!("may add users {}", patterns(names)),
+        Widened::Validity(Some(longest)) => format!("may have certificates that are valid for {longest:#}"),
+        Widened::Validity(None) => {
+            "may have certificates that are valid as long as the roster's default".to_owned()
+        }
+    }
+}
+
 /// A recipient, with the middle of a long one left out.
 fn key(recipient: &Recipient) -> String {
     let text = visible_line(recipient.as_str());
@@ -204,10 +254,14 @@ fn key(recipient: &Recipient) -> String {
 }
 
 /// Users with one recipient, each where the roster's file names it.
-pub fn shared_recipient(file: &str, recipient: &Recipient, users: &BTreeMap<&UserName, Position>) -> Error {
+pub fn shared_recipient(
+    files: &RosterFileNames,
+    recipient: &Recipient,
+    users: &BTreeMap<&UserName, Position>,
+) -> Error {
     let named = users.iter().take(MOST_NAMES);
     let mut places: Vec<String> =
-        named.map(|(user, position)| format!("{user} at {file}:{position}")).collect();
+        named.map(|(user, position)| format!("{user} at {}", files.place(*position))).collect();
     if let Some(more @ 1..) = users.len().checked_sub(places.len()) {
         places.push(format!("{} more", grouped(more)));
     }

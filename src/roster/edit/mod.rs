@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::layout::Laid;
 use self::splice::{EditedText, NewValue, Splice};
 use super::{Membership, OnClusters, Roster, User};
-use crate::model::{ClusterName, GroupName, Recipient, UserName};
+use crate::model::{ClusterName, GroupName, Position, Recipient, UserName};
 
 /// What is changed about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct NewMembership {
 /// Who comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
+    /// The file of the roster, by its number.
+    pub file: u32,
     /// As they are to be written; one at least.
     pub recipients: Vec<Recipient>,
     pub groups: BTreeSet<GroupName>,
@@ -156,14 +158,21 @@ impl RosterEdit {
                 wanted.users.insert(name.clone(), user.clone());
                 continue;
             }
+            let read = after.users.get(name).and_then(|user| match self {
+                Self::Grant(NewMembership { group, .. }) => user.groups.get(group),
+                _ => None,
+            });
             let Some(user) = wanted.users.get_mut(name) else { return false };
             match self {
                 Self::RaiseGeneration => user.generation = user.generation.saturating_add(1),
                 Self::Suspend => user.suspended = true,
                 Self::Resume => user.suspended = false,
                 Self::Grant(NewMembership { group, until, clusters }) => {
-                    let membership = Membership { until: *until, clusters: clusters.clone() };
-                    user.groups.insert(group.clone(), membership);
+                    // In a part, all clusters are those that the part is about.
+                    let all = read.map_or(OnClusters::All, |read| read.clusters.clone());
+                    let clusters = if *clusters == OnClusters::All { all } else { clusters.clone() };
+                    let position = Position::default();
+                    user.groups.insert(group.clone(), Membership { until: *until, clusters, position });
                 }
                 Self::RevokeGrant(group) => drop(user.groups.remove(group)),
                 Self::Remove => drop(wanted.users.remove(name)),
@@ -237,10 +246,9 @@ impl NewUser {
     }
 
     fn is(&self, user: &User) -> bool {
-        let plain = Membership { until: None, clusters: OnClusters::All };
         user.recipients.keys().eq(self.recipients.iter().collect::<BTreeSet<_>>())
             && user.groups.keys().eq(&self.groups)
-            && user.groups.values().all(|membership| *membership == plain)
+            && user.groups.values().all(|membership| membership.until.is_none())
             && self.clusters.as_ref().is_none_or(|clusters| *clusters == user.clusters)
             && user.until == self.until
             && user.grants.is_empty()
@@ -487,6 +495,7 @@ mod tests {
     #[test]
     fn who_comes_is_added_at_the_end_and_who_goes_leaves_nothing() {
         let carol = &RosterEdit::Add(NewUser {
+            file: 0,
             recipients: vec![
                 Recipient::accepted_by_age("age1c".to_owned()),
                 Recipient::accepted_by_age("ssh-ed25519 AAAA".to_owned()),
