@@ -28,6 +28,10 @@ class Certctl < Formula
 
   def install
     bin.install "certctl"
+    man1.install Dir["man/*.1"]
+    bash_completion.install "completions/certctl.bash" => "certctl"
+    zsh_completion.install "completions/_certctl"
+    fish_completion.install "completions/certctl.fish"
   end
 
   test do

@@ -21,11 +21,17 @@ fn main() -> ExitCode {
             release::notes_are_the_part_about_one_version,
             release::an_archive_is_the_same_twice_and_works_in_an_empty_home,
             release::a_bill_of_materials_holds_what_is_linked_and_nothing_else,
-            release::a_release_is_whole_or_refused,
             release::every_target_of_the_workflow_is_packed_and_pinned,
+        ]
+    );
+    let on_debian = tests!(
+        Need::Program("dpkg-deb"),
+        [
+            release::debians_package_is_the_same_twice_and_installs_what_the_archive_holds,
+            release::a_release_is_whole_or_refused,
         ]
     );
     let as_root = tests!(Need::Root, [tree::git_fetches_and_pushes_in_the_image_without_a_shell]);
     let with_kubectl = tests!(Need::ControlPlane, [krew::kubectl_runs_krews_link]);
-    certctl_testing::run(anywhere.into_iter().chain(as_root).chain(with_kubectl))
+    certctl_testing::run(anywhere.into_iter().chain(on_debian).chain(as_root).chain(with_kubectl))
 }

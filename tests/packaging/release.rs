@@ -55,6 +55,20 @@ pub fn an_archive_is_the_same_twice_and_works_in_an_empty_home() {
     for file in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         assert!(folder.join(file).is_file(), "{file} is missing");
     }
+    // Of each command a page, and of each shell what completes it.
+    let pages = Ran::of(Command::new(folder.join("certctl")).args(["man", "grant"])).expect(0).stdout;
+    assert_eq!(fs::read_to_string(folder.join("man/certctl-grant.1")).expect("a page"), pages);
+    assert!(folder.join("man/certctl.1").is_file());
+    for (file, says) in [
+        ("certctl.bash", "complete "),
+        ("_certctl", "#compdef certctl"),
+        ("certctl.fish", "complete "),
+        ("certctl.ps1", "Register-ArgumentCompleter"),
+        ("certctl.nu", "certctl"),
+    ] {
+        let script = fs::read_to_string(folder.join("completions").join(file)).expect("a script");
+        assert!(script.contains(says), "{file}: {script}");
+    }
     // Nothing but git is there, as on the machine of somebody who wants to see what this is.
     let path = std::env::var_os("PATH").expect("a PATH");
     let git = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|git| git.is_file());
@@ -68,6 +82,39 @@ pub fn an_archive_is_the_same_twice_and_works_in_an_empty_home() {
     assert_eq!(certctl(&["--version"]).stdout, format!("certctl {VERSION}\n"));
     certctl(&["demo"]).says("\nThe end, after ");
     assert_eq!(fs::read_dir(machine.path("home")).expect("a folder").count(), 0, "it left something at home");
+}
+
+pub fn debians_package_is_the_same_twice_and_installs_what_the_archive_holds() {
+    let machine = Machine::new();
+    small(&machine.path("certctl"), TARGET);
+    let archive = archive(&machine, "one");
+    let make = || machine.script(Path::new(SOURCE), "deb", &[&archive.display().to_string()], 0).stdout;
+    let package = PathBuf::from(make().trim_end());
+    assert_eq!(package.file_name().expect("a name"), &*format!("certctl_{VERSION}_amd64.deb"));
+    let first = fs::read(&package).expect("read");
+    assert!(make().trim_end() == package.as_os_str() && fs::read(&package).expect("read") == first);
+
+    let field = |name: &str| {
+        let mut ask = Command::new("dpkg-deb");
+        Ran::of(ask.arg("--field").arg(&package).arg(name)).expect(0).stdout.trim_end().to_owned()
+    };
+    assert_eq!((field("Version"), field("Depends")), (VERSION.to_owned(), "git".to_owned()));
+    let root = machine.path("root");
+    Ran::of(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&root)).expect(0);
+    let version = Ran::of(Command::new(root.join("usr/bin/certctl")).arg("--version")).expect(0).stdout;
+    assert_eq!(version, format!("certctl {VERSION}\n"));
+    for file in [
+        "bash-completion/completions/certctl",
+        "doc/certctl/copyright",
+        "fish/vendor_completions.d/certctl.fish",
+        "man/man1/certctl.1.gz",
+        "zsh/vendor-completions/_certctl",
+    ] {
+        assert!(root.join("usr/share").join(file).is_file(), "{file} is missing");
+    }
+    machine.write("certctl-1.0.0-x86_64-apple-darwin.tar.gz", "no archive");
+    let other = machine.path("certctl-1.0.0-x86_64-apple-darwin.tar.gz").display().to_string();
+    machine.script(Path::new(SOURCE), "deb", &[&other], 2);
 }
 
 /// `name version`, and its checksum, of each package of Cargo.lock.
@@ -140,6 +187,12 @@ fn targets() -> Vec<String> {
     builds.iter().map(name).collect()
 }
 
+/// What the scripts ask of a certctl, as a script: the real one takes minutes to compress.
+fn small(path: &Path, target: &str) {
+    let manual = "if [ \"$1\" = man ]; then mkdir -p \"$3\"; echo page >\"$3/certctl.1\"; fi";
+    executable(path, &format!("# {target}\n{manual}\necho 'certctl {VERSION}'"));
+}
+
 /// A copy of this source whose changelog knows the version, and a binary for each target of the workflow.
 fn world() -> (Machine, PathBuf) {
     let machine = Machine::new();
@@ -151,9 +204,7 @@ fn world() -> (Machine, PathBuf) {
     machine
         .write("source/CHANGELOG.md", format!("# Changelog\n\n## {VERSION} - 2026-12-01\n\n- all of it\n"));
     for target in targets() {
-        let name = format!("binaries/binary-{target}/certctl");
-        let same = target.trim_end_matches("-again");
-        executable(&machine.path(&name), &format!("# {same}\necho 'certctl {VERSION}'"));
+        small(&machine.path(format!("binaries/binary-{target}/certctl")), target.trim_end_matches("-again"));
     }
     (machine, source)
 }
@@ -215,8 +266,37 @@ pub fn a_release_is_whole_or_refused() {
     for line in said.lines() {
         assert!(machine.read("dist/SHA256SUMS").lines().any(|sum| sum == line), "{line}");
     }
+    for arch in ["amd64", "arm64"] {
+        let package = format!("  certctl_{VERSION}_{arch}.deb\n");
+        assert!(machine.read("dist/SHA256SUMS").contains(&package), "{package} is missing");
+    }
     let pinned = machine.read("dist/pinned");
     assert!(pinned.contains(&format!("\nfrom {REPOSITORY}/releases/download/{tag}\n")), "{pinned}");
+    // What it installs is in the archive, and nothing of the archive is left out.
+    machine.write("dist/unpacked/.keep", "");
+    let archive = format!("dist/certctl-{VERSION}-{TARGET}.tar.gz");
+    Ran::of(
+        Command::new("tar").args(["-xzf", &archive, "-C", "dist/unpacked"]).current_dir(machine.path(".")),
+    )
+    .expect(0);
+    let script = "set -eu; . dist/PKGBUILD; pkgdir=$PWD/installed; CARCH=x86_64; cd dist/unpacked; package; \
+                  cd \"$pkgdir\"; find . -type f | sort";
+    let installed =
+        Ran::of(Command::new("bash").args(["-c", script]).current_dir(machine.path("."))).expect(0).stdout;
+    assert_eq!(
+        installed.lines().collect::<Vec<_>>(),
+        [
+            "./usr/bin/certctl",
+            "./usr/share/bash-completion/completions/certctl",
+            "./usr/share/doc/certctl-bin/CHANGELOG.md",
+            "./usr/share/doc/certctl-bin/README.md",
+            "./usr/share/fish/vendor_completions.d/certctl.fish",
+            "./usr/share/licenses/certctl-bin/LICENSE-APACHE",
+            "./usr/share/licenses/certctl-bin/LICENSE-MIT",
+            "./usr/share/man/man1/certctl.1",
+            "./usr/share/zsh/site-functions/_certctl",
+        ]
+    );
     for file in ["certctl.yaml", "certctl.rb", "PKGBUILD"] {
         let text = machine.read(&format!("dist/{file}"));
         assert!(!text.contains('@'), "{file} has a blank: {text}");
