@@ -53,6 +53,7 @@ mod shared_keys;
 pub mod strays;
 mod takeover;
 pub mod terms;
+mod unbindable;
 pub mod warning;
 mod warnings;
 mod withhold;

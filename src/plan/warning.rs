@@ -167,6 +167,12 @@ pub enum Warning {
     },
     /// Access ends too soon for a certificate.
     TooShort { user: UserName, until: Timestamp },
+    /// The roster grants a role that the identity of apply may not bind: nothing would be issued or bound there.
+    NotBindable {
+        role: RoleRef,
+        /// Kind and name of whom the role of apply is bound to.
+        identity: String,
+    },
     /// Something ends within the week.
     UntilSoon { ending: UpcomingEnd, until: Timestamp },
 }
@@ -237,6 +243,7 @@ impl Warning {
             Self::SealedChanged { .. } => "sealed-changed",
             Self::SealedMissing { .. } => "sealed-missing",
             Self::TooShort { .. } => "too-short",
+            Self::NotBindable { .. } => "not-bindable",
             Self::UntilSoon { .. } => "until-soon",
         }
     }

@@ -13,6 +13,7 @@ use super::observed::{
 use super::people::People;
 use super::requests;
 use super::residual_access::ForeignBindings;
+use super::unbindable;
 use super::warning::{RequestClaim, UpcomingEnd, Warning};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::CredentialState;
@@ -64,6 +65,7 @@ pub(super) fn find(
         finalizers(roster, cluster, &mut warn);
         foreign_bindings(roster, observed.repository, cluster, &mut warn);
         foreign_requests(roster, observed.repository, cluster, &mut warn);
+        unbindable::find(roster, name, &cluster.state).into_iter().for_each(&mut warn);
     }
     for (user, until) in &people.too_short {
         warn(Warning::TooShort { user: user.clone(), until: *until });

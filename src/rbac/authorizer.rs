@@ -8,9 +8,11 @@ use super::rule::{AccessRequest, PolicyRule};
 /// The group of everyone who has authenticated.
 pub const AUTHENTICATED: &str = "system:authenticated";
 
-/// Its members may do everything, whatever the rules say.
 /// The group whose members may do everything, whatever roles say.
 pub const PRIVILEGED: &str = "system:masters";
+
+/// The group of all ServiceAccounts; with a namespace behind it, of those in there.
+pub(super) const ALL_ACCOUNTS: &str = "system:serviceaccounts";
 
 /// What the user name of a ServiceAccount begins with.
 pub(super) const ACCOUNT: &str = "system:serviceaccount:";
@@ -42,6 +44,23 @@ impl Roles {
 pub struct Requester {
     pub user: String,
     pub groups: Vec<String>,
+}
+
+impl Requester {
+    /// Whom the subject of a ClusterRoleBinding names; of a group, somebody who is in it.
+    pub fn of(subject: &Subject) -> Self {
+        let name = &subject.name;
+        let (user, mut groups) = match (subject.kind.as_str(), subject.namespace.as_deref()) {
+            ("Group", _) => (String::new(), vec![name.clone()]),
+            ("ServiceAccount", Some(home)) => {
+                let accounts = vec![ALL_ACCOUNTS.to_owned(), format!("{ALL_ACCOUNTS}:{home}")];
+                (format!("{ACCOUNT}{home}:{name}"), accounts)
+            }
+            _ => (name.clone(), Vec::new()),
+        };
+        groups.push(AUTHENTICATED.to_owned());
+        Self { user, groups }
+    }
 }
 
 /// One way in which rights come to somebody.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::authorizer::{ACCOUNT, AccessPath, Authorizer, is_privileged};
+use super::authorizer::{ACCOUNT, ALL_ACCOUNTS, AccessPath, Authorizer, is_privileged};
 use super::binding::Subject;
 use super::rule::{Objects, PolicyRule, granted};
 
@@ -15,9 +15,6 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The ClusterRole that is named where any could be bound.
 const ADMIN: &str = "cluster-admin";
-
-/// The group of all ServiceAccounts; with a namespace behind it, of those in there.
-const ALL_ACCOUNTS: &str = "system:serviceaccounts";
 
 /// Of what somebody has full control.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -78,7 +78,7 @@ pub fn to_apply(roster: &Roster, cluster: &ClusterName) -> Vec<NeededRight> {
         add(&mut needed, Purpose::Issue, to_issue(&cluster.signer_name));
     }
     add(&mut needed, Purpose::Bind, everywhere("create"));
-    let roles: BTreeSet<Right> = granted(roster, cluster).flat_map(to_bind_all_of).collect();
+    let roles: BTreeSet<Right> = bound_roles(roster, cluster).map(|(_, right)| right).collect();
     add(&mut needed, Purpose::Bind, roles);
     needed
 }
@@ -119,6 +119,15 @@ pub fn to_write_binding(verb: &'static str, namespace: Option<&str>) -> Right {
         None => right(verb, Resource::ClusterRoleBindings, Place::Cluster, None),
         Some(namespace) => right(verb, Resource::RoleBindings, Place::Namespace(namespace.to_owned()), None),
     }
+}
+
+/// Each role that the roster grants on a cluster, with what it takes to bind it there.
+pub fn bound_roles<'r>(
+    roster: &'r Roster,
+    cluster: &'r ClusterName,
+) -> impl Iterator<Item = (&'r RoleRef, Right)> {
+    let of = |grant: &'r Grant| to_bind_all_of(grant).into_iter().map(move |right| (&grant.role, right));
+    granted(roster, cluster).flat_map(of)
 }
 
 /// What the roster grants on a cluster to anybody.

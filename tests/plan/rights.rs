@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use certctl::apply::machine::{Effect, Extent, Machine, Notes, Order, Policy, Probe};
 use certctl::apply::record_changes::ClusterWork;
 use certctl::plan::cut_offs::Replaced;
+use certctl::plan::observed::Subject;
+use certctl::plan::warning::Warning;
 use certctl::record::CredentialState;
 use certctl::rights::needed;
 
-use crate::story::{Story, TEAM, subject};
+use crate::story::{Story, TEAM, rule, subject};
 use crate::world::End;
 
 const BOB: &str = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
@@ -121,4 +123,68 @@ fn a_slow_note_delays_no_cut_off() {
         (1, 2),
         "{orders:?}"
     );
+}
+
+/// Who applies, as the cluster says, and what they may bind.
+fn applies(story: &mut Story, identity: Subject, binds: &[&str]) {
+    let mut bind = rule(&["bind"], &["rbac.authorization.k8s.io"], &["clusterroles"]);
+    bind.resource_names = binds.iter().map(|name| (*name).to_owned()).collect();
+    let state = &mut story.cluster.state;
+    state.roles.cluster_roles.insert("certctl-acme-apply".into(), vec![bind]);
+    state.roles.cluster_roles.insert("view".into(), vec![rule(&["get"], &[""], &["pods"])]);
+    state.roles.cluster_roles.insert("edit".into(), vec![rule(&["create"], &[""], &["pods", "pods/exec"])]);
+    let mut binding = story.binding("certctl:developers:view").clone();
+    (binding.at.name, binding.role_name) = ("whatever".into(), "certctl-acme-apply".into());
+    (binding.labels, binding.subjects) = (Default::default(), vec![identity]);
+    story.cluster.state.bindings.push(binding);
+}
+
+fn not_bindable(story: &Story) -> Vec<String> {
+    let warnings = story.plan().warnings;
+    let of = |warning: &Warning| match warning {
+        Warning::NotBindable { role, identity } => Some(format!("{role}, {identity}")),
+        _ => None,
+    };
+    warnings.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_role_that_apply_may_not_bind_is_named_before_it_tries() {
+    let mut story = Story::applied(TEAM);
+    assert_eq!(not_bindable(&story), [""; 0], "nobody knows who applies");
+    let account = Subject { namespace: Some("certctl".into()), ..subject("ServiceAccount", "certctl-apply") };
+    applies(&mut story, account.clone(), &["view"]);
+    assert_eq!(not_bindable(&story), ["ClusterRole edit, ServiceAccount certctl/certctl-apply"]);
+    assert!(story.text().contains("[not-bindable]"), "{}", story.text());
+
+    // It may bind in the one namespace, or what it holds itself.
+    let mut elsewhere = story.clone();
+    let mut bind = rule(&["bind"], &["rbac.authorization.k8s.io"], &["clusterroles"]);
+    bind.resource_names = vec!["edit".into()];
+    elsewhere.cluster.state.roles.cluster_roles.insert("binder".into(), vec![bind]);
+    for (namespace, role, may) in [
+        (Some("shop"), "binder", true),
+        (Some("staging"), "binder", false),
+        (Some("shop"), "edit", true),
+        (Some("staging"), "edit", false),
+        (None, "edit", true),
+        (None, "cluster-admin", true),
+    ] {
+        let mut story = elsewhere.clone();
+        let mut binding = story.binding("whatever").clone();
+        (binding.at.namespace, binding.role_name) = (namespace.map(str::to_owned), role.into());
+        binding.at.name = "more".into();
+        story.cluster.state.bindings.push(binding);
+        assert_eq!(not_bindable(&story).is_empty(), may, "{namespace:?} {role}");
+    }
+
+    for (identity, may) in [
+        (subject("Group", "system:masters"), true),
+        (subject("Group", "ci"), false),
+        (subject("User", "ci"), false),
+    ] {
+        let mut story = Story::applied(TEAM);
+        applies(&mut story, identity, &["view"]);
+        assert_eq!(not_bindable(&story).is_empty(), may);
+    }
 }

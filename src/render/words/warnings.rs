@@ -159,6 +159,10 @@ pub fn warning(warning: &Warning) -> String {
         Warning::TooShort { user, until } => format!(
             "{user}'s access ends at {until}, too soon for a certificate (10 minutes is the least); none is issued"
         ),
+        Warning::NotBindable { role, identity } => format!(
+            "the roster grants {role}, and {identity}, which applies it, may not bind it: apply would issue and bind nothing here. \
+             Have an administrator apply what `certctl bootstrap` prints"
+        ),
         Warning::UntilSoon { ending, until } => match ending {
             UpcomingEnd::Access(user) => format!("{user}'s access ends at {until}"),
             UpcomingEnd::Membership(user, group) => format!("{user} leaves group {group} at {until}"),
