@@ -77,12 +77,18 @@ struct Shown {
     digested: Digested,
     failed: Option<Error>,
     withheld: Option<Error>,
+    /// Where the git host shows what became of a record.
+    history: Option<String>,
 }
 
 impl Shown {
     fn markdown(&self, limit: usize) -> String {
         let (failed, withheld) = (self.failed.as_ref(), self.withheld.as_ref());
-        markdown::render(&self.plan, PlanStatus { digest: &self.digest, failed, withheld }, limit)
+        markdown::render(
+            &self.plan,
+            PlanStatus { digest: &self.digest, failed, withheld, history: self.history.as_deref() },
+            limit,
+        )
     }
 }
 
@@ -128,5 +134,6 @@ fn shown(
             planned.plan()
         }
     };
-    Ok(Shown { plan, digest, digested, failed, withheld: withheld.as_ref().map(words::withheld) })
+    let history = Repo::discover(&global.roster).ok().and_then(|repo| repo.history_pages());
+    Ok(Shown { plan, digest, digested, failed, withheld: withheld.as_ref().map(words::withheld), history })
 }

@@ -18,12 +18,12 @@ mod discovery;
 mod fast_forward;
 mod git;
 pub mod history;
+mod host_pages;
 mod left_out;
 mod own_commit;
 mod preflight;
 mod propose;
 mod propose_edit;
-mod pull_request_url;
 mod push;
 mod remote;
 mod remote_error;
@@ -282,6 +282,12 @@ impl Repo {
             return rest.to_owned();
         }
         format!("{}{path}", "../".repeat(self.prefix.matches('/').count()))
+    }
+
+    /// What the path of a file beside the roster is put behind to get the page of its history, as `origin` suggests.
+    pub fn history_pages(&self) -> Option<String> {
+        let origin = self.git.find_remote("origin").ok()?;
+        host_pages::history(origin.url().ok()?, &self.prefix)
     }
 
     /// `access`, from the root of the working tree.

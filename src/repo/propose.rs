@@ -214,7 +214,7 @@ impl Repo {
             page: printed.or_else(|| self.pull_request_url(target)),
         };
         match self.push_once(target, id, Some(&proposal.lease()))? {
-            PushOutcome::Done(answer) => Ok(pushed(super::pull_request_url::printed(&answer.stderr))),
+            PushOutcome::Done(answer) => Ok(pushed(super::host_pages::printed(&answer.stderr))),
             PushOutcome::Moved => Err(Error::new(format!(
                 "{target} was changed by someone else just now; nothing was granted"
             ))
@@ -240,6 +240,6 @@ impl Repo {
     pub fn pull_request_url(&self, target: &PushTarget) -> Option<String> {
         let answer = git::run(self, &["remote", "get-url", "--push", "--", &target.remote]).ok()?;
         let url = if answer.success { answer.stdout.trim() } else { target.remote.as_str() };
-        super::pull_request_url::known(url, target.branch(), target.at_home().branch())
+        super::host_pages::known(url, target.branch(), target.at_home().branch())
     }
 }

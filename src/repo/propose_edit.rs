@@ -3,7 +3,7 @@
 
 use super::push::PushOutcome;
 use super::remote_error::RemoteFailure;
-use super::{CommitId, Pushed, Repo, TreeItem, entry, head_of, internal, pull_request_url};
+use super::{CommitId, Pushed, Repo, TreeItem, entry, head_of, host_pages, internal};
 use crate::error::{Error, Result};
 use crate::model::BranchName;
 
@@ -51,7 +51,7 @@ impl Repo {
         };
         // With an empty lease: the branch must not be there.
         match self.push_once(&target, id, Some(""))? {
-            PushOutcome::Done(answer) => Ok(pushed(pull_request_url::printed(&answer.stderr))),
+            PushOutcome::Done(answer) => Ok(pushed(host_pages::printed(&answer.stderr))),
             PushOutcome::Moved => Err(Error::new(format!("{target} is there already; nothing was changed"))
                 .hint("name another branch, or delete that one")),
             // The reply may be all that was lost. The remote knows.

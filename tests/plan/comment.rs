@@ -101,7 +101,8 @@ fn planted(text: &str) -> Warning {
 
 fn comment_with(text: &str) -> String {
     let error = Error::new(text).caused_by(std::io::Error::other(format!("cause: {text}"))).hint(text);
-    let context = PlanStatus { digest: "sha256:0", failed: Some(&error), withheld: Some(&error) };
+    let context =
+        PlanStatus { digest: "sha256:0", failed: Some(&error), withheld: Some(&error), history: None };
     markdown::render(&plan_with(text), context, LONGEST_COMMENT) + &markdown::failure(&error, LONGEST_COMMENT)
 }
 
@@ -286,7 +287,7 @@ fn within_any_limit() {
     plan.clusters.push(other);
     let error =
         Error::all((0..150).map(|n| Error::new(format!("{n}: {}", "`|".repeat(100))))).expect("errors");
-    let context = PlanStatus { digest: "sha256:0", failed: Some(&error), withheld: None };
+    let context = PlanStatus { digest: "sha256:0", failed: Some(&error), ..PlanStatus::default() };
     for limit in (500..70_000).step_by(6_899) {
         for comment in [markdown::render(&plan, context, limit), markdown::failure(&error, limit)] {
             assert!(comment.len() <= limit, "{limit}: {}", comment.len());

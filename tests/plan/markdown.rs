@@ -27,6 +27,23 @@ fn nothing_to_do_is_one_calm_line() {
 }
 
 #[test]
+fn a_reviewer_gets_from_a_person_to_their_history() {
+    let mut story = Story::applied(TEAM);
+    story.edit("[age1alice]", "[age1alice], generation: 2");
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    story.yaml += "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
+    let pages =
+        PlanStatus { history: Some("https://git.example.com/acme/access/commits/HEAD/"), ..context() };
+    let comment = markdown::render(&story.whole(), pages, LONGEST_COMMENT);
+    for (user, linked) in [("alice", true), ("bob", true), ("carol", false)] {
+        let link = format!(
+            "| [`{user}`](https://git.example.com/acme/access/commits/HEAD/access/prod/{user}.yaml) |"
+        );
+        assert_eq!(comment.contains(&link), linked, "{user}: {comment}");
+    }
+}
+
+#[test]
 fn three_people() {
     let mut story = Story::applied(TEAM);
     story.edit("[age1alice]", "[age1alice], generation: 2");

@@ -16,9 +16,11 @@ use jiff::Timestamp;
 use super::text::{self, date, span};
 use super::{access_changes, count, grouped, noun, words};
 use crate::error::Error;
+use crate::model::ClusterName;
 use crate::plan::action::CutOff;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
 use crate::plan::{ClusterChanges, CredentialAction, Plan, Verb};
+use crate::record_folder::RecordFolder;
 use cut::{Rank, Section};
 pub use value::{code, prose};
 
@@ -44,6 +46,8 @@ pub struct PlanStatus<'a> {
     pub failed: Option<&'a Error>,
     /// What apply would not do until it is acknowledged.
     pub withheld: Option<&'a Error>,
+    /// What the path of a record is put behind to get the page of its history, where the git host has one.
+    pub history: Option<&'a str>,
 }
 
 /// The plan, at most `limit` bytes long.
@@ -70,7 +74,7 @@ pub fn render(plan: &Plan, status: PlanStatus<'_>, limit: usize) -> String {
         .collect();
     let clusters = plan.clusters.iter().enumerate();
     let mut sections: Vec<Section> =
-        clusters.flat_map(|(index, cluster)| sections(index, cluster, plan.now)).collect();
+        clusters.flat_map(|(index, cluster)| sections(index, cluster, status.history, plan.now)).collect();
     sections.extend(edits(headings.len(), plan));
     headings.push(format!("\n#### {}\n", text::ALSO_EDITED));
     let taken = top.len() + bottom.len() + notes::LONGEST_CUT;
@@ -132,14 +136,16 @@ fn bottom(plan: &Plan, digest: &str) -> String {
     format!("\nDigest{whole}: {}\n", code(digest))
 }
 
-fn sections(index: usize, cluster: &ClusterChanges, now: Timestamp) -> Vec<Section> {
+fn sections(index: usize, cluster: &ClusterChanges, history: Option<&str>, now: Timestamp) -> Vec<Section> {
     // What the clock renews changes nobody's rights; what else is renewed, someone asked for.
     let (renewals, mut people): (Vec<_>, Vec<_>) = cluster
         .people
         .iter()
         .partition(|action| action.verb() == Verb::Renew && !action.reason().is_roster_driven());
     people.sort_by_key(|action| weight(action));
-    let table = |actions: &[&CredentialAction]| actions.iter().map(|action| row(action, now)).collect();
+    let table = |actions: &[&CredentialAction]| {
+        actions.iter().map(|action| row(action, &cluster.name, history, now)).collect()
+    };
     let section = |rank, head: String, items: Vec<String>, noun, more, tail| {
         (!items.is_empty()).then_some(Section { rank, cluster: index, head, items, noun, more, tail })
     };
@@ -262,7 +268,7 @@ fn weight(action: &CredentialAction) -> (u8, &str) {
     (weight, action.user().as_str())
 }
 
-fn row(action: &CredentialAction, now: Timestamp) -> String {
+fn row(action: &CredentialAction, cluster: &ClusterName, history: Option<&str>, now: Timestamp) -> String {
     let (sign, user, new, cut_off) = match action {
         CredentialAction::Issue { user, reason: _, new } => ("🟢", user, Some(new), None),
         CredentialAction::Renew { user, reason: _, new, replaced: _ } => ("⚪", user, Some(new), None),
@@ -283,7 +289,12 @@ fn row(action: &CredentialAction, now: Timestamp) -> String {
     }
     let (verb, until) = (action.verb(), action.not_after());
     let valid = span(now.duration_until(until));
-    format!("| {sign}\u{a0}{verb} | {} | {why} | {} ({valid}) |\n", code(user.as_str()), date(until))
+    let mut who = code(user.as_str());
+    // Who gets a first credential has no history yet.
+    if let (Some(pages), Some(_)) = (history, action.previous()) {
+        who = format!("[{who}]({pages}{})", RecordFolder(cluster).record(user));
+    }
+    format!("| {sign}\u{a0}{verb} | {who} | {why} | {} ({valid}) |\n", date(until))
 }
 
 /// `3 bindings to write: 1 new, 2 changed`.

@@ -1,6 +1,7 @@
-//! The page on which a person opens a pull request for a branch that was pushed.
+//! Pages of the git host: the one on which a person opens a pull request for a branch that was pushed, and the ones that
+//! show what became of a file.
 //!
-//! What the remote itself prints comes first: it knows its own address. Otherwise the page follows
+//! What the remote itself prints comes first: it knows its own address. Otherwise a page follows
 //! from the remote's URL, for hosts whose pages are known; credentials in that URL go nowhere.
 
 use std::fmt::Display;
@@ -46,6 +47,21 @@ pub(super) fn known(remote_url: &str, branch: &str, base: &str) -> Option<String
     } else {
         return None;
     })
+}
+
+/// What the path of a file in a folder of the repository is put behind to get the page of its history. `None` for hosts
+/// that are not known, or have no such page for HEAD.
+pub(super) fn history(remote_url: &str, folder: &str) -> Option<String> {
+    let Repository { site, host, path } = repository(remote_url)?;
+    let named = |label: &str| host.split('.').any(|part| part == label);
+    let pages = match () {
+        () if host == "bitbucket.org" => "history-node/HEAD",
+        () if named("github") => "commits/HEAD",
+        () if named("gitlab") => "-/commits/HEAD",
+        () => return None,
+    };
+    let path = path.trim_end_matches('/');
+    Some(format!("{site}/{}/{pages}/{}", path.strip_suffix(".git").unwrap_or(path), encoded(folder)))
 }
 
 /// Where a repository is, for a browser.
@@ -130,6 +146,27 @@ mod tests {
         }
         let page = known("git@github.com:a/b", "x#y&z", "main").expect("a page");
         assert_eq!(page, "https://github.com/a/b/compare/main...x%23y%26z?expand=1");
+    }
+
+    #[test]
+    fn a_file_has_a_page_of_its_history_where_the_host_has_one_for_head() {
+        for (remote, folder, page) in [
+            ("git@github.com:acme/access.git", "", Some("https://github.com/acme/access/commits/HEAD/")),
+            (
+                "https://u:p@gitlab.com/a/b/c.git",
+                "team x/",
+                Some("https://gitlab.com/a/b/c/-/commits/HEAD/team%20x/"),
+            ),
+            (
+                "git@bitbucket.org:acme/access.git",
+                "",
+                Some("https://bitbucket.org/acme/access/history-node/HEAD/"),
+            ),
+            ("git@codeberg.org:acme/access.git", "", None),
+            ("/srv/git/access.git", "", None),
+        ] {
+            assert_eq!(history(remote, folder).as_deref(), page, "{remote}");
+        }
     }
 
     #[test]
