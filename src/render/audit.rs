@@ -15,8 +15,11 @@ use crate::model::ClusterName;
 use crate::rbac::{Power, Reach, Scope};
 use crate::roster::Ignored;
 
-/// Findings of one cluster that a terminal or a page shows.
+/// Findings of one cluster that a page shows, and of those that are alike, a terminal.
 const MOST_FINDINGS: usize = 200;
+
+/// Of those that are alike, the ones that a terminal shows unless more are asked for.
+const MOST_ALIKE: usize = 5;
 
 /// Bindings in one sentence.
 const MOST_NAMES: usize = 8;
@@ -121,22 +124,30 @@ pub fn text(clusters: &[AuditedCluster<'_>], style: Style) -> String {
         if error.is_some() {
             wrapped(&mut out, 2, "not read: only what the records tell");
         }
-        for finding in audit.findings.iter().take(MOST_FINDINGS) {
-            let paint = match finding.risk {
-                Risk::Critical | Risk::High => colour::REMOVE,
-                Risk::Medium => colour::WARN,
-                Risk::Low => colour::FAINT,
-            };
-            let risk = style.paint(paint, &format!("{:<8}", finding.risk.word()));
-            let _ = writeln!(out, "  {risk}  {}  [{}]", visible_line(&finding.subject), finding.code.word());
-            wrapped(&mut out, 12, &visible_line(&message(finding)));
-        }
-        if let Some(more) = audit.findings.len().checked_sub(MOST_FINDINGS).filter(|more| *more > 0) {
-            let _ = writeln!(out, "  and {more} more; `certctl audit --format json` has them all");
+        let (most, how) = match style.verbose {
+            true => (MOST_FINDINGS, "`certctl audit --format json` has them all"),
+            false => (MOST_ALIKE, "-v shows more"),
+        };
+        for alike in audit.findings.chunk_by(|a, b| (a.risk, a.code) == (b.risk, b.code)) {
+            alike.iter().take(most).for_each(|finding| one(&mut out, finding, style));
+            if let Some(more) = alike.len().checked_sub(most).filter(|more| *more > 0) {
+                let _ = writeln!(out, "            and {more} more like these; {how}");
+            }
         }
     }
     let _ = writeln!(out, "{}", sum(clusters));
     out
+}
+
+fn one(out: &mut String, finding: &Finding, style: Style) {
+    let paint = match finding.risk {
+        Risk::Critical | Risk::High => colour::REMOVE,
+        Risk::Medium => colour::WARN,
+        Risk::Low => colour::FAINT,
+    };
+    let risk = style.paint(paint, &format!("{:<8}", finding.risk.word()));
+    let _ = writeln!(out, "  {risk}  {}  [{}]", visible_line(&finding.subject), finding.code.word());
+    wrapped(out, 12, &visible_line(&message(finding)));
 }
 
 /// The findings as Markdown, the worst clusters' worst first.

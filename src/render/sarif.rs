@@ -1,6 +1,7 @@
 //! What an audit found as SARIF 2.1.0, for code scanning. Each finding lies in the roster: at the grant, the user or
 //! the cluster that it is about.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -15,16 +16,22 @@ const MOST_RESULTS: usize = 5_000;
 
 /// The log. `file`: the roster, as the repository has it.
 pub fn document(clusters: &[AuditedCluster<'_>], file: &str) -> Value {
-    let mut results = Vec::new();
+    let mut found = Vec::new();
     for AuditedCluster { name, audit, error: _ } in clusters {
-        results.extend(audit.findings.iter().map(|finding| result(name, finding, file)));
-        results.extend(audit.ignored.iter().map(|(finding, Ignored { reason, .. })| {
-            let mut result = result(name, finding, file);
-            result["suppressions"] = json!([{"kind": "external", "justification": reason}]);
-            result
-        }));
+        found.extend(audit.findings.iter().map(|finding| (None, name, finding)));
+        let ignored = audit.ignored.iter();
+        found.extend(ignored.map(|(finding, Ignored { reason, .. })| (Some(reason), name, finding)));
     }
-    results.truncate(MOST_RESULTS);
+    // Of all clusters, the worst come first, and what is ignored last.
+    found.sort_by_key(|(ignored, _, finding)| (ignored.is_some(), Reverse(finding.risk)));
+    let results = found.into_iter().take(MOST_RESULTS).map(|(ignored, name, finding)| {
+        let mut result = result(name, finding, file);
+        if let Some(reason) = ignored {
+            result["suppressions"] = json!([{"kind": "external", "justification": reason}]);
+        }
+        result
+    });
+    let results: Vec<Value> = results.collect();
     let of = |cluster: &AuditedCluster<'_>| -> Vec<FindingCode> {
         let ignored = cluster.audit.ignored.iter().map(|(finding, _)| finding.code);
         cluster.audit.findings.iter().map(|finding| finding.code).chain(ignored).collect()

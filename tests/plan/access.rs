@@ -10,7 +10,7 @@ use certctl::plan::observed::{Binding, BindingAt};
 use certctl::render::audit::{AuditedCluster, document, markdown, message};
 use certctl::render::{Style, sarif};
 use certctl::roster::Roster;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::story::{Story, TEAM, request, rule, subject};
 
@@ -236,6 +236,7 @@ fn an_audit_is_shown_in_each_format_and_stays_text() {
     assert_eq!(json["findings"][0]["severity"], "critical");
     assert_eq!(json["ignored"][0]["reason"], "break glass");
     let sarif: Value = sarif::document(&audited, "team/users.yaml");
+    is_sarif(&sarif);
     let results = sarif["runs"][0]["results"].as_array().expect("results");
     assert_eq!(results.len(), 2);
     assert_eq!(
@@ -244,4 +245,84 @@ fn an_audit_is_shown_in_each_format_and_stays_text() {
     );
     assert_eq!(results[0]["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
     assert_eq!(results[1]["suppressions"][0]["justification"], "break glass");
+}
+
+#[test]
+fn a_thousand_findings_are_a_screen_and_the_worst_come_first() {
+    let mut story = team();
+    for number in 0..1_000 {
+        foreign(
+            &mut story,
+            Some("shop"),
+            &format!("theirs-{number}"),
+            "edit",
+            ("User", &format!("joe-{number:04}")),
+        );
+    }
+    foreign(&mut story, None, "root", "cluster-admin", ("User", "zoe"));
+    let (roster, cluster) = (story.roster(), prod());
+    let audited = || AuditedCluster { name: prod(), audit: audited(&story, &roster, &cluster), error: None };
+    let text = certctl::render::audit::text(&[audited()], Style::default());
+    assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.contains("and 995 more like these; -v shows more"), "{text}");
+    let verbose = Style { verbose: true, ..Style::default() };
+    assert!(certctl::render::audit::text(&[audited()], verbose).lines().count() > 200);
+    // What code scanning takes is full before the second cluster comes.
+    let clusters: Vec<AuditedCluster<'_>> = (0..6).map(|_| audited()).collect();
+    let sarif = sarif::document(&clusters, "users.yaml");
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    let critical = results.iter().filter(|result| result["properties"]["severity"] == "critical").count();
+    assert_eq!((results.len(), critical), (5_000, 6));
+}
+
+/// What SARIF 2.1.0 requires of the objects that are written, and which properties it knows of them.
+#[track_caller]
+fn is_sarif(log: &Value) {
+    let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
+    let text = json!({"type": "string"});
+    let list = |items: Value| json!({"type": "array", "items": items});
+    let message = object(&["text"], json!({"text": text}));
+    let bag = json!({"type": "object"});
+    let rule = object(&["id"], json!({"id": text, "shortDescription": message, "properties": bag}));
+    let driver = object(
+        &["name"],
+        json!({"name": text, "semanticVersion": text, "rules": {"type": "array", "items": rule, "uniqueItems": true}}),
+    );
+    let region = object(&[], json!({"startLine": {"type": "integer", "minimum": 1}}));
+    let artifact = object(&[], json!({"uri": {"type": "string", "pattern": "^[^ ]+$"}}));
+    let physical = object(&[], json!({"artifactLocation": artifact, "region": region}));
+    let location = object(&[], json!({"physicalLocation": physical}));
+    let suppression =
+        object(&["kind"], json!({"kind": {"enum": ["inSource", "external"]}, "justification": text}));
+    let result = object(
+        &["message"],
+        json!({
+            "ruleId": text,
+            "level": {"enum": ["none", "note", "warning", "error"]},
+            "message": message,
+            "locations": list(location),
+            "partialFingerprints": {"type": "object", "additionalProperties": text},
+            "suppressions": list(suppression),
+            "properties": bag,
+        }),
+    );
+    let invocation = object(&["executionSuccessful"], json!({"executionSuccessful": {"type": "boolean"}}));
+    let tool = object(&["driver"], json!({"driver": driver}));
+    let run =
+        object(&["tool"], json!({"tool": tool, "invocations": list(invocation), "results": list(result)}));
+    let schema = object(
+        &["version", "runs"],
+        json!({"$schema": text, "version": {"const": "2.1.0"}, "runs": list(run)}),
+    );
+    let wrong: Vec<String> = jsonschema::draft202012::new(&schema)
+        .expect("a schema")
+        .iter_errors(log)
+        .map(|why| why.to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let run = &log["runs"][0];
+    let rules: Vec<&Value> =
+        run["tool"]["driver"]["rules"].as_array().expect("rules").iter().map(|rule| &rule["id"]).collect();
+    let results = run["results"].as_array().expect("results");
+    assert!(results.iter().all(|result| rules.contains(&&result["ruleId"])), "each rule is described");
 }
