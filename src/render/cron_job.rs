@@ -1,6 +1,7 @@
 //! An apply that runs in the cluster itself, on a schedule: then CI needs no right there.
 //!
 //! It pulls the repository with a deploy key, as nobody in particular, and can write only where that is kept in memory.
+//! It needs git, ssh and certctl, and no shell.
 
 use serde_json::{Value, json};
 
@@ -8,6 +9,10 @@ use serde_json::{Value, json};
 const KEYS: &str = "/keys";
 /// Where it works: gone with the pod.
 const WORK: &str = "/work";
+/// The clone in there.
+const CLONE: &str = "/work/repository";
+/// What ssh reads whoever runs it: git would need a shell for an ssh command with arguments.
+const SSH_CONFIG: &str = "/etc/ssh/ssh_config";
 /// Nobody's user and group.
 const NOBODY: u32 = 65532;
 /// How long one apply may take, in seconds.
@@ -47,39 +52,13 @@ pub fn manifests(job: &CronJob<'_>) -> [Value; 2] {
         "users": [{"name": "certctl", "user": {"tokenFile": format!("{token}/token")}}],
         "contexts": [{"name": job.context, "context": {"cluster": "here", "user": "certctl"}}],
     });
-    let script = "git clone --quiet --depth 1 -- \"$REPOSITORY\" repository && cd repository && exec certctl apply --auto-approve --author \"$AUTHOR\"";
     let ssh = format!(
-        "ssh -i {KEYS}/ssh-privatekey -o IdentitiesOnly=yes -o UserKnownHostsFile={KEYS}/known_hosts -o StrictHostKeyChecking=yes"
+        "Host *\n  IdentityFile {KEYS}/ssh-privatekey\n  IdentitiesOnly yes\n  UserKnownHostsFile {KEYS}/known_hosts\n  StrictHostKeyChecking yes\n"
     );
-    let variable = |name: &str, value: &str| json!({"name": name, "value": value});
-    let container = json!({
-        "name": "certctl",
-        "image": job.image,
-        "command": ["/bin/sh", "-c", script],
-        "workingDir": WORK,
-        "env": [
-            variable("AUTHOR", &job.author),
-            variable("GIT_SSH_COMMAND", &ssh),
-            variable("HOME", WORK),
-            variable("KUBECONFIG", "/config/kubeconfig"),
-            variable("REPOSITORY", job.repository),
-            variable("TMPDIR", WORK),
-        ],
-        "resources": {
-            "requests": {"cpu": "50m", "memory": "64Mi"},
-            "limits": {"cpu": "1", "memory": "512Mi"},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-        },
-        "volumeMounts": [
-            {"name": "work", "mountPath": WORK},
-            {"name": "config", "mountPath": "/config", "readOnly": true},
-            {"name": "keys", "mountPath": KEYS, "readOnly": true},
-        ],
-    });
+    let clone = ["git", "clone", "--quiet", "--depth", "1", "--", job.repository, CLONE];
+    let apply = ["certctl", "apply", "--auto-approve", "--author", &job.author];
+    let first = container(job.image, "clone", &clone, WORK);
+    let then = container(job.image, "certctl", &apply, CLONE);
     let pod = json!({
         "serviceAccountName": "certctl-apply",
         "restartPolicy": "Never",
@@ -90,7 +69,8 @@ pub fn manifests(job: &CronJob<'_>) -> [Value; 2] {
             "runAsUser": NOBODY,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container],
+        "initContainers": [first],
+        "containers": [then],
         "volumes": [
             {"name": "work", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
             {"name": "config", "configMap": {"name": "certctl-apply"}},
@@ -103,7 +83,7 @@ pub fn manifests(job: &CronJob<'_>) -> [Value; 2] {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata,
-            "data": {"kubeconfig": kubeconfig.to_string()},
+            "data": {"kubeconfig": kubeconfig.to_string(), "ssh_config": ssh},
         }),
         json!({
             "apiVersion": "batch/v1",
@@ -122,4 +102,36 @@ pub fn manifests(job: &CronJob<'_>) -> [Value; 2] {
             },
         }),
     ]
+}
+
+fn container(image: &str, name: &str, command: &[&str], folder: &str) -> Value {
+    let variable = |name: &str, value: &str| json!({"name": name, "value": value});
+    // What the kubelet would expand.
+    let command: Vec<String> = command.iter().map(|word| word.replace("$(", "$$(")).collect();
+    json!({
+        "name": name,
+        "image": image,
+        "command": command,
+        "workingDir": folder,
+        "env": [
+            variable("HOME", WORK),
+            variable("KUBECONFIG", "/config/kubeconfig"),
+            variable("TMPDIR", WORK),
+        ],
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        },
+        "volumeMounts": [
+            {"name": "work", "mountPath": WORK},
+            {"name": "config", "mountPath": "/config", "readOnly": true},
+            {"name": "config", "mountPath": SSH_CONFIG, "subPath": "ssh_config", "readOnly": true},
+            {"name": "keys", "mountPath": KEYS, "readOnly": true},
+        ],
+    })
 }
