@@ -233,8 +233,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Find whose certificate a fingerprint, a serial number or a line of a log shows
     ///
-    /// Looks in the records, and for those that they no longer hold in the git history. No cluster is asked:
-    /// `certctl status USER` does that.
+    /// Looks in the records, and for those that they no longer hold in the git history. What a certificate may do now,
+    /// its cluster says; where that cannot be read, the roster does, and the exit code is 1.
     #[command(after_help = "Examples:
   certctl who X509SHA256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
   certctl who 7f:00:ab:12
@@ -878,6 +878,9 @@ pub struct RotateArgs {
 
 /// What all commands accept that edit the roster.
 #[derive(Debug, Args)]
+    /// Tell from roster and records what it may do, without contacting a cluster
+    #[arg(long)]
+    pub offline: bool,
 pub struct EditArgs {
     /// Commit the edit to this new branch and push it, instead of editing the working tree
     ///

@@ -89,6 +89,18 @@ impl ClusterRoster<'_> {
         paths.map(|path| self.right(user, path)).collect()
     }
 
+    /// What a credential may do besides what every authenticated user may.
+    pub fn rights_besides_everyones<'p>(
+        self,
+        user: &UserName,
+        credential: &Credential,
+        authorizer: &Authorizer<'p>,
+    ) -> Vec<Right<'p>> {
+        let mut own = requester(user, Some(credential));
+        own.groups.retain(|group| group != AUTHENTICATED);
+        self.rights(user, &own, authorizer)
+    }
+
     /// With what the roster says of it.
     pub fn right<'p>(self, user: &UserName, path: AccessPath<'p>) -> Right<'p> {
         let ours = observed::is_ours(&path.binding.labels, &self.roster.name);

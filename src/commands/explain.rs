@@ -10,13 +10,13 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
 use crate::model::{ClusterName, UserName};
+use crate::plan::RepositoryState;
 use crate::plan::observed::ClusterState;
-use crate::plan::{RepositoryState, check};
-use crate::planning::connect::{self, Reached};
+use crate::planning::connect;
 use crate::planning::source::{self, Source};
 use crate::rbac::{AccessRequest, Requester};
 use crate::render::explain::{self as shown, ExplainDocument};
-use crate::render::{json, words};
+use crate::render::json;
 use crate::roster::{Cluster, nearest};
 
 pub async fn run(global: &Global, args: &ExplainArgs, terminal: &Terminal) -> Result<u8> {
@@ -134,17 +134,15 @@ async fn look(
     cluster: &Cluster,
     asked: Option<(Requester, &AccessRequest)>,
 ) -> Result<(ClusterState, Option<Result<Verdict>>)> {
-    let Reached { connection, repository, published: _ } =
-        connect::reach(source, global, name, cluster).await?;
+    let reached = connect::reach(source, global, name, cluster).await?;
     let says = async {
         match &asked {
-            Some((requester, request)) => Some(cluster::review_access(&connection, requester, request).await),
+            Some((requester, request)) => {
+                Some(cluster::review_access(&reached.connection, requester, request).await)
+            }
             None => None,
         }
     };
-    let (state, says) = futures::join!(cluster::observe(&connection), says);
-    let state = state?;
-    check::identity(repository.pinned_uid.as_deref(), &state.uid)
-        .map_err(|other| words::another_cluster(name, &other))?;
-    Ok((state, says))
+    let (state, says) = futures::join!(reached.observe(name), says);
+    Ok((state?, says))
 }

@@ -1,23 +1,29 @@
 //! `certctl who`: whose certificate it is, from whatever a log or a colleague shows of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
+use super::runtime;
 use crate::access::clue::{self, Clue};
 use crate::access::credentials::CredentialStatus;
 use crate::access::granted::granted;
+use crate::access::rights::ClusterRoster;
 use crate::cli::{Format, Global, WhoArgs};
 use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
+use crate::model::ClusterName;
 use crate::pki::Certificate;
+use crate::plan::observed::ClusterState;
+use crate::planning::connect;
 use crate::planning::lookup::{self, Found};
 use crate::planning::past::UNSHALLOW;
-use crate::planning::source;
+use crate::planning::source::{self, Source};
+use crate::rbac::Authorizer;
 use crate::render::json;
-use crate::render::who::{self, WhoMatch};
+use crate::render::who::{self, MayDo, WhoMatch};
 use crate::repo::Repo;
 
 /// The most that is read, in bytes: an audit log's line holds a request and its answer, of up to 1.5 MiB each.
@@ -28,16 +34,33 @@ pub fn run(global: &Global, args: &WhoArgs, terminal: &Terminal) -> Result<u8> {
     let repo = Repo::discover(&global.roster)?;
     let lookup = lookup::find(&repo, &clues)?;
     // Whose it is can be told without a roster that is valid now.
-    let roster = source::roster(global).map(|source| source.roster);
+    let source = source::roster(global);
     let now = clock::now();
     let wanted = |found: &&Found| global.clusters.is_empty() || global.clusters.contains(&found.cluster);
+    let found: Vec<&Found> = lookup.found.iter().filter(wanted).collect();
+    let alive = found.iter().filter(|found| found.credential.not_after > now);
+    let asked: BTreeSet<&ClusterName> = alive.map(|found| &found.cluster).filter(|_| !args.offline).collect();
+    let (states, errors) = match &source {
+        Ok(source) if !asked.is_empty() => runtime()?.block_on(look(source, global, &asked)),
+        _ => (BTreeMap::new(), Vec::new()),
+    };
+    let seen = states.iter().map(|(name, state)| (*name, Authorizer::new(&state.roles, &state.bindings)));
+    let seen: BTreeMap<&ClusterName, Authorizer<'_>> = seen.collect();
     let mut matches = Vec::new();
-    for found in lookup.found.iter().filter(wanted) {
-        let state = CredentialStatus::of(&found.credential, now);
-        let roster = roster.as_ref().ok().filter(|_| state.is_live() && found.is_recorded);
-        let may_do = roster.map(|roster| granted(roster, &found.user, &found.cluster, now));
-        let Found { user, cluster, credential, is_recorded } = found;
-        let (is_recorded, may_do) = (*is_recorded, may_do.unwrap_or_default());
+    for Found { user, cluster, credential, is_recorded } in found {
+        let state = CredentialStatus::of(credential, now);
+        let roster = source.as_ref().ok().map(|source| &source.roster);
+        let may_do = match (roster, seen.get(cluster)) {
+            (Some(roster), Some(authorizer)) if credential.not_after > now => {
+                let here = ClusterRoster { roster, cluster, now };
+                MayDo::Bound(here.rights_besides_everyones(user, credential, authorizer))
+            }
+            (Some(roster), _) if state.is_live() && *is_recorded => {
+                MayDo::Granted(granted(roster, user, cluster, now))
+            }
+            _ => MayDo::Granted(Vec::new()),
+        };
+        let is_recorded = *is_recorded;
         matches.push(WhoMatch { user, cluster, credential, state, is_recorded, may_do });
     }
     let unknown = lookup.missed.iter().map(|(clue, _)| clue.text.clone()).collect();
@@ -45,9 +68,10 @@ pub fn run(global: &Global, args: &WhoArgs, terminal: &Terminal) -> Result<u8> {
         Format::Text => terminal.show(&who::text(&matches, now))?,
         Format::Json => terminal.show_document(&json::text(&who::document(&matches, unknown)))?,
     }
-    if let Err(error) = &roster {
+    if let Err(error) = &source {
         terminal.warning(error);
     }
+    errors.iter().for_each(|error| terminal.error(error));
     for (clue, near) in &lookup.missed {
         let mut error = Error::new(format!("`{}` is in no record, at HEAD or before it", clue.text));
         if let Some(near) = near {
@@ -61,8 +85,30 @@ pub fn run(global: &Global, args: &WhoArgs, terminal: &Terminal) -> Result<u8> {
         }
         terminal.error(&error);
     }
-    let found_all = lookup.missed.is_empty() && !matches.is_empty();
+    let found_all = lookup.missed.is_empty() && !matches.is_empty() && errors.is_empty();
     Ok(if found_all { DONE } else { FAILED })
+}
+
+/// What is in the clusters that can be read, and why the others cannot.
+async fn look<'f>(
+    source: &Source,
+    global: &Global,
+    clusters: &BTreeSet<&'f ClusterName>,
+) -> (BTreeMap<&'f ClusterName, ClusterState>, Vec<Error>) {
+    // One that the roster has no more cannot be found.
+    let known = clusters.iter().filter_map(|name| Some((*name, source.roster.clusters.get(*name)?)));
+    let read = known.map(|(name, wanted)| async move {
+        let read = async { connect::reach(source, global, name, wanted).await?.observe(name).await };
+        (name, read.await)
+    });
+    let (mut states, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, read) in futures::future::join_all(read).await {
+        match read {
+            Ok(state) => drop(states.insert(name, state)),
+            Err(error) => errors.push(error.within(&format!("cluster {name}"))),
+        }
+    }
+    (states, errors)
 }
 
 /// What was given: a word, a file of that name, or standard input.

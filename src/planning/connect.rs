@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::model::{Authority, CaBundle, ClusterName, RosterName};
 use crate::pki::{self, ClientAuthorities};
 use crate::plan::RepositoryState;
+use crate::plan::check;
 use crate::plan::endpoint::{self, ContextEndpoint, Endpoint, NamedEndpoint, PublishedEndpoint};
-use crate::plan::observed::{SeenCluster, UnknownCertificates, UnseenCluster, is_ours};
+use crate::plan::observed::{ClusterState, SeenCluster, UnknownCertificates, UnseenCluster, is_ours};
 use crate::record::CredentialState;
+use crate::render::words;
 use crate::roster::Cluster;
 
 /// A cluster that can be reached, and was not read yet.
@@ -25,6 +27,17 @@ pub struct Reached {
 }
 
 impl Reached {
+    /// What is in the cluster that this is the way to, where that is the one that the records are about.
+    ///
+    /// # Errors
+    /// A list that failed, or another cluster.
+    pub async fn observe(&self, name: &ClusterName) -> Result<ClusterState> {
+        let state = cluster::observe(&self.connection).await?;
+        check::identity(self.repository.pinned_uid.as_deref(), &state.uid)
+            .map_err(|other| words::another_cluster(name, &other))?;
+        Ok(state)
+    }
+
     /// Reads the cluster.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::words::access as words;
 use crate::access::credentials::CredentialStatus;
 use crate::access::granted::GrantInForce;
+use crate::access::rights::Right;
 use crate::model::{ClusterName, UserName};
 use crate::record::Credential;
 
@@ -21,8 +22,16 @@ pub struct WhoMatch<'a> {
     pub state: CredentialStatus,
     /// Whether the records still hold it.
     pub is_recorded: bool,
-    /// What the roster gives it now.
-    pub may_do: Vec<GrantInForce<'a>>,
+    pub may_do: MayDo<'a>,
+}
+
+/// What a credential may do now.
+#[derive(Debug, Clone)]
+pub enum MayDo<'a> {
+    /// As the roster says: no cluster was asked.
+    Granted(Vec<GrantInForce<'a>>),
+    /// As the cluster says, besides what every authenticated user may do.
+    Bound(Vec<Right<'a>>),
 }
 
 /// The output of `certctl who --format json`.
@@ -63,12 +72,17 @@ pub struct WhoMatchDocument {
     pub commit: String,
     /// Whether the records at HEAD still hold it.
     pub recorded: bool,
-    /// What the roster gives it now, in words; empty if it is revoked or expired.
+    /// What it may do now, in words, besides what every authenticated user may.
     pub may_do: Vec<String>,
+    /// Whether the cluster says so; else the roster does.
+    pub asked: bool,
 }
 
 fn may_do(found: &WhoMatch<'_>) -> Vec<String> {
-    found.may_do.iter().map(words::granted).collect()
+    match &found.may_do {
+        MayDo::Granted(granted) => granted.iter().map(words::granted).collect(),
+        MayDo::Bound(rights) => words::held(rights),
+    }
 }
 
 /// As a document.
@@ -87,6 +101,7 @@ pub fn document(matches: &[WhoMatch<'_>], unknown: Vec<String>) -> WhoDocument {
             commit: credential.roster_commit.clone(),
             recorded: found.is_recorded,
             may_do: may_do(found),
+            asked: matches!(found.may_do, MayDo::Bound(_)),
         }
     };
     WhoDocument { format_version: 1, matches: matches.iter().map(document).collect(), unknown }
@@ -109,6 +124,15 @@ pub fn text(matches: &[WhoMatch<'_>], now: Timestamp) -> String {
                 CredentialStatus::Expired => "nothing".to_owned(),
                 _ => format!("what every authenticated user may do, until {until}"),
             });
+        }
+        if matches!(
+            (state, &found.may_do),
+            (
+                CredentialStatus::Active | CredentialStatus::Superseded | CredentialStatus::Revoked,
+                MayDo::Granted(_)
+            )
+        ) {
+            may_do.push("(by roster and records; the cluster was not asked)".to_owned());
         }
         let mut line = |label: &str, text: &str| {
             let _ = writeln!(out, "  {label:<12} {text}");

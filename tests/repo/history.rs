@@ -149,12 +149,12 @@ stories! {
         assert_eq!(told(&shallow, &said), [""; 0], "what the last commit holds, it did not make");
         assert!(said.stderr.contains("git fetch --unshallow"), "{}", said.stderr);
         assert!(said.stdout.contains("knownSince"), "{}", said.stdout);
-        certctl(&shallow, &["who", &gone.serial]).expect(1).says("git fetch --unshallow");
+        certctl(&shallow, &["who", "--offline", &gone.serial]).expect(1).says("git fetch --unshallow");
         shallow.git("fetch -q --unshallow origin");
         let said = certctl(&shallow, &["history", "bob", "--format", "json"]).expect(0);
         assert_eq!(told(&shallow, &said).len(), 4, "joined, dev, issued, revoked: {}", said.stdout);
         assert!(!said.stdout.contains("knownSince"), "{}", said.stdout);
-        certctl(&shallow, &["who", &gone.serial]).expect(0).says("bob on prod: revoked, no longer in the records");
+        certctl(&shallow, &["who", "--offline", &gone.serial]).expect(0).says("bob on prod: revoked, no longer in the records");
     }
 
     fn whoever_is_asked_about_is_found_by_whatever_is_known(workspace: &Workspace) {
@@ -165,7 +165,7 @@ stories! {
         clone.put("new.crt", &new.certificate);
         clone.put("event", &format!("{{\"user\":{{\"username\":\"bob\",\"groups\":[\"certctl:bob:{}\"]}}}}\n", old.id));
         let found = |clue: &str| {
-            let said = certctl(&clone, &["who", clue, "--format", "json"]).expect(0).stdout;
+            let said = certctl(&clone, &["who", "--offline", clue, "--format", "json"]).expect(0).stdout;
             let document: serde_json::Value = serde_json::from_str(&said).unwrap();
             document["matches"][0].clone()
         };
@@ -193,6 +193,6 @@ stories! {
         let forged = record(&[&new]).replace(&new.id.to_string(), "0123456789abcdef");
         commit(&clone, "access/prod/bob.yaml", &forged, "forged");
         certctl(&clone, &["who", "certctl:bob:0123456789abcdef"]).expect(1);
-        certctl(&clone, &["who", new.id.as_str()]).expect(0).says("no longer in the records");
+        certctl(&clone, &["who", "--offline", new.id.as_str()]).expect(0).says("no longer in the records");
     }
 }

@@ -1,10 +1,14 @@
 //! Who has access, in English.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::credentials::Note;
 use crate::access::events::{Bounds, Gain, GrantHolder, LifeEvent};
 use crate::access::granted::GrantInForce;
+use crate::access::rights::{Origin, Right};
+use crate::error::visible_line;
 use crate::model::Recipient;
 use crate::roster::{Grant, OnClusters};
 
@@ -54,6 +58,36 @@ pub fn granted(granted: &GrantInForce<'_>) -> String {
         grant(of),
         until.map_or(String::new(), |until| format!(", until {}", minute(until)))
     )
+}
+
+/// What a cluster gives somebody, each role once for each way in which it comes: `edit in shop, staging through
+/// developers`, `edit in shop through RoleBinding shop/theirs, which is not ours`.
+pub fn held(rights: &[Right<'_>]) -> Vec<String> {
+    let mut places: BTreeMap<(String, String), Option<Vec<String>>> = BTreeMap::new();
+    for Right { origin, path, until } in rights {
+        let binding = path.binding;
+        let through = match origin {
+            Origin::Group(group) => format!(" through {group}"),
+            Origin::Personal => String::new(),
+            Origin::Others => {
+                format!(" through {}, which is not ours", visible_line(&binding.at.to_string()))
+            }
+        };
+        let until = until.map_or(String::new(), |until| format!(", until {}", minute(until)));
+        let place = places.entry((visible_line(&binding.role_name), through + &until));
+        match &binding.at.namespace {
+            None => *place.or_default() = None,
+            Some(namespace) => {
+                if let Some(names) = place.or_insert_with(|| Some(Vec::new())) {
+                    names.push(visible_line(namespace));
+                }
+            }
+        }
+    }
+    let line = |((role, through), names): ((String, String), Option<Vec<String>>)| {
+        format!("{}{through}", right(&role, names.as_ref().map(|names| names.iter().map(String::as_str))))
+    };
+    places.into_iter().map(line).collect()
 }
 
 /// A time to the minute, or as the day where it begins one.
