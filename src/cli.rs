@@ -173,6 +173,17 @@ pub enum Command {
   certctl bootstrap --plan-group ci-plan --apply-user ci-apply
   certctl bootstrap --check")]
     Bootstrap(BootstrapArgs),
+    /// Make a roster of the access that a cluster has now
+    ///
+    /// For clusters where access was given by hand. Writes a draft from the bindings that are there and, for an hour
+    /// after they were approved, the certificate requests: users, groups and their grants. What a roster cannot say is
+    /// named with its reason. Then it prints the steps of the migration, in which nobody loses access before what
+    /// replaces it works. In the last one, `--finish` prints the kubectl commands that remove the old bindings, of
+    /// those alone whose new credential is bound. Changes nothing in a cluster.
+    #[command(after_help = "Examples:
+  certctl import --context prod-admin -o users.yaml
+  certctl import --finish --cluster prod")]
+    Import(ImportArgs),
     /// Create an age identity for yourself, and print the line for the roster
     ///
     /// The identity is written to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), readable only by
@@ -804,6 +815,26 @@ pub struct BootstrapArgs {
     pub deploy_key_secret: String,
 }
 
+/// `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The context that the access is read from
+    #[arg(long, value_name = "NAME", required_unless_present = "finish", conflicts_with = "finish")]
+    pub context: Option<String>,
+    /// Write the draft to this file, which must not exist yet [default: standard output]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "finish")]
+    pub output: Option<PathBuf>,
+    /// What the roster is called [default: the folder's name]
+    #[arg(long, value_name = "NAME", conflicts_with = "finish")]
+    pub name: Option<RosterName>,
+    /// Print the kubectl commands that remove what the roster has replaced
+    #[arg(long)]
+    pub finish: bool,
+    /// Output format; the schemas of `json` are schemas/import.schema.json and schemas/import-finish.schema.json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
 /// `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -847,6 +878,9 @@ pub struct WhoArgs {
     /// file or standard input holds one of these, a certificate (PEM), or lines of an audit log (JSON).
     #[arg(value_name = "CLUE")]
     pub clue: String,
+    /// Tell from roster and records what it may do, without contacting a cluster
+    #[arg(long)]
+    pub offline: bool,
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
@@ -878,9 +912,6 @@ pub struct RotateArgs {
 
 /// What all commands accept that edit the roster.
 #[derive(Debug, Args)]
-    /// Tell from roster and records what it may do, without contacting a cluster
-    #[arg(long)]
-    pub offline: bool,
 pub struct EditArgs {
     /// Commit the edit to this new branch and push it, instead of editing the working tree
     ///
@@ -1035,6 +1066,10 @@ pub enum SchemaOf {
     Audit,
     /// That of `explain --format json`.
     Explain,
+    /// That of `import --format json`.
+    Import,
+    /// That of `import --finish --format json`.
+    ImportFinish,
     /// That of `doctor --format json` and `bootstrap --check --format json`.
     Checks,
     /// That of `status --format json`.

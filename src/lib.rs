@@ -4,8 +4,8 @@
 //! is made of, [`roster`] what should be (users.yaml), [`record`] what the repository remembers, [`ledger`] what
 //! the cluster does, [`rights`] what certctl needs there, and [`rbac`] is how Kubernetes decides who may do what.
 //!
-//! The core is pure: [`plan`] compares roster, records and cluster, [`access`] is who holds what by them, and
-//! [`render`] shows the result.
+//! The core is pure: [`plan`] compares roster, records and cluster, [`access`] is who holds what by them, [`import`]
+//! turns access that was given by hand into a roster, and [`render`] shows the result.
 //! Neither knows a clock, a network or a disk.
 //!
 //! The edges each know one thing: [`cluster`] Kubernetes, [`repo`] git, [`seal`] age, [`pki`] keys and
@@ -33,6 +33,7 @@ pub mod core_dumps;
 pub(crate) mod demo;
 pub mod error;
 pub mod exit_code;
+pub mod import;
 pub mod init;
 pub mod interrupt;
 pub mod kubeconfig;

@@ -264,6 +264,8 @@ fn the_committed_schemas_are_fresh() {
         (&["schema", "status"], "schemas/status.schema.json"),
         (&["schema", "who"], "schemas/who.schema.json"),
         (&["schema", "history"], "schemas/history.schema.json"),
+        (&["schema", "import"], "schemas/import.schema.json"),
+        (&["schema", "import-finish"], "schemas/import-finish.schema.json"),
     ] {
         let ran = place.run(args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));

@@ -18,6 +18,7 @@ const CORE: &[&str] = &[
     "rbac",
     "plan",
     "access",
+    "import",
     "render",
 ];
 

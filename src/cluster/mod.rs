@@ -45,7 +45,7 @@ pub use own_rights::{HasRight, rights};
 pub use own_rules::{Granted, granted};
 pub use probe::{NewCertificate, Probed, reach};
 pub use read::{bindings, observe, uid};
-pub use self_review::whoami;
+pub use self_review::{own_identity, whoami};
 pub use server::{api_groups, rbac_object, version};
 pub use signing::{Ask, Signer};
 pub use signing_error::{SigningEnd, SigningError};

@@ -13,6 +13,7 @@ use super::resource::{Call, Place, Resource};
 use super::retry::Repeat;
 use super::write::to_bytes;
 use crate::error::Result;
+use crate::rbac::Requester;
 
 /// Who the API server takes a connection for.
 #[derive(Deserialize)]
@@ -29,9 +30,17 @@ pub(super) struct ReviewedUser {
 /// # Errors
 /// The review failed, or names no user.
 pub async fn whoami(connection: &Connection) -> Result<String> {
+    Ok(own_identity(connection).await?.user)
+}
+
+/// As [`whoami`], with the groups.
+///
+/// # Errors
+/// The review failed, or names no user.
+pub async fn own_identity(connection: &Connection) -> Result<Requester> {
     let call = call(Resource::SelfSubjectReviews, "nothing was changed");
     let me = who(connection, Repeat::Harmless).await.map_err(|failure| failure.explain(connection, &call))?;
-    Ok(me.username)
+    Ok(Requester { user: me.username, groups: me.groups })
 }
 
 pub(super) async fn who(connection: &Connection, repeat: Repeat) -> Result<ReviewedUser, CallFailure> {

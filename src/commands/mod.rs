@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod grant;
 mod history;
+mod import;
 mod init;
 mod keygen;
 mod login;
@@ -84,6 +85,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Explain(args) => runtime()?.block_on(explain::run(global, args, terminal)),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(global, args, terminal)),
         Command::Bootstrap(args) => runtime()?.block_on(bootstrap::run(global, args, terminal)),
+        Command::Import(args) => runtime()?.block_on(import::run(global, args, terminal)),
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
         Command::Keygen(args) => keygen::run(args, terminal),
         Command::Request(args) => request::run(global, args, terminal),

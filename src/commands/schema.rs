@@ -16,6 +16,8 @@ pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
         SchemaOf::Apply => crate::report::document::schema(),
         SchemaOf::Audit => crate::render::audit::schema(),
         SchemaOf::Explain => crate::render::explain::schema(),
+        SchemaOf::Import => crate::render::import::document::import_schema(),
+        SchemaOf::ImportFinish => crate::render::import::document::finish_schema(),
         SchemaOf::Checks => crate::checks::schema(),
     };
     terminal.print(schema.as_bytes())?;

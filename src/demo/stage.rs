@@ -17,6 +17,7 @@ use crate::clock;
 use crate::cluster::Answer;
 use crate::error::{Error, Result};
 use crate::person::private_file;
+use crate::render::shell;
 use crate::render::{Style, colour, fit};
 use crate::seal;
 
@@ -241,9 +242,9 @@ impl DemoStage {
              \x20 export PATH={}:$PATH\n\
              Edit users.yaml, commit it, and run `certctl plan`. Ctrl-C ends the cluster; the folder stays: {}\n",
             self.sandbox.server(),
-            quoted(&self.repository().display().to_string()),
-            quoted(&self.kubeconfig().display().to_string()),
-            quoted(&folder),
+            shell::word(&self.repository().display().to_string()),
+            shell::word(&self.kubeconfig().display().to_string()),
+            shell::word(&folder),
             self.folder.display()
         ))
     }
@@ -305,16 +306,7 @@ fn print(text: &str) -> Result<()> {
 
 /// As a shell takes it.
 fn shown(program: &str, args: &[&str]) -> String {
-    let words = std::iter::once(program).chain(args.iter().copied());
-    words.map(quoted).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:%@,+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    shell::line(std::iter::once(program).chain(args.iter().copied()))
 }
 
 fn astray(program: &str, args: &[&str], what: &str) -> Error {

@@ -1,4 +1,4 @@
-//! Objects of Kubernetes as YAML documents, for kubectl.
+//! Objects of Kubernetes as YAML documents, for kubectl; and single values of a roster.
 
 use std::fmt::Write as _;
 
@@ -19,4 +19,15 @@ pub fn documents(objects: &[Value]) -> Result<String> {
         let _ = writeln!(text, "---\n{}", document.trim_end());
     }
     Ok(text)
+}
+
+/// Words that some YAML readers take for something else than text.
+const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
+
+/// Text as YAML: bare where nobody can misread it, else in double quotes, as JSON writes it.
+pub fn scalar(text: &str) -> String {
+    let bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._@/".contains(&b))
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+    if bare { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }

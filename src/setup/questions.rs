@@ -76,12 +76,7 @@ impl Questions<'_> {
             missing,
             "Name of the roster, the owner written on every object that certctl makes; keep it for good",
             "the name of the folder",
-            || {
-                self.checkout
-                    .workdir
-                    .file_name()
-                    .and_then(|name| slug::<RosterName>(&name.to_string_lossy(), "-"))
-            },
+            || self.checkout.workdir.file_name().and_then(|name| roster_name(&name.to_string_lossy())),
         )?;
         let context = match &self.args.context {
             Some(context) => Some(context.parse::<ContextName>().map_err(|why| {
@@ -94,7 +89,7 @@ impl Questions<'_> {
         let cluster = match &context {
             None => named,
             Some(context) => {
-                let suggested = || slug::<ClusterName>(last_part(&context.0), "-._@");
+                let suggested = || cluster_name(&context.0);
                 match named {
                     Some(name) => Some(name),
                     None if self.asks => Some(self.ask(
@@ -385,6 +380,16 @@ pub fn contexts(global: &Global) -> (Vec<String>, Option<String>) {
 /// Of `arn:aws:eks:eu-west-1:123:cluster/prod`, `prod`.
 fn last_part(context: &str) -> &str {
     context.rsplit('/').find(|part| !part.is_empty()).unwrap_or(context)
+}
+
+/// What a roster in a folder of this name may be called.
+pub fn roster_name(folder: &str) -> Option<RosterName> {
+    slug(folder, "-")
+}
+
+/// What the cluster that a context leads to may be called.
+pub fn cluster_name(context: &str) -> Option<ClusterName> {
+    slug(last_part(context), "-._@")
 }
 
 /// A name made of any text, or none.

@@ -203,11 +203,14 @@ impl Cluster {
         }
     }
 
-    /// The cluster's audit log of the requests, as bytes.
+    /// The cluster's audit log of the requests, as it is written: a line for each.
     pub fn audit_log(&self) -> Vec<u8> {
         match self {
             Self::Kubernetes(plane) => fs::read(audit_log(plane.dir())).unwrap_or_default(),
-            Self::Sandbox(this) => Value::from(this.sandbox.audit_events_since(0)).to_string().into_bytes(),
+            Self::Sandbox(this) => {
+                let events = this.sandbox.audit_events_since(0).into_iter();
+                events.flat_map(|event| format!("{event}\n").into_bytes()).collect()
+            }
         }
     }
 }

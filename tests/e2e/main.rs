@@ -16,6 +16,7 @@ mod held;
 #[path = "../action/host.rs"]
 #[allow(dead_code, reason = "what only the scripts' own tests use")]
 mod host;
+mod import;
 mod init;
 mod keys;
 mod kubeconfigs;
@@ -23,6 +24,7 @@ mod life;
 mod login;
 mod main_job;
 mod memory;
+mod operator;
 mod permissions;
 mod preflight;
 mod question;
@@ -59,6 +61,15 @@ fn main() -> ExitCode {
         Test::new("only_on_kubernetes::signing::a_denial_names_its_reason", Need::ControlPlane, || {
             signing::a_denial_names_its_reason(cluster::shared(Kind::Kubernetes));
         });
+    // It serves no CronJobs either.
+    let pull = Test::new(
+        "only_on_kubernetes::permissions::what_applies_in_the_cluster_is_valid_and_fits_the_image",
+        Need::ControlPlane,
+        || {
+            let plane = cluster::shared(Kind::Kubernetes);
+            permissions::what_applies_in_the_cluster_is_valid_and_fits_the_image(plane);
+        },
+    );
     // What is in our memory is the same on each cluster.
     let memory = Test::new(
         "only_on_the_sandbox::memory::no_private_key_is_left_once_it_is_sealed",
@@ -67,7 +78,7 @@ fn main() -> ExitCode {
             memory::no_private_key_is_left_once_it_is_sealed(cluster::shared(Kind::Sandbox));
         },
     );
-    certctl_testing::run(on_clusters.chain([denial, memory]).chain(certctl_testing::tests!(
+    certctl_testing::run(on_clusters.chain([denial, pull, memory]).chain(certctl_testing::tests!(
         Need::ControlPlane,
         [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
     )))
@@ -119,6 +130,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     held: [
         a_fault_of_one_grant_holds_up_no_leaver_and_no_newcomer,
     ]
+    import: [
+        ten_people_move_from_openssl_to_a_roster_and_nobody_is_locked_out,
+    ]
     init: [
         only_recipients_and_grants_are_missing_then_ci_applies,
     ]
@@ -156,6 +170,9 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         three_people_get_exactly_what_the_roster_says_and_lose_it_again,
         every_kind_of_key_and_recipient_works,
         what_is_dirty_stays_as_it_is_and_a_dirty_roster_is_refused,
+    ]
+    operator: [
+        two_months_of_a_team_answer_every_question,
     ]
     permissions: [
         what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed,

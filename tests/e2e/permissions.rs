@@ -1,5 +1,5 @@
 //! What `bootstrap` prints is what plan and apply need: exactly that is granted here, it is enough, and `doctor`
-//! names each rule that is taken away.
+//! names each rule that is taken away. And what runs apply in the cluster itself is taken by an API server.
 
 use serde_json::Value;
 
@@ -42,9 +42,15 @@ fn missing(world: &World, arguments: &[&str]) -> Vec<String> {
 /// What is missing once the authorizer has heard of a change: it reads from a cache, which may lag behind the write.
 #[track_caller]
 fn settled(world: &World, expected: impl Fn(&[String]) -> bool) -> Vec<String> {
+    settled_for(world, &[], expected)
+}
+
+/// As [`settled`], of the identity that `doctor` runs as with these arguments.
+#[track_caller]
+fn settled_for(world: &World, arguments: &[&str], expected: impl Fn(&[String]) -> bool) -> Vec<String> {
     let mut lacking = Vec::new();
     for _ in 0..50 {
-        lacking = missing(world, &[]);
+        lacking = missing(world, arguments);
         if expected(&lacking) {
             return lacking;
         }
@@ -87,8 +93,11 @@ pub fn what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed(plane: &'st
     let [alice, erin] = ["alice", "erin"].map(|user| world.open("prod", user));
 
     // Each rule is needed, and is named where it is missing.
-    let name = "certctl-permissions-apply";
-    for (kind, place) in [("clusterrole", &[][..]), ("role", &["-n", "kube-system"])] {
+    let as_plan = ["--as", "plan", "--kubeconfig", &plans];
+    let identities = [("certctl-permissions-apply", &[][..]), ("certctl-permissions-plan", &as_plan)];
+    let places = [("clusterrole", &[][..]), ("role", &["-n", "kube-system"])];
+    let objects = identities.into_iter().flat_map(|identity| places.map(|place| (identity, place)));
+    for ((name, arguments), (kind, place)) in objects {
         let get = plane.kubectl_ok(&[&["get", kind, name, "-o", "json"][..], place].concat());
         let whole: Value = serde_json::from_str(&get).expect("JSON");
         for rule in 0..whole["rules"].as_array().expect("rules").len() {
@@ -96,7 +105,7 @@ pub fn what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed(plane: &'st
             less["metadata"] = serde_json::json!({"name": name, "namespace": whole["metadata"]["namespace"]});
             let gone = less["rules"].as_array_mut().expect("rules").remove(rule);
             plane.apply(&less.to_string());
-            let lacking = settled(&world, |lacking| !lacking.is_empty());
+            let lacking = settled_for(&world, arguments, |lacking| !lacking.is_empty());
             let resources = gone["resources"].as_array().expect("resources").clone();
             let resources = resources.iter().filter_map(|it| it.as_str()?.split('/').next());
             let named = |right: &String| resources.clone().any(|resource| right.contains(resource));
@@ -104,7 +113,7 @@ pub fn what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed(plane: &'st
             compared().expect(1).says("it lacks ");
         }
         plane.apply(&printed);
-        settled(&world, <[_]>::is_empty);
+        settled_for(&world, arguments, <[_]>::is_empty);
     }
     compared().expect(0);
 
@@ -135,6 +144,13 @@ pub fn what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed(plane: &'st
         world.can(&world.open("prod", user), &LIST, true);
     }
 
+    // A plan knows that apply could not bind what the roster grants.
+    let more = "carol,, grants: [{clusterRole: admin, namespaces: [permissions-shop]}]";
+    world.write("users.yaml", &roster(&world, &["alice,, generation: 2", more]));
+    plan()
+        .expect(2)
+        .says("ClusterRole admin, and User certctl-permissions, which applies it, may not bind it");
+
     // A role that the roster grants no more may be unbound without the right to bind it.
     world.roster(
         &roster(&world, &["alice,, generation: 2", "carol"]).replace("  - {clusterRole: view}\n", ""),
@@ -144,4 +160,54 @@ pub fn what_bootstrap_grants_is_enough_and_each_rule_of_it_is_needed(plane: &'st
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0);
     world.sweep();
+}
+
+/// As the API server takes it, and with nothing that the image of `packaging/` lacks.
+pub fn what_applies_in_the_cluster_is_valid_and_fits_the_image(plane: &'static Cluster) {
+    let world = World::new(plane, "pull");
+    world.namespace("pull");
+    world.roster(&roster(&world, &["alice"]));
+    let arguments = [
+        "bootstrap",
+        "--in-cluster",
+        "--namespace",
+        "pull",
+        "--image",
+        "ghcr.io/acme/certctl:1.2.3",
+        "--repository",
+        "git@git.example.com:acme/$(HOME) access.git",
+        "--author",
+        "certctl <certctl@example.com>",
+    ];
+    let printed = world.certctl(&arguments).expect(0).stdout;
+    let file = world.path("in-cluster.yaml");
+    std::fs::write(&file, &printed).expect("written");
+    let taken = plane.kubectl_ok(&["apply", "--dry-run=server", "-f", file.to_str().expect("UTF-8")]);
+    for object in ["cronjob.batch/certctl-apply", "configmap/certctl-apply", "serviceaccount/certctl-apply"] {
+        assert!(taken.contains(&format!("{object} created (server dry run)")), "{taken}");
+    }
+
+    let listed = world.certctl(&[&arguments[..], &["--format", "json"]].concat()).expect(0).stdout;
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let items = listed["items"].as_array().expect("items");
+    let job = items.iter().find(|item| item["kind"] == "CronJob").expect("a CronJob");
+    let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let (clone, apply) = (&pod["initContainers"][0], &pod["containers"][0]);
+    assert_eq!((clone["command"][0].as_str(), apply["command"][0].as_str()), (Some("git"), Some("certctl")));
+    assert_eq!(
+        clone["command"][6], "git@git.example.com:acme/$$(HOME) access.git",
+        "the kubelet expands nothing"
+    );
+    let packaging = |name: &str| {
+        std::fs::read_to_string(format!("{}/packaging/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
+    };
+    let (tree, image) = (packaging("tree"), packaging("Dockerfile"));
+    assert!(tree.contains("\nadd /usr/bin/git\n") && tree.contains("\nadd /usr/bin/ssh\n"), "{tree}");
+    assert!(image.contains("/certctl /usr/bin/certctl\n") && image.contains(" PATH=/usr/bin\n"), "{image}");
+    let user = &pod["securityContext"]["runAsUser"];
+    assert!(image.contains(&format!("\nUSER {user}:{user}\n")), "{user}: {image}");
+    for container in [clone, apply] {
+        assert_eq!(container["image"], "ghcr.io/acme/certctl:1.2.3");
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    }
 }

@@ -269,6 +269,16 @@ impl World {
         self.run(command)
     }
 
+    /// A script for a shell, with kubectl, in the folder that all of this is in.
+    pub fn sh(&self, script: &str) -> Ran {
+        let kubectl = self.plane.bin("kubectl");
+        let bin = kubectl.parent().expect("a folder").display();
+        let mut command = self.command("sh", self.dir.path());
+        command.env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap_or_default()));
+        command.args(["-c", script]);
+        self.run(command)
+    }
+
     /// A person's own clone of the repository, in a folder beside it.
     pub fn clone_for_person(&self) {
         self.git_in(self.dir.path(), &["clone", "-q", "origin.git", "clone"]);

@@ -11,6 +11,7 @@ mod fitting;
 mod full_control;
 mod headline;
 mod held;
+mod import;
 mod machine;
 mod markdown;
 mod on_clusters;

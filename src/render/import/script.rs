@@ -1,0 +1,117 @@
+//! The commands for a shell that take replaced subjects out of bindings.
+//!
+//! Each begins with a test of the version that was read: a binding that somebody has changed since is left as it is.
+
+use serde_json::{Value, json};
+
+use super::{left_out, missing};
+use crate::import::finish::{Finish, Kept, Removal};
+use crate::model::ClusterName;
+use crate::rbac::Subject;
+use crate::render::{count, shell};
+
+/// Subjects that stay, of which each has a line.
+const MOST_KEPT: usize = 200;
+
+/// How kubectl reaches a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Kubectl<'a> {
+    /// `--kubeconfig`, where it was given.
+    pub kubeconfig: Option<&'a str>,
+    pub context: &'a str,
+}
+
+impl Kubectl<'_> {
+    fn line(self, words: &[&str]) -> String {
+        let kubeconfig = self.kubeconfig.map(|file| format!("--kubeconfig={file}"));
+        let context = format!("--context={}", self.context);
+        let begin = ["kubectl"].into_iter().chain(kubeconfig.as_deref()).chain([context.as_str()]);
+        shell::line(begin.chain(words.iter().copied()))
+    }
+
+    /// What takes the subjects out: all of one binding, in one command line.
+    pub fn removal(self, removal: &Removal<'_>) -> String {
+        let binding = removal.binding;
+        let object = format!("{}/{}", binding.at.kind().to_ascii_lowercase(), binding.at.name);
+        let namespace = binding.at.namespace.as_ref().map(|namespace| format!("--namespace={namespace}"));
+        let object: Vec<&str> = [object.as_str()].into_iter().chain(namespace.as_deref()).collect();
+        let patch = format!("--patch={}", patch(removal));
+        let patch = self.line(&[&["patch"], &object[..], &["--type=json", &patch]].concat());
+        if removal.is_whole() {
+            format!("{patch} &&\n  {}", self.line(&[&["delete"], &object[..]].concat()))
+        } else {
+            patch
+        }
+    }
+}
+
+/// A JSON Patch (RFC 6902): the last place first, so that the others stay where they are.
+fn patch(removal: &Removal<'_>) -> Value {
+    let version = json!({
+        "op": "test",
+        "path": "/metadata/resourceVersion",
+        "value": removal.binding.resource_version,
+    });
+    let remove = |path: String| json!({"op": "remove", "path": path});
+    let taken: Vec<Value> = if removal.is_whole() {
+        vec![remove("/subjects".to_owned())]
+    } else {
+        removal.subjects.iter().rev().map(|index| remove(format!("/subjects/{index}"))).collect()
+    };
+    [version].into_iter().chain(taken).collect()
+}
+
+/// All of one cluster, as a script with comments.
+pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) -> String {
+    let Finish { removals, kept, left_out: others } = finish;
+    let mut lines = vec![
+        shell::comment(&format!(
+            "Cluster {cluster}: the roster has replaced subjects of {}, and {} stay.",
+            count(removals.len(), "binding"),
+            count(kept.len(), "subject")
+        )),
+        shell::comment(&format!("Left out: {}.", left_out(others))),
+    ];
+    if !removals.is_empty() {
+        let words = ["get", "clusterrolebindings,rolebindings", "--all-namespaces", "-o", "yaml"];
+        lines.push(shell::comment("A binding that was changed since this was printed is left as it is."));
+        lines.push(shell::comment("To see or keep what is there now:"));
+        lines.push(format!("#   {}", kubectl.line(&words)));
+    }
+    for removal in removals {
+        let Removal { binding, subjects } = removal;
+        let taken: Vec<&Subject> = subjects.iter().filter_map(|index| binding.subjects.get(*index)).collect();
+        let names: Vec<String> = taken.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
+        let role = format!("{} {}", binding.role_kind, binding.role_name);
+        lines.push(String::new());
+        lines.push(shell::comment(&format!("{}: {role}, of {}", binding.at, shown(&names))));
+        if taken.iter().any(|subject| subject.kind == "Group") {
+            lines.push(shell::comment(
+                "Whoever has the group in a certificate and is not on the roster loses this too.",
+            ));
+        }
+        lines.push(kubectl.removal(removal));
+    }
+    if !kept.is_empty() {
+        lines.push(String::new());
+        lines.push(shell::comment("These stay:"));
+    }
+    let stays = |Kept { binding, holder, why }: &Kept<'_>| {
+        shell::comment(&format!("- {}, {holder}: {}", binding.at, missing(why)))
+    };
+    lines.extend(kept.iter().take(MOST_KEPT).map(stays));
+    if let Some(more) = kept.len().checked_sub(MOST_KEPT).filter(|more| *more > 0) {
+        lines.push(shell::comment(&format!("- and {more} more, which --format json has")));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Some of many names.
+fn shown(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let first = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(MOST) {
+        Some(more) if more > 0 => format!("{first} and {more} more"),
+        _ => first,
+    }
+}
