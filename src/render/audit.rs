@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::date;
-use super::wrap::wrapped;
 use super::{Style, colour, count, full_control, markdown};
 use crate::access::audit::{Audited, Finding, Risk, What};
 use crate::error::visible_line;
@@ -122,7 +121,7 @@ pub fn text(clusters: &[AuditedCluster<'_>], style: Style) -> String {
     for AuditedCluster { name, audit, error } in clusters {
         let _ = writeln!(out, "{}", style.paint(colour::HEADING, &format!("Cluster {name}")));
         if error.is_some() {
-            wrapped(&mut out, 2, "not read: only what the records tell");
+            let _ = writeln!(out, "  not read: only what the records tell");
         }
         let (most, how) = match style.verbose {
             true => (MOST_FINDINGS, "`certctl audit --format json` has them all"),
@@ -147,7 +146,7 @@ fn one(out: &mut String, finding: &Finding, style: Style) {
     };
     let risk = style.paint(paint, &format!("{:<8}", finding.risk.word()));
     let _ = writeln!(out, "  {risk}  {}  [{}]", visible_line(&finding.subject), finding.code.word());
-    wrapped(out, 12, &visible_line(&message(finding)));
+    let _ = writeln!(out, "            {}", visible_line(&message(finding)));
 }
 
 /// The findings as Markdown, the worst clusters' worst first.

@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::date;
-use super::wrap::wrapped;
 use super::{Style, colour};
 use crate::access::explain::{ByRoster, Explanation, GroupThatAllows, InGroup, Obstacle, Ruling};
 use crate::access::granted::GrantInForce;
@@ -212,28 +211,30 @@ pub fn text(
         let _ = writeln!(out, "  {}", visible_line(&format!("{} {place}", role(right))));
         let until = right.until.map_or(String::new(), |until| format!(", until {}", date(until)));
         let through = format!("through {}{until}", through(right));
-        wrapped(&mut out, 4, &visible_line(&through));
+        let _ = writeln!(out, "    {}", visible_line(&through));
         if right.path.rules.is_none() {
-            wrapped(&mut out, 4, "that role does not exist, so it allows nothing");
+            let _ = writeln!(out, "    that role does not exist, so it allows nothing");
         }
         if with_rules || question.is_some() {
-            rules(right, question).for_each(|rule| wrapped(&mut out, 4, &visible_line(&self::rule(rule))));
+            for rule in rules(right, question) {
+                let _ = writeln!(out, "    {}", visible_line(&self::rule(rule)));
+            }
         }
     }
     if let Some(Ruling { allowed: false, elsewhere, groups, roles }) = answer {
         if !elsewhere.is_empty() {
             let names = some(elsewhere.iter().map(String::as_str));
-            wrapped(&mut out, 2, &visible_line(&format!("they may in {names}")));
+            let _ = writeln!(out, "  {}", visible_line(&format!("they may in {names}")));
         }
         for allows in groups {
-            wrapped(&mut out, 2, &group(user, allows));
+            let _ = writeln!(out, "  {}", group(user, allows));
         }
         if groups.is_empty() {
-            wrapped(&mut out, 2, "no group of the roster would allow it");
+            let _ = writeln!(out, "  no group of the roster would allow it");
         }
         if !roles.is_empty() {
             let names = some(roles.iter().map(String::as_str));
-            wrapped(&mut out, 2, &visible_line(&format!("roles that allow it: {names}")));
+            let _ = writeln!(out, "  {}", visible_line(&format!("roles that allow it: {names}")));
         }
     }
     if rights.is_empty() && answer.is_none() {
@@ -261,10 +262,10 @@ pub fn text_by_roster(cluster: &ClusterName, by_roster: &ByRoster<'_>, style: St
     }
     for GrantInForce { grant, through, until } in granted {
         let place = grant.places().map_or_else(|| "everywhere".to_owned(), |places| format!("in {places}"));
-        wrapped(&mut out, 2, &format!("{} {place}", grant.role));
+        let _ = writeln!(out, "  {} {place}", grant.role);
         let until = until.map_or(String::new(), |until| format!(", until {}", date(until)));
         let through = through.map_or("their own grant".to_owned(), |group| format!("group {group}"));
-        wrapped(&mut out, 4, &format!("through {through}{until}"));
+        let _ = writeln!(out, "    through {through}{until}");
     }
     out
 }
@@ -317,11 +318,9 @@ fn agreement(answer: &Ruling, says: &ClusterAnswer, style: Style) -> String {
     let reason =
         if says.reason.is_empty() { String::new() } else { format!(": {}", visible_line(&says.reason)) };
     let _ = writeln!(out, "  {}", style.paint(colour::WARN, &format!("The cluster says {word}{reason}.")));
-    wrapped(
-        &mut out,
-        2,
-        "certctl reads bindings and roles (RBAC). Either another authorizer decides as well, such as a webhook, or \
-         something changed between the two answers: ask again.",
+    out.push_str(
+        "  certctl reads bindings and roles (RBAC). Either another authorizer decides as well, such as a webhook, or \
+         something changed between the two answers: ask again.\n",
     );
     out
 }

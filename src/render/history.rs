@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::columns::{self, Row};
+use super::table::Table;
 use super::words::access as words;
 use crate::access::events::LifeEvent;
 
@@ -85,21 +85,21 @@ const AUTHOR: usize = 16;
 
 /// As a table. Whom an event happened to stands in it where it is not the one that was asked for.
 pub fn text(events: &[Happened<'_>], asked: &str) -> String {
-    let row = |&Happened { event, at, commit, author }: &Happened<'_>| {
+    let mut table = Table::new(["AT (UTC)", "EVENT", "CLUSTER", "COMMIT", "AUTHOR", "WHAT"]);
+    for &Happened { event, at, commit, author } in events {
         let name = author.split_once(" <").map_or(author, |(name, _)| name);
         let user = event.user().map(|user| user.as_str()).filter(|user| *user != asked);
         let of = user.map_or(String::new(), |user| format!("{user}: "));
-        Row::new([
+        table.push([
             at.strftime("%Y-%m-%d %H:%M").to_string(),
             event.code().to_owned(),
-            event.cluster().map_or_else(|| "-".to_owned(), ToString::to_string),
+            event.cluster().map_or_else(String::new, ToString::to_string),
             commit.chars().take(10).collect(),
             name.chars().take(AUTHOR).collect(),
             of + &words::event(event),
-        ])
-    };
-    let rows: Vec<Row<6>> = events.iter().map(row).collect();
-    columns::render(["AT (UTC)", "EVENT", "CLUSTER", "COMMIT", "AUTHOR", "WHAT"], &rows)
+        ]);
+    }
+    table.lines()
 }
 
 /// The JSON Schema of [`HistoryDocument`], as committed in `schemas/history.schema.json`.

@@ -3,7 +3,6 @@
 mod access_changes;
 pub mod audit;
 pub mod binding;
-pub mod columns;
 pub mod cron_job;
 pub mod difference;
 pub mod explain;
@@ -21,7 +20,6 @@ pub mod table;
 pub mod text;
 pub mod who;
 pub mod words;
-mod wrap;
 pub mod yaml;
 
 /// How to write for a reader, decided once at the edge.

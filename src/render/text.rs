@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::full_control::{self, Gained};
-use super::wrap::wrapped;
 use super::{Style, access_changes, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
@@ -201,7 +200,7 @@ fn render_cluster(out: &mut String, cluster: &ClusterChanges, plan: &Plan, style
     if !access.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Access"));
         for change in &access {
-            wrapped(out, 4, &visible_line(&format!("{}  {}", change.who, change.said())));
+            let _ = writeln!(out, "    {}", visible_line(&format!("{}  {}", change.who, change.said())));
         }
     }
     if !cluster.bindings.is_empty() {

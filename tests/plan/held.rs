@@ -185,8 +185,7 @@ fn a_record_that_cannot_be_believed_holds_its_person_and_cuts_off_what_no_record
               People
                 + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
               Access
-                Group certctl:bob:cd04a4754498e06d  - edit in shop; view everywhere  through
-                  developers
+                Group certctl:bob:cd04a4754498e06d  - edit in shop; view everywhere  through developers
                 carol  + edit in shop; view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view

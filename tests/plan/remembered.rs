@@ -38,8 +38,7 @@ fn a_record_of_a_revoked_credential_that_is_put_back_lets_nobody_in() {
               People
                 + issue   alice  until 2026-01-31 00:00Z (30d)  what they had is revoked and stays revoked
               Access
-                Group certctl:alice:d5688a52d55a02ec  - edit in shop; view everywhere 
-                  through developers
+                Group certctl:alice:d5688a52d55a02ec  - edit in shop; view everywhere  through developers
                 alice  + edit in shop; view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view

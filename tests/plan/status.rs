@@ -280,8 +280,7 @@ fn of_a_long_roster_one_screen_is_shown() {
 
         USER    CLUSTER  CREDENTIAL        VALID UNTIL            RENEWED     GROUPS
         user-7  prod     251e20bce4db7901  2026-01-31 in 30 days  2026-01-20  g
-          ! the next apply cuts it off; sealed to none of its owner's keys on the
-            roster
+          ! the next apply cuts it off; sealed to none of its owner's keys on the roster
 
         CLUSTER  ACTIVE  SUPERSEDED  REVOKED  EXPIRED  FIRST TO END
         prod     200     0           0        0        2026-01-31 in 30 days

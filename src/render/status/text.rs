@@ -9,7 +9,7 @@ use crate::access::credentials::{CredentialStanding, CredentialStatus};
 use crate::access::status::{ClusterStatus, KnownFrom, RosterStatus};
 use crate::error::visible_line;
 use crate::model::ClusterName;
-use crate::render::columns::{self, Row};
+use crate::render::table::Table;
 use crate::render::words::access as words;
 use crate::render::{count, grouped, noun};
 
@@ -76,28 +76,32 @@ fn headline(status: &RosterStatus) -> String {
 }
 
 fn credentials(standings: &[CredentialStanding], now: Timestamp) -> String {
-    let head = ["USER", "CLUSTER", "CREDENTIAL", "VALID UNTIL", "RENEWED", "GROUPS"];
-    let rows: Vec<Row<6>> = standings.iter().map(|standing| row(standing, now)).collect();
-    columns::render(head, &rows)
+    let mut table = Table::new(["USER", "CLUSTER", "CREDENTIAL", "VALID UNTIL", "RENEWED", "GROUPS"]);
+    for standing in standings {
+        table.push_with(cells(standing, now), remark(standing));
+    }
+    table.lines()
 }
 
-fn row(standing: &CredentialStanding, now: Timestamp) -> Row<6> {
-    let dash = || "-".to_owned();
+fn cells(standing: &CredentialStanding, now: Timestamp) -> [String; 6] {
     let held = standing.held.as_ref();
-    let state = held.map(|held| held.state).filter(|state| *state != CredentialStatus::Active);
-    let cells = [
+    [
         standing.user.to_string(),
         standing.cluster.to_string(),
-        held.map_or_else(dash, |held| held.id.to_string()),
-        held.map_or_else(dash, |held| until(held.not_after, now)),
-        held.and_then(|held| held.renews_at).map_or_else(dash, |at| day(at.max(now))),
+        held.map_or_else(String::new, |held| held.id.to_string()),
+        held.map_or_else(String::new, |held| until(held.not_after, now)),
+        held.and_then(|held| held.renews_at).map_or_else(String::new, |at| day(at.max(now))),
         standing.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>().join(", "),
-    ];
-    let mut said: Vec<&str> = state.map(CredentialStatus::word).into_iter().collect();
-    said.extend(standing.notes.iter().map(|note| words::note(*note)));
+    ]
+}
+
+fn remark(standing: &CredentialStanding) -> Option<String> {
+    let state = standing.held.as_ref().map(|held| held.state);
+    let state = state.filter(|state| *state != CredentialStatus::Active).map(CredentialStatus::word);
+    let said: Vec<&str> =
+        state.into_iter().chain(standing.notes.iter().map(|note| words::note(*note))).collect();
     let mark = if standing.needs_person() { '!' } else { '-' };
-    let remarks = if said.is_empty() { Vec::new() } else { vec![format!("{mark} {}", said.join("; "))] };
-    Row { cells, remarks }
+    (!said.is_empty()).then(|| format!("{mark} {}", said.join("; ")))
 }
 
 fn day(at: Timestamp) -> String {
@@ -124,14 +128,12 @@ fn numbers(status: &RosterStatus) -> String {
             *next = held.not_after.min(*next);
         }
     }
-    let rows: Vec<Row<6>> = numbers
-        .iter()
-        .map(|(cluster, of_cluster)| {
-            let number = |state| grouped(of_cluster.get(&state).copied().unwrap_or(0));
-            let [active, superseded, revoked, expired] = CredentialStatus::ALL.map(number);
-            let next = next.get(cluster).map_or("-".to_owned(), |at| until(*at, status.now));
-            Row::new([cluster.to_string(), active, superseded, revoked, expired, next])
-        })
-        .collect();
-    columns::render(["CLUSTER", "ACTIVE", "SUPERSEDED", "REVOKED", "EXPIRED", "FIRST TO END"], &rows)
+    let mut table = Table::new(["CLUSTER", "ACTIVE", "SUPERSEDED", "REVOKED", "EXPIRED", "FIRST TO END"]);
+    for (cluster, of_cluster) in &numbers {
+        let number = |state| grouped(of_cluster.get(&state).copied().unwrap_or(0));
+        let [active, superseded, revoked, expired] = CredentialStatus::ALL.map(number);
+        let next = next.get(cluster).map_or(String::new(), |at| until(*at, status.now));
+        table.push([cluster.to_string(), active, superseded, revoked, expired, next]);
+    }
+    table.lines()
 }
