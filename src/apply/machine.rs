@@ -132,7 +132,7 @@ impl<'p> Machine<'p> {
     /// means that the apply is over.
     pub fn next(&mut self, now: Timestamp) -> Vec<Task<'p>> {
         loop {
-            let tasks = self.begin_what_may(now);
+            let tasks = self.begin_what_may();
             if !tasks.is_empty() || !self.under_way.is_empty() || self.stage == Stage::Done {
                 return tasks;
             }
@@ -150,7 +150,7 @@ impl<'p> Machine<'p> {
         self.clusters.into_iter().map(|cluster| cluster.outcome).collect()
     }
 
-    fn begin_what_may(&mut self, now: Timestamp) -> Vec<Task<'p>> {
+    fn begin_what_may(&mut self) -> Vec<Task<'p>> {
         let mut begun = Vec::new();
         if self.stage == Stage::Record && !self.publishing {
             self.publishing = true;
@@ -161,7 +161,7 @@ impl<'p> Machine<'p> {
                     pins: !cluster.useless,
                 })
             };
-            let changes = record_changes::collect(work(), &self.notes, now);
+            let changes = record_changes::collect(work(), &self.notes);
             let message = record_changes::message(self.roster, work(), self.policy.skip_ci_marker);
             begun.push((Job::Publish, Order::Publish { changes, message }));
         }

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 
-use jiff::Timestamp;
-
 use super::cluster_outcome::Issued;
 use super::policy::Notes;
 use crate::model::{ClusterName, RosterId, RosterName, UserName};
@@ -75,11 +73,7 @@ pub struct Done<'a> {
 }
 
 /// Every file that changes.
-pub fn collect<'a>(
-    clusters: impl Iterator<Item = Done<'a>>,
-    notes: &Notes,
-    now: Timestamp,
-) -> Vec<RecordChange> {
+pub fn collect<'a>(clusters: impl Iterator<Item = Done<'a>>, notes: &Notes) -> Vec<RecordChange> {
     let mut changes = Vec::new();
     for Done { work, issued, pins } in clusters {
         let ClusterWork { plan, repository } = work;
@@ -87,7 +81,7 @@ pub fn collect<'a>(
             let current = repository.records.get(user);
             let new = issued.get(user);
             let credential = new.map(|new| new.credential.clone());
-            let record = next_record::record(plan, user, current, &actions, credential, now);
+            let record = next_record::record(plan, user, current, &actions, credential);
             let gone = !next_record::has_kubeconfig(record.as_ref());
             let (cluster, user) = (plan.name.clone(), user.clone());
             if let Some(new) = new {

@@ -104,7 +104,8 @@ pub(super) fn keys(
     }
     let mut known: BTreeMap<&CredentialId, (&UserName, &Credential)> = BTreeMap::new();
     for record in repository.records.values() {
-        let live = record.credentials.iter().filter(|credential| credential.not_after > now);
+        let counts = |c: &&Credential| c.not_after > now || c.state == CredentialState::Revoked;
+        let live = record.credentials.iter().filter(counts);
         known.extend(live.map(|credential| (&credential.id, (&record.user, credential))));
     }
     let mut held = Vec::new();

@@ -67,6 +67,11 @@ impl<'a> Inputs<'a> {
         self.observed.repository.records.get(name).map_or(&[], |record| &record.credentials)
     }
 
+    /// Whether a `csr:` of the roster brings this key.
+    fn is_brought(self, id: &CredentialId) -> bool {
+        self.observed.repository.brought_keys.values().any(|brought| brought.id == *id)
+    }
+
     /// The credential which someone used and that has expired, where there is none in its place. One that
     /// was revoked was not used.
     fn newest_expired(self, name: &UserName) -> Option<&'a Credential> {
@@ -211,7 +216,7 @@ fn next<'a>(
 }
 
 impl Decision {
-    /// The credentials that have not expired, oldest first; the others are noted for clean-up.
+    /// The credentials that have not expired, oldest first; of the others, what nobody needs is noted for clean-up.
     fn live<'a>(&mut self, inputs: Inputs<'a>, name: &UserName) -> Vec<&'a Credential> {
         let mut live = Vec::new();
         for credential in inputs.recorded(name) {
@@ -222,6 +227,10 @@ impl Decision {
                 }
             } else {
                 self.leaving.push((credential.id.clone(), Leaving::Expired));
+                // While the roster brings the key of a revoked one, the record says why it is refused.
+                if credential.state == CredentialState::Revoked && inputs.is_brought(&credential.id) {
+                    continue;
+                }
                 self.cleanups.push(Cleanup::Expired {
                     user: name.clone(),
                     credential: credential.id.clone(),

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::action::CredentialAction;
 use super::cleanup::Cleanup;
 use super::cluster_plan::ClusterPlan;
@@ -24,10 +22,8 @@ pub fn record(
     current: Option<&Record>,
     actions: &[&CredentialAction],
     issued: Option<Credential>,
-    now: Timestamp,
 ) -> Option<Record> {
     let mut credentials: Vec<Credential> = current.map_or_else(Vec::new, |record| record.credentials.clone());
-    credentials.retain(|credential| credential.not_after > now);
     for cleanup in &plan.cleanups {
         match cleanup {
             Cleanup::Protection { user: of, protected } if of == user => {
@@ -38,6 +34,9 @@ pub fn record(
                     .iter_mut()
                     .filter(|c| c.id == *id)
                     .for_each(|c| c.state = CredentialState::Revoked);
+            }
+            Cleanup::Expired { user: of, credential: id, .. } if of == user => {
+                credentials.retain(|credential| credential.id != *id);
             }
             Cleanup::Protection { .. }
             | Cleanup::Revoked { .. }

@@ -929,7 +929,7 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
     story.apply();
     assert!(story.plan().is_empty());
 
-    // Revoked now: neither she nor anybody else brings it back, until its record is forgotten.
+    // Revoked now: neither she nor anybody else brings it back.
     story.brings("alice", b"alice's", "request");
     reads(
         &story,
@@ -954,7 +954,11 @@ fn a_key_that_is_or_has_to_be_cut_off_cannot_be_brought() {
     );
     story.brings("bob", b"alice's new one", "bob's request");
     assert!(story.text().contains("user `bob`'s csr brings the public key of alice's credential"));
-    story.wait("40d");
+    // Nor when its certificate has expired, while somebody's line brings it: only what nobody brings is forgotten.
+    story.brings("bob", b"alice's", "bob's request");
+    story.wait("40d").apply();
+    assert!(story.text().contains("user `bob`'s csr brings the public key of alice's revoked credential"));
+    story.brings("bob", b"bob's own", "bob's request").apply();
     story.brings("bob", b"alice's", "bob's request");
     assert!(story.plan().held.is_empty());
 }
