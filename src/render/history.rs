@@ -83,21 +83,37 @@ pub fn document(events: &[Happened<'_>], known_since: Option<Timestamp>) -> Hist
 /// The most of an author's name that is shown in a table.
 const AUTHOR: usize = 16;
 
+/// Of what one commit did to many, the rows that a table has.
+const MOST_ALIKE: usize = 8;
+
 /// As a table. Whom an event happened to stands in it where it is not the one that was asked for.
 pub fn text(events: &[Happened<'_>], asked: &str) -> String {
-    let mut table = Table::new(["AT (UTC)", "EVENT", "CLUSTER", "COMMIT", "AUTHOR", "WHAT"]);
-    for &Happened { event, at, commit, author } in events {
+    let row = |&Happened { event, at, commit, author }: &Happened<'_>, what: String| {
         let name = author.split_once(" <").map_or(author, |(name, _)| name);
-        let user = event.user().map(|user| user.as_str()).filter(|user| *user != asked);
-        let of = user.map_or(String::new(), |user| format!("{user}: "));
-        table.push([
+        [
             at.strftime("%Y-%m-%d %H:%M").to_string(),
             event.code().to_owned(),
             event.cluster().map_or_else(String::new, ToString::to_string),
             commit.chars().take(10).collect(),
             name.chars().take(AUTHOR).collect(),
-            of + &words::event(event),
-        ]);
+            what,
+        ]
+    };
+    let what = |event: &LifeEvent| {
+        let user = event.user().map(|user| user.as_str()).filter(|user| *user != asked);
+        user.map_or(String::new(), |user| format!("{user}: ")) + &words::event(event)
+    };
+    let is_alike = |a: &Happened<'_>, b: &Happened<'_>| {
+        a.commit == b.commit && a.event.code() == b.event.code() && a.event.cluster() == b.event.cluster()
+    };
+    let mut table = Table::new(["AT (UTC)", "EVENT", "CLUSTER", "COMMIT", "AUTHOR", "WHAT"]);
+    for alike in events.chunk_by(is_alike) {
+        for happened in alike.iter().take(MOST_ALIKE) {
+            table.push(row(happened, what(happened.event)));
+        }
+        if let (Some(first), more @ 1..) = (alike.first(), alike.len().saturating_sub(MOST_ALIKE)) {
+            table.push(row(first, format!("and {more} more like these; `--format json` has them")));
+        }
     }
     table.lines()
 }

@@ -1,7 +1,9 @@
 //! What happened between two versions of roster and records, in words.
 
 use certctl::access::events::{LifeEvent, Records, of_records, of_roster};
+use certctl::render::history::{Happened, text};
 use certctl::render::words::access as words;
+use jiff::Timestamp;
 
 use crate::story::{Story, TEAM};
 
@@ -134,4 +136,22 @@ fn each_apply_is_an_event_and_so_is_a_squash_of_all() {
     // What expires and is forgotten is no event.
     story.wait("40d").apply();
     assert_eq!(codes(&happened(&story)), ["renewed"]);
+}
+
+#[test]
+fn what_one_commit_did_to_a_thousand_is_a_screen() {
+    let joined =
+        |number: usize| LifeEvent::Joined { user: format!("user-{number}").parse().expect("a name") };
+    let events: Vec<LifeEvent> = (0..1_000).map(joined).collect();
+    let happened = |(index, event)| Happened {
+        event,
+        at: Timestamp::UNIX_EPOCH,
+        commit: if index < 999 { "0123456789abcdef" } else { "fedcba9876543210" },
+        author: "Ann <ann@example.com>",
+    };
+    let happened: Vec<Happened<'_>> = events.iter().enumerate().map(happened).collect();
+    let text = text(&happened, "developers");
+    assert!(text.lines().count() <= 24, "{text}");
+    assert!(text.contains("and 991 more like these"), "{text}");
+    assert!(text.contains("user-999: "), "{text}");
 }
