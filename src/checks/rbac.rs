@@ -45,7 +45,7 @@ fn same(wanted: &Value, there: Option<&Value>) -> Result<()> {
     if !besides.is_empty() {
         return wrong(format!("it also grants {}", list(besides)));
     }
-    if wanted["roleRef"]["name"] != there["roleRef"]["name"] {
+    if ["kind", "name"].iter().any(|field| wanted["roleRef"][field] != there["roleRef"][field]) {
         return wrong("it is for another role".to_owned());
     }
     let subjects = |object: &Value| {

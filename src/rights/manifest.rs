@@ -131,7 +131,7 @@ fn rules(rights: &[&Right]) -> Vec<Value> {
     resources.into_iter().map(rule).collect()
 }
 
-/// What a rule grants, one by one: API group, resource, name, verb. `*` stands for all, and no name is any.
+/// What a rule grants, one by one: API group, resource or path, name, verb. `*` stands for all, and no name is any.
 pub fn granted(rules: &Value) -> BTreeSet<[String; 4]> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
@@ -141,6 +141,10 @@ pub fn granted(rules: &Value) -> BTreeSet<[String; 4]> {
         let mut names = texts(&rule["resourceNames"]);
         if names.is_empty() {
             names.push(String::new());
+        }
+        for path in texts(&rule["nonResourceURLs"]) {
+            let each = |verb: String| [String::new(), path.clone(), String::new(), verb];
+            granted.extend(texts(&rule["verbs"]).into_iter().map(each));
         }
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
