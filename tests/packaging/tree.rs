@@ -56,4 +56,9 @@ pub fn git_fetches_and_pushes_in_the_image_without_a_shell() {
     // The other transport starts too, and knows its own user.
     let said = Ran::of(&mut inside(&root, &["ls-remote", "ssh://127.0.0.1:1/x"])).expect(128);
     assert!(said.stderr.contains("port 1: Connection refused"), "{}", said.stderr);
+    // And is told there which keys to use, since git could not run it with arguments.
+    fs::create_dir_all(root.join("etc/ssh")).expect("a folder");
+    fs::write(root.join("etc/ssh/ssh_config"), "Host *\n  Port 7\n").expect("a file");
+    let said = Ran::of(&mut inside(&root, &["ls-remote", "ssh://127.0.0.1/x"])).expect(128);
+    assert!(said.stderr.contains("port 7: Connection refused"), "{}", said.stderr);
 }
