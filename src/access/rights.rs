@@ -98,7 +98,9 @@ impl ClusterRoster<'_> {
     ) -> Vec<Right<'p>> {
         let mut own = requester(user, Some(credential));
         own.groups.retain(|group| group != AUTHENTICATED);
-        self.rights(user, &own, authorizer)
+        let rights = self.rights(user, &own, authorizer).into_iter();
+        // A role that does not exist allows nothing.
+        rights.filter(|right| right.path.rules.is_some()).collect()
     }
 
     /// With what the roster says of it.

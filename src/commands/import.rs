@@ -21,9 +21,9 @@ use crate::planning::connect;
 use crate::planning::source::{self, Source};
 use crate::rbac::Requester;
 use crate::render::import::document::{self, FinishDocument};
-use crate::render::import::draft::{self as shown, Head};
+use crate::render::import::draft::{self as shown, DraftHead};
 use crate::render::import::script::{self, Kubectl};
-use crate::render::json;
+use crate::render::{json, shell};
 use crate::roster::{Cluster, server};
 use crate::setup::questions::{cluster_name, roster_name};
 
@@ -49,7 +49,7 @@ async fn draft_of(context: &str, global: &Global, args: &ImportArgs, terminal: &
     let state = cluster::observe(&connection).await?;
     let draft = draft::draft(&state);
     let published = Some(connection.server()).filter(|url| server(url).is_ok());
-    let head = Head { roster: &roster, cluster: &cluster, context, server: published };
+    let head = DraftHead { roster: &roster, cluster: &cluster, context, server: published };
     let yaml = shown::yaml(head, &draft);
     if let Some(file) = &args.output {
         atomic_file::create(file, yaml.as_bytes(), Mode::New(0o644)).map_err(|why| match why.kind() {
@@ -68,8 +68,11 @@ async fn draft_of(context: &str, global: &Global, args: &ImportArgs, terminal: &
         if args.output.is_some() { format!("wrote {}", file.display()) } else { "the draft".to_owned() },
         shown::summary(&draft)
     ));
-    let flag =
-        if file == Path::new("users.yaml") { String::new() } else { format!(" --roster {}", file.display()) };
+    let flag = if file == Path::new("users.yaml") {
+        String::new()
+    } else {
+        format!(" --roster {}", shell::word(&file.display().to_string()))
+    };
     terminal.say("\nNext, in this order; nobody loses access before what replaces it works:");
     for (index, step) in shown::steps(&flag).iter().enumerate() {
         terminal.say(&format!("{}. {step}", index + 1));
@@ -121,7 +124,7 @@ async fn finish(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Resu
         let here = ClusterRoster { roster: &source.roster, cluster: name, now };
         let kubectl = Kubectl { kubeconfig: kubeconfig.as_deref(), context: &wanted.context };
         match looked {
-            Ok(Looked { repository, state, me }) => {
+            Ok(MigratingCluster { repository, state, me }) => {
                 let finish = finish::finish(here, &repository, &state, &me);
                 match args.format {
                     Format::Text => terminal.show_document(&script::script(name, &finish, kubectl))?,
@@ -148,7 +151,7 @@ async fn finish(global: &Global, args: &ImportArgs, terminal: &Terminal) -> Resu
 }
 
 /// What there is of a cluster.
-struct Looked {
+struct MigratingCluster {
     repository: RepositoryState,
     state: ClusterState,
     /// Who certctl is there.
@@ -157,8 +160,13 @@ struct Looked {
 
 /// # Errors
 /// The cluster could not be read, or is not the one that its records are about.
-async fn look(source: &Source, global: &Global, name: &ClusterName, wanted: &Cluster) -> Result<Looked> {
+async fn look(
+    source: &Source,
+    global: &Global,
+    name: &ClusterName,
+    wanted: &Cluster,
+) -> Result<MigratingCluster> {
     let reached = connect::reach(source, global, name, wanted).await?;
     let (state, me) = futures::try_join!(reached.observe(name), cluster::own_identity(&reached.connection))?;
-    Ok(Looked { repository: reached.repository, state, me })
+    Ok(MigratingCluster { repository: reached.repository, state, me })
 }

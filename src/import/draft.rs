@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::subject::{Holder, LeftOut, NoPerson, holder, person};
+use super::subject::{LeftOut, NoPerson, Principal, person, principal};
 use crate::model::{CredentialGroup, GroupName, Invalid, NAME_LIMIT, Namespace, RoleRef, UserName};
 use crate::plan::observed::{ClusterState, SigningRequest};
 use crate::rbac::{Binding, BindingAt, CLIENT_SIGNER, Subject};
@@ -16,14 +16,14 @@ const NODE_SIGNERS: [&str; 2] =
 
 /// Where a role is granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Extent {
+pub enum GrantPlaces {
     Everywhere,
     /// Never empty.
     In(BTreeSet<Namespace>),
 }
 
 /// What somebody is granted: each role once.
-pub type DraftGrants = BTreeMap<RoleRef, Extent>;
+pub type DraftGrants = BTreeMap<RoleRef, GrantPlaces>;
 
 /// Somebody who would be on the roster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,15 +47,15 @@ pub struct DraftGroup {
 /// What could not be taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotTaken {
-    pub holder: Holder,
+    pub principal: Principal,
     /// What it would have come from; `None` where that is a request for a certificate.
     pub binding: Option<BindingAt>,
-    pub why: Obstacle,
+    pub why: WhyNotTaken,
 }
 
 /// Why something cannot be on a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum WhyNotTaken {
     /// The name.
     Name(Invalid),
     /// The name, and that of another user, differ in case only.
@@ -74,7 +74,7 @@ pub enum Obstacle {
 
 /// What a roster would say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Draft {
+pub struct RosterDraft {
     pub users: BTreeMap<UserName, DraftUser>,
     pub groups: BTreeMap<GroupName, DraftGroup>,
     /// In the order of the cluster.
@@ -83,16 +83,16 @@ pub struct Draft {
 }
 
 /// All of it.
-pub fn draft(state: &ClusterState) -> Draft {
-    let mut draft = Draft::default();
+pub fn draft(state: &ClusterState) -> RosterDraft {
+    let mut draft = RosterDraft::default();
     let mut names = KnownNames::default();
     for binding in &state.bindings {
         for subject in &binding.subjects {
-            match holder(subject) {
+            match principal(subject) {
                 Err(kind) => draft.left_out.note(kind, subject.clone()),
-                Ok(holder) => {
-                    if let Err(why) = draft.take(state, binding, &holder, &mut names) {
-                        draft.not_taken.push(NotTaken { holder, binding: Some(binding.at.clone()), why });
+                Ok(principal) => {
+                    if let Err(why) = draft.take(state, binding, &principal, &mut names) {
+                        draft.not_taken.push(NotTaken { principal, binding: Some(binding.at.clone()), why });
                     }
                 }
             }
@@ -110,35 +110,35 @@ pub fn draft(state: &ClusterState) -> Draft {
 struct KnownNames(HashMap<String, UserName>);
 
 impl KnownNames {
-    fn user(&mut self, text: &str) -> Result<UserName, Obstacle> {
-        let name: UserName = text.parse().map_err(Obstacle::Name)?;
+    fn user(&mut self, text: &str) -> Result<UserName, WhyNotTaken> {
+        let name: UserName = text.parse().map_err(WhyNotTaken::Name)?;
         let first = self.0.entry(text.to_ascii_lowercase()).or_insert_with(|| name.clone());
-        if *first == name { Ok(name) } else { Err(Obstacle::SameButForCase(first.clone())) }
+        if *first == name { Ok(name) } else { Err(WhyNotTaken::SameButForCase(first.clone())) }
     }
 }
 
-impl Draft {
+impl RosterDraft {
     fn take(
         &mut self,
         state: &ClusterState,
         binding: &Binding,
-        holder: &Holder,
+        principal: &Principal,
         names: &mut KnownNames,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), WhyNotTaken> {
         let (role, namespace) = granted(state, binding)?;
-        let grants = match holder {
-            Holder::User(name) => &mut self.users.entry(names.user(name)?).or_default().grants,
-            Holder::Group(name) => {
-                let group = self.groups.entry(name.parse().map_err(Obstacle::Name)?).or_default();
+        let grants = match principal {
+            Principal::User(name) => &mut self.users.entry(names.user(name)?).or_default().grants,
+            Principal::Group(name) => {
+                let group = self.groups.entry(name.parse().map_err(WhyNotTaken::Name)?).or_default();
                 group.in_certificate = true;
                 &mut group.grants
             }
         };
         match (grants.get_mut(&role), namespace) {
-            (Some(Extent::Everywhere), _) => {}
-            (Some(Extent::In(namespaces)), Some(namespace)) => drop(namespaces.insert(namespace)),
-            (_, None) => drop(grants.insert(role, Extent::Everywhere)),
-            (None, Some(namespace)) => drop(grants.insert(role, Extent::In([namespace].into()))),
+            (Some(GrantPlaces::Everywhere), _) => {}
+            (Some(GrantPlaces::In(namespaces)), Some(namespace)) => drop(namespaces.insert(namespace)),
+            (_, None) => drop(grants.insert(role, GrantPlaces::Everywhere)),
+            (None, Some(namespace)) => drop(grants.insert(role, GrantPlaces::In([namespace].into()))),
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Draft {
         let groups: BTreeSet<GroupName> = groups.filter(|group| self.groups.contains_key(group)).collect();
         let taken = names.user(name).and_then(|name| {
             if groups.is_empty() && !self.users.contains_key(&name) {
-                return Err(Obstacle::NothingBound);
+                return Err(WhyNotTaken::NothingBound);
             }
             Ok(self.users.entry(name).or_default())
         });
@@ -172,7 +172,11 @@ impl Draft {
                 user.is_seen = true;
             }
             Err(why) => {
-                self.not_taken.push(NotTaken { holder: Holder::User(name.clone()), binding: None, why });
+                self.not_taken.push(NotTaken {
+                    principal: Principal::User(name.clone()),
+                    binding: None,
+                    why,
+                });
             }
         }
     }
@@ -197,21 +201,21 @@ impl Draft {
 }
 
 /// What a binding gives, and where.
-fn granted(state: &ClusterState, binding: &Binding) -> Result<(RoleRef, Option<Namespace>), Obstacle> {
+fn granted(state: &ClusterState, binding: &Binding) -> Result<(RoleRef, Option<Namespace>), WhyNotTaken> {
     let Binding { at, role_kind, role_name, .. } = binding;
-    let name = role_name.parse().map_err(|why| Obstacle::Role(role_name.clone(), why))?;
+    let name = role_name.parse().map_err(|why| WhyNotTaken::Role(role_name.clone(), why))?;
     let role = match role_kind.as_str() {
         "ClusterRole" => RoleRef::ClusterRole(name),
         _ => RoleRef::Role(name),
     };
     if state.roles.rules(at.namespace.as_deref(), role_kind, role_name).is_none() {
-        return Err(Obstacle::MissingRole(role.to_string()));
+        return Err(WhyNotTaken::MissingRole(role.to_string()));
     }
     let Some(namespace) = &at.namespace else { return Ok((role, None)) };
     if state.terminating.contains(namespace) {
-        return Err(Obstacle::TerminatingNamespace);
+        return Err(WhyNotTaken::TerminatingNamespace);
     }
-    Ok((role, Some(namespace.parse().map_err(Obstacle::Namespace)?)))
+    Ok((role, Some(namespace.parse().map_err(WhyNotTaken::Namespace)?)))
 }
 
 /// A name that bindings can have, like this one.
@@ -219,9 +223,9 @@ fn plain_name(group: &GroupName, taken: &BTreeMap<GroupName, DraftGroup>) -> Opt
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '-' };
     let lower = group.as_str().to_ascii_lowercase();
     // With room for a number behind it.
-    let text: String = lower.chars().map(plain).take(NAME_LIMIT - 4).collect();
+    let text: String = lower.chars().map(plain).take(NAME_LIMIT - 8).collect();
     let base = text.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let numbered = (2..1000).map(|number| format!("{base}-{number}"));
+    let numbered = (2..=taken.len() + 2).map(|number| format!("{base}-{number}"));
     let names = std::iter::once(base.to_owned()).chain(numbered).filter_map(|name| name.parse().ok());
     { names }.find(|name: &GroupName| name.is_plain().is_ok() && !taken.contains_key(name))
 }

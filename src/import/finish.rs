@@ -3,25 +3,25 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::subject::{Holder, LeftOut, holder};
+use super::subject::{LeftOut, Principal, principal};
 use crate::access::granted;
 use crate::access::rights::ClusterRoster;
 use crate::error::visible_line;
 use crate::model::{CredentialGroup, GroupName, UserName};
 use crate::plan::RepositoryState;
-use crate::plan::observed::{ClusterState, LABEL_MANAGED_BY, MANAGED_BY, is_ours};
-use crate::rbac::{Binding, Requester, Subject};
+use crate::plan::observed::{ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, is_ours};
+use crate::rbac::{Binding, Requester, Roles, Subject};
 use crate::record::CredentialState;
 
 /// Subjects of a binding that the roster has replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal<'a> {
+pub struct ReplacedSubjects<'a> {
     pub binding: &'a Binding,
     /// Their places in the binding, ascending; never empty.
     pub subjects: Vec<usize>,
 }
 
-impl Removal<'_> {
+impl ReplacedSubjects<'_> {
     /// Whether nobody is left in the binding.
     pub fn is_whole(&self) -> bool {
         self.subjects.len() == self.binding.subjects.len()
@@ -32,7 +32,7 @@ impl Removal<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept<'a> {
     pub binding: &'a Binding,
-    pub holder: Holder,
+    pub principal: Principal,
     pub why: Missing,
 }
 
@@ -47,6 +47,8 @@ pub enum Missing {
     Unbound(UserName),
     /// They hold another role through certctl, and not this one there.
     Role(UserName),
+    /// There is no such role, so the binding gives nothing.
+    NoRole,
     /// certctl itself gets in by it.
     Ourselves,
     /// The name of the binding cannot be shown as it is.
@@ -56,7 +58,7 @@ pub enum Missing {
 /// What can go, and what stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finish<'a> {
-    pub removals: Vec<Removal<'a>>,
+    pub removals: Vec<ReplacedSubjects<'a>>,
     pub kept: Vec<Kept<'a>>,
     pub left_out: LeftOut,
 }
@@ -68,41 +70,44 @@ pub fn finish<'a>(
     state: &'a ClusterState,
     me: &Requester,
 ) -> Finish<'a> {
-    let replaced = Replaced::new(here, repository, state);
+    let replaced = HeldRoles::new(here, repository, state);
     let mut finish = Finish::default();
     for binding in &state.bindings {
-        // What has our label is repaired by the apply of its roster.
-        if binding.labels.get(LABEL_MANAGED_BY).is_some_and(|by| by == MANAGED_BY) {
+        // Repaired by the apply of its roster.
+        if binding.labels.get(LABEL_MANAGED_BY).is_some_and(|by| by == MANAGED_BY)
+            && binding.labels.contains_key(LABEL_ROSTER)
+        {
             continue;
         }
         let mut gone = Vec::new();
         for (index, subject) in binding.subjects.iter().enumerate() {
-            match holder(subject) {
+            match principal(subject) {
                 Err(kind) => finish.left_out.note(kind, subject.clone()),
-                Ok(holder) => match replaced.missing(binding, &holder, me) {
+                Ok(principal) => match replaced.missing(binding, &principal, me) {
                     None => gone.push(index),
-                    Some(why) => finish.kept.push(Kept { binding, holder, why }),
+                    Some(why) => finish.kept.push(Kept { binding, principal, why }),
                 },
             }
         }
         if !gone.is_empty() {
-            finish.removals.push(Removal { binding, subjects: gone });
+            finish.removals.push(ReplacedSubjects { binding, subjects: gone });
         }
     }
     finish
 }
 
 /// Who holds which role where through certctl.
-struct Replaced<'s> {
+struct HeldRoles<'s> {
     here: ClusterRoster<'s>,
+    roles: &'s Roles,
     /// User, kind and name of the role, and the namespace; `None` is the whole cluster.
     held: HashSet<(UserName, &'s str, &'s str, Option<&'s str>)>,
     bound: BTreeSet<UserName>,
 }
 
-impl<'s> Replaced<'s> {
+impl<'s> HeldRoles<'s> {
     fn new(here: ClusterRoster<'s>, repository: &RepositoryState, state: &'s ClusterState) -> Self {
-        let mut replaced = Self { here, held: HashSet::new(), bound: BTreeSet::new() };
+        let mut replaced = Self { here, roles: &state.roles, held: HashSet::new(), bound: BTreeSet::new() };
         let counts = |subject: &Subject| {
             let group: CredentialGroup = subject.name.parse().ok().filter(|_| subject.kind == "Group")?;
             let credentials = &repository.records.get(&group.user)?.credentials;
@@ -126,10 +131,10 @@ impl<'s> Replaced<'s> {
     }
 
     /// What is missing before this subject of the binding can go.
-    fn missing(&self, binding: &Binding, holder: &Holder, me: &Requester) -> Option<Missing> {
-        let ourselves = match holder {
-            Holder::User(name) => me.user == *name,
-            Holder::Group(name) => me.groups.contains(name),
+    fn missing(&self, binding: &Binding, principal: &Principal, me: &Requester) -> Option<Missing> {
+        let ourselves = match principal {
+            Principal::User(name) => me.user == *name,
+            Principal::Group(name) => me.groups.contains(name),
         };
         if ourselves {
             return Some(Missing::Ourselves);
@@ -137,12 +142,16 @@ impl<'s> Replaced<'s> {
         if visible_line(&binding.at.name) != binding.at.name {
             return Some(Missing::Hidden);
         }
-        match holder {
-            Holder::User(name) => match name.parse::<UserName>() {
+        if self.roles.rules(binding.at.namespace.as_deref(), &binding.role_kind, &binding.role_name).is_none()
+        {
+            return Some(Missing::NoRole);
+        }
+        match principal {
+            Principal::User(name) => match name.parse::<UserName>() {
                 Ok(name) if self.here.roster.users.contains_key(&name) => self.lacks(binding, &name),
                 _ => Some(Missing::NotOnRoster),
             },
-            Holder::Group(name) => {
+            Principal::Group(name) => {
                 let Some(group) = name.parse().ok().filter(|name| self.here.roster.groups.contains_key(name))
                 else {
                     return Some(Missing::NotOnRoster);

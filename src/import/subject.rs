@@ -8,12 +8,12 @@ use crate::rbac::Subject;
 
 /// A user or a group, as the API server knows them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Holder {
+pub enum Principal {
     User(String),
     Group(String),
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(name) => write!(f, "User {name}"),
@@ -37,13 +37,13 @@ pub enum NoPerson {
 ///
 /// # Errors
 /// Nobody who could be on a roster.
-pub fn holder(subject: &Subject) -> Result<Holder, NoPerson> {
+pub fn principal(subject: &Subject) -> Result<Principal, NoPerson> {
     let name = subject.name.as_str();
     match subject.kind.as_str() {
         "ServiceAccount" => Err(NoPerson::ServiceAccount),
-        "User" => person(name).map(|()| Holder::User(name.to_owned())),
+        "User" => person(name).map(|()| Principal::User(name.to_owned())),
         "Group" if name.starts_with(CredentialGroup::PREFIX) => Err(NoPerson::Credential),
-        "Group" => person(name).map(|()| Holder::Group(name.to_owned())),
+        "Group" => person(name).map(|()| Principal::Group(name.to_owned())),
         // Kubernetes refuses every other kind.
         _ => Err(NoPerson::System),
     }

@@ -169,7 +169,9 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
     // Behind our back: what leaked is bound by somebody, and a binding of ours is gone.
     let carol = world.open("prod", "carol");
     let event = logged(&world, &leaked, "carol");
+    let position = plane.audit_position();
     let old = who(&world, &event)["matches"][0].clone();
+    assert_eq!(world.calls(position).len(), 6, "six lists: {:?}", world.calls(position));
     assert_eq!((&old["mayDo"], &old["asked"]), (&json!([]), &json!(true)));
     assert_eq!(
         (&old["user"], &old["cluster"], &old["state"]),
@@ -197,7 +199,9 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
             "dave prod superseded: unbound",
         ]
     );
+    let position = plane.audit_position();
     let audit = json(&["audit", "--cluster", "prod", "--detailed-exitcode"], 2);
+    assert!(world.calls(position).len() <= 9, "as many as a plan: {:?}", world.calls(position));
     let about_carol = |finding: &&Value| {
         finding["subject"].as_str().is_some_and(|it| it.contains("certctl:carol:") || it == "User carol")
     };

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use certctl::access::rights::ClusterRoster;
-use certctl::import::draft::{Draft, Extent, Obstacle, draft};
+use certctl::import::draft::{GrantPlaces, RosterDraft, WhyNotTaken, draft};
 use certctl::import::finish::{Missing, finish};
 use certctl::import::subject::NoPerson;
 use certctl::model::{Recipient, RoleRef};
 use certctl::plan::observed::{Binding, BindingAt, ClusterState, Subject};
 use certctl::rbac::{Requester, Roles};
-use certctl::render::import::draft::{Head, yaml};
+use certctl::render::import::draft::{DraftHead, yaml};
 use certctl::render::import::script::{Kubectl, script};
 use certctl::roster::{self, Roster};
 use expect_test::expect;
@@ -52,14 +52,14 @@ fn binding(place: &str, role: &str, subjects: &[(&str, &str)]) -> Binding {
     }
 }
 
-fn text(draft: &Draft) -> String {
+fn text(draft: &RosterDraft) -> String {
     let (roster, cluster) = ("acme".parse().expect("a name"), "prod".parse().expect("a name"));
     let server = Some("https://prod.example.com:6443");
-    yaml(Head { roster: &roster, cluster: &cluster, context: "prod-admin", server }, draft)
+    yaml(DraftHead { roster: &roster, cluster: &cluster, context: "prod-admin", server }, draft)
 }
 
 /// The roster, once somebody has filled in the recipients.
-fn filled_in(draft: &Draft) -> Roster {
+fn filled_in(draft: &RosterDraft) -> Roster {
     let text = text(draft).replace("\n  recipients:\n", "\n  recipients: [age1x]\n");
     let recipient = |text: &str| Ok(Recipient::accepted_by_age(text.to_owned()));
     roster::parse("users.yaml", &text, &recipient)
@@ -182,7 +182,7 @@ fn a_cluster_becomes_a_draft_that_says_what_is_missing() {
 #[test]
 fn a_draft_of_nothing_is_one_too() {
     let draft = draft(&cluster(Vec::new()));
-    assert_eq!(draft, Draft::default());
+    assert_eq!(draft, RosterDraft::default());
     filled_in(&draft);
 }
 
@@ -192,7 +192,7 @@ fn a_role_in_the_whole_cluster_holds_in_each_namespace() {
         let bound = places.map(|place| binding(place, "ClusterRole view", &[("User", "alice")]));
         let draft = draft(&cluster(bound.to_vec()));
         let grants = &draft.users.values().next().expect("alice").grants;
-        assert_eq!(grants.values().collect::<Vec<_>>(), [&Extent::Everywhere], "{places:?}");
+        assert_eq!(grants.values().collect::<Vec<_>>(), [&GrantPlaces::Everywhere], "{places:?}");
     }
 }
 
@@ -280,10 +280,10 @@ proptest! {
         let roster = filled_in(&draft);
         prop_assert!(roster.users.keys().eq(draft.users.keys()));
         prop_assert!(roster.groups.keys().eq(draft.groups.keys()));
-        let given = |grants: &[roster::Grant]| -> BTreeMap<RoleRef, Extent> {
+        let given = |grants: &[roster::Grant]| -> BTreeMap<RoleRef, GrantPlaces> {
             let place = |grant: &roster::Grant| match &grant.namespaces {
-                None => Extent::Everywhere,
-                Some(names) => Extent::In(names.iter().map(|(name, _)| name.clone()).collect()),
+                None => GrantPlaces::Everywhere,
+                Some(names) => GrantPlaces::In(names.iter().map(|(name, _)| name.clone()).collect()),
             };
             grants.iter().map(|grant| (grant.role.clone(), place(grant))).collect()
         };
@@ -324,7 +324,7 @@ fn finished(story: &Story, me: Requester) -> (Vec<String>, Vec<String>) {
             Missing::Role(user) => format!("{user} without the role"),
             other => format!("{other:?}"),
         };
-        format!("{}, {}: {why}", kept.binding.at, kept.holder)
+        format!("{}, {}: {why}", kept.binding.at, kept.principal)
     });
     (removals.collect(), kept.collect())
 }
@@ -335,6 +335,7 @@ fn nobody() -> Requester {
 
 fn migrating() -> Story {
     let mut story = Story::applied(&TEAM.replace("  grants:", "  inCertificate: true\n  grants:"));
+    story.cluster.state.roles.roles.insert(("shop".into(), "view".into()), Vec::new());
     story.cluster.state.bindings.extend([
         binding("old-view", "ClusterRole view", &[("Group", "developers")]),
         binding(
@@ -346,6 +347,7 @@ fn migrating() -> Story {
         // What is granted in the whole cluster is granted here.
         binding("staging/old-view", "ClusterRole view", &[("User", "alice")]),
         binding("shop/other-kind", "Role view", &[("User", "alice")]),
+        binding("shop/no-role", "Role lost", &[("User", "alice")]),
         binding("ops", "ClusterRole view", &[("Group", "ops")]),
     ]);
     story
@@ -368,6 +370,7 @@ fn what_everyone_holds_through_certctl_can_go_and_nothing_else() {
             "RoleBinding shop/old-edit, User mallory: NotOnRoster",
             "RoleBinding staging/old-edit, User alice: alice without the role",
             "RoleBinding shop/other-kind, User alice: alice without the role",
+            "RoleBinding shop/no-role, User alice: NoRole",
             "ClusterRoleBinding ops, Group ops: NotOnRoster",
         ]
     );
@@ -399,6 +402,12 @@ fn nothing_goes_before_its_replacement_is_bound() {
         assert_eq!(removals, ["RoleBinding shop/old-edit in part [1, 3]"]);
     }
 
+    // A label alone makes no binding ours, nor hides one.
+    let mut story = migrating();
+    let managed = (certctl::model::LABEL_MANAGED_BY.to_owned(), "certctl".to_owned());
+    story.binding("old-view").labels.extend([managed]);
+    assert_eq!(finished(&story, nobody()).0.len(), 3);
+
     // Bound, but revoked or over by the records.
     let mut story = migrating();
     story.credentials("bob")[0].state = certctl::record::CredentialState::Revoked;
@@ -412,7 +421,7 @@ fn certctl_does_not_saw_off_its_own_branch() {
     let me = Requester { user: "alice".into(), groups: vec!["developers".into()] };
     let (removals, kept) = finished(&migrating(), me);
     assert_eq!(removals, ["RoleBinding shop/old-edit in part [3]"]);
-    assert_eq!(kept.iter().filter(|line| line.ends_with("Ourselves")).count(), 5, "{kept:?}");
+    assert_eq!(kept.iter().filter(|line| line.ends_with("Ourselves")).count(), 6, "{kept:?}");
 }
 
 #[test]
@@ -442,14 +451,14 @@ fn commands_test_what_was_read_and_are_safe_for_a_shell() {
     let finish = finish(here, &story.repository, &story.cluster.state, &nobody());
     let kubectl = Kubectl { kubeconfig: Some("/home/me/my config"), context: "prod admin" };
     expect![[r##"
-        # Cluster prod: the roster has replaced subjects of 3 bindings, and 6 subjects stay.
+        # Cluster prod: the roster has replaced subjects of 3 bindings, and 7 subjects stay.
         # Left out: 1 ServiceAccount, 0 nodes and 0 subjects of Kubernetes itself.
         # A binding that was changed since this was printed is left as it is.
         # To see or keep what is there now:
         #   kubectl '--kubeconfig=/home/me/my config' '--context=prod admin' get clusterrolebindings,rolebindings --all-namespaces -o yaml
 
         # ClusterRoleBinding it\u{27}s \u{24}\u{28}id\u{29}: ClusterRole view, of Group developers
-        # Whoever has the group in a certificate and is not on the roster loses this too.
+        # Whoever has a group of these in a certificate, and not on the roster, loses this.
         kubectl '--kubeconfig=/home/me/my config' '--context=prod admin' patch 'clusterrolebinding/it'\''s $(id)' --type=json '--patch=[{"op":"test","path":"/metadata/resourceVersion","value":"7"},{"op":"remove","path":"/subjects"}]' &&
           kubectl '--kubeconfig=/home/me/my config' '--context=prod admin' delete 'clusterrolebinding/it'\''s $(id)'
 
@@ -464,6 +473,7 @@ fn commands_test_what_was_read_and_are_safe_for_a_shell() {
         # - RoleBinding shop/old-edit, User mallory: not on the roster
         # - RoleBinding staging/old-edit, User alice: the roster does not give alice this role there
         # - RoleBinding shop/other-kind, User alice: the roster does not give alice this role there
+        # - RoleBinding shop/no-role, User alice: the role does not exist, so the binding gives nothing
         # - ClusterRoleBinding ops, Group ops: not on the roster
         # - ClusterRoleBinding old\u{1b}\u{5b}2J\u{a}kubectl delete ns shop, User alice: the name of the binding has characters that are not shown
         # - ClusterRoleBinding old\u{1b}\u{5b}2J\u{a}kubectl delete ns shop, User x\u{a}kubectl delete ns shop: the name of the binding has characters that are not shown
@@ -475,5 +485,5 @@ fn a_name_that_only_case_tells_apart_is_taken_once() {
     let bound = binding("b", "ClusterRole view", &[("User", "ann"), ("User", "Ann")]);
     let draft = draft(&cluster(vec![bound]));
     assert_eq!(draft.users.len(), 1);
-    assert!(matches!(&draft.not_taken[0].why, Obstacle::SameButForCase(first) if first.as_str() == "ann"));
+    assert!(matches!(&draft.not_taken[0].why, WhyNotTaken::SameButForCase(first) if first.as_str() == "ann"));
 }

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::draft::{Head, not_taken_line, steps};
+use super::draft::{DraftHead, not_taken_line, steps};
 use super::script::Kubectl;
-use super::{missing, missing_code, obstacle_code};
-use crate::import::draft::{Draft, DraftGrants, Extent};
-use crate::import::finish::{Finish, Kept, Removal};
+use super::{missing, missing_code, why_not_taken_code};
+use crate::import::draft::{DraftGrants, GrantPlaces, RosterDraft};
+use crate::import::finish::{Finish, Kept, ReplacedSubjects};
 use crate::import::subject::{LeftOut, NoPerson};
 use crate::model::ClusterName;
 use crate::rbac::BindingAt;
@@ -167,20 +167,20 @@ fn counts(left_out: &LeftOut) -> LeftOutDocument {
 }
 
 fn grants(grants: &DraftGrants) -> Vec<GrantDocument> {
-    let grant = |(role, extent): (&crate::model::RoleRef, &Extent)| GrantDocument {
+    let grant = |(role, extent): (&crate::model::RoleRef, &GrantPlaces)| GrantDocument {
         kind: role.kind(),
         role: role.name().to_string(),
         namespaces: match extent {
-            Extent::Everywhere => None,
-            Extent::In(namespaces) => Some(namespaces.iter().map(ToString::to_string).collect()),
+            GrantPlaces::Everywhere => None,
+            GrantPlaces::In(namespaces) => Some(namespaces.iter().map(ToString::to_string).collect()),
         },
     };
     grants.iter().map(grant).collect()
 }
 
 /// A draft.
-pub fn import(head: Head<'_>, draft: &Draft) -> ImportDocument {
-    let Draft { users, groups, not_taken, left_out } = draft;
+pub fn import(head: DraftHead<'_>, draft: &RosterDraft) -> ImportDocument {
+    let RosterDraft { users, groups, not_taken, left_out } = draft;
     let users = users.iter().map(|(name, user)| UserDocument {
         user: name.to_string(),
         groups: user.groups.iter().map(ToString::to_string).collect(),
@@ -193,9 +193,9 @@ pub fn import(head: Head<'_>, draft: &Draft) -> ImportDocument {
         grants: grants(&group.grants),
     });
     let not_taken = not_taken.iter().map(|one| NotTakenDocument {
-        subject: one.holder.to_string(),
+        subject: one.principal.to_string(),
         binding: one.binding.as_ref().map(at),
-        reason: obstacle_code(&one.why),
+        reason: why_not_taken_code(&one.why),
         message: not_taken_line(one),
     });
     ImportDocument {
@@ -217,7 +217,7 @@ pub fn finished(
     kubectl: Kubectl<'_>,
     error: Option<String>,
 ) -> FinishedClusterDocument {
-    let removal = |removal: &Removal<'_>| {
+    let removal = |removal: &ReplacedSubjects<'_>| {
         let subjects = removal.subjects.iter().filter_map(|index| removal.binding.subjects.get(*index));
         RemovalDocument {
             binding: at(&removal.binding.at),
@@ -228,7 +228,7 @@ pub fn finished(
     };
     let kept = |kept: &Kept<'_>| KeptDocument {
         binding: at(&kept.binding.at),
-        subject: kept.holder.to_string(),
+        subject: kept.principal.to_string(),
         reason: missing_code(&kept.why),
         message: missing(&kept.why),
     };

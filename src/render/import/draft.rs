@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{left_out, obstacle};
+use super::{left_out, why_not_taken};
 use crate::error::visible_line;
-use crate::import::draft::{Draft, DraftGrants, DraftGroup, DraftUser, Extent, NotTaken};
+use crate::import::draft::{DraftGrants, DraftGroup, DraftUser, GrantPlaces, NotTaken, RosterDraft};
 use crate::model::{ClusterName, GroupName, RoleRef, RosterName};
 use crate::render::count;
 use crate::render::yaml::scalar;
@@ -16,7 +16,7 @@ const MOST: usize = 200;
 
 /// What the draft begins with.
 #[derive(Debug, Clone, Copy)]
-pub struct Head<'a> {
+pub struct DraftHead<'a> {
     pub roster: &'a RosterName,
     pub cluster: &'a ClusterName,
     /// certctl's own context, from which it was read.
@@ -26,8 +26,8 @@ pub struct Head<'a> {
 }
 
 /// The draft.
-pub fn yaml(head: Head<'_>, draft: &Draft) -> String {
-    let Head { roster, cluster, context, server } = head;
+pub fn yaml(head: DraftHead<'_>, draft: &RosterDraft) -> String {
+    let DraftHead { roster, cluster, context, server } = head;
     let mut out = String::from(
         "# A draft of who may do what, from what is bound on the cluster. Review it like any other change.\n\
          # `certctl validate` names each line where something is missing.\n\
@@ -71,7 +71,7 @@ fn section<K: ToString, V>(out: &mut String, entries: &BTreeMap<K, V>, write: im
     }
 }
 
-fn one_group(out: &mut String, name: &GroupName, group: &DraftGroup, draft: &Draft) {
+fn one_group(out: &mut String, name: &GroupName, group: &DraftGroup, draft: &RosterDraft) {
     if let Some(other) = &group.stands_for {
         let _ = writeln!(out, "  # Has the grants of {other}, whose name no binding of certctl can have.");
     }
@@ -114,8 +114,8 @@ fn grants(out: &mut String, grants: &DraftGrants) {
         };
         let name = scalar(role.name().as_str());
         let _ = match extent {
-            Extent::Everywhere => writeln!(out, "  - {field}: {name}"),
-            Extent::In(namespaces) => {
+            GrantPlaces::Everywhere => writeln!(out, "  - {field}: {name}"),
+            GrantPlaces::In(namespaces) => {
                 let names: Vec<String> = namespaces.iter().map(|name| scalar(name.as_str())).collect();
                 writeln!(out, "  - {{{field}: {name}, namespaces: [{}]}}", names.join(", "))
             }
@@ -138,13 +138,13 @@ fn not_taken(out: &mut String, not_taken: &[NotTaken]) {
 
 /// `ClusterRoleBinding x, User y: why`.
 pub(super) fn not_taken_line(one: &NotTaken) -> String {
-    let NotTaken { holder, binding, why } = one;
+    let NotTaken { principal, binding, why } = one;
     let place = binding.as_ref().map_or(String::new(), |at| format!("{at}, "));
-    format!("{place}{holder}: {}", obstacle(why))
+    format!("{place}{principal}: {}", why_not_taken(why))
 }
 
 /// What was found, in a line.
-pub fn summary(draft: &Draft) -> String {
+pub fn summary(draft: &RosterDraft) -> String {
     let grants = draft.users.values().filter(|user| !user.grants.is_empty()).count();
     let mut text = format!(
         "{} ({grants} with grants of their own) and {}; left out: {}",

@@ -5,33 +5,33 @@ pub mod draft;
 pub mod script;
 
 use super::count;
-use crate::import::draft::Obstacle;
+use crate::import::draft::WhyNotTaken;
 use crate::import::finish::Missing;
 use crate::import::subject::{LeftOut, NoPerson};
 
 /// Stable, for machines.
-fn obstacle_code(why: &Obstacle) -> &'static str {
+fn why_not_taken_code(why: &WhyNotTaken) -> &'static str {
     match why {
-        Obstacle::Name(_) => "name",
-        Obstacle::SameButForCase(_) => "same-but-for-case",
-        Obstacle::Role(..) => "role-name",
-        Obstacle::MissingRole(_) => "missing-role",
-        Obstacle::Namespace(_) => "namespace-name",
-        Obstacle::TerminatingNamespace => "terminating-namespace",
-        Obstacle::NothingBound => "nothing-bound",
+        WhyNotTaken::Name(_) => "name",
+        WhyNotTaken::SameButForCase(_) => "same-but-for-case",
+        WhyNotTaken::Role(..) => "role-name",
+        WhyNotTaken::MissingRole(_) => "missing-role",
+        WhyNotTaken::Namespace(_) => "namespace-name",
+        WhyNotTaken::TerminatingNamespace => "terminating-namespace",
+        WhyNotTaken::NothingBound => "nothing-bound",
     }
 }
 
 /// As the end of a sentence.
-fn obstacle(why: &Obstacle) -> String {
+fn why_not_taken(why: &WhyNotTaken) -> String {
     match why {
-        Obstacle::Name(why) => format!("a roster cannot use the name, which {why}"),
-        Obstacle::SameButForCase(other) => format!("the name differs from `{other}` in case only"),
-        Obstacle::Role(name, why) => format!("a roster cannot name the role `{name}`, which {why}"),
-        Obstacle::MissingRole(role) => format!("{role} does not exist, so it gives nothing"),
-        Obstacle::Namespace(why) => format!("a roster cannot name the namespace, which {why}"),
-        Obstacle::TerminatingNamespace => "the namespace is being deleted".to_owned(),
-        Obstacle::NothingBound => "they have a certificate, and nothing is bound to it".to_owned(),
+        WhyNotTaken::Name(why) => format!("a roster cannot use the name, which {why}"),
+        WhyNotTaken::SameButForCase(other) => format!("the name differs from `{other}` in case only"),
+        WhyNotTaken::Role(name, why) => format!("a roster cannot name the role `{name}`, which {why}"),
+        WhyNotTaken::MissingRole(role) => format!("{role} does not exist, so it gives nothing"),
+        WhyNotTaken::Namespace(why) => format!("a roster cannot name the namespace, which {why}"),
+        WhyNotTaken::TerminatingNamespace => "the namespace is being deleted".to_owned(),
+        WhyNotTaken::NothingBound => "they have a certificate, and nothing is bound to it".to_owned(),
     }
 }
 
@@ -42,6 +42,7 @@ fn missing_code(why: &Missing) -> &'static str {
         Missing::NoMembers => "no-members",
         Missing::Unbound(_) => "unbound",
         Missing::Role(_) => "role",
+        Missing::NoRole => "missing-role",
         Missing::Ourselves => "ourselves",
         Missing::Hidden => "hidden",
     }
@@ -54,6 +55,7 @@ fn missing(why: &Missing) -> String {
         Missing::NoMembers => "nobody on the roster is in it here".to_owned(),
         Missing::Unbound(user) => format!("no credential of {user} is bound yet"),
         Missing::Role(user) => format!("the roster does not give {user} this role there"),
+        Missing::NoRole => "the role does not exist, so the binding gives nothing".to_owned(),
         Missing::Ourselves => "certctl itself gets in by it".to_owned(),
         Missing::Hidden => "the name of the binding has characters that are not shown".to_owned(),
     }

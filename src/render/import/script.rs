@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{left_out, missing};
-use crate::import::finish::{Finish, Kept, Removal};
+use crate::import::finish::{Finish, Kept, ReplacedSubjects};
 use crate::model::ClusterName;
 use crate::rbac::Subject;
 use crate::render::{count, shell};
@@ -30,7 +30,7 @@ impl Kubectl<'_> {
     }
 
     /// What takes the subjects out: all of one binding, in one command line.
-    pub fn removal(self, removal: &Removal<'_>) -> String {
+    pub fn removal(self, removal: &ReplacedSubjects<'_>) -> String {
         let binding = removal.binding;
         let object = format!("{}/{}", binding.at.kind().to_ascii_lowercase(), binding.at.name);
         let namespace = binding.at.namespace.as_ref().map(|namespace| format!("--namespace={namespace}"));
@@ -46,7 +46,7 @@ impl Kubectl<'_> {
 }
 
 /// A JSON Patch (RFC 6902): the last place first, so that the others stay where they are.
-fn patch(removal: &Removal<'_>) -> Value {
+fn patch(removal: &ReplacedSubjects<'_>) -> Value {
     let version = json!({
         "op": "test",
         "path": "/metadata/resourceVersion",
@@ -79,7 +79,7 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
         lines.push(format!("#   {}", kubectl.line(&words)));
     }
     for removal in removals {
-        let Removal { binding, subjects } = removal;
+        let ReplacedSubjects { binding, subjects } = removal;
         let taken: Vec<&Subject> = subjects.iter().filter_map(|index| binding.subjects.get(*index)).collect();
         let names: Vec<String> = taken.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
         let role = format!("{} {}", binding.role_kind, binding.role_name);
@@ -87,7 +87,7 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
         lines.push(shell::comment(&format!("{}: {role}, of {}", binding.at, shown(&names))));
         if taken.iter().any(|subject| subject.kind == "Group") {
             lines.push(shell::comment(
-                "Whoever has the group in a certificate and is not on the roster loses this too.",
+                "Whoever has a group of these in a certificate, and not on the roster, loses this.",
             ));
         }
         lines.push(kubectl.removal(removal));
@@ -96,8 +96,8 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
         lines.push(String::new());
         lines.push(shell::comment("These stay:"));
     }
-    let stays = |Kept { binding, holder, why }: &Kept<'_>| {
-        shell::comment(&format!("- {}, {holder}: {}", binding.at, missing(why)))
+    let stays = |Kept { binding, principal, why }: &Kept<'_>| {
+        shell::comment(&format!("- {}, {principal}: {}", binding.at, missing(why)))
     };
     lines.extend(kept.iter().take(MOST_KEPT).map(stays));
     if let Some(more) = kept.len().checked_sub(MOST_KEPT).filter(|more| *more > 0) {
