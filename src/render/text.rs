@@ -1,6 +1,6 @@
 //! A plan as people read it in a terminal: what happens to whom, then what changes, then the sum.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,8 @@ use super::full_control::{self, Gained};
 use super::{Style, access_changes, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
-use crate::plan::change::{Change, ChangeReason};
+use crate::plan::binding_key::Grantee;
+use crate::plan::change::{Cause, ChangeReason};
 use crate::plan::roster_changes::RosterChange;
 use crate::plan::{Approval, Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
 
@@ -307,7 +308,7 @@ fn render_binding(out: &mut String, binding: &BindingDiff, style: Style) {
     let verb = style.paint(paint, &format!("{sign} {:<6}", binding.verb));
     let role = format!("to {}", visible_line(&binding.role));
     let _ = writeln!(out, "    {verb}  {}  {role}", visible_line(&binding.at.to_string()));
-    let lines = binding_lines(&binding.changes);
+    let lines = binding_lines(binding, style.verbose);
     let width = lines.iter().map(|line| line.subject.chars().count()).max().unwrap_or(0).min(80);
     for line in lines.iter().take(MOST_CHANGES) {
         let (sign, paint) = if line.joins { ("+", colour::ADD) } else { ("-", colour::REMOVE) };
@@ -331,25 +332,35 @@ struct BindingLine<'a> {
     why: &'a ChangeReason,
 }
 
-/// So many people who are issued something stand in `People` with their names, and here only with their number.
-const MANY_ISSUED: usize = 4;
+/// So many people of a group, of whom a binding says the same, are one line; `Access` has their names.
+const MANY_ALIKE: usize = 4;
 
-fn binding_lines(changes: &[Change]) -> Vec<BindingLine<'_>> {
-    let is_issued = |change: &&Change| change.joins && change.why == ChangeReason::ToBeIssued;
-    let issued = changes.iter().filter(is_issued).count();
-    let many = issued >= MANY_ISSUED;
-    let sum = many.then(|| BindingLine {
-        subject: format!("{issued} people of those above"),
-        joins: true,
-        why: &ChangeReason::ToBeIssued,
-    });
-    let single = changes.iter().filter(|change| !(many && is_issued(change)));
-    let single = single.map(|change| BindingLine {
+fn binding_lines(binding: &BindingDiff, verbose: bool) -> Vec<BindingLine<'_>> {
+    let group = match Grantee::of_binding(&binding.at.name) {
+        Some(Grantee::Group(group)) if binding.is_ours && !verbose => Some(group),
+        _ => None,
+    };
+    let mut alike: BTreeMap<(bool, &ChangeReason), usize> = BTreeMap::new();
+    let mut lines = Vec::new();
+    if let Some(group) = group {
+        // What somebody did to the object by hand is named, however often they did it.
+        for change in binding.changes.iter().filter(|change| change.why.cause() != Cause::Drift) {
+            *alike.entry((change.joins, &change.why)).or_default() += 1;
+        }
+        alike.retain(|_, people| *people >= MANY_ALIKE);
+        lines.extend(alike.iter().map(|(&(joins, why), people)| BindingLine {
+            subject: format!("{people} of group {group}"),
+            joins,
+            why,
+        }));
+    }
+    let single = binding.changes.iter().filter(|change| !alike.contains_key(&(change.joins, &change.why)));
+    lines.extend(single.map(|change| BindingLine {
         subject: visible_line(&change.subject),
         joins: change.joins,
         why: &change.why,
-    });
-    sum.into_iter().chain(single).collect()
+    }));
+    lines
 }
 
 /// What is held back on one cluster that a terminal shows.

@@ -1,6 +1,7 @@
 //! A key that stays at home: the request, the certificate that comes back, and the two joined.
 
 use certctl::pki::parse_request;
+use certctl_testing::Ran;
 
 use super::world::World;
 
@@ -91,6 +92,43 @@ fn whoever_is_not_on_the_roster_yet_says_who_they_are() {
     world.certctl(&["request", "dana", "-o", "../out/dana.csr"]).expect(64).says("could not name it");
     world.certctl(&["request", "dana", "--key", "dsa"]).expect(64);
     assert!(!world.path("out/dana.csr").exists());
+}
+
+#[test]
+fn outside_of_a_clone_a_request_is_a_file_to_send() {
+    let world = World::new();
+    let elsewhere = world.path("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("a folder");
+    let here = |args: &[&str]| Ran::of(world.command(args).current_dir(&elsewhere));
+    here(&["request"]).expect(1).says("without a roster, say who you are: `certctl request USER`");
+    let ran = here(&["request", "Dana.Lee+k8s@example.com"]).expect(0);
+    assert_eq!(ran.stdout, "csr: csrs/Dana.Lee+k8s@example.com.csr\n");
+    let request = world.read("elsewhere/Dana.Lee+k8s@example.com.csr");
+    let request = parse_request(request.as_bytes()).expect("a request");
+    let id = request.credential_id();
+    assert_eq!(request.organizations, [format!("certctl:Dana.Lee+k8s@example.com:{id}")]);
+    assert_eq!(world.mode(&format!("home/.config/certctl/keys/{id}.pem")), 0o600);
+    here(&["request", "Dana.Lee+k8s@example.com"]).expect(1).says("exists already; nothing was written");
+    let file = world.path("out/dana.csr").display().to_string();
+    assert_eq!(here(&["request", "dana", "-o", &file]).expect(0).stdout, "csr: csrs/dana.csr\n");
+    assert_eq!(super::world::files_in(&elsewhere), 1);
+    assert_eq!(super::world::files_in(&world.path("home/.config/certctl/keys")), 2);
+}
+
+#[test]
+fn a_request_goes_beside_the_roster_that_login_noted() {
+    let world = World::new();
+    let alice = world.identity("home/.config/certctl/identity.txt");
+    world.roster(&[("alice", &format!("recipients: [{alice}]\ngroups: [developers]"))]);
+    world.issue("alice", &[&alice]);
+    world.certctl(&["login"]).expect(0);
+    let elsewhere = world.path("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("a folder");
+    let ran = Ran::of(world.command(&["request"]).current_dir(&elsewhere)).expect(0);
+    assert_eq!(ran.stdout, "csr: csrs/alice.csr\n");
+    let request = parse_request(world.read("repo/csrs/alice.csr").as_bytes()).expect("a request");
+    assert_eq!(request.organizations[1..], ["developers".to_owned()], "the roster's groups are in it");
+    assert_eq!(super::world::files_in(&elsewhere), 0);
 }
 
 #[test]
