@@ -183,7 +183,7 @@ fn write_world(folder: &Path, users: usize) {
             writeln!(roster, "- name: {user}\n  recipients: [{recipient}]\n  groups: [all]\n  generation: 1");
         // One key for all keeps the set-up short; the id only has to be that of the certificate.
         let id = CredentialId::of_public_key(&rcgen::PublicKeyData::subject_public_key_info(&key));
-        let group = CredentialGroup { user: user.parse().expect("a name"), id: id.clone() };
+        let group = CredentialGroup::new(&user.parse().expect("a name"), id.clone());
         let mut params = CertificateParams::default();
         let mut name = DistinguishedName::new();
         name.push(DnType::OrganizationName, group.to_string());
@@ -200,7 +200,7 @@ fn write_world(folder: &Path, users: usize) {
             api_version: API_VERSION.into(),
             kind: "Record".into(),
             cluster: "prod".parse().expect("a name"),
-            user: group.user.clone(),
+            user: group.holder.name(),
             credentials: vec![Credential {
                 id,
                 state: CredentialState::Active,

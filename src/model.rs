@@ -10,8 +10,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest name of a user, group, cluster or roster.
+/// The longest name of a cluster, a roster, or a group that bindings are named after.
 pub const NAME_LIMIT: usize = 39;
+
+/// The longest name of a user, which is the limit of a CN (RFC 5280, ub-common-name).
+pub const USER_NAME_LIMIT: usize = 64;
 
 /// The label that says which program an object belongs to; its value is [`MANAGED_BY`].
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -79,6 +82,21 @@ fn check_name(text: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
+fn check_user_name(text: &str, longest: usize) -> Result<(), Invalid> {
+    // `access/<cluster>/cluster.yaml` pins the cluster, so no person may own that file name.
+    if text.eq_ignore_ascii_case("cluster") {
+        return Err(Invalid("is reserved: access/<cluster>/cluster.yaml pins the cluster".into()));
+    }
+    check_any_name(text, longest)?;
+    let edge = |b: &u8| b.is_ascii_alphanumeric();
+    let inner = |b: u8| edge(&b) || b"-._@+".contains(&b);
+    let bytes = text.as_bytes();
+    if bytes.iter().copied().all(inner) && bytes.first().is_some_and(edge) && bytes.last().is_some_and(edge) {
+        return Ok(());
+    }
+    Err(Invalid("must match [A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?".into()))
+}
+
 /// Text that was checked on the way in: `FromStr`, `Display`, serde as a string.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
@@ -123,25 +141,15 @@ macro_rules! checked_text {
     };
 }
 
+mod credential_group;
 pub mod route;
+
+pub use credential_group::{CredentialGroup, Holder};
 
 checked_text!(
     /// A person: the CN of their certificates and the name of their files under `access/`.
     UserName,
-    |text| {
-        // `access/<cluster>/cluster.yaml` pins the cluster, so no person may own that file name.
-        if text.eq_ignore_ascii_case("cluster") {
-            return Err(Invalid("is reserved: access/<cluster>/cluster.yaml pins the cluster".into()));
-        }
-        check_any_name(text, NAME_LIMIT)?;
-        let edge = |b: &u8| b.is_ascii_alphanumeric();
-        let inner = |b: u8| edge(&b) || b"-._@+".contains(&b);
-        let bytes = text.as_bytes();
-        if bytes.iter().copied().all(inner) && bytes.first().is_some_and(edge) && bytes.last().is_some_and(edge) {
-            return Ok(());
-        }
-        Err(Invalid("must match [A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?".into()))
-    }
+    |text| check_user_name(text, USER_NAME_LIMIT)
 );
 checked_text!(
     /// A group of the roster; with `inCertificate`, also an O of its members' certificates. One that
@@ -324,37 +332,6 @@ impl CredentialId {
     /// The id of a public key, given as DER SubjectPublicKeyInfo.
     pub fn of_public_key(spki: &[u8]) -> Self {
         Self(hex(&sha256(spki)[..8]))
-    }
-}
-
-/// The group that belongs to only one certificate: `certctl:<user>:<credential id>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialGroup {
-    /// Whose certificate it is.
-    pub user: UserName,
-    /// Which of that person's certificates.
-    pub id: CredentialId,
-}
-
-impl CredentialGroup {
-    /// What every credential group begins with.
-    pub const PREFIX: &'static str = "certctl:";
-}
-
-impl fmt::Display for CredentialGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("certctl:{}:{}", self.user, self.id))
-    }
-}
-
-impl FromStr for CredentialGroup {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let (user, id) = text
-            .strip_prefix(Self::PREFIX)
-            .and_then(|rest| rest.split_once(':'))
-            .ok_or_else(|| Invalid("is no credential group `certctl:<user>:<id>`".into()))?;
-        Ok(Self { user: user.parse()?, id: id.parse()? })
     }
 }
 
@@ -637,7 +614,9 @@ mod tests {
 
     #[test]
     fn names_are_bounded_ascii_and_not_reserved() {
-        for good in ["alice", "a", "prabesh-thapa", "a.b@c-1", "0", "Ann.Lee+k8s@Example.com", "a_b"] {
+        for good in
+            ["alice", "a", "prabesh-thapa", "a.b@c-1", "0", "Ann.Lee+k8s@Example.com", "a_b", &"a".repeat(64)]
+        {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
         }
         for (bad, why) in [
@@ -655,7 +634,7 @@ mod tests {
             ("kubeadm:cluster-admins", "reserved"),
             ("аlice", "U+0430"),
             ("cluster", "reserved"),
-            (&"a".repeat(40), "39 is the limit"),
+            (&"a".repeat(65), "64 is the limit"),
         ] {
             let error = bad.parse::<UserName>().expect_err(bad);
             assert!(error.0.contains(why), "{bad}: {error}");
@@ -756,21 +735,6 @@ mod tests {
             "a~1",
         ] {
             assert!(bad.parse::<BranchName>().is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_credential_group_reads_back_what_it_prints() {
-        let text = "certctl:alice:3f2a91bc4d5e6f70";
-        let group: CredentialGroup = text.parse().expect("valid");
-        assert_eq!(group.to_string(), text);
-        for bad in [
-            "certctl:alice",
-            "alice:3f2a91bc4d5e6f70",
-            "certctl:alice:3F2A91BC4D5E6F70",
-            "certctl:al:ice:3f2a91bc4d5e6f70",
-        ] {
-            assert!(bad.parse::<CredentialGroup>().is_err(), "{bad}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use age::secrecy::ExposeSecret as _;
 use certctl::kubeconfig::Kubeconfig;
 use certctl::model::route::Route;
-use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
+use certctl::model::{CredentialGroup, CredentialId, KeySource, KeyType, Recipient, UserName, hex, sha256};
 use certctl::pki::{Certificate, PrivateKey};
 use certctl::record::{self, API_VERSION, Credential, CredentialState, Record};
 use certctl::seal;
@@ -71,7 +71,8 @@ impl World {
         server: &str,
         authority: Option<&[u8]>,
     ) -> String {
-        let (user, cluster) = ("alice".parse().expect("a name"), cluster.parse().expect("a name"));
+        let user: UserName = "alice".parse().expect("a name");
+        let cluster = cluster.parse().expect("a name");
         let key = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
         let issuer = Issuer::new(CertificateParams::default(), KeyPair::generate().expect("a key"));
         let pem = key.to_pem();
@@ -79,7 +80,7 @@ impl World {
         let id = CredentialId::of_public_key(&key.public_key_der());
         let mut params = CertificateParams::default();
         let mut name = DistinguishedName::new();
-        let group = CredentialGroup { user, id: id.clone() };
+        let group = CredentialGroup::new(&user, id.clone());
         name.push(DnType::OrganizationName, group.to_string());
         name.push(DnType::CommonName, "alice");
         params.distinguished_name = name;
@@ -94,7 +95,7 @@ impl World {
             cluster: &cluster,
             context: cluster.as_str(),
             namespace: None,
-            user: &group.user,
+            user: &user,
             server,
             route: &Route::default(),
             certificate_authority: authority,
@@ -107,7 +108,7 @@ impl World {
             api_version: API_VERSION.into(),
             kind: "Record".into(),
             cluster: cluster.clone(),
-            user: group.user.clone(),
+            user: user.clone(),
             credentials: vec![Credential {
                 id: id.clone(),
                 state,

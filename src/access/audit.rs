@@ -302,7 +302,7 @@ fn behind_our_back(
         position: of_cluster(here),
     };
     if let Ok(group) = name.parse::<CredentialGroup>()
-        && (known.contains(&group.id) || here.roster.users.contains_key(&group.user))
+        && (known.contains(&group.id) || group.holder.find_in(&here.roster.users).is_some())
     {
         let what = What::Credential { role: role(binding), namespace: binding.at.namespace.clone() };
         let risk = weighed.of_others().map_or(Risk::Medium, |(_, risk)| risk.max(Risk::Medium));
@@ -321,7 +321,7 @@ fn is_ours(here: ClusterRoster<'_>, request: &SigningRequest, known: &BTreeSet<C
     let Some(key) = request.key.as_ref().filter(|key| known.contains(*key)) else { return false };
     let user = request.common_name.as_deref().and_then(|name| name.parse::<UserName>().ok());
     user.is_some_and(|user| {
-        let own = CredentialGroup { user, id: key.clone() }.to_string();
+        let own = CredentialGroup::new(&user, key.clone()).to_string();
         let in_certificates = here.roster.groups.iter().filter(|(_, group)| group.in_certificate);
         let known: BTreeSet<&str> =
             in_certificates.map(|(name, _)| name.as_str()).chain([own.as_str()]).collect();
@@ -416,7 +416,7 @@ fn by_subject(state: &ClusterState) -> BySubject<'_> {
 
 /// Every binding that still gives a credential rights.
 fn left(by_subject: &BySubject<'_>, user: &UserName, credential: &Credential) -> BTreeSet<String> {
-    let own = CredentialGroup { user: user.clone(), id: credential.id.clone() }.to_string();
+    let own = CredentialGroup::new(user, credential.id.clone()).to_string();
     let groups = credential.in_certificate_groups.iter().map(ToString::to_string);
     let groups = groups.chain([own]).map(|group| ("Group", group));
     let subjects = groups.chain([("User", user.to_string())]);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::model::{CredentialGroup, CredentialId, Invalid, UserName};
+use crate::model::{CredentialGroup, CredentialId, Holder, Invalid, UserName};
 use crate::record::Credential;
 
 /// The most different clues that are looked for at once.
@@ -22,7 +22,7 @@ pub struct Clue {
     /// As it was given, in its normal form.
     pub text: String,
     /// Where the clue names its owner too.
-    user: Option<UserName>,
+    owner: Option<Holder>,
     readings: BTreeSet<Reading>,
 }
 
@@ -38,12 +38,12 @@ impl Clue {
     /// The certificate with this SHA-256 (DER, lower-case hex).
     pub fn fingerprint(sha256: String) -> Self {
         let text = format!("X509SHA256={sha256}");
-        Self { text, user: None, readings: [Reading::Fingerprint(sha256)].into() }
+        Self { text, owner: None, readings: [Reading::Fingerprint(sha256)].into() }
     }
 
     /// Whether it is this one of this user.
     pub fn matches(&self, user: &UserName, credential: &Credential) -> bool {
-        let owner = self.user.as_ref().is_none_or(|owner| owner == user);
+        let owner = self.owner.as_ref().is_none_or(|owner| *owner == Holder::of(user));
         owner
             && self.readings.iter().any(|reading| match reading {
                 Reading::Fingerprint(sha256) => *sha256 == credential.x509_sha256,
@@ -137,7 +137,7 @@ impl AuditEvent {
 impl Clue {
     fn group(group: CredentialGroup) -> Self {
         let text = group.to_string();
-        Self { text, user: Some(group.user), readings: [Reading::Id(group.id)].into() }
+        Self { text, owner: Some(group.holder), readings: [Reading::Id(group.id)].into() }
     }
 }
 
@@ -188,7 +188,7 @@ fn word(text: &str) -> Result<Clue, Invalid> {
             readings.extend(digits.parse().map(Reading::Id));
         }
     }
-    Ok(Clue { text: text.to_owned(), user: None, readings })
+    Ok(Clue { text: text.to_owned(), owner: None, readings })
 }
 
 /// As certificates are recorded: two digits a byte, without leading zero bytes.

@@ -344,7 +344,7 @@ impl Holder<'_> {
                 standing.notes.insert(note);
             }
         };
-        let group = CredentialGroup { user: self.name.clone(), id: credential.id.clone() };
+        let group = CredentialGroup::new(self.name, credential.id.clone());
         let bound_by_us = bound.is_none_or(|bound| bound.by_us.contains(&group));
         let bound_by_anybody = bound.is_some_and(|bound| bound.by_anybody.contains(&group));
         note(state == CredentialStatus::Revoked && bound_by_anybody, Note::RevokedBound);

@@ -60,7 +60,7 @@ pub fn credential(record: Option<&Record>, now: Timestamp) -> Option<&Credential
 /// As whom the API server sees a credential.
 pub fn requester(user: &UserName, credential: Option<&Credential>) -> Requester {
     let own = credential.map(|credential| {
-        let group = CredentialGroup { user: user.clone(), id: credential.id.clone() };
+        let group = CredentialGroup::new(user, credential.id.clone());
         [group.to_string()]
             .into_iter()
             .chain(credential.in_certificate_groups.iter().map(ToString::to_string))

@@ -251,7 +251,7 @@ impl<'p> ClusterMachine<'p> {
                     continue;
                 }
                 TakeOutStep::End(Err(error)) => {
-                    self.outcome.not_cut_off.extend(work.groups().iter().map(|group| group.user.clone()));
+                    self.outcome.not_cut_off.extend(work.groups().iter().map(|group| group.holder.clone()));
                     self.fails(None, error);
                     continue;
                 }
@@ -347,7 +347,7 @@ impl<'p> ClusterMachine<'p> {
     fn cut_off(&self) -> BTreeSet<CredentialGroup> {
         let plan = self.work.plan;
         let people = plan.people.iter().filter_map(|action| {
-            Some(CredentialGroup { user: action.user().clone(), id: action.cut_off()?.credential.clone() })
+            Some(CredentialGroup::new(action.user(), action.cut_off()?.credential.clone()))
         });
         people.chain(plan.strays.iter().flat_map(|stray| stray.groups.keys().cloned())).collect()
     }
@@ -370,8 +370,8 @@ impl<'p> ClusterMachine<'p> {
         let known = self.outcome.not_cut_off.clone();
         for binding in &bindings {
             let again = credentials(binding).filter(|group| cut_off.contains(group));
-            for group in again.filter(|group| !known.contains(&group.user)) {
-                self.outcome.not_cut_off.insert(group.user.clone());
+            for group in again.filter(|group| !known.contains(&group.holder)) {
+                self.outcome.not_cut_off.insert(group.holder.clone());
                 let error = Error::new(format!(
                     "{group} was cut off, and somebody has put it into {} since",
                     binding.at
@@ -429,7 +429,7 @@ impl<'p> ClusterMachine<'p> {
         // Whatever was done before it failed, it is not as it was planned.
         self.written.insert(&action.at);
         let users = |joins: bool| {
-            action.changes.iter().filter(move |c| c.joins == joins).filter_map(|c| c.user.clone())
+            action.changes.iter().filter(move |c| c.joins == joins).filter_map(|c| c.holder.clone())
         };
         match write.goal() {
             Goal::Keep(groups) => self.spared.extend(groups.iter().cloned()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
-use crate::model::{ClusterName, CredentialGroup, UserName};
+use crate::model::{ClusterName, CredentialGroup, Holder, UserName};
 use crate::plan::observed::BindingAt;
 use crate::record::Credential;
 
@@ -19,7 +19,7 @@ pub struct Issued {
 impl Issued {
     /// The group that gives it rights.
     pub fn group(&self, user: &UserName) -> CredentialGroup {
-        CredentialGroup { user: user.clone(), id: self.credential.id.clone() }
+        CredentialGroup::new(user, self.credential.id.clone())
     }
 }
 
@@ -59,9 +59,9 @@ pub struct ClusterOutcome {
     /// Bindings that were written.
     pub bindings: BTreeSet<BindingAt>,
     /// Whoever should have lost access and is still in a binding.
-    pub not_cut_off: BTreeSet<UserName>,
+    pub not_cut_off: BTreeSet<Holder>,
     /// Whoever should have joined a binding that could not be written.
-    pub not_bound: BTreeSet<UserName>,
+    pub not_bound: BTreeSet<Holder>,
     /// What failed; everything else was done.
     pub failures: Vec<Failure>,
     /// What is worth a look.

@@ -53,8 +53,8 @@ impl Issuer<'_> {
 
         let mut warning = self.short_lived(&certificate, issuance, now);
         if let (true, Some(key)) = (probe, &key) {
-            let group = CredentialGroup { user: user.clone(), id: id.clone() };
-            let new = NewCertificate { group: &group, certificate: certificate.pem(), key };
+            let group = CredentialGroup::new(user, id.clone());
+            let new = NewCertificate { user, group: &group, certificate: certificate.pem(), key };
             match self.connection.probe(self.endpoint, &issuance.route, &new).await {
                 Probed::Works => {}
                 Probed::Unreachable(error) => warning = warning.or(Some(error)),
@@ -156,14 +156,14 @@ async fn prepare(user: UserName, issuance: &Issuance) -> Result<Prepared> {
             KeySource::Made(key_type) => {
                 let key = PrivateKey::generate(key_type)?;
                 let (id, public_key) = (key.credential_id(), key.public_key_der());
-                let subject = RequestSubject::new(&CredentialGroup { user, id: id.clone() }, &groups);
+                let subject = RequestSubject::new(&user, &id, &groups);
                 let request = pki::signing_request(&key, &subject)?;
                 pki::verify_request(request.as_bytes(), &public_key, &subject)?;
                 Ok((Some(key), id, public_key, request, subject))
             }
             KeySource::Brought(brought) => {
                 let public_key = pki::parse_request(brought.request.as_bytes())?.public_key_der;
-                let subject = RequestSubject::new(&CredentialGroup { user, id: brought.id.clone() }, &groups);
+                let subject = RequestSubject::new(&user, &brought.id, &groups);
                 pki::verify_request(brought.request.as_bytes(), &public_key, &subject)?;
                 Ok((None, brought.id, public_key, brought.request, subject))
             }

@@ -39,8 +39,8 @@ impl Trial<'_> {
     pub async fn run(&self) -> Result<()> {
         let user: UserName = NOBODY.parse().map_err(|why| Error::new("no name").caused_by(why))?;
         let key = PrivateKey::generate(KeyType::EcdsaP256)?;
-        let group = CredentialGroup { user: user.clone(), id: key.credential_id() };
-        let subject = RequestSubject::new(&group, &[].into());
+        let group = CredentialGroup::new(&user, key.credential_id());
+        let subject = RequestSubject::new(&user, &group.id, &[].into());
         let request = pki::signing_request(&key, &subject)?;
         let mut run = [0; 16];
         getrandom::fill(&mut run).map_err(|cause| {
@@ -63,7 +63,7 @@ impl Trial<'_> {
         signer.forget().await;
         let certificate = Certificate::from_pem(&signed?)?;
         pki::verify_issued(&certificate, &key.public_key_der(), &subject, (self.now)(), None)?;
-        let new = NewCertificate { group: &group, certificate: certificate.pem(), key: &key };
+        let new = NewCertificate { user: &user, group: &group, certificate: certificate.pem(), key: &key };
         match connection.probe(self.endpoint, self.route, &new).await {
             Probed::Works => Ok(()),
             Probed::Unreachable(error) | Probed::Refused(error) => Err(error),

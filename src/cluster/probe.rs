@@ -11,7 +11,7 @@ use super::retry::Repeat;
 use super::self_review;
 use crate::error::{Error, visible_line};
 use crate::model::route::Route;
-use crate::model::{Authority, CredentialGroup};
+use crate::model::{Authority, CredentialGroup, UserName};
 use crate::pki::PrivateKey;
 use crate::plan::endpoint::Endpoint;
 
@@ -20,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// A certificate that nobody has used yet.
 pub struct NewCertificate<'a> {
+    /// Whom it must be for.
+    pub user: &'a UserName,
     /// The group that it must have.
     pub group: &'a CredentialGroup,
     /// PEM.
@@ -123,7 +125,7 @@ async fn ask(endpoint: &Endpoint, route: &Route, new: &NewCertificate<'_>, limit
     };
     let faulty = |fault| ProbeAnswer::Faulty(fault, String::new());
     match self_review::who(&connection, Repeat::Never).await {
-        Ok(me) if me.username != new.group.user.as_str() => faulty(Fault::Taken(me.username)),
+        Ok(me) if me.username != new.user.as_str() => faulty(Fault::Taken(me.username)),
         Ok(me) if !me.groups.contains(&new.group.to_string()) => faulty(Fault::WithoutGroup),
         Ok(_) => ProbeAnswer::Works,
         Err(CallFailure::Unconnected { cause, .. } | CallFailure::Lost(cause)) => match Handshake::of(&cause)
@@ -133,7 +135,7 @@ async fn ask(endpoint: &Endpoint, route: &Route, new: &NewCertificate<'_>, limit
         },
         Err(CallFailure::Api { status, .. }) => match (status.code, error::refused_user(&status.message)) {
             (401, _) => ProbeAnswer::Faulty(Fault::Unauthorized, status.message),
-            (403, Some(user)) if user != new.group.user.as_str() => faulty(Fault::Taken(user.to_owned())),
+            (403, Some(user)) if user != new.user.as_str() => faulty(Fault::Taken(user.to_owned())),
             (403 | 429 | 500.., _) => {
                 ProbeAnswer::Unreachable(format!("HTTP {}: {}", status.code, status.message))
             }

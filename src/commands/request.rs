@@ -11,7 +11,7 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
-use crate::model::{CredentialGroup, RepoPath, UserName};
+use crate::model::{RepoPath, UserName};
 use crate::person::checkout_file;
 use crate::person::home;
 use crate::person::identities;
@@ -57,12 +57,12 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
         credentials::in_certificate_groups(&source.roster, cluster, entry, clock::now())
     });
     let key = PrivateKey::generate(kind)?;
-    let group = CredentialGroup { user: user.clone(), id: key.credential_id() };
-    let request = pki::signing_request(&key, &RequestSubject::new(&group, &groups))?;
+    let id = key.credential_id();
+    let request = pki::signing_request(&key, &RequestSubject::new(&user, &id, &groups))?;
     // As `plan` will look at it.
     pki::check_brought_request(request.as_bytes(), &user, &groups)?;
 
-    let key_file = identities::key_file(&group.id).ok_or_else(identities::homeless)?;
+    let key_file = identities::key_file(&id).ok_or_else(identities::homeless)?;
     private_file::make_folder_of(&key_file)?;
     private_file::write(&key_file, &key.to_pem(), false)?;
     if let Err(error) = write(&file, &request) {

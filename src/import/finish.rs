@@ -110,13 +110,13 @@ impl<'s> HeldRoles<'s> {
         let mut replaced = Self { here, roles: &state.roles, held: HashSet::new(), bound: BTreeSet::new() };
         let counts = |subject: &Subject| {
             let group: CredentialGroup = subject.name.parse().ok().filter(|_| subject.kind == "Group")?;
-            let credentials = &repository.records.get(&group.user)?.credentials;
-            let known = credentials.iter().any(|credential| {
+            let (user, record) = group.holder.find_in(&repository.records)?;
+            let known = record.credentials.iter().any(|credential| {
                 credential.id == group.id
                     && credential.state == CredentialState::Active
                     && credential.not_after > here.now
             });
-            known.then_some(group.user)
+            known.then(|| user.clone())
         };
         let ours =
             |binding: &&Binding| is_ours(&binding.labels, &here.roster.name) && !binding.deletion_requested;

@@ -29,7 +29,7 @@ pub fn check_brought_request(
 ) -> Result<BroughtRequest> {
     let request = parse_request(bytes)?;
     let id = request.credential_id();
-    let group = CredentialGroup { user: user.clone(), id: id.clone() }.to_string();
+    let group = CredentialGroup::new(user, id.clone()).to_string();
     let mut wanted: Vec<String> = vec![group];
     wanted.extend(groups.iter().map(ToString::to_string));
     let subject: String =

@@ -31,12 +31,10 @@ pub struct RequestSubject {
 
 impl RequestSubject {
     /// The subject of one credential.
-    pub fn new(credential: &CredentialGroup, in_certificate: &BTreeSet<GroupName>) -> Self {
+    pub fn new(user: &UserName, id: &CredentialId, in_certificate: &BTreeSet<GroupName>) -> Self {
+        let own = CredentialGroup::new(user, id.clone()).to_string();
         let groups = in_certificate.iter().map(ToString::to_string);
-        Self {
-            user: credential.user.clone(),
-            organizations: std::iter::once(credential.to_string()).chain(groups).collect(),
-        }
+        Self { user: user.clone(), organizations: std::iter::once(own).chain(groups).collect() }
     }
 
     /// Compares with what was found: CN once, the same O's in any order, nothing twice, nothing

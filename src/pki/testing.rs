@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::der::{self, value};
 use super::{PrivateKey, RequestSubject, pem};
-use crate::model::CredentialGroup;
 
 /// What is written into a certificate.
 #[derive(Clone)]
@@ -18,9 +17,8 @@ pub(crate) struct Issue {
 
 /// Alice's subject for this key.
 pub(crate) fn subject_of(key: &PrivateKey, groups: &[&str]) -> RequestSubject {
-    let credential = CredentialGroup { user: "alice".parse().expect("a user"), id: key.credential_id() };
     let groups: BTreeSet<_> = groups.iter().map(|name| name.parse().expect("a group")).collect();
-    RequestSubject::new(&credential, &groups)
+    RequestSubject::new(&"alice".parse().expect("a user"), &key.credential_id(), &groups)
 }
 
 impl Issue {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::observed::BindingAt;
-use crate::model::{CredentialGroup, GroupName, Namespace, RoleRef, UserName};
+use crate::model::{CredentialGroup, GroupName, Holder, Namespace, RoleRef, UserName};
 
 /// Past this many subjects a binding is split: 500 subjects are about 50 kB, small enough to read,
 /// diff and write at once, and far below etcd's limit of 1.5 MB an object.
@@ -73,10 +73,10 @@ pub enum BindingSubject {
 
 impl BindingSubject {
     /// Whose it is.
-    pub fn user(&self) -> &UserName {
+    pub fn holder(&self) -> Holder {
         match self {
-            Self::Recorded(group) => &group.user,
-            Self::Issued(user) => user,
+            Self::Recorded(group) => group.holder.clone(),
+            Self::Issued(user) => Holder::of(user),
         }
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Display for BindingSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recorded(group) => group.fmt(f),
-            Self::Issued(user) => write!(f, "certctl:{user}:(to be issued)"),
+            Self::Issued(user) => write!(f, "certctl:{}:(to be issued)", Holder::of(user)),
         }
     }
 }
@@ -113,7 +113,7 @@ pub(super) fn parts(
     loop {
         let mut parts = vec![BTreeSet::new(); count];
         for subject in subjects {
-            let hash = crate::model::sha256(subject.user().as_str().as_bytes());
+            let hash = crate::model::sha256(subject.holder().as_str().as_bytes());
             let hash = usize::from(u16::from_be_bytes([hash[0], hash[1]]));
             parts[(hash * count) >> 16].insert(subject.clone());
         }

@@ -12,7 +12,7 @@ use super::change::{Change, ChangeReason};
 use super::desired_bindings::Desired;
 use super::observed::{self, Binding, BindingAt, ClusterState};
 use super::people::People;
-use crate::model::{CredentialGroup, RoleRef, RosterName, UserName};
+use crate::model::{CredentialGroup, Holder, RoleRef, RosterName};
 
 /// What has to change so that our bindings, and only ours, hold what they should. Nobody is added to one
 /// that is `held`; who must leave it leaves.
@@ -108,9 +108,7 @@ fn credentials(binding: &Binding) -> impl Iterator<Item = BindingSubject> {
 impl People {
     /// Whether anybody was ever issued this credential, as far as records and ledger tell.
     fn is_ours(&self, group: &CredentialGroup) -> bool {
-        self.known.is_empty()
-            || self.known.contains(&group.id)
-            || self.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id))
+        self.known.is_empty() || self.known.contains(&group.id) || self.binds(group)
     }
 }
 
@@ -128,7 +126,7 @@ impl BindingAction {
         role: Option<RoleRef>,
         observed: Option<&Binding>,
         part: BTreeSet<BindingSubject>,
-        (all, people, ended): (&BTreeSet<BindingSubject>, &People, Option<&BTreeSet<UserName>>),
+        (all, people, ended): (&BTreeSet<BindingSubject>, &People, Option<&BTreeSet<Holder>>),
     ) -> Option<Self> {
         let recreate = observed.zip(role.as_ref()).is_some_and(|(binding, role)| !same_role(binding, role));
         let mut reduced = BTreeSet::new();
@@ -161,22 +159,20 @@ impl BindingAction {
                 Some(group) => match people.leaving.get(group) {
                     Some(leaving) => ChangeReason::Leaving(leaving.clone()),
                     None if !people.is_ours(group) => ChangeReason::PutInByHand,
-                    None if !people.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id)) => {
-                        ChangeReason::NotRecorded
-                    }
-                    None if ended.is_some_and(|ended| ended.contains(&group.user)) => {
+                    None if !people.binds(group) => ChangeReason::NotRecorded,
+                    None if ended.is_some_and(|ended| ended.contains(&group.holder)) => {
                         ChangeReason::GrantEnded
                     }
                     None => ChangeReason::NoLongerGranted,
                 },
                 None => ChangeReason::AddedByHand,
             };
-            let user = group.map(|group| group.user);
-            changes.push(Change { subject: subject_text(subject), joins: false, user, why });
+            let holder = group.map(|group| group.holder);
+            changes.push(Change { subject: subject_text(subject), joins: false, holder, why });
         }
         if let (true, Some(binding), Some(role)) = (recreate, observed, &role) {
             let change =
-                |role, joins, why| Change { subject: format!("roleRef {role}"), joins, user: None, why };
+                |role, joins, why| Change { subject: format!("roleRef {role}"), joins, holder: None, why };
             changes.push(change(role_in_cluster(binding), false, ChangeReason::RoleRefReplaced));
             changes.push(change(role.to_string(), true, ChangeReason::RoleRefOfRoster));
         }
@@ -189,7 +185,7 @@ impl BindingAction {
             changes.push(Change {
                 subject: subject.text(),
                 joins: true,
-                user: Some(subject.user().clone()),
+                holder: Some(subject.holder()),
                 why,
             });
         }

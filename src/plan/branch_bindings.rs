@@ -7,6 +7,7 @@ use super::binding_key::{BindingKey, BindingSubject};
 use super::change::{Change, ChangeReason};
 use super::desired_bindings::Desired;
 use super::people::People;
+use crate::model::Holder;
 
 /// What has to change between two rosters, whatever the cluster holds now. Each is told as if it
 /// were never split.
@@ -35,22 +36,27 @@ fn from_to(
     let change = |subject: &BindingSubject, joins, why| Change {
         subject: subject.text(),
         joins,
-        user: Some(subject.user().clone()),
+        holder: Some(subject.holder()),
         why,
     };
     let leaves = old.difference(new).map(|subject| {
         let leaving = match subject {
             BindingSubject::Recorded(group) => people.leaving.get(group).cloned().map(ChangeReason::Leaving),
             BindingSubject::Issued(user) => {
-                new.iter().any(|new| new.user() == user).then_some(ChangeReason::NoLongerIssued)
+                new.iter().any(|new| new.holder() == Holder::of(user)).then_some(ChangeReason::NoLongerIssued)
             }
         };
         change(subject, false, leaving.unwrap_or(ChangeReason::NoLongerGranted))
     });
+    let issued = |subject: &BindingSubject| match subject {
+        BindingSubject::Issued(user) => Some(Holder::of(user)),
+        BindingSubject::Recorded(_) => None,
+    };
+    let issued: BTreeSet<Holder> = old.iter().filter_map(issued).collect();
     let joins = new.difference(old).map(|subject| {
         let why = match subject {
             BindingSubject::Issued(_) => ChangeReason::ToBeIssued,
-            BindingSubject::Recorded(group) if old.contains(&BindingSubject::Issued(group.user.clone())) => {
+            BindingSubject::Recorded(group) if issued.contains(&group.holder) => {
                 ChangeReason::InsteadOfIssued
             }
             BindingSubject::Recorded(_) => ChangeReason::NewlyGranted,

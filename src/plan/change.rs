@@ -2,7 +2,7 @@
 
 use super::credentials::Leaving;
 use crate::ledger::Ledger;
-use crate::model::{CredentialGroup, UserName};
+use crate::model::{CredentialGroup, Holder};
 
 /// A line of a binding's diff.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +12,7 @@ pub struct Change {
     /// Comes, or goes.
     pub joins: bool,
     /// Whose credential it is, where it is one.
-    pub user: Option<UserName>,
+    pub holder: Option<Holder>,
     pub why: ChangeReason,
 }
 

@@ -12,7 +12,7 @@ use super::binding_key::BindingSubject;
 use super::change::{Change, ChangeReason};
 use super::cluster_plan::ClusterPlan;
 use super::reason::Reason;
-use crate::model::{CredentialGroup, UserName};
+use crate::model::{CredentialGroup, Holder, UserName};
 use crate::roster::Roster;
 
 /// What becomes of a credential that the plan cuts off and replaces.
@@ -65,11 +65,13 @@ impl ClusterPlan {
             actions.peek().is_some()
                 && actions.all(|action| matches!(action, CredentialAction::Revoke { .. }))
         };
-        let leaves =
-            |user: &UserName| repository.records.contains_key(user) && (!is_listed(user) || loses_all(user));
+        let leaves = |holder: &Holder| {
+            let record = holder.find_in(&repository.records);
+            record.is_some_and(|(user, _)| !is_listed(user) || loses_all(user))
+        };
         let changes = self.bindings.iter().flat_map(|binding| &binding.changes);
         let unrecorded = changes.filter(|change| !change.joins && change.why == ChangeReason::NotRecorded);
-        let kept = unrecorded.filter_map(Change::credential).filter(|group| !leaves(&group.user)).collect();
+        let kept = unrecorded.filter_map(Change::credential).filter(|group| !leaves(&group.holder)).collect();
         self.keep(&kept);
     }
 
@@ -77,27 +79,28 @@ impl ClusterPlan {
         let mut kept = BTreeSet::new();
         self.people.retain(|action| match action {
             CredentialAction::Rotate { user, reason: _, new: _, cut_off } if whose(user) => {
-                kept.insert(CredentialGroup { user: user.clone(), id: cut_off.credential.clone() });
+                kept.insert(CredentialGroup::new(user, cut_off.credential.clone()));
                 false
             }
             _ => true,
         });
-        let users: BTreeSet<UserName> = kept.iter().map(|group| group.user.clone()).collect();
+        let users: BTreeSet<Holder> = kept.iter().map(|group| group.holder.clone()).collect();
         self.people.retain(|action| match action {
             CredentialAction::Revoke { user, reason: Reason::SuccessorCutOff, cut_off, protected: _ }
-                if users.contains(user) =>
+                if users.contains(&Holder::of(user)) =>
             {
-                kept.insert(CredentialGroup { user: user.clone(), id: cut_off.credential.clone() });
+                kept.insert(CredentialGroup::new(user, cut_off.credential.clone()));
                 false
             }
             _ => true,
         });
         for binding in &mut self.bindings {
             binding.desired.retain(|subject| match subject {
-                BindingSubject::Issued(user) => !users.contains(user),
+                BindingSubject::Issued(user) => !users.contains(&Holder::of(user)),
                 BindingSubject::Recorded(_) => true,
             });
-            let is_theirs = |change: &Change| change.user.as_ref().is_some_and(|user| users.contains(user));
+            let is_theirs =
+                |change: &Change| change.holder.as_ref().is_some_and(|holder| users.contains(holder));
             binding.changes.retain(|change| change.why != ChangeReason::ToBeIssued || !is_theirs(change));
         }
         kept

@@ -8,7 +8,7 @@ use super::binding_key::{BindingKey, BindingSubject, Grantee, parts};
 use super::credentials::lasts;
 use super::observed::{BindingAt, ClusterState};
 use super::people::People;
-use crate::model::{ClusterName, CredentialGroup, Position, RoleRef, UserName};
+use crate::model::{ClusterName, CredentialGroup, Holder, Position, RoleRef, UserName};
 use crate::roster::{Grant, GrantOf, NamespaceMatch, Roster};
 
 /// Everything that should be bound.
@@ -21,11 +21,11 @@ pub struct Desired {
     /// Of them, those in namespaces that no grant names: their names or labels fit.
     pub matched: BTreeSet<BindingKey>,
     /// Who holds a role in namespaces that fit, whichever these are; by the name of its bindings.
-    pub holders: BTreeMap<String, BTreeSet<UserName>>,
+    pub holders: BTreeMap<String, BTreeSet<Holder>>,
     /// Grants that fit no namespace now, with what they are about.
     pub unmatched: BTreeSet<(Grantee, RoleRef, String)>,
     /// Whose membership or grant is over, by the binding that it was bound in while that is not split.
-    pub ended: BTreeMap<BindingAt, BTreeSet<UserName>>,
+    pub ended: BTreeMap<BindingAt, BTreeSet<Holder>>,
 }
 
 /// Who should hold what on this cluster after the plan. Where nobody asked the cluster for its namespaces, none fits.
@@ -46,7 +46,7 @@ pub fn desired(
             .get(name)
             .into_iter()
             .flatten()
-            .map(|id| BindingSubject::Recorded(CredentialGroup { user: name.clone(), id: id.clone() }))
+            .map(|id| BindingSubject::Recorded(CredentialGroup::new(name, id.clone())))
             .collect();
         if people.issued.contains(name) && !people.same_group.contains(name) {
             subjects.insert(BindingSubject::Issued(name.clone()));
@@ -89,22 +89,22 @@ impl Desired {
             self.matched.insert(key);
         }
         let any = BindingKey { namespace: None, grantee: grantee.clone(), role: grant.role.clone() };
-        self.holders.entry(any.whole().name).or_default().insert(user.clone());
+        self.holders.entry(any.whole().name).or_default().insert(Holder::of(user));
     }
 
     fn end(&mut self, grantee: &Grantee, grant: &Grant, state: Option<&ClusterState>, user: &UserName) {
         let matching = grant.matching.as_ref();
         let fitting = matching.map(|matching| fitting(grantee, grant, matching, state)).unwrap_or_default();
         for key in keys(grantee, grant).into_iter().map(|(key, _)| key).chain(fitting) {
-            self.ended.entry(key.whole()).or_default().insert(user.clone());
+            self.ended.entry(key.whole()).or_default().insert(Holder::of(user));
         }
     }
 
     /// Whether somebody holds the role of a binding wherever the namespace fits, so that it is the cluster's doing
     /// where they do not hold it.
-    pub(super) fn holds_elsewhere(&self, binding: &BindingAt, user: &UserName) -> bool {
+    pub(super) fn holds_elsewhere(&self, binding: &BindingAt, holder: &Holder) -> bool {
         let holders = self.holders.get(binding.unsplit_name()).filter(|_| binding.namespace.is_some());
-        holders.is_some_and(|holders| holders.contains(user))
+        holders.is_some_and(|holders| holders.contains(holder))
     }
 
     /// New bindings among these in namespaces that fit, by who holds which role in them.

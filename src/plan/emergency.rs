@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::observed::{self, Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, MANAGED_BY, Subject};
 use crate::ledger::Ledger;
-use crate::model::{CredentialGroup, CredentialId, RosterName, UserName};
+use crate::model::{CredentialGroup, CredentialId, Holder, RosterName, UserName};
 
 /// Their credential groups in one binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +28,12 @@ pub fn holds(
     let is_known = |id: &CredentialId| {
         ledger.is_some_and(|ledger| ledger.issued.contains_key(id) || ledger.revoked.contains_key(id))
     };
+    let holder = Holder::of(user);
     let of = |binding: &Binding| {
         let elsewhere = binding.labels.get(LABEL_MANAGED_BY).is_some_and(|by| by == MANAGED_BY)
             && !observed::is_ours(&binding.labels, roster);
         let groups: BTreeSet<CredentialGroup> = credentials(binding)
-            .filter(|group| group.user == *user && only.is_none_or(|only| group.id == *only))
+            .filter(|group| group.holder == holder && only.is_none_or(|only| group.id == *only))
             .filter(|group| !elsewhere || is_known(&group.id))
             .collect();
         (!groups.is_empty()).then(|| Hold { binding: binding.clone(), groups })

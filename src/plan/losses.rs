@@ -8,7 +8,7 @@ use super::change::ChangeReason;
 use super::desired_bindings::Desired;
 use super::observed::RepositoryState;
 use crate::ledger::Ledger;
-use crate::model::{Position, UserName};
+use crate::model::{Holder, Position, UserName};
 use crate::roster::Roster;
 
 /// Somebody who loses all access.
@@ -32,32 +32,37 @@ pub(super) fn of(
     bindings: &[BindingAction],
     ledger: Option<&Ledger>,
 ) -> BTreeMap<UserName, Loss> {
-    let after: BTreeSet<&UserName> =
-        desired.subjects.values().flatten().map(|subject| subject.user()).collect();
-    let is_recorded = |user: &UserName| repository.records.contains_key(user);
+    let after: BTreeSet<Holder> =
+        desired.subjects.values().flatten().map(|subject| subject.holder()).collect();
     let changes = bindings
         .iter()
         .flat_map(|binding| binding.changes.iter().map(move |change| (&binding.unsplit, change)))
         .filter(|(_, change)| !change.joins);
     let unbound = changes.filter_map(|(binding, change)| {
-        let user = change.user.as_ref()?;
+        let holder = change.holder.as_ref()?;
+        let listed = holder.find_in(&roster.users).map(|(user, _)| user);
+        let recorded = holder.find_in(&repository.records).map(|(user, _)| user);
         let lost = match &change.why {
             // Where the namespace does not fit any more, the roster has taken nothing.
-            ChangeReason::NoLongerGranted => !after.contains(user) && !desired.holds_elsewhere(binding, user),
-            ChangeReason::NotRecorded => !is_recorded(user) && !change.is_revoked_in(ledger),
+            ChangeReason::NoLongerGranted => {
+                !after.contains(holder) && !desired.holds_elsewhere(binding, holder)
+            }
+            ChangeReason::NotRecorded => recorded.is_none() && !change.is_revoked_in(ledger),
             _ => change.takes_all_access(),
         };
-        let known = roster.users.contains_key(user) || is_recorded(user) || change.is_issued_in(ledger);
-        (lost && known).then_some(user)
+        let user = listed.or(recorded).cloned();
+        let issued = || change.is_issued_in(ledger).then(|| holder.name());
+        user.or_else(issued).filter(|_| lost)
     });
     let with_groups = revoked(people).filter(|(user, _)| {
         let record = repository.records.get(*user);
         record.is_some_and(|record| record.credentials.iter().any(|c| !c.in_certificate_groups.is_empty()))
     });
-    let lost: BTreeSet<&UserName> = unbound.chain(with_groups.map(|(user, _)| user)).collect();
+    let lost: BTreeSet<UserName> = unbound.chain(with_groups.map(|(user, _)| user.clone())).collect();
     let recorded_as_protected =
         |user: &UserName| revoked(people).any(|(revoked, protected)| revoked == user && protected);
-    lost.into_iter().map(|user| (user.clone(), loss(roster, user, recorded_as_protected(user)))).collect()
+    let loss_of = |user: &UserName| loss(roster, user, recorded_as_protected(user));
+    lost.into_iter().map(|user| (user.clone(), loss_of(&user))).collect()
 }
 
 /// The same, as far as roster and records tell it: whose credential is revoked by name.

@@ -75,6 +75,11 @@ pub(super) fn plan(
 }
 
 impl People {
+    /// Whether this credential may be bound after the plan, besides the ones that it issues.
+    pub(super) fn binds(&self, group: &CredentialGroup) -> bool {
+        group.holder.find_in(&self.bound).is_some_and(|(_, ids)| ids.contains(&group.id))
+    }
+
     fn take(&mut self, name: &UserName, decision: Decision) {
         let Decision { actions, bound, leaving, same_group, cleanups, next_renewal, active, too_short } =
             decision;
@@ -88,7 +93,7 @@ impl People {
         if !bound.is_empty() {
             self.bound.insert(name.clone(), bound);
         }
-        let group = |id| CredentialGroup { user: name.clone(), id };
+        let group = |id| CredentialGroup::new(name, id);
         self.leaving.extend(leaving.into_iter().map(|(id, why)| (group(id), why)));
         self.cleanups.extend(cleanups);
         if let Some(at) = next_renewal {

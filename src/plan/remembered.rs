@@ -169,9 +169,8 @@ pub(super) fn to_remember(
         let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
         let bound: BTreeSet<CredentialGroup> =
             ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect();
-        let is_bound = |user: &UserName, c: &Credential| {
-            bound.contains(&CredentialGroup { user: user.clone(), id: c.id.clone() })
-        };
+        let is_bound =
+            |user: &UserName, c: &Credential| bound.contains(&CredentialGroup::new(user, c.id.clone()));
         live().filter(|(user, c)| is_bound(user, c)).map(|(_, c)| entry(c)).collect()
     };
     let removed = cluster.ledger.known().into_iter().flat_map(|ledger| &ledger.removed);

@@ -7,7 +7,7 @@ use super::action::CredentialAction;
 use super::binding_diff::BindingDiff;
 use super::change::{Cause, ChangeReason};
 use super::observed::BindingAt;
-use crate::model::UserName;
+use crate::model::Holder;
 
 /// Who gets the rights of a binding of ours, or of its parts, and who loses them; never nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn changed<'a>(
     people: &[CredentialAction],
 ) -> Vec<RightsChange<'a>> {
     let ended = people.iter().filter(|a| a.new_credential().is_none() && !a.reason().is_roster_driven());
-    let ended: BTreeSet<&UserName> = ended.map(CredentialAction::user).collect();
+    let ended: BTreeSet<Holder> = ended.map(|action| Holder::of(action.user())).collect();
     let mut whole: BTreeMap<(&BindingAt, &str), Vec<&BindingDiff>> = BTreeMap::new();
     for binding in bindings.into_iter().filter(|binding| binding.is_ours) {
         whole.entry((&binding.unsplit, &*binding.role)).or_default().push(binding);
@@ -43,14 +43,14 @@ pub fn changed<'a>(
 /// Who has no credential in a binding before and one after, and the other way round; but not who leaves
 /// because their time has `ended`. What somebody put there by hand counts by itself. Whoever comes to
 /// hold something always counts: a renewal that is due must not hide a grant.
-fn net(parts: &[&BindingDiff], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>, BTreeSet<String>) {
+fn net(parts: &[&BindingDiff], ended: &BTreeSet<Holder>) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut before, mut after, mut taken) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut joins, mut leaves) = (BTreeSet::new(), BTreeSet::new());
     for part in parts {
         let mut new = BTreeSet::new();
         for change in &part.changes {
             let subject = change.subject.clone();
-            match (&change.user, change.why.cause(), change.joins) {
+            match (&change.holder, change.why.cause(), change.joins) {
                 // A renewal that was recorded and never bound, or one that was cut off and is let in again by an
                 // edit of its record: only the cluster could tell.
                 (Some(_), _, true) if change.why == ChangeReason::NotRemembered => {
@@ -59,24 +59,24 @@ fn net(parts: &[&BindingDiff], ended: &BTreeSet<&UserName>) -> (BTreeSet<String>
                 }
                 (Some(_), _, true) => drop(new.insert(subject)),
                 (None, _, true) => drop(joins.insert(subject)),
-                (Some(user), Cause::Roster, false) => {
-                    before.insert(user);
-                    taken.insert(user);
+                (Some(holder), Cause::Roster, false) => {
+                    before.insert(holder.clone());
+                    taken.insert(holder);
                 }
-                (Some(user), Cause::Clock, false) => drop(before.insert(user)),
+                (Some(holder), Cause::Clock, false) => drop(before.insert(holder.clone())),
                 (None, Cause::Drift, false) => {}
                 (Some(_), Cause::Drift, false) if change.why == ChangeReason::PutInByHand => {}
                 (Some(_), Cause::Drift, false) | (None, _, false) => drop(leaves.insert(subject)),
             }
         }
         for bound in &part.after {
-            after.insert(bound.user());
             if !new.contains(&bound.text()) {
-                before.insert(bound.user());
+                before.insert(bound.holder());
             }
+            after.insert(bound.holder());
         }
     }
-    let gone = before.difference(&after).filter(|user| taken.contains(*user) && !ended.contains(*user));
+    let gone = before.difference(&after).filter(|holder| taken.contains(holder) && !ended.contains(*holder));
     leaves.extend(gone.map(ToString::to_string));
     joins.extend(after.difference(&before).map(ToString::to_string));
     (joins, leaves)

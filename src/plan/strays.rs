@@ -13,7 +13,7 @@ use super::emergency::credentials;
 use super::observed::{self, Binding, ClusterState, RepositoryState};
 use super::people::People;
 use crate::ledger::Ledger;
-use crate::model::{CredentialGroup, RosterName, UserName};
+use crate::model::{CredentialGroup, Holder, RosterName, UserName};
 
 /// A binding of somebody else, and who leaves it.
 #[derive(Debug, Clone)]
@@ -33,14 +33,14 @@ pub(super) fn find(
     people: &People,
 ) -> Vec<Stray> {
     let why = |group: &CredentialGroup| {
-        if people.bound.get(&group.user).is_some_and(|ids| ids.contains(&group.id)) {
+        if people.binds(group) {
             return None;
         }
         let in_ledger = ledger.is_some_and(|ledger| {
             ledger.issued.contains_key(&group.id) || ledger.revoked.contains_key(&group.id)
         });
-        let record = repository.records.get(&group.user);
-        let recorded = record.is_some_and(|record| record.credentials.iter().any(|c| c.id == group.id));
+        let record = group.holder.find_in(&repository.records);
+        let recorded = record.is_some_and(|(_, record)| record.credentials.iter().any(|c| c.id == group.id));
         let revoked = ledger.is_some_and(|ledger| ledger.revoked.contains_key(&group.id));
         (in_ledger || recorded).then(|| match people.leaving.get(group) {
             Some(leaving) => ChangeReason::Leaving(leaving.clone()),
@@ -88,13 +88,14 @@ impl Stray {
 
     /// Leaves in it whom safety withholds; `false` where nobody leaves it then.
     pub(super) fn withhold(&mut self, users: &BTreeSet<UserName>) -> bool {
-        self.groups
-            .retain(|group, why| !users.contains(&group.user) || !change(group, why).can_be_withheld());
+        let holders: BTreeSet<Holder> = users.iter().map(Holder::of).collect();
+        let is_theirs = |group: &CredentialGroup| holders.contains(&group.holder);
+        self.groups.retain(|group, why| !is_theirs(group) || !change(group, why).can_be_withheld());
         !self.groups.is_empty()
     }
 }
 
 fn change(group: &CredentialGroup, why: &ChangeReason) -> Change {
     let subject = BindingSubject::Recorded(group.clone()).text();
-    Change { subject, joins: false, user: Some(group.user.clone()), why: why.clone() }
+    Change { subject, joins: false, holder: Some(group.holder.clone()), why: why.clone() }
 }

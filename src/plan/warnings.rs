@@ -216,7 +216,7 @@ fn foreign_bindings(
         .records
         .iter()
         .flat_map(|(user, record)| {
-            record.credentials.iter().map(|c| CredentialGroup { user: user.clone(), id: c.id.clone() })
+            record.credentials.iter().map(|c| CredentialGroup::new(user, c.id.clone()))
         })
         .collect();
     for binding in cluster.state.bindings.iter().filter(|b| !observed::is_ours(&b.labels, &roster.name)) {
@@ -298,10 +298,8 @@ fn asks_for_its_own(request: &SigningRequest) -> bool {
 fn names_ours(repository: &RepositoryState, request: &SigningRequest) -> bool {
     let mut groups = request.organizations.iter().filter_map(|o| o.parse::<CredentialGroup>().ok());
     let known = |group: CredentialGroup| {
-        repository
-            .records
-            .get(&group.user)
-            .is_some_and(|record| record.credentials.iter().any(|c| c.id == group.id))
+        let record = group.holder.find_in(&repository.records);
+        record.is_some_and(|(_, record)| record.credentials.iter().any(|c| c.id == group.id))
     };
     groups.any(known)
 }

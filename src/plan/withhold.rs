@@ -12,7 +12,7 @@ use super::held::Held;
 use super::losses::Loss;
 use super::safety::Withheld;
 use crate::ledger::Ledger;
-use crate::model::{ClusterName, CredentialGroup, UserName};
+use crate::model::{ClusterName, CredentialGroup, Holder, UserName};
 
 impl ClusterPlan {
     /// Leaves out what is withheld here, and says so.
@@ -68,8 +68,10 @@ impl BindingAction {
     /// keeps nobody: what they held there was another role.
     fn withhold(&mut self, users: &BTreeSet<UserName>, ledger: Option<&Ledger>) {
         let recreate = self.recreate;
+        let holders: BTreeSet<Holder> = users.iter().map(Holder::of).collect();
         let stays = |change: &Change| !recreate && change.can_be_withheld() && !change.is_revoked_in(ledger);
-        let is_theirs = |change: &Change| change.user.as_ref().is_some_and(|user| users.contains(user));
+        let is_theirs =
+            |change: &Change| change.holder.as_ref().is_some_and(|holder| holders.contains(holder));
         let theirs = self.changes.iter().filter(|change| is_theirs(change) && stays(change));
         let kept: BTreeSet<CredentialGroup> = theirs.filter_map(Change::credential).collect();
         self.changes.retain(|change| !is_theirs(change) || !(change.joins || stays(change)));

@@ -251,7 +251,7 @@ fn check_credential(user: &UserName, credential: &Credential) -> Result<(), Stri
     let id = &credential.id;
     let certificate = Certificate::from_pem(credential.certificate.as_bytes())
         .map_err(|error| format!("credential {id}: {}", error.message()))?;
-    let group = CredentialGroup { user: user.clone(), id: id.clone() };
+    let group = CredentialGroup::new(user, id.clone());
     let mut organizations: Vec<String> = vec![group.to_string()];
     organizations.extend(credential.in_certificate_groups.iter().map(ToString::to_string));
     let mut held = certificate.organizations.clone();

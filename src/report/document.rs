@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Ending, Report, done_on, sentence};
 use crate::apply::{ClusterOutcome, Failure, Outcome, Phase, Published};
 use crate::error::{Error, visible_line};
+use crate::model::Holder;
 use crate::plan::{ClusterChanges, CredentialAction, UnreadCluster};
 use crate::render::json::{self, HeldDocument};
 use crate::render::words;
@@ -333,7 +334,7 @@ fn person(action: &CredentialAction, done: Option<(&Outcome, &ClusterOutcome)>) 
 
 fn outcome_of(action: &CredentialAction, outcome: &Outcome, done: &ClusterOutcome) -> PersonOutcome {
     let issued = done.issued.contains_key(action.user());
-    if action.cut_off().is_some() && done.not_cut_off.contains(action.user()) {
+    if action.cut_off().is_some() && done.not_cut_off.contains(&Holder::of(action.user())) {
         return PersonOutcome::NotCutOff;
     }
     match &outcome.published {
@@ -342,7 +343,7 @@ fn outcome_of(action: &CredentialAction, outcome: &Outcome, done: &ClusterOutcom
         _ if !issued => PersonOutcome::Failed,
         Ok(Published::Proposed(_)) => PersonOutcome::Waiting,
         Err(_) => PersonOutcome::NotBound,
-        Ok(_) if done.not_bound.contains(action.user()) => PersonOutcome::NotBound,
+        Ok(_) if done.not_bound.contains(&Holder::of(action.user())) => PersonOutcome::NotBound,
         Ok(_) => PersonOutcome::Done,
     }
 }

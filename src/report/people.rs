@@ -3,6 +3,7 @@
 use super::{planned_and_done, sentence};
 use crate::apply::{ClusterOutcome, Outcome, Published};
 use crate::console::terminal::Terminal;
+use crate::model::Holder;
 use crate::plan::action::CutOff;
 use crate::plan::credentials::CLOCKS_DIFFER;
 use crate::plan::{ClusterChanges, Plan};
@@ -45,7 +46,8 @@ fn people(cluster: &ClusterChanges, done: &ClusterOutcome, outcome: &Outcome, te
         let user = action.user();
         if let Some(gone) = action.cut_off() {
             cut_off = true;
-            let line = format!("- {user} on {name}: {}", what_is_left(gone, done.not_cut_off.contains(user)));
+            let failed = done.not_cut_off.contains(&Holder::of(user));
+            let line = format!("- {user} on {name}: {}", what_is_left(gone, failed));
             terminal.say(&style.paint(colour::REMOVE, &line));
         }
         // Who is rotated may have a superseded one that is revoked besides.
@@ -61,7 +63,7 @@ fn people(cluster: &ClusterChanges, done: &ClusterOutcome, outcome: &Outcome, te
         let unbound = match &outcome.published {
             Ok(Published::Proposed(_)) => " (bound once its record is merged)",
             Err(_) => " (not bound, because it is not recorded)",
-            Ok(_) if done.not_bound.contains(user) => " (NOT BOUND everywhere yet)",
+            Ok(_) if done.not_bound.contains(&Holder::of(user)) => " (NOT BOUND everywhere yet)",
             Ok(_) => "",
         };
         let line = format!("+ {user} on {name}: {} until {}{unbound}", new.id, date(new.not_after));

@@ -2,6 +2,7 @@
 
 use super::{Ending, Report, planned_and_done};
 use crate::apply::{ClusterOutcome, Published};
+use crate::model::Holder;
 use crate::plan::{ClusterChanges, Verb};
 use crate::render::{Style, colour, count, text};
 
@@ -63,7 +64,7 @@ pub fn done<'a>(clusters: impl Iterator<Item = (&'a ClusterChanges, &'a ClusterO
     let (mut issued, mut revoked, mut written, mut failed) = (0, 0, 0, 0);
     for (plan, done) in clusters {
         let gone = |a: &&crate::plan::CredentialAction| {
-            a.verb() == Verb::Revoke && !done.not_cut_off.contains(a.user())
+            a.verb() == Verb::Revoke && !done.not_cut_off.contains(&Holder::of(a.user()))
         };
         issued += done.issued.len();
         revoked += plan.people.iter().filter(gone).count();

@@ -489,7 +489,7 @@ pub struct LimitedMembership {
 pub struct User {
     /// The user's name: the CN of their certificates, their user name in the audit log, and the name of
     /// their files under `access/`.
-    #[schemars(length(min = 1, max = 39), regex(pattern = USER_NAME), extend("not" = {"pattern": "^[Cc][Ll][Uu][Ss][Tt][Ee][Rr]$"}), example = &"alice")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = USER_NAME), extend("not" = {"pattern": "^[Cc][Ll][Uu][Ss][Tt][Ee][Rr]$"}), example = &"alice")]
     pub name: String,
     /// The public keys to which the kubeconfig is encrypted; any of them can decrypt it: age
     /// recipients (`age1...`, from `certctl keygen` or an age plugin), or SSH keys of type ssh-ed25519

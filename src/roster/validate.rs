@@ -20,7 +20,9 @@ use super::yaml::{self, Node, NodeBudget, Value};
 use super::{Cluster, Group, MaxRevocations, Roster, User, grants, ignored, values};
 use crate::error::Error;
 use crate::model::route::Route;
-use crate::model::{BranchName, ClusterName, GroupName, Invalid, Position, Recipient, RosterName, UserName};
+use crate::model::{
+    BranchName, ClusterName, GroupName, Holder, Invalid, Position, Recipient, RosterName, UserName,
+};
 use crate::record::{self, API_VERSION};
 
 /// The default validity of a certificate: 30 days.
@@ -72,22 +74,26 @@ pub fn parse_with_parts(
     }
 }
 
-/// Users' names are names of files, and some file systems do not tell `Ann` from `ann`.
-fn refuse_other_case(
+/// Users' names are names of files, and some file systems do not tell `Ann` from `ann`. Long names are cut in
+/// credential groups, where each still has to be somebody's own.
+fn refuse_alike(
     fields: &Fields<'_, '_>,
     name: &UserName,
-    folded: &mut HashMap<String, (UserName, Position)>,
+    seen: &mut HashMap<String, (UserName, Position)>,
     errors: &mut Errors,
 ) {
     let position = name_position(fields);
-    let first = folded.entry(name.as_str().to_ascii_lowercase()).or_insert_with(|| (name.clone(), position));
-    if first.0 != *name {
-        let fact = format!(
-            "user `{name}` and `{}` at {} differ in case only, so their files may be one",
-            first.0,
-            errors.place(first.1)
-        );
-        errors.add(position, fact);
+    let why_not = [
+        (name.as_str().to_ascii_lowercase(), "differ in case only, so their files may be one"),
+        (Holder::of(name).to_string(), "are the same once they are cut for a credential group"),
+    ];
+    for (form, why_not) in why_not {
+        let (first, at) = seen.entry(form).or_insert_with(|| (name.clone(), position));
+        if first != name {
+            let fact = format!("user `{name}` and `{first}` at {} {why_not}", errors.place(*at));
+            errors.add(position, fact);
+            break;
+        }
     }
 }
 
@@ -109,7 +115,7 @@ struct RosterFile<'n, 't> {
 struct UsersRead<'n> {
     seen: SeenNames<'n>,
     /// By their names in lower case.
-    folded: HashMap<String, (UserName, Position)>,
+    alike: HashMap<String, (UserName, Position)>,
     users: BTreeMap<UserName, User>,
     /// Users times their clusters.
     credentials: usize,
@@ -206,7 +212,7 @@ impl UserContext<'_, '_> {
             let user = self.user(&fields, &file.scope, errors);
             read.credentials += user.clusters.len();
             if let Some(name) = name {
-                refuse_other_case(&fields, &name, &mut read.folded, errors);
+                refuse_alike(&fields, &name, &mut read.alike, errors);
                 if let Some(fenced) = file.scope.fenced {
                     fenced.check_user(&name, user.position, errors);
                 }

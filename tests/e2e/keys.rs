@@ -18,10 +18,13 @@ fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
     Ran::from(output)
 }
 
+/// As an identity provider gives it: longer than what of a name a credential group has room for.
+const BOB: &str = "bob.von-und-zu+clusters@department.of.something.Example.org";
+
 pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plane: &'static Cluster) {
     let world = World::new(plane, "person");
     let line = |person: &str| certctl_of(&world, person, &["keygen"]).expect(0).stdout;
-    let (alice, bob) = (line("alice"), line("bob"));
+    let (alice, bob) = (line("alice"), line(BOB));
     let stub = "age1stub1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnksz24z";
     let roster = |csr: &str| {
         format!(
@@ -29,12 +32,12 @@ pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plan
              clusters: [{{name: prod, context: test}}]\ngroups:\n- name: person-viewers\n  \
              inCertificate: true\n  grants: [{{clusterRole: view}}]\nusers:\n\
              - name: alice\n  groups: [person-viewers]\n  recipients:\n  {alice}\
-             - name: bob\n  groups: [person-viewers]\n  {csr}recipients:\n  {bob}\
+             - name: {BOB}\n  groups: [person-viewers]\n  {csr}recipients:\n  {bob}\
              - name: dave\n  groups: [person-viewers]\n  recipients: [{stub}]\n"
         )
     };
     world.roster(&roster(""));
-    let csr = certctl_of(&world, "bob", &["request"]).expect(0).stdout;
+    let csr = certctl_of(&world, BOB, &["request"]).expect(0).stdout;
     world.roster(&roster(&format!("{}\n  ", csr.trim())));
 
     // Without the plugin, dave gets nothing, not even a certificate, and the others get theirs.
@@ -52,7 +55,7 @@ pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plan
     };
     assert_eq!(world.calls(position).iter().filter(made).count(), 2, "one request each for alice and bob");
 
-    for person in ["alice", "bob"] {
+    for person in ["alice", BOB] {
         let file = world.path(&format!("{person}.kubeconfig"));
         certctl_of(&world, person, &["decrypt", "-o", file.to_str().expect("UTF-8")]).expect(0);
         assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
@@ -60,8 +63,13 @@ pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plan
         assert!(whoami.contains(person) && whoami.contains("person-viewers"), "{whoami}");
         world.kubectl(&file, &["get", "pods", "-n", "default"]).expect(0);
     }
-    let bobs = world.read("access/prod/bob.yaml");
+    let bobs = world.read(&format!("access/prod/{BOB}.yaml"));
     assert!(bobs.contains("csrSHA256") && !bobs.contains("key: ecdsa"), "{bobs}");
+
+    let bound = plane.kubectl_ok(&["get", "clusterrolebinding", "certctl:person-viewers:view", "-o", "yaml"]);
+    assert!(bound.contains("certctl:bob.von-und-zu+clusters@depart~"), "{bound}");
+    let status = world.certctl(&["status", BOB]).expect(0).stdout;
+    assert!(status.contains(BOB) && status.contains("none needs anybody"), "{status}");
 
     let plugin = world.path("dave-programs/age-plugin-stub");
     fs::create_dir(world.path("dave-programs")).expect("a folder");

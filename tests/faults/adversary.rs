@@ -66,7 +66,7 @@ impl Case for Beside<'_> {
         let world = self.fixture.copy();
         let recorded = checks::recorded(&world);
         let known = recorded.iter().flat_map(|record| {
-            record.credentials.iter().map(|c| CredentialGroup { user: record.user.clone(), id: c.id.clone() })
+            record.credentials.iter().map(|c| CredentialGroup::new(&record.user, c.id.clone()))
         });
         let known = known.map(|group| group.to_string()).collect();
         let mut adversary =
@@ -86,7 +86,7 @@ impl Case for Beside<'_> {
         });
         let failed = |why: String| format!("{why}\nacts: {acts:#?}\napply ({:?}):\n{}", ran.code, ran.said);
         let named = |group: &CredentialGroup| {
-            let about = format!("- {} on prod:", group.user);
+            let about = format!("- {} on prod:", group.holder);
             ran.said.lines().any(|line| line.contains(&about) && line.contains("NOT CUT OFF"))
         };
         for (binding, group) in still_in(self.fixture, &world) {

@@ -79,7 +79,7 @@ pub fn nothing_unrecorded_is_bound_everywhere(world: &World) -> Result<(), Strin
 fn recorded_groups(world: &World) -> BTreeSet<CredentialGroup> {
     let groups = recorded(world).into_iter().flat_map(|record| {
         let Record { user, credentials, .. } = record;
-        credentials.into_iter().map(move |c| CredentialGroup { user: user.clone(), id: c.id })
+        credentials.into_iter().map(move |c| CredentialGroup::new(&user, c.id))
     });
     groups.collect()
 }
@@ -111,9 +111,9 @@ pub fn as_the_roster_says(fixture: &Fixture, world: &World) -> Result<(), String
             return Err(format!("{user} has {active} active and {superseded} superseded credentials"));
         }
         let live = of(CredentialState::Active).chain(of(CredentialState::Superseded));
-        wanted.extend(live.map(|c| CredentialGroup { user: record.user.clone(), id: c.id.clone() }));
+        wanted.extend(live.map(|c| CredentialGroup::new(&record.user, c.id.clone())));
     }
-    let recorded: BTreeSet<&str> = wanted.iter().map(|group| group.user.as_str()).collect();
+    let recorded: BTreeSet<&str> = wanted.iter().map(|group| group.holder.as_str()).collect();
     if recorded != wanted_users {
         return Err(format!("the records are of {recorded:?}"));
     }

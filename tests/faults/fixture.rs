@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use certctl::model::{CredentialGroup, CredentialId, UserName};
+use certctl::model::{CredentialGroup, CredentialId};
 use certctl_sandbox::clock::Clock;
 use certctl_sandbox::faults::{Call, Faults};
 use certctl_sandbox::{Options, Sandbox, State};
@@ -129,8 +129,7 @@ fn active(records: &[certctl::record::Record], user: &str) -> CredentialGroup {
     let record = records.iter().find(|record| record.user.as_str() == user).expect("a record");
     let credential = record.credentials.iter().find(|c| c.state == certctl::record::CredentialState::Active);
     let id: CredentialId = credential.expect("an active credential").id.clone();
-    let user: UserName = record.user.clone();
-    CredentialGroup { user, id }
+    CredentialGroup::new(&record.user, id)
 }
 
 fn copy(from: &Path, to: &Path) {

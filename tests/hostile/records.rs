@@ -19,7 +19,7 @@ fn body() -> String {
     let key = PrivateKey::generate(Default::default()).expect("a key");
     let public_key = key.public_key_der();
     let id = CredentialId::of_public_key(&public_key);
-    let group = CredentialGroup { user: "ann".parse().expect("a name"), id: id.clone() };
+    let group = CredentialGroup::new(&"ann".parse().expect("a name"), id.clone());
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, group.to_string());

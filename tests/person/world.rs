@@ -83,7 +83,7 @@ impl World {
     pub fn certificate(&self, user: &str, public_key: &[u8]) -> Certificate {
         let key = SubjectPublicKeyInfo::from_der(public_key).expect("a public key");
         let id = certctl::model::CredentialId::of_public_key(public_key);
-        let group = CredentialGroup { user: user.parse().expect("a user"), id };
+        let group = CredentialGroup::new(&user.parse().expect("a user"), id);
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, group.to_string());
@@ -212,8 +212,11 @@ impl World {
 
     /// Without a terminal, even where the tests have one.
     pub fn certctl_detached(&self, args: &[&str]) -> Ran {
-        let setsid = self.in_world("setsid", &[&["--wait", env!("CARGO_BIN_EXE_certctl")], args].concat());
-        Ran::of(&mut { setsid })
+        Ran::of(&mut self.in_detached(args))
+    }
+
+    pub fn in_detached(&self, args: &[&str]) -> Command {
+        self.in_world("setsid", &[&["--wait", env!("CARGO_BIN_EXE_certctl")], args].concat())
     }
 }
 

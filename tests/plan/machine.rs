@@ -407,7 +407,7 @@ impl Machine {
         let still = rights(after);
         for (group, before) in held {
             let Some((group, credential)) = recorded(&self.world.repository.records, group) else { continue };
-            let who = group.user.as_str();
+            let who = group.holder.as_str();
             if !self.team.accepts(who, credential, now)
                 || cut_off(&group)
                 || remembered(&self.world, &group.to_string())
@@ -434,7 +434,7 @@ impl Machine {
         now: jiff::Timestamp,
         effect: &Effect,
     ) {
-        let who = group.user.as_str();
+        let who = group.holder.as_str();
         let accepted = match held.contains(who) {
             true => self.team.lets_keep(who, credential, now),
             false => self.team.accepts(who, credential, now),
@@ -499,9 +499,9 @@ impl Machine {
         let plan = self.plan_of(&self.world);
         let (now, records) = (self.world.now, &self.world.repository.records);
         let changes = plan.bindings.iter().flat_map(|binding| &binding.changes);
-        let in_it: BTreeSet<&UserName> = changes
-            .filter_map(|change| change.user.as_ref())
-            .chain(plan.people.iter().map(|action| action.user()))
+        let in_it: BTreeSet<UserName> = changes
+            .filter_map(|change| Some(change.holder.as_ref()?.name()))
+            .chain(plan.people.iter().map(|action| action.user().clone()))
             .collect();
         let hours = [1, 24, 11 * 24][course.seed.unwrap_or(0) as usize % 3];
         let mut later = self.world.clone();
@@ -519,7 +519,7 @@ impl Machine {
             ends.any(|until| passes(until) && credentials(&who).iter().any(|c| c.not_after > until))
         });
         let too_short = plan.warnings.iter().any(|warning| warning.code() == "too-short");
-        if cut_short || too_short || in_it.iter().any(|who| ends(who)) {
+        if cut_short || too_short || in_it.iter().any(ends) {
             return;
         }
         let (after, tuesday) = self.read_as(&later);
@@ -594,7 +594,7 @@ fn recorded<'r>(
     group: &str,
 ) -> Option<(CredentialGroup, &'r Credential)> {
     let group: CredentialGroup = group.parse().ok()?;
-    let credential = records.get(&group.user)?.credentials.iter().find(|c| c.id == group.id)?;
+    let credential = group.holder.find_in(records)?.1.credentials.iter().find(|c| c.id == group.id)?;
     Some((group, credential))
 }
 

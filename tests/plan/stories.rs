@@ -101,6 +101,41 @@ fn whoever_a_binding_says_the_same_of_is_one_line() {
 }
 
 #[test]
+fn a_long_name_is_cut_in_its_group_alone() {
+    const LONG: &str = "maria.magdalena.von-und-zu@department.of.something.example.org.x";
+    let entry = format!("- {{name: {LONG}, recipients: [age1maria], groups: [developers]}}\n");
+    let body = format!("groups: [{{name: developers, grants: [{{clusterRole: view}}]}}]\nusers:\n{entry}");
+    let mut story = Story::applied(&body);
+    let bound = |story: &Story| -> Vec<String> {
+        let subjects = story.cluster.state.bindings.iter().flat_map(|binding| &binding.subjects);
+        subjects.map(|subject| subject.name.clone()).collect()
+    };
+    let [first] = bound(&story).try_into().expect("one subject");
+    assert!(first.len() == 64 && first.starts_with("certctl:maria.magdalena.von-und-zu@dep~"), "{first}");
+    assert!(story.plan().is_empty());
+
+    // A renewal overlaps, and both leave with their owner.
+    story.wait("21d").apply();
+    assert_eq!(bound(&story).len(), 2);
+    assert!(story.plan().is_empty());
+    let mut left = story.clone();
+    left.yaml = Story::of("users: []").yaml;
+    let plan = left.plan();
+    assert!(plan.people.iter().all(|action| (action.user().as_str(), action.verb()) == (LONG, Verb::Revoke)));
+    assert_eq!(plan.losing.keys().map(|user| user.as_str()).collect::<Vec<_>>(), [LONG]);
+    left.apply();
+    assert_eq!(bound(&left), [""; 0]);
+
+    // Whose record is lost is known by the roster; who is gone from both, by what the cluster remembers.
+    story.repository.records.clear();
+    let losing =
+        |story: &Story| story.plan().losing.into_keys().map(|user| user.to_string()).collect::<Vec<_>>();
+    assert_eq!(losing(&story), [LONG]);
+    story.yaml = Story::of("users: []").yaml;
+    assert_eq!(losing(&story), [first["certctl:".len()..].rsplit_once(':').expect("an id").0]);
+}
+
+#[test]
 fn someone_joins_and_each_binding_is_written_once() {
     let mut story = Story::applied(TEAM);
     story.yaml +=

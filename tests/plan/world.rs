@@ -506,7 +506,7 @@ impl<'p> Run<'_, '_, 'p> {
             }
             KeySource::Brought(b) => (b.id.clone(), KeySource::Brought(b.csr_sha256.clone())),
         };
-        let group = CredentialGroup { user: user.clone(), id: id.clone() };
+        let group = CredentialGroup::new(user, id.clone());
         let name = format!("certctl-acme-{serial:08x}");
         let mut asked = request(&name, user.as_str(), &[&group.to_string()]);
         (asked.labels, asked.key) = (ours(), Some(id.clone()));
