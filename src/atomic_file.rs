@@ -4,12 +4,13 @@
 //! A name that is a symbolic link is replaced, not followed: whoever means the file that it leads to resolves
 //! it first. (`repo` writes a working tree as git does, from git's own folder, and is not built on this.)
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
+
+use crate::os;
 
 /// Which mode the file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +49,12 @@ pub fn create(path: &Path, content: &[u8], mode: Mode) -> io::Result<()> {
 /// The new file, beside the name that it is to have.
 fn staged(path: &Path, content: &[u8], mode: Mode) -> io::Result<NamedTempFile> {
     let new = |mode| {
-        let permissions = Permissions::from_mode(mode);
-        Builder::new().prefix(".certctl-").permissions(permissions).tempfile_in(folder_of(path))
+        let mut builder = Builder::new();
+        builder.prefix(".certctl-");
+        if let Some(permissions) = os::permissions(mode) {
+            builder.permissions(permissions);
+        }
+        builder.tempfile_in(folder_of(path))
     };
     let mut file = match mode {
         Mode::New(mode) => new(mode)?,
@@ -75,7 +80,11 @@ pub fn folder_of(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -28,7 +28,6 @@ pub(crate) mod clock;
 pub mod cluster;
 pub mod commands;
 pub(crate) mod console;
-pub mod core_dumps;
 #[cfg(feature = "sandbox")]
 pub(crate) mod demo;
 pub mod error;
@@ -39,6 +38,7 @@ pub mod interrupt;
 pub mod kubeconfig;
 pub mod ledger;
 pub mod model;
+pub mod os;
 pub(crate) mod person;
 pub mod pki;
 pub mod plan;

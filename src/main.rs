@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use certctl::cli;
 use certctl::commands;
-use certctl::core_dumps;
 use certctl::exit_code;
+use certctl::os;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Wipes whatever is freed: TLS, Kubernetes and age libraries copy keys, and wipe few of the copies.
@@ -14,7 +14,7 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
-    core_dumps::disable();
+    os::disable_core_dumps();
     match cli::parse() {
         Ok(cli) => commands::run(cli),
         Err(error) => {

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::runtime;
 use crate::cli::{DemoArgs, Global};
-use crate::console::signals::Signals;
 use crate::console::terminal::Terminal;
 use crate::demo::request::Request;
 use crate::demo::stage::DemoStage;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
+use crate::os::Signals;
 
 /// What everyone on the roster may do.
 const PODS: Request = Request { group: "", resource: "pods", namespace: "shop" };

@@ -17,6 +17,7 @@ use crate::kubeconfig::file::{self, FileLock, KubeconfigFiles};
 use crate::kubeconfig::merge::{KubeconfigText, LoginEntry, MADE};
 use crate::model::route::Route;
 use crate::model::{ClusterName, LOGIN_PREFIX, Namespace, RosterName, hex, sha256};
+use crate::os;
 use crate::person::checkout_file;
 use crate::person::home;
 use crate::person::identities;
@@ -258,13 +259,14 @@ fn this_program() -> Result<String> {
     };
     let folders = std::env::var_os("PATH").unwrap_or_default();
     // krew links only the name of the plugin, and moves the program with each upgrade.
-    let names = ["certctl", "kubectl-certctl"];
-    let on_path = std::env::split_paths(&folders).flat_map(|f| names.map(|name| f.join(name))).find(same);
+    let names = ["certctl", "kubectl-certctl"].map(|name| format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let on_path =
+        std::env::split_paths(&folders).flat_map(|f| names.each_ref().map(|name| f.join(name))).find(same);
     text(&on_path.unwrap_or(running))
 }
 
 fn absolute(path: &Path) -> Result<String> {
-    let full = path.canonicalize().map_err(|cause| {
+    let full = os::full_path(path).map_err(|cause| {
         Error::new(format!("the full path of {} is not known; nothing was changed", path.display()))
             .caused_by(cause)
     })?;

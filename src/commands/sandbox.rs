@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::runtime;
 use crate::cli::SandboxArgs;
-use crate::console::signals::Signals;
 use crate::console::terminal::Terminal;
 use crate::demo::cluster;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
+use crate::os::Signals;
 
 pub fn run(args: &SandboxArgs, terminal: &Terminal) -> Result<u8> {
     let folder = tempfile::Builder::new().prefix("certctl-sandbox-").tempdir().map_err(|cause| {

@@ -1,5 +1,4 @@
-//! Where certctl talks to people: the terminal, progress on it, and the signals that it sends.
+//! Where certctl talks to people: the terminal, and progress on it.
 
 pub mod progress;
-pub mod signals;
 pub mod terminal;

@@ -1,7 +1,6 @@
 //! Data goes to standard output, talk to standard error; colour and chattiness are decided once.
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 
 use zeroize::Zeroizing;
@@ -10,6 +9,7 @@ use crate::ci::github_actions::Actions;
 use crate::cli::{self, ColorChoice, Global};
 use crate::error::{Error, Result, Severity};
 use crate::interrupt::Interrupt;
+use crate::os;
 use crate::render::{Style, fit, github_workflow_commands};
 use crate::seal::Prompt;
 
@@ -23,6 +23,8 @@ pub struct Terminal {
     verbose: bool,
     actions: Option<Actions>,
     plugin: bool,
+    /// The terminal can do no more than print (`TERM=dumb`).
+    dumb: bool,
 }
 
 /// The command line takes precedence over the environment.
@@ -32,18 +34,6 @@ fn coloured(choice: ColorChoice, terminal: bool, no_color: bool) -> bool {
         ColorChoice::Never => false,
         ColorChoice::Auto => terminal && !no_color,
     }
-}
-
-/// How wide the terminal is that a stream leads to; `None` where it leads to none.
-#[cfg(unix)]
-fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
-    Some(usize::from(terminal_size::terminal_size_of(stream)?.0.0)).filter(|columns| *columns > 0)
-}
-
-/// How wide the terminal is that a stream leads to; `None` where it leads to none.
-#[cfg(windows)]
-fn columns(stream: impl std::os::windows::io::AsHandle) -> Option<usize> {
-    Some(usize::from(terminal_size::terminal_size_of(stream)?.0.0)).filter(|columns| *columns > 0)
 }
 
 impl Terminal {
@@ -57,12 +47,13 @@ impl Terminal {
         Self {
             out: style(io::stdout().is_terminal()),
             err: style(io::stderr().is_terminal()),
-            out_columns: columns(io::stdout()),
-            err_columns: columns(io::stderr()),
+            out_columns: os::columns(io::stdout()),
+            err_columns: os::columns(io::stderr()),
             quiet: global.quiet,
             verbose: global.verbose,
             actions: Actions::detect(&global.roster),
             plugin: cli::is_kubectl_plugin(),
+            dumb,
         }
     }
 
@@ -163,7 +154,7 @@ impl Terminal {
 
     /// Whether progress may be drawn.
     pub fn draws(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        !self.quiet && !self.dumb && io::stderr().is_terminal()
     }
 
     /// Whether a question can be answered.
@@ -220,10 +211,10 @@ impl Prompt for Tty {
 
     fn line(&self, question: &str) -> Result<String, String> {
         let ask = || -> io::Result<String> {
-            let mut tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-            write!(tty, "{question} ")?;
+            let (input, mut output) = os::terminal()?;
+            write!(output, "{question} ")?;
             let mut answer = String::new();
-            BufReader::new(tty).read_line(&mut answer)?;
+            BufReader::new(input).read_line(&mut answer)?;
             Ok(answer.trim().to_owned())
         };
         ask().map_err(|why| unanswered(&why))

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::merge::LARGEST;
 use crate::atomic_file::{self, Mode};
 use crate::error::{Error, Result};
+use crate::os;
 
 /// The kubeconfigs that kubectl would read, and the one that it would write a new entry to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,16 +134,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Whether the file is for more than its owner.
 pub fn others_can_read(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
-    }
+    fs::metadata(path).is_ok_and(|file| os::others_can_read(&file))
 }
 
 #[cfg(test)]

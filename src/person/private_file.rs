@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::atomic_file::{self, PRIVATE, folder_of};
 use crate::error::{Error, Result};
+use crate::os;
 
 /// Writes a file of mode 0600: a new one beside it, then renamed onto it. `force` replaces what is there.
 ///
@@ -38,7 +38,7 @@ pub fn exists(path: &Path) -> Error {
 /// It cannot be made.
 pub fn make_folder_of(path: &Path) -> Result<()> {
     let folder = folder_of(path);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|why| {
+    os::make_private_folder(&folder).map_err(|why| {
         Error::new(format!("the folder {} could not be made; nothing was written", folder.display()))
             .caused_by(why)
     })

@@ -2,16 +2,13 @@
 //!
 //! It does not end what is under way at the first signal: a push that is nearly done is better done.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use crate::interrupt::Interrupt;
+use crate::os;
 
 /// How long a child may go on after a signal.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -31,7 +28,7 @@ pub(super) struct ChildExit {
 /// Where there is a terminal, its Ctrl-C reaches everyone, and ssh may ask there. Elsewhere, as in CI, the child
 /// and whatever it starts are a process group of their own, which can be ended as one.
 fn has_terminal() -> bool {
-    File::open("/dev/tty").is_ok()
+    os::terminal().is_ok()
 }
 
 /// # Errors
@@ -39,7 +36,7 @@ fn has_terminal() -> bool {
 pub(super) fn run(command: &mut Command, interrupt: Option<&Interrupt>) -> io::Result<ChildExit> {
     let grouped = interrupt.is_some() && !has_terminal();
     if grouped {
-        command.process_group(0);
+        os::as_group(command);
     }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
@@ -82,11 +79,7 @@ fn reader(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<io::Result
 }
 
 fn end(child: &mut Child, grouped: bool) -> io::Result<()> {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).filter(|_| grouped);
-    match group {
-        Some(group) => Ok(kill_process_group(group, Signal::KILL)?),
-        None => child.kill(),
-    }
+    if grouped { os::end_group(child) } else { child.kill() }
 }
 
 /// Counts from the moment that a signal is first seen.

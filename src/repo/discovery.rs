@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::url::RemoteUrl;
 use super::{opened, prefix, short};
 use crate::error::{Error, Result};
+use crate::os;
 
 /// Where a roster lies or would lie, and what the repository goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +32,13 @@ impl Checkout {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let folder = folder.canonicalize().map_err(|error| {
+        let folder = os::full_path(folder).map_err(|error| {
             Error::new(format!("{} could not be opened; nothing was written", folder.display()))
                 .caused_by(error)
                 .hint(format!("mkdir {}", folder.display()))
         })?;
         let git = opened(&folder)?;
-        let workdir = git.workdir().and_then(|workdir| workdir.canonicalize().ok()).ok_or_else(|| {
+        let workdir = git.workdir().and_then(|workdir| os::full_path(workdir).ok()).ok_or_else(|| {
             Error::new(format!(
                 "{} is a bare git repository: it has no working tree; nothing was written",
                 git.path().display()

@@ -44,6 +44,7 @@ use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::os;
 use crate::record_folder::RECORDS;
 
 pub use crate::record::TRAILER;
@@ -167,8 +168,9 @@ impl Repo {
         }
 
         let git = opened(&roster_dir)?;
+        readable_index(&git)?;
         let workdir = workdir_of(&git)?;
-        let workdir = workdir.canonicalize().map_err(|error| {
+        let workdir = os::full_path(workdir).map_err(|error| {
             Error::new(format!("{} could not be opened; nothing was done", workdir.display()))
                 .caused_by(error)
         })?;
@@ -197,7 +199,7 @@ impl Repo {
     /// It is bare, of a format that is not supported, of another user, or cannot be read.
     pub fn refuse_unsupported(roster_file: &Path) -> Result<()> {
         match open(&folder_of(roster_file)?)? {
-            Some(git) => workdir_of(&git).map(drop),
+            Some(git) => workdir_of(&git).and_then(|_| readable_index(&git)),
             None => Ok(()),
         }
     }
@@ -380,7 +382,7 @@ fn folder_of(roster_file: &Path) -> Result<PathBuf> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    folder.canonicalize().map_err(|error| {
+    os::full_path(folder).map_err(|error| {
         Error::new(format!("{} could not be opened; nothing was done", folder.display())).caused_by(error)
     })
 }
@@ -469,6 +471,22 @@ fn unsupported(root: &Path, error: &git2::Error) -> Option<Error> {
             .caused_by(message.to_owned())
             .hint(hint),
     )
+}
+
+/// Refuses the formats of an index that git reads and libgit2 does not.
+fn readable_index(git: &Repository) -> Result<()> {
+    let Err(error) = git.index() else { return Ok(()) };
+    let place = git.path().display();
+    let says = |extension: &str| error.message().contains(&format!("'{extension}'"));
+    Err(if says("sdir") {
+        Error::new(format!("{place} has a sparse index, which certctl does not read; nothing was done"))
+            .hint("`git sparse-checkout reapply --no-sparse-index` keeps the sparse checkout without it")
+    } else if says("link") {
+        Error::new(format!("{place} has a split index, which certctl does not read; nothing was done"))
+            .hint("`git update-index --no-split-index` makes it one again")
+    } else {
+        Error::new(format!("the index of {place} could not be read; nothing was done")).caused_by(error)
+    })
 }
 
 /// Refuses a git directory among the files of the working tree.

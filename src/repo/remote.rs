@@ -179,22 +179,28 @@ impl Repo {
         Ok(false)
     }
 
+    /// As git knows it: from the environment too, and from whatever a file includes.
     fn setting(&self, key: &str) -> Result<Option<String>> {
-        let config = self.git.config().map_err(|error| internal("read", "its configuration", error))?;
-        match config.get_string(key) {
-            Ok(value) if !value.is_empty() => Ok(Some(value)),
-            Ok(_) => Ok(None),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(internal("read the setting", key, error)),
+        let answer = git::run(self, &["config", "--get", key])?;
+        // Where there is none, it says nothing.
+        if !answer.success && !answer.stderr.is_empty() {
+            return Err(Error::new(format!("git could not read the setting {key}; nothing was done"))
+                .caused_by(answer.cause()));
         }
+        Ok(answer.stdout.lines().next().filter(|value| !value.is_empty()).map(str::to_owned))
     }
 
     fn likely_remote(&self, configured: Option<String>, branch: &str) -> Result<String> {
         if let Some(remote) = configured {
             return Ok(remote);
         }
-        let remotes = self.git.remotes().map_err(|error| internal("list", "the remotes", error))?;
-        let names: Vec<&str> = remotes.iter().filter_map(|name| name.ok().flatten()).collect();
+        let listed = git::run(self, &["remote"])?;
+        if !listed.success {
+            return Err(
+                Error::new("git could not list the remotes; nothing was done").caused_by(listed.cause())
+            );
+        }
+        let names: Vec<&str> = listed.stdout.lines().collect();
         match names.as_slice() {
             [] => Err(Error::new("this repository has no remote to push to; nothing was done")
                 .hint("git remote add origin URL")

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use git2::{RepositoryState, Status, StatusOptions};
+use git2::RepositoryState;
 
-use super::{Repo, entry, internal};
+use super::{Repo, entry, git};
 use crate::error::{Error, Result};
 use crate::record_folder::RECORDS;
 
@@ -24,31 +24,35 @@ impl Repo {
         self.refuse_unfinished_work()?;
         self.refuse_links()?;
         let roster = format!("{}{}", self.prefix, self.roster);
-        let mut options = StatusOptions::new();
-        options
-            .include_untracked(true)
-            .recurse_untracked_dirs(true)
-            .include_unreadable(true)
-            .disable_pathspec_match(true)
-            .pathspec(&roster)
-            .pathspec(self.records());
+        let mut paths = vec![roster.clone(), self.records()];
         for path in also {
-            options.pathspec(self.inside(path)?);
+            paths.push(self.inside(path)?);
         }
-        let read = |error| internal("tell what is changed in", &self.workdir.display().to_string(), error);
-        // The index may have been written since this repository was opened.
-        self.git.index().and_then(|mut index| index.read(true)).map_err(read)?;
-        let statuses = self.git.statuses(Some(&mut options)).map_err(read)?;
-        let mut dirty: BTreeSet<String> = (statuses.iter())
-            .filter(|found| !(found.status() - Status::IGNORED).is_empty())
-            .map(|found| self.shown(&String::from_utf8_lossy(found.path_bytes())))
-            .collect();
+        let mut dirty = self.changed(&paths)?;
         // An ignored roster is no change to git, and still nothing that a commit holds.
         let head = self.tree_of(super::head_of(&self.git)?.id)?;
         if entry(&head, &roster)?.is_none() && self.roster_dir.join(&self.roster).exists() {
             dirty.insert(self.roster.clone());
         }
         Ok(bounded(dirty))
+    }
+
+    /// As `git status` says: it knows filters, line ends and hooks of the file system from wherever they are set.
+    fn changed(&self, paths: &[String]) -> Result<BTreeSet<String>> {
+        let mut arguments = vec!["--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames"];
+        arguments.extend(["--untracked-files=all", "--ignored=no", "--"]);
+        arguments.extend(paths.iter().map(String::as_str));
+        let literally = [("GIT_LITERAL_PATHSPECS", "1".to_owned())];
+        let answer = git::run_with(self, &arguments, b"", &literally)?;
+        if !answer.success {
+            let folder = self.workdir.display();
+            return Err(Error::new(format!(
+                "git could not tell what is changed in {folder}; nothing was done"
+            ))
+            .caused_by(answer.cause()));
+        }
+        // `XY path`, each with a zero at its end.
+        Ok(answer.stdout.split('\0').filter_map(|found| Some(self.shown(found.get(3..)?))).collect())
     }
 
     fn refuse_unfinished_work(&self) -> Result<()> {

@@ -6,9 +6,8 @@
 //! finishes what an earlier run could not, because half done is also "old or new".
 
 use std::collections::HashSet;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use git2::{Delta, Diff, DiffOptions, FileMode, Tree};
 
 use super::{Repo, TreeItem, git, internal};
 use crate::error::{Error, Result};
+use crate::os;
 
 /// One path on its way from an old tree to a new one.
 #[derive(Debug, Clone)]
@@ -255,10 +255,12 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 fn put(folder: &Path, target: &Path, bytes: &[u8], mode: FileMode) -> std::io::Result<()> {
     let mode = if mode == FileMode::BlobExecutable { 0o755 } else { 0o644 };
-    let mut file = tempfile::Builder::new()
-        .prefix(".certctl-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".certctl-");
+    if let Some(permissions) = os::permissions(mode) {
+        builder.permissions(permissions);
+    }
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.persist(target)?;
     Ok(())

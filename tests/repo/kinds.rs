@@ -1,6 +1,8 @@
 //! Kinds of checkouts, beside git: what git reads, certctl reads, or it says in one sentence why not.
 
-use crate::workspace::{Clone, Repo, Workspace, commit, fs, isolated, refused, target};
+use crate::workspace::{
+    Clone, Command, FROM_ENVIRONMENT, Repo, Workspace, commit, fs, isolated, refused, target,
+};
 
 /// A commit further, with another roster and another record, pushed.
 fn further(clone: &Clone) {
@@ -110,6 +112,54 @@ stories! {
         }
     }
 
+    /// A filter is a program that only git runs, and may be named in the environment.
+    fn what_is_changed_is_what_git_status_says(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let filter = "[filter \"upper\"]\n\tclean = tr a-z A-Z\n";
+        fs::write(workspace.0.join(FROM_ENVIRONMENT), filter).unwrap();
+        clone.put(".gitattributes", "access/** filter=upper\n");
+        clone.put("access/prod/ann.yaml", "ann\n");
+        clone.commit_all("capitals");
+        assert_eq!(clone.git("show HEAD:access/prod/ann.yaml"), "ANN\n");
+        clone.put("access/prod/ann.yaml", "Ann\n");
+        assert_eq!(clone.status(), "");
+        assert_eq!(clone.open().dirty(&[]).unwrap(), [""; 0]);
+        clone.put("access/prod/ann.yaml", "anne\n");
+        clone.put("access/prod/a[b] c.yaml", "new\n");
+        assert_eq!(clone.open().dirty(&[]).unwrap(), ["access/prod/a[b] c.yaml", "access/prod/ann.yaml"]);
+    }
+
+    fn where_to_push_is_what_git_says_wherever_that_is_set(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
+        workspace.git("init -q --bare elsewhere.git");
+        let place = workspace.0.join("elsewhere.git");
+        let by_environment =
+            format!("[remote \"elsewhere\"]\n\turl = {}\n[remote]\n\tpushDefault = elsewhere\n", place.display());
+        fs::write(workspace.0.join(FROM_ENVIRONMENT), by_environment).unwrap();
+        let repo = clone.open();
+        assert!(target(&repo).to_string().contains("elsewhere"), "{}", target(&repo));
+        // The setting of the branch comes first, and the last file counts.
+        clone.git("config branch.main.pushRemote origin");
+        assert!(target(&repo).to_string().contains("origin"), "{}", target(&repo));
+    }
+
+    #[ignore = "needs root"]
+    fn a_repository_of_another_user_is_used_once_git_is_told_so_in_a_file(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let owned = Command::new("chown").args(["-R", "65534"]).arg(&clone.0).status().unwrap();
+        assert!(owned.success());
+        let roster = clone.0.join("users.yaml");
+        let trust = format!("[safe]\n\tdirectory = {}\n", clone.0.display());
+        fs::write(workspace.0.join(FROM_ENVIRONMENT), trust).unwrap();
+        clone.git("rev-parse HEAD");
+        for error in [refused(Repo::discover(&roster)), refused(Repo::refuse_unsupported(&roster))] {
+            assert!(error.contains("belongs to another user; nothing was done"), "{error}");
+            assert!(error.contains("git config --global --add safe.directory"), "{error}");
+        }
+        workspace.git(&format!("config --global --add safe.directory {}", clone.0.display()));
+        Repo::discover(&roster).unwrap();
+    }
+
     fn what_libgit2_cannot_read_is_said_in_a_sentence(workspace: &Workspace) {
         workspace.git("init -q --object-format=sha256 long");
         let clone = Clone(workspace.0.join("long"));
@@ -124,6 +174,28 @@ stories! {
         alone.git("config extensions.somethingNew true");
         let error = refused(Repo::refuse_unsupported(&alone.0.join("users.yaml")));
         assert!(error.contains("uses an extension that certctl does not know"), "{error}");
+        for (form, command, back) in [
+            ("split", "update-index --split-index", "update-index --no-split-index"),
+            (
+                "sparse",
+                "sparse-checkout set --cone --sparse-index docs",
+                "sparse-checkout reapply --no-sparse-index",
+            ),
+        ] {
+            workspace.git(&format!("init -q {form}"));
+            let clone = Clone(workspace.0.join(form));
+            for file in ["users.yaml", "docs/long.md", "elsewhere/long.md"] {
+                clone.put(file, "kind: Roster\n");
+            }
+            clone.commit_all("roster");
+            clone.git(command);
+            let roster = clone.0.join("users.yaml");
+            for error in [refused(Repo::discover(&roster)), refused(Repo::refuse_unsupported(&roster))] {
+                assert!(error.contains(&format!("has a {form} index")) && error.contains(back), "{error}");
+            }
+            clone.git(back);
+            assert_eq!(Repo::discover(&roster).unwrap().dirty(&[]).unwrap(), [""; 0]);
+        }
         // Where there is no repository yet, a plan can be made.
         fs::create_dir(workspace.0.join("none")).unwrap();
         Repo::refuse_unsupported(&workspace.0.join("none/users.yaml")).unwrap();
