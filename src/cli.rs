@@ -217,6 +217,29 @@ pub enum Command {
     /// logout the kubeconfig is the same as before, byte for byte.
     #[command(after_help = "Example: certctl logout --cluster prod")]
     Logout(LogoutArgs),
+    /// Enter the passphrase of your identity once, for some hours
+    ///
+    /// A process of yours keeps the unlocked key in memory, and opens for `credential`, `decrypt`, `whoami` and `login`
+    /// what is sealed to it, through a socket that nobody else can use. It ends when the time is over, at `certctl
+    /// lock`, and at shutdown. The key leaves it for no one, and is on no disk.
+    #[command(after_help = "Examples:
+  certctl unlock
+  certctl unlock --for 30m -i ~/.ssh/id_ed25519")]
+    Unlock(UnlockArgs),
+    /// Forget what `certctl unlock` has unlocked, at once
+    Lock,
+    /// Keep identities unlocked, for `unlock`
+    #[command(hide = true)]
+    KeepUnlocked {
+        /// The folder of the socket
+        #[arg(long)]
+        folder: PathBuf,
+        /// Until when
+        #[arg(long)]
+        until: jiff::Timestamp,
+        /// The identity files
+        files: Vec<PathBuf>,
+    },
     /// Print the newest certificate and key, for kubectl
     ///
     /// The credential plugin (client.authentication.k8s.io/v1) that `certctl login` adds to the
@@ -711,6 +734,17 @@ pub struct LoginArgs {
     pub identity: Vec<PathBuf>,
 }
 
+/// `unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// For how long, at most 24h
+    #[arg(long = "for", value_name = "DURATION", default_value = "8h", value_parser = unlocked_for)]
+    pub lasts: jiff::SignedDuration,
+    /// An age identity file or an OpenSSH private key; may be repeated
+    #[arg(long, short, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
 /// `logout`.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
@@ -1101,6 +1135,12 @@ fn positive(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it must be greater than zero".to_owned()),
         longer => Ok(longer),
     }
+}
+
+fn unlocked_for(text: &str) -> Result<jiff::SignedDuration, String> {
+    let lasts = crate::roster::duration(text).map_err(|why| why.to_string())?;
+    let day = jiff::SignedDuration::from_hours(24);
+    if lasts.is_zero() || lasts > day { Err("it must be from 1m to 24h".to_owned()) } else { Ok(lasts) }
 }
 
 fn save(text: &str) -> Result<(PlanFormat, PathBuf), String> {

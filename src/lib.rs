@@ -14,7 +14,8 @@
 //!
 //! Around them: [`planning`] turns files and clusters into a plan, `report` says what an apply has done, `checks` what
 //! is in its way,
-//! `person` is the side of the user of a kubeconfig, `console` the terminal, `ci` the host that runs
+//! `person` is the side of the user of a kubeconfig, `unlock` keeps their identities open for a while, [`os`] is what
+//! differs between systems, `console` the terminal, `ci` the host that runs
 //! certctl. [`commands`] has one thin file for each command of [`cli`]. [`init`] is the text that a new
 //! repository begins with, `setup` asks for what is in it and writes it, `demo` is what a newcomer plays with.
 
@@ -53,3 +54,4 @@ pub mod rights;
 pub mod roster;
 pub mod seal;
 pub(crate) mod setup;
+pub(crate) mod unlock;

@@ -605,16 +605,18 @@ fn decrypt_says_why_it_opens_nothing() {
     place.run(&["decrypt", "-i", "ours"]).fails(
         1,
         expect![[r#"
-        Error: none of your keys is a recipient in users.yaml
-          Hint: pull the latest roster with `git pull`, or name your private key with `-i FILE`
-          Hint: if your key changed, ask an admin to put the new recipient on the roster and apply
-    "#]],
+            Error: none of your keys is a recipient in users.yaml
+              Caused by: tried ours (age19wxujycr8jenskzrla75ths0n8a38vsl6ewa7gwppvkxx2qfhpss0qflrk)
+              Hint: pull the latest roster with `git pull`, or name your private key with `-i FILE`
+              Hint: if your key changed, ask an admin to put the new recipient on the roster and apply
+        "#]],
     );
     place.sealed("prod", "alice", &ours);
     place.run(&["decrypt", "alice", "-i", "theirs"]).fails(
         1,
         expect![[r#"
-            Error: the identity opens none of the sealed kubeconfigs of `alice` (1 tried); nothing was decrypted
+            Error: none of your identities opens the sealed kubeconfigs of `alice` (1 tried); nothing was decrypted
+              Caused by: tried theirs (age1km2vzywknrm80r2w79gutfvg2avd0p78ty9u585cvssqz3uv79jsv9ef98)
               Hint: use the private key that belongs to a recipient on the roster: `-i FILE`
               Hint: if your key changed, an admin has to put the new recipient on the roster and apply
         "#]],

@@ -1,4 +1,4 @@
-//! Every test that docs/threat-model.md names exists.
+//! Every test that docs/threat-model.md and docs/compatibility.md name exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,4 +44,37 @@ fn a_test_that_is_gone_is_noticed() {
     for wrong in ["plan: strays::no_such_test", "plan: nowhere::a", "strays", "unit: pki/request::nothing"] {
         assert!(!exists(wrong), "{wrong}");
     }
+}
+
+/// What the tables of docs/compatibility.md name in their last column: functions, files, and rules of the roster.
+#[test]
+fn every_test_that_the_compatibility_tables_name_exists() {
+    let page = include_str!("../docs/compatibility.md");
+    let tables = page.split_once("## Systems").expect("a section").0;
+    let rows = tables.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| Test |"));
+    let last: Vec<&str> =
+        rows.map(|row| row.trim_end_matches('|').rsplit('|').next().expect("a column").trim()).collect();
+    assert!(last.len() > 25, "the tables were not read: {last:?}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts: String = ["src", "tests"].iter().map(|folder| sources(&root.join(folder))).collect();
+    let exists = |name: &str| match name.split_once('/') {
+        Some(_) => root.join(name).exists(),
+        None if name.contains('-') => root.join(format!("tests/roster/invalid/{name}.yaml")).exists(),
+        None => texts.contains(&format!("fn {name}(")),
+    };
+    let words = last.iter().flat_map(|column| column.split([' ', ',', ';', '(', ')']));
+    let names = words.map(|word| word.trim_matches('`')).filter(|word| word.contains(['_', '/', '-']));
+    let missing: Vec<&str> = names.filter(|name| !name.starts_with("lenient-") && !exists(name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The text of every Rust file below a folder.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let text = |path: std::path::PathBuf| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => std::fs::read_to_string(&path).expect("UTF-8"),
+        _ => String::new(),
+    };
+    entries.map(text).collect()
 }

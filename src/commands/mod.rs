@@ -28,6 +28,7 @@ mod sandbox;
 mod schema;
 mod status;
 mod suspend;
+mod unlock;
 mod user;
 mod validate;
 mod who;
@@ -91,6 +92,9 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Request(args) => request::run(global, args, terminal),
         Command::Login(args) => login::login(global, args, terminal),
         Command::Logout(args) => login::logout(global, args, terminal),
+        Command::Unlock(args) => unlock::unlock(args, terminal),
+        Command::Lock => unlock::lock(terminal),
+        Command::KeepUnlocked { folder, until, files } => unlock::keep(folder, *until, files),
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Status(args) => status::run(global, args, terminal),

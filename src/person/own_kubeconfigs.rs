@@ -3,6 +3,7 @@
 //! Nothing in the repository is believed: a kubeconfig must be one that certctl writes, lead to the
 //! server of the roster, and hold the certificate of the record and its key.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -88,6 +89,7 @@ pub fn who(source: &Source, identities: &Identities) -> Result<Vec<UserName>> {
         return Err(Error::new(format!("{why}; nothing was decrypted")));
     }
     Err(Error::new(format!("none of your keys is a recipient in {}", source.file))
+        .caused_by(identities::tried(identities))
         .hint("pull the latest roster with `git pull`, or name your private key with `-i FILE`")
         .hint("if your key changed, ask an admin to put the new recipient on the roster and apply"))
 }
@@ -154,14 +156,31 @@ fn open<'a>(
     }
     let names = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
     if locked > 0 {
+        let sealed_to = sealed_to(source, global, &users);
+        let sealed_to = sealed_to.map_or(String::new(), |sealed_to| format!(", {sealed_to}"));
         return Err(Error::new(format!(
-            "the identity opens none of the sealed kubeconfigs of {names} ({locked} tried); nothing was decrypted"
+            "none of your identities opens the sealed kubeconfigs of {names} ({locked} tried); nothing was decrypted"
         ))
+        .caused_by(format!("{}{sealed_to}", identities::tried(identities)))
         .hint("use the private key that belongs to a recipient on the roster: `-i FILE`")
         .hint("if your key changed, an admin has to put the new recipient on the roster and apply"));
     }
     Err(Error::new(format!("there is no sealed kubeconfig for {names} under access/; nothing was decrypted"))
         .hint("pull the latest records with `git pull`; if there still is none, ask an admin to run `certctl apply`"))
+}
+
+/// Which keys the records of these people name, of the newest credentials, as far as they can be read.
+fn sealed_to(source: &Source, global: &Global, users: &[UserName]) -> Option<String> {
+    let mut keys = BTreeSet::new();
+    for (cluster, _) in source.clusters(global) {
+        for user in users {
+            let record = source.record(cluster, user).ok().flatten();
+            let newest = record.and_then(|record| record.credentials.into_iter().next_back());
+            keys.extend(newest.into_iter().flat_map(|newest| newest.recipients));
+        }
+    }
+    let keys: Vec<String> = keys.iter().map(seal::fingerprint).collect();
+    (!keys.is_empty()).then(|| format!("sealed to {}", identities::listed(&keys)))
 }
 
 /// The first of these users whose access is taken away for now.

@@ -114,7 +114,7 @@ struct RosterFile<'n, 't> {
 #[derive(Default)]
 struct UsersRead<'n> {
     seen: SeenNames<'n>,
-    /// By their names in lower case.
+    /// By their names in lower case, and as credential groups have them.
     alike: HashMap<String, (UserName, Position)>,
     users: BTreeMap<UserName, User>,
     /// Users times their clusters.

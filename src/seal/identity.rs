@@ -5,7 +5,7 @@
 //! key can open, and then once. Refuses large files and keys that age cannot use. Errors name the
 //! file and the line, and repeat nothing of either.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
@@ -18,11 +18,12 @@ use age::{DecryptError, Decryptor};
 use age_core::format::{FileKey, Stanza};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::SEALED_LIMIT;
 use super::prompt::{Asker, Prompt};
-use super::recipient::parse_recipient;
+use super::recipient::{fingerprint, parse_recipient};
 use crate::error::{Error, Result, visible};
 use crate::model::{Recipient, sha256};
 
@@ -37,17 +38,63 @@ pub struct Identities {
     /// Keys that open without a question.
     ready: Vec<Key>,
     /// SSH keys with a passphrase.
-    protected: Vec<Key>,
+    protected: Vec<ProtectedSsh>,
     /// Identities of plugins, and the files that they come from.
     plugins: Vec<(PathBuf, age::plugin::Identity)>,
     /// age identity files with a passphrase.
-    locked: Vec<(PathBuf, Vec<u8>)>,
+    locked: Vec<LockedFile>,
+    /// Files with a passphrase that were unlocked before, elsewhere.
+    elsewhere: Option<(BTreeSet<FileDigest>, Box<dyn Elsewhere>)>,
     /// What was in them, once someone was asked, and why the others stayed locked.
     unlocked: OnceLock<Box<(Identities, Vec<String>)>>,
     recipients: BTreeSet<Recipient>,
+    /// Each identity: its file, and what is known of it.
+    sources: Vec<(PathBuf, String)>,
     /// Lines that could not be used, of files in which others could.
     unusable: Vec<Error>,
     asker: Asker,
+}
+
+/// Which identity file it is: the SHA-256 of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileDigest([u8; 32]);
+
+impl FileDigest {
+    /// As many bytes.
+    pub const LENGTH: usize = 32;
+
+    fn of(content: &[u8]) -> Self {
+        Self(sha256(content))
+    }
+
+    /// As it is sent.
+    pub fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+
+    /// As it was sent.
+    pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// Identity files with a passphrase that somebody unlocked before, and that are kept elsewhere.
+pub trait Elsewhere: Send + Sync {
+    /// What is unlocked, and the public side of each.
+    fn files(&self) -> &BTreeMap<FileDigest, BTreeSet<Recipient>>;
+
+    /// Opens a sealed file with these.
+    ///
+    /// # Errors
+    /// As [`Identities::open`]; [`OpenError::Locked`] where they are not unlocked any more.
+    fn open(&self, with: &BTreeSet<FileDigest>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError>;
+}
+
+/// An age identity file with a passphrase.
+struct LockedFile {
+    path: PathBuf,
+    digest: FileDigest,
+    sealed: Vec<u8>,
 }
 
 /// Why a sealed file was not opened.
@@ -76,12 +123,14 @@ impl std::error::Error for OpenError {}
 
 /// An SSH key with a passphrase, for which age itself would ask whatever the file is sealed to.
 struct ProtectedSsh {
+    path: PathBuf,
+    digest: FileDigest,
+    public: Recipient,
     /// `Identity::Encrypted`.
     key: age::ssh::Identity,
     kind: String,
     /// The first four bytes of the public key's SHA-256, by which age finds the key.
     tag: String,
-    name: String,
     opened: OnceLock<Option<age::ssh::Identity>>,
     asker: Asker,
 }
@@ -92,14 +141,19 @@ impl age::Identity for ProtectedSsh {
         if stanza.tag != self.kind || stanza.args.first() != Some(&self.tag) {
             return None;
         }
-        let opened = self.opened.get_or_init(|| {
-            let open = |passphrase| encrypted.decrypt(passphrase).ok().map(age::ssh::Identity::from);
-            self.asker.unlock(&self.name, open).map_err(|why| self.asker.failed(why)).ok()
-        });
+        let opened =
+            self.opened.get_or_init(|| self.unlock(encrypted).map_err(|why| self.asker.failed(why)).ok());
         match opened {
             Some(key) => key.unwrap_stanza(stanza),
             None => Some(Err(DecryptError::KeyDecryptionFailed)),
         }
+    }
+}
+
+impl ProtectedSsh {
+    fn unlock(&self, encrypted: &age::ssh::EncryptedKey) -> Result<age::ssh::Identity, String> {
+        let open = |passphrase| encrypted.decrypt(passphrase).ok().map(age::ssh::Identity::from);
+        self.asker.unlock(&self.path.display().to_string(), open)
     }
 }
 
@@ -131,9 +185,62 @@ impl Identities {
         &self.recipients
     }
 
+    /// Each identity, as its file and what people know it by: a fingerprint, a plugin, that it has a passphrase.
+    pub fn sources(&self) -> &[(PathBuf, String)] {
+        &self.sources
+    }
+
     /// Lines that could not be used, of files in which others could. They stop nothing.
     pub fn unusable(&self) -> &[Error] {
         &self.unusable
+    }
+
+    /// The files that have a passphrase.
+    pub fn with_passphrase(&self) -> impl Iterator<Item = &Path> {
+        let ssh = self.protected.iter().map(|key| key.path.as_path());
+        self.locked.iter().map(|file| file.path.as_path()).chain(ssh)
+    }
+
+    /// Leaves the files to somebody who has them unlocked, as far as they do: nobody is asked for a passphrase then.
+    pub fn leave_to(&mut self, elsewhere: Box<dyn Elsewhere>) {
+        let mine =
+            self.locked.iter().map(|file| file.digest).chain(self.protected.iter().map(|key| key.digest));
+        let left: BTreeSet<FileDigest> = mine.filter(|file| elsewhere.files().contains_key(file)).collect();
+        if left.is_empty() {
+            return;
+        }
+        self.locked.retain(|file| !left.contains(&file.digest));
+        self.protected.retain(|key| !left.contains(&key.digest));
+        self.recipients.extend(left.iter().flat_map(|file| &elsewhere.files()[file]).cloned());
+        self.elsewhere = Some((left, elsewhere));
+    }
+
+    /// Asks for each passphrase, and keeps of each file only keys that open without a question. The others are
+    /// said why they stay locked. Plugins ask on a terminal each time, so theirs are left out.
+    pub fn into_unlocked(self) -> (BTreeMap<FileDigest, Identities>, Vec<String>) {
+        let (mut unlocked, mut errors) = (BTreeMap::new(), Vec::new());
+        let mut keep = |digest, identities: Result<Identities, String>| match identities {
+            Ok(identities) => drop(unlocked.insert(digest, identities)),
+            Err(why) => errors.push(why),
+        };
+        for file in &self.locked {
+            let opened = self.unlock_file(file).map(|opened| Identities {
+                ready: opened.ready,
+                recipients: opened.recipients,
+                ..Self::default()
+            });
+            keep(file.digest, opened);
+        }
+        for key in &self.protected {
+            let age::ssh::Identity::Encrypted(encrypted) = &key.key else { continue };
+            let opened = key.unlock(encrypted).map(|opened| Identities {
+                ready: vec![Box::new(opened) as Key],
+                recipients: [key.public.clone()].into(),
+                ..Self::default()
+            });
+            keep(key.digest, opened);
+        }
+        (unlocked, errors)
     }
 
     /// Asks for the passphrases of age identity files, once; returns the public side of what is in
@@ -156,7 +263,7 @@ impl Identities {
     /// [`OpenError::NotForUs`] where no identity matches, [`OpenError::Locked`] where one that might
     /// could not be used; [`OpenError::Malformed`] otherwise.
     pub fn open(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let first = match self.open_here(sealed) {
+        let first = match self.open_here_or_elsewhere(sealed) {
             Err(why @ (OpenError::NotForUs | OpenError::Locked(_))) if !self.locked.is_empty() => why,
             other => return other,
         };
@@ -172,24 +279,43 @@ impl Identities {
         self.unlocked.get_or_init(|| {
             let mut identities = Self { asker: self.asker.clone(), ..Self::default() };
             let mut errors = Vec::new();
-            for (path, sealed) in &self.locked {
-                let opened = self
-                    .asker
-                    .unlock(&path.display().to_string(), |passphrase| {
-                        let identity = age::scrypt::Identity::new(passphrase);
-                        let decryptor = Decryptor::new_buffered(ArmoredReader::new(&sealed[..])).ok()?;
-                        read(decryptor, [&identity as &dyn age::Identity].into_iter(), sealed.len()).ok()
-                    })
-                    .and_then(|text| {
-                        let text = std::str::from_utf8(&text)
-                            .map_err(|_| format!("{} holds no identity: it is not text", path.display()))?;
-                        identities.add_age(path, text).map_err(|error| error.message().to_owned())
-                    });
-                errors.extend(opened.err());
+            for file in &self.locked {
+                match self.unlock_file(file) {
+                    Ok(opened) => {
+                        errors.extend(opened.unusable.iter().map(|error| error.message().to_owned()));
+                        identities.ready.extend(opened.ready);
+                        identities.plugins.extend(opened.plugins);
+                        identities.recipients.extend(opened.recipients);
+                    }
+                    Err(why) => errors.push(why),
+                }
             }
-            errors.extend(identities.unusable.iter().map(|error| error.message().to_owned()));
             Box::new((identities, errors))
         })
+    }
+
+    /// What is in an age identity file, whose passphrase is asked for.
+    fn unlock_file(&self, file: &LockedFile) -> Result<Identities, String> {
+        let LockedFile { path, digest: _, sealed } = file;
+        let text = self.asker.unlock(&path.display().to_string(), |passphrase| {
+            let identity = age::scrypt::Identity::new(passphrase);
+            let decryptor = Decryptor::new_buffered(ArmoredReader::new(&sealed[..])).ok()?;
+            read(decryptor, [&identity as &dyn age::Identity].into_iter(), sealed.len()).ok()
+        })?;
+        let text = std::str::from_utf8(&text)
+            .map_err(|_| format!("{} holds no identity: it is not text", path.display()))?;
+        let mut identities = Self { asker: self.asker.clone(), ..Self::default() };
+        identities.add_age(path, text).map_err(|error| error.message().to_owned())?;
+        Ok(identities)
+    }
+
+    /// What was unlocked elsewhere comes before what could ask.
+    fn open_here_or_elsewhere(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let Some((files, elsewhere)) = &self.elsewhere else { return self.open_here(sealed) };
+        match elsewhere.open(files, sealed) {
+            Err(OpenError::NotForUs) => self.open_here(sealed),
+            other => other,
+        }
     }
 
     /// Opens with what needs no unlocking first, then with plugins and protected SSH keys.
@@ -205,15 +331,16 @@ impl Identities {
         fn all(keys: &[Key]) -> impl Iterator<Item = &dyn age::Identity> {
             keys.iter().map(|key| &**key as &dyn age::Identity)
         }
+        let protected = || self.protected.iter().map(|key| key as &dyn age::Identity);
         match read(decryptor()?, all(&self.ready), sealed.len()) {
             Err(OpenError::NotForUs) => {}
             other => return other,
         }
         let (plugins, missing) = self.running_plugins();
         let mut locked = missing;
-        for keys in [&plugins, &self.protected] {
+        for asking in [all(&plugins).collect::<Vec<_>>(), protected().collect()] {
             let _ = self.asker.failure();
-            match read(decryptor()?, all(keys), sealed.len()) {
+            match read(decryptor()?, asking.into_iter(), sealed.len()) {
                 // A plugin that got no answer may just say that it opened nothing.
                 Err(OpenError::NotForUs) => locked.extend(self.asker.failure()),
                 Err(OpenError::Locked(why)) => locked.push(self.asker.failure().unwrap_or(why)),
@@ -265,7 +392,11 @@ impl Identities {
         // Windows editors begin a text file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let start = text.trim_start();
-        if start.starts_with("-----BEGIN ") { self.add_ssh(path, start) } else { self.add_age(path, text) }
+        if start.starts_with("-----BEGIN ") {
+            self.add_ssh(path, start, FileDigest::of(&bytes))
+        } else {
+            self.add_age(path, text)
+        }
     }
 
     fn add_locked(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
@@ -276,7 +407,9 @@ impl Identities {
             return Err(refused("this identity is sealed to a key, and not with a passphrase")
                 .hint(format!("open it first: `age -d -i KEY {}`", path.display())));
         }
-        self.locked.push((path.to_owned(), bytes.to_vec()));
+        self.sources.push((path.to_owned(), "with a passphrase".to_owned()));
+        let digest = FileDigest::of(bytes);
+        self.locked.push(LockedFile { path: path.to_owned(), digest, sealed: bytes.to_vec() });
         Ok(())
     }
 
@@ -302,6 +435,7 @@ impl Identities {
 
     fn add_line(&mut self, path: &Path, number: usize, line: &str) -> Result<()> {
         if let Ok(identity) = line.parse::<age::plugin::Identity>() {
+            self.sources.push((path.to_owned(), format!("age-plugin-{}", identity.plugin())));
             self.plugins.push((path.to_owned(), identity));
             return Ok(());
         }
@@ -323,7 +457,7 @@ impl Identities {
         Ok(())
     }
 
-    fn add_ssh(&mut self, path: &Path, text: &str) -> Result<()> {
+    fn add_ssh(&mut self, path: &Path, text: &str, digest: FileDigest) -> Result<()> {
         let name = path.display();
         let refused = |what: &str| Error::new(format!("{name}: {what}"));
         let old = || {
@@ -359,29 +493,32 @@ impl Identities {
         let unusable =
             || refused("age cannot use this ssh key; it takes ed25519, and rsa of 2048 to 4096 bits");
         let public = age::ssh::Recipient::try_from(key.clone()).map_err(|_| unusable())?.to_string();
-        self.remember(path, &public)?;
+        let recipient = self.remember(path, &public)?;
         if matches!(key, age::ssh::Identity::Unencrypted(_)) {
             self.ready.push(Box::new(key));
             return Ok(());
         }
         let (kind, blob) = public.split_once(' ').ok_or_else(unusable)?;
         let blob = STANDARD.decode(blob).map_err(|_| unusable())?;
-        self.protected.push(Box::new(ProtectedSsh {
+        self.protected.push(ProtectedSsh {
+            path: path.to_owned(),
+            digest,
+            public: recipient,
             key,
             kind: kind.to_owned(),
             tag: STANDARD_NO_PAD.encode(&sha256(&blob)[..4]),
-            name: name.to_string(),
             opened: OnceLock::new(),
             asker: self.asker.clone(),
-        }));
+        });
         Ok(())
     }
 
-    fn remember(&mut self, path: &Path, public: &str) -> Result<()> {
+    fn remember(&mut self, path: &Path, public: &str) -> Result<Recipient> {
         let recipient = parse_recipient(public)
             .map_err(|why| Error::new(format!("{}: the identity's public key {why}", path.display())))?;
-        self.recipients.insert(recipient);
-        Ok(())
+        self.sources.push((path.to_owned(), fingerprint(&recipient)));
+        self.recipients.insert(recipient.clone());
+        Ok(recipient)
     }
 }
 

@@ -14,10 +14,10 @@ use std::io::Write as _;
 
 use age::armor::{ArmoredWriter, Format};
 
-pub use identity::{Identities, OpenError};
+pub use identity::{Elsewhere, FileDigest, Identities, OpenError};
 pub use keygen::{NewIdentity, new_identity};
 pub use prompt::Prompt;
-pub use recipient::{check_plugins, parse_recipient, plugin_of};
+pub use recipient::{check_plugins, fingerprint, parse_recipient, plugin_of};
 
 use crate::error::{Error, Result};
 use crate::model::Recipient;

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use age::ssh::ParseRecipientKeyError;
 
 use crate::error::Error;
-use crate::model::{Invalid, Recipient};
+use crate::model::{Invalid, Recipient, sha256};
 
 /// The longest recipient, comment included, in bytes. RSA 4096 takes 720.
 const LENGTH_LIMIT: usize = 2000;
@@ -75,6 +75,15 @@ pub fn parse_recipient(text: &str) -> Result<Recipient, Invalid> {
 pub fn plugin_of(recipient: &Recipient) -> Option<&str> {
     let (kind, _) = recipient.as_str().rsplit_once('1')?;
     kind.strip_prefix("age1")
+}
+
+/// What people compare: of an ssh key what `ssh-keygen -l` shows, of an age key the key, which is as short.
+pub fn fingerprint(recipient: &Recipient) -> String {
+    let blob = recipient.as_str().split(' ').nth(1).and_then(|blob| STANDARD.decode(blob).ok());
+    match blob {
+        Some(blob) => format!("SHA256:{}", STANDARD_NO_PAD.encode(sha256(&blob))),
+        None => recipient.to_string(),
+    }
 }
 
 /// Checks that every plugin is installed that sealing to these recipients needs.

@@ -125,7 +125,7 @@ pub fn three_people_get_exactly_what_the_roster_says_and_lose_it_again(plane: &'
         "{}",
         String::from_utf8_lossy(&printed.stderr)
     );
-    world.certctl(&["decrypt", "bob", "-i", key]).expect(1).says("opens none");
+    world.certctl(&["decrypt", "bob", "-i", key]).expect(1).says("none of your identities opens");
 
     // drift made by hand is shown as a diff and repaired
     plane.kubectl_ok(&[

@@ -108,7 +108,7 @@ fn each_is_refused_with_its_own_reason_and_nothing_is_written() {
     let bob = certctl::seal::Identities::load(&[world.path("bob.txt")]).expect("an identity");
     let bob = bob.recipients().first().expect("a recipient").to_string();
     world.seal("alice", &[&bob], text);
-    refused("opens none of the sealed kubeconfigs");
+    refused("none of your identities opens the sealed kubeconfigs");
 
     // The record.
     world.sealed("alice", &sealed);

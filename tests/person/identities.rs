@@ -194,7 +194,10 @@ fn a_plugins_identity_asks_through_us_and_says_when_the_plugin_is_missing() {
     assert_eq!(shown.stdout, issued.kubeconfig);
     typed(world.command(&["decrypt", "alice"]), &[("PIN of the stub: ", "4321")]).expect(1).says("wrong PIN");
     world.certctl_detached(&["decrypt", "alice"]).expect(1).says("there is no terminal to ask on");
-    world.certctl_detached(&["decrypt", "bob"]).expect(1).says("opens none of the sealed kubeconfigs");
+    world
+        .certctl_detached(&["decrypt", "bob"])
+        .expect(1)
+        .says("none of your identities opens the sealed kubeconfigs");
     let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode("1234");
     assert!(include_str!("age-plugin-stub").contains(&encoded));
 }
@@ -217,4 +220,60 @@ fn one_unusable_line_of_an_identity_file_stops_nothing() {
     assert!(!said.stderr.contains("SECRETSECRET"), "{}", said.stderr);
     world.write(file, &format!("\u{feff}{good}"));
     assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
+}
+
+#[test]
+fn what_was_tried_and_what_would_open_it_is_said() {
+    let world = World::new();
+    let own = world.identity("home/.config/certctl/identity.txt");
+    world.ssh_identity("home/.ssh/id_ed25519", "ed25519", "");
+    let other = world.ssh_identity("out/other", "ed25519", "");
+    let fingerprint = |file: &str| {
+        let listed = std::process::Command::new("ssh-keygen").arg("-lf").arg(world.path(file)).output();
+        let listed = String::from_utf8(listed.expect("ssh-keygen runs").stdout).expect("text");
+        listed.split(' ').find(|word| word.starts_with("SHA256:")).expect("a fingerprint").to_owned()
+    };
+    world.roster(&[("alice", &format!("recipients: [\"{other}\"]"))]);
+    world.issue("alice", &[&other]);
+    let mine = fingerprint("home/.ssh/id_ed25519");
+    let ran = world.certctl(&["decrypt", "alice"]).expect(1);
+    ran.says(
+        "none of your identities opens the sealed kubeconfigs of `alice` (1 tried); nothing was decrypted",
+    )
+    .says(&format!("tried ~/.config/certctl/identity.txt ({own}), ~/.ssh/id_ed25519 ({mine})"))
+    .says(&format!("sealed to {}", fingerprint("out/other")))
+    .says("`-i FILE`");
+    // Whoever is nobody on the roster hears which keys that was decided by.
+    world.certctl(&["decrypt"]).expect(1).says("none of your keys is a recipient").says(&mine);
+    let key = world.path("out/other").display().to_string();
+    world.certctl(&["decrypt", "-i", &key]).expect(0);
+}
+
+#[test]
+fn a_key_that_only_an_agent_holds_is_told_apart() {
+    let world = World::new();
+    world.roster(&[("alice", &format!("recipients: [{}]", world.identity("out/alice")))]);
+    let without = world.certctl(&["decrypt"]).expect(1).says("there is no identity to decrypt with");
+    assert!(!without.stderr.contains("ssh-agent"), "{}", without.stderr);
+    let mut command = world.command(&["decrypt"]);
+    command.env("SSH_AUTH_SOCK", "/nowhere");
+    Ran::of(&mut command).expect(1).says("keys that only an ssh-agent holds cannot decrypt");
+}
+
+#[test]
+fn colour_is_for_terminals_that_know_it() {
+    let world = World::new();
+    world.roster(&[("alice", &format!("recipients: [{}]", world.identity("out/alice")))]);
+    let on = |term: &str, lang: &str| {
+        let mut command = world.command(&["decrypt"]);
+        command.env("TERM", term).env("LANG", lang).env("LC_ALL", lang);
+        typed(command, &[]).expect(1).says("there is no identity to decrypt with").stderr
+    };
+    assert!(on("xterm-256color", "C.UTF-8").contains("\x1b["));
+    for shown in [on("dumb", "C.UTF-8"), on("dumb", "C"), world.certctl(&["decrypt"]).expect(1).stderr] {
+        assert!(shown.is_ascii() && !shown.contains('\x1b'), "{shown}");
+    }
+    // What a locale cannot say changes nothing of what is said.
+    let plain = |shown: String| shown.replace("\x1b[1;31m", "").replace("\x1b[0m", "");
+    assert_eq!(plain(on("xterm", "C")), plain(on("xterm", "C.UTF-8")));
 }

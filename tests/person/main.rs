@@ -5,4 +5,5 @@ mod hostile;
 mod identities;
 mod requests;
 mod typed;
+mod unlock;
 mod world;
