@@ -8,6 +8,7 @@ use certctl::access::rights::{ClusterRoster, Origin};
 use certctl::model::{ClusterName, CredentialGroup};
 use certctl::plan::observed::{Binding, BindingAt};
 use certctl::render::audit::{AuditedCluster, document, markdown, message};
+use certctl::render::fit::fitted;
 use certctl::render::{Style, sarif};
 use certctl::roster::Roster;
 use serde_json::{Value, json};
@@ -262,7 +263,7 @@ fn a_thousand_findings_are_a_screen_and_the_worst_come_first() {
     foreign(&mut story, None, "root", "cluster-admin", ("User", "zoe"));
     let (roster, cluster) = (story.roster(), prod());
     let audited = || AuditedCluster { name: prod(), audit: audited(&story, &roster, &cluster), error: None };
-    let text = certctl::render::audit::text(&[audited()], Style::default());
+    let text = fitted(&certctl::render::audit::text(&[audited()], Style::default()), 80);
     assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.contains("and 995 more like these; -v shows more"), "{text}");
     let verbose = Style { verbose: true, ..Style::default() };
