@@ -442,6 +442,10 @@ fn commands_test_what_was_read_and_are_safe_for_a_shell() {
     let foreign = |binding: &&mut Binding| binding.at.name == "old-view";
     let bindings = &mut story.cluster.state.bindings;
     bindings.iter_mut().filter(foreign).for_each(|binding| binding.at.name = "it's $(id)".into());
+    let label = (certctl::model::LABEL_MANAGED_BY.to_owned(), "Helm; id".to_owned());
+    bindings.iter_mut().filter(|binding| binding.at.name == "old-edit").for_each(|binding| {
+        binding.labels.extend([label.clone()]);
+    });
     let mut hidden =
         binding("old\u{1b}[2J\nkubectl delete ns shop", "ClusterRole view", &[("User", "alice")]);
     hidden.subjects.push(subject("User", "x\nkubectl delete ns shop"));
@@ -463,6 +467,7 @@ fn commands_test_what_was_read_and_are_safe_for_a_shell() {
           kubectl '--kubeconfig=/home/me/my config' '--context=prod admin' delete 'clusterrolebinding/it'\''s $(id)'
 
         # RoleBinding shop/old-edit: ClusterRole edit, of User alice, User bob
+        # It is managed by Helm\u{3b} id: take it out there too, or it comes back.
         kubectl '--kubeconfig=/home/me/my config' '--context=prod admin' patch rolebinding/old-edit --namespace=shop --type=json '--patch=[{"op":"test","path":"/metadata/resourceVersion","value":"7"},{"op":"remove","path":"/subjects/3"},{"op":"remove","path":"/subjects/1"}]'
 
         # RoleBinding staging/it\u{27}s \u{24}\u{28}id\u{29}: ClusterRole view, of User alice

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{left_out, missing};
 use crate::import::finish::{Finish, Kept, ReplacedSubjects};
-use crate::model::ClusterName;
+use crate::model::{ClusterName, LABEL_MANAGED_BY};
 use crate::rbac::Subject;
 use crate::render::{count, shell};
 
@@ -89,6 +89,11 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
             lines.push(shell::comment(
                 "Whoever has a group of these in a certificate, and not on the roster, loses this.",
             ));
+        }
+        if let Some(tool) = binding.labels.get(LABEL_MANAGED_BY) {
+            lines.push(shell::comment(&format!(
+                "It is managed by {tool}: take it out there too, or it comes back."
+            )));
         }
         lines.push(kubectl.removal(removal));
     }
