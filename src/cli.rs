@@ -283,6 +283,17 @@ pub enum Command {
     /// Follows the roster when its file is renamed. Needs no cluster, and no valid roster.
     #[command(after_help = "Example: certctl history alice --format json")]
     History(HistoryArgs),
+    /// Write the access review: who may do what, until when and since which commit
+    ///
+    /// One page that needs nothing but a browser and prints well, or a table for a spreadsheet: everybody's rights
+    /// on each cluster with the commit that gave them and who let it in, the groups, what `audit` finds, and with
+    /// `--since` what has changed. It is about the last commit, not about what is edited. A cluster that cannot be
+    /// read is shown as the records know it, and the exit code is 1.
+    #[command(after_help = "Examples:
+  certctl report -o access.html
+  certctl report -o access.html --since 2026-09-30
+  certctl report -o access.csv --format csv --offline")]
+    Report(ReportArgs),
     /// Put users into a group of the roster, until a time or for good
     ///
     /// Edits `groups` of each user; comments and formatting are kept. With `--cluster` the membership counts
@@ -929,6 +940,32 @@ pub struct HistoryArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The file to write, readable only by you where it is new
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Output format: `html` or `csv`
+    #[arg(long, value_name = "FORMAT", default_value = "html", hide_possible_values = true)]
+    pub format: ReportFormat,
+    /// Also tell what has changed in the roster since a day, a time (RFC 3339) or a revision (HTML only)
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Read the records only, without contacting a cluster
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `report --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A page.
+    Html,
+    /// A table for spreadsheets.
+    Csv,
 }
 
 /// `rotate`.

@@ -149,9 +149,30 @@ pub fn of_roster(before: Option<&Roster>, after: Option<&Roster>, name: &str) ->
     let mut events = Vec::new();
     if let Ok(user) = name.parse::<UserName>() {
         of_user(before, after, &user, &mut events);
+        through_groups(before, after, &user, &mut events);
     }
     if let Ok(group) = name.parse::<GroupName>() {
         of_group(before, after, &group, &mut events);
+    }
+    events
+}
+
+/// What two versions of a roster say differently of anybody and of any group, by name. What a group gains or loses
+/// is told of the group, and not of each member.
+pub fn of_everyone(before: Option<&Roster>, after: Option<&Roster>) -> Vec<LifeEvent> {
+    let mut events = Vec::new();
+    let rosters = || before.into_iter().chain(after);
+    let users: BTreeSet<&UserName> = rosters().flat_map(|roster| roster.users.keys()).collect();
+    for name in users {
+        if before.and_then(|roster| roster.users.get(name)) != after.and_then(|roster| roster.users.get(name))
+        {
+            of_user(before, after, name, &mut events);
+        }
+    }
+    let groups: BTreeSet<&GroupName> = rosters().flat_map(|roster| roster.groups.keys()).collect();
+    for name in groups {
+        let of = GrantHolder::Group(name.clone(), None);
+        events.extend(grants(&of, group_grants(before, name), group_grants(after, name)));
     }
     events
 }
@@ -192,10 +213,22 @@ fn of_user(before: Option<&Roster>, after: Option<&Roster>, name: &UserName, eve
     }
     let personal = |of: Option<&User>| of.map(|of| of.grants.clone()).unwrap_or_default();
     events.extend(grants(&GrantHolder::User(user()), &personal(old), &personal(new)));
-    // What a group gains while one is in it, one gains too.
-    for group in old_groups.keys().filter(|group| new_groups.contains_key(*group)) {
-        let of = GrantHolder::Group(group.clone(), Some(user()));
-        events.extend(grants(&of, group_grants(before, group), group_grants(after, group)));
+}
+
+/// What a group gains while somebody is in it, they gain too.
+fn through_groups(
+    before: Option<&Roster>,
+    after: Option<&Roster>,
+    name: &UserName,
+    events: &mut Vec<LifeEvent>,
+) {
+    let in_groups = |roster: Option<&Roster>| -> BTreeSet<GroupName> {
+        let user = roster.and_then(|roster| roster.users.get(name));
+        user.into_iter().flat_map(|user| user.groups.keys().cloned()).collect()
+    };
+    for group in &in_groups(before) & &in_groups(after) {
+        let (old, new) = (group_grants(before, &group), group_grants(after, &group));
+        events.extend(grants(&GrantHolder::Group(group, Some(name.clone())), old, new));
     }
 }
 

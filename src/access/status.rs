@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::credentials::CredentialStanding;
+use super::credentials::{self, CredentialStanding, Note, PlannedCluster};
 use crate::model::{ClusterName, RosterName, UserName};
+use crate::roster::Roster;
 
 /// What `status` answers.
 #[derive(Debug, Clone)]
@@ -41,6 +42,32 @@ pub enum KnownFrom {
 }
 
 impl RosterStatus {
+    /// Of no cluster yet: [`Self::add`] each, then [`Self::sort`].
+    pub fn new(roster: RosterName, now: Timestamp) -> Self {
+        Self { roster, now, clusters: Vec::new(), standings: Vec::new(), last_recorded: None }
+    }
+
+    /// Adds a cluster; `planned` is `None` where not even its records can be read.
+    pub fn add(
+        &mut self,
+        roster: &Roster,
+        name: &ClusterName,
+        known: KnownFrom,
+        planned: Option<PlannedCluster<'_>>,
+    ) {
+        let held = planned.map_or(0, |planned| planned.changes.held.len());
+        let standings = planned.map(|planned| credentials::standings(roster, planned, self.now));
+        let mut standings = standings.unwrap_or_default();
+        if let KnownFrom::RecordsOnly { .. } = known {
+            standings.iter_mut().for_each(|standing| {
+                standing.notes.insert(Note::Unread);
+            });
+        }
+        self.standings.extend(standings);
+        self.clusters.push(ClusterStatus { name: name.clone(), source: known, held });
+        self.clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
     /// In the order that it is read in.
     pub fn sort(&mut self) {
         self.standings.sort_by(|a, b| {

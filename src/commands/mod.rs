@@ -19,6 +19,7 @@ mod login;
 mod man;
 mod plan;
 mod repin;
+mod report;
 mod request;
 mod revoke;
 mod roster_edit;
@@ -100,6 +101,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Status(args) => status::run(global, args, terminal),
         Command::Who(args) => who::run(global, args, terminal),
         Command::History(args) => history::run(global, args, terminal),
+        Command::Report(args) => report::run(global, args, terminal),
         Command::Revoke(args) => runtime()?.block_on(revoke::run(global, args, terminal)),
         Command::Rotate(args) => rotate::run(global, args, terminal),
         Command::Grant(args) => grant::grant(global, args, terminal),

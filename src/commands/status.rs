@@ -1,6 +1,7 @@
 //! `certctl status`: every credential, until when, and what about it needs somebody.
 
 use super::runtime;
+use crate::access::status::RosterStatus;
 use crate::cli::{Global, StatusArgs, StatusFormat};
 use crate::clock;
 use crate::console::terminal::Terminal;
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::exit_code::{CHANGES, DONE, FAILED};
 use crate::model::UserName;
 use crate::planning::source::{self, Source};
-use crate::planning::standing::{self, Looked};
+use crate::planning::standing::{self, KnownCluster};
 use crate::render::json;
 use crate::render::status::{document, prometheus, text};
 use crate::repo::Repo;
@@ -17,10 +18,15 @@ use crate::roster;
 pub fn run(global: &Global, args: &StatusArgs, terminal: &Terminal) -> Result<u8> {
     let source = source::roster(global)?;
     let now = clock::now();
-    let Looked { mut status, errors } = match args.offline {
-        true => standing::offline(&source, global, now),
-        false => runtime()?.block_on(standing::online(&source, global, now, terminal)),
+    let mut status = RosterStatus::new(source.roster.name.clone(), now);
+    let mut add = |cluster: KnownCluster<'_>| {
+        status.add(&source.roster, cluster.name, cluster.known, cluster.planned);
     };
+    let errors = match args.offline {
+        true => standing::offline(&source, global, now, &mut add),
+        false => runtime()?.block_on(standing::online(&source, global, now, terminal, &mut add)),
+    };
+    status.sort();
     let is_known = |user: &&UserName| {
         source.roster.users.contains_key(*user) || status.standings.iter().any(|known| known.user == **user)
     };

@@ -29,6 +29,10 @@ pub fn refuse_links(root: &Path, file: &Path) -> Result<()> {
 pub fn replace(roster: &Path, file: &Path, text: &str) -> Result<()> {
     refuse_planted(roster, file)?;
     let path = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(Error::new(format!("{} is no regular file; nothing was written", path.display()))
+            .hint("name a file, or one that is not there yet"));
+    }
     atomic_file::replace(&path, text.as_bytes(), Mode::Kept).map_err(|cause| {
         Error::new(format!("{} could not be written; it is as it was", path.display())).caused_by(cause)
     })

@@ -8,7 +8,7 @@ use super::binding_key::{BindingKey, BindingSubject, Grantee, parts};
 use super::credentials::lasts;
 use super::observed::{BindingAt, ClusterState};
 use super::people::People;
-use crate::model::{ClusterName, CredentialGroup, Holder, Position, RoleRef, UserName};
+use crate::model::{ClusterName, CredentialGroup, Holder, Namespace, Position, RoleRef, UserName};
 use crate::roster::{Grant, GrantOf, NamespaceMatch, Roster};
 
 /// Everything that should be bound.
@@ -132,30 +132,34 @@ fn keys(grantee: &Grantee, grant: &Grant) -> Vec<(BindingKey, Position)> {
     }
 }
 
-/// The bindings in namespaces that fit: not those that are being deleted, nor those without the Role.
+/// The bindings in namespaces that fit.
 fn fitting(
     grantee: &Grantee,
     grant: &Grant,
     matching: &NamespaceMatch,
     state: Option<&ClusterState>,
 ) -> Vec<BindingKey> {
-    let Some(state) = state else { return Vec::new() };
-    let none = BTreeMap::new();
-    let labels = |name: &str| state.namespace_labels.get(name).unwrap_or(&none);
-    let has_role = |name: &str| match &grant.role {
-        RoleRef::ClusterRole(_) => true,
-        RoleRef::Role(role) => state.roles.roles.contains_key(&(name.to_owned(), role.to_string())),
-    };
-    let fits = |name: &&String| {
-        !state.terminating.contains(*name) && matching.includes(name, labels(name)) && has_role(name)
-    };
-    let names = state.namespaces.iter().filter(fits).filter_map(|name| name.parse().ok());
+    let names = state.into_iter().flat_map(|state| namespaces_like(matching, &grant.role, state));
     let key = |namespace| BindingKey {
         namespace: Some(namespace),
         grantee: grantee.clone(),
         role: grant.role.clone(),
     };
     names.map(key).collect()
+}
+
+/// The namespaces that fit: not those that are being deleted, nor those without the Role.
+pub fn namespaces_like(matching: &NamespaceMatch, role: &RoleRef, state: &ClusterState) -> Vec<Namespace> {
+    let none = BTreeMap::new();
+    let labels = |name: &str| state.namespace_labels.get(name).unwrap_or(&none);
+    let has_role = |name: &str| match role {
+        RoleRef::ClusterRole(_) => true,
+        RoleRef::Role(role) => state.roles.roles.contains_key(&(name.to_owned(), role.to_string())),
+    };
+    let fits = |name: &&String| {
+        !state.terminating.contains(*name) && matching.includes(name, labels(name)) && has_role(name)
+    };
+    state.namespaces.iter().filter(fits).filter_map(|name| name.parse().ok()).collect()
 }
 
 /// The names of all bindings that we would make, for finding foreign objects under them.

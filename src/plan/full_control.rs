@@ -26,8 +26,8 @@ pub struct FullControl {
     pub reach: Reach,
 }
 
-/// A role, by the namespace that it is bound in: `None` is the whole cluster.
-type BoundRole = (Option<String>, String);
+/// A role, by kind and name, and the namespace that it is bound in: `None` is the whole cluster.
+pub type BoundRole = (Option<String>, String);
 
 /// Who gains full control: through our bindings, or because a new certificate names what bindings of others name.
 pub(super) fn gained(
@@ -68,7 +68,7 @@ pub(super) fn gained(
 }
 
 /// Those of the roles that come to full control.
-fn reaches(state: Option<&ClusterState>, roles: BTreeSet<BoundRole>) -> BTreeMap<BoundRole, Reach> {
+pub fn reaches(state: Option<&ClusterState>, roles: BTreeSet<BoundRole>) -> BTreeMap<BoundRole, Reach> {
     let Some(state) = state else {
         let known = roles.into_iter().filter(|(_, role)| role == CLUSTER_ADMIN);
         return known

@@ -29,7 +29,7 @@ pub mod cleanup;
 pub mod cluster_plan;
 pub mod credentials;
 pub mod cut_offs;
-mod desired_bindings;
+pub mod desired_bindings;
 pub mod digest;
 pub mod emergency;
 pub mod endpoint;

@@ -7,10 +7,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::records::parse_record;
 use super::source::SHORT_ROSTER;
+use crate::access::beginnings::CommitIndex;
 use crate::access::events::{self, LifeEvent, Records};
+use crate::access::review::{PastCommit, ReviewStart, RosterPast};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, UserName};
 use crate::record;
@@ -70,6 +74,56 @@ pub fn life(repo: &Repo, name: &str) -> Result<Life> {
         return Err(unknown_name(repo, name, &known));
     }
     Ok(life)
+}
+
+/// What the commits of the branch changed in the roster, of everybody and every group.
+///
+/// # Errors
+/// git cannot tell.
+pub fn of_everyone(repo: &Repo) -> Result<RosterPast> {
+    let History { changed, head: _, ends_at } = repo.roster_mainline()?;
+    let roster = |files: &Files| -> Result<Option<Option<Roster>>> {
+        let Some(blob) = files.values().next() else { return Ok(Some(None)) };
+        let bytes = repo.content(*blob, roster::SIZE_LIMIT)?;
+        Ok(bytes.and_then(|bytes| parse(&bytes)).map(|roster| Some(roster.without_positions())))
+    };
+    let mut past = RosterPast { ends_at, ..RosterPast::default() };
+    // Only where a shallow clone ends is there anything before the first.
+    let first = changed.first().and_then(|first| first.before.first());
+    let mut before = first.map(roster).transpose()?.flatten().flatten();
+    for Changed { commit, order: _, before: _, after } in changed {
+        let index = CommitIndex(past.commits.len());
+        if let Some(now) = roster(&after)? {
+            let events = events::of_everyone(before.as_ref(), now.as_ref());
+            past.events.extend(events.into_iter().map(|event| (event, index)));
+            before = now;
+        }
+        let CommitInfo { id, at, author, committer, is_merge } = commit;
+        past.commits.push(PastCommit { id: id.to_string(), at, author, committer, is_merge });
+    }
+    Ok(past)
+}
+
+/// Of these commits, those after a day, a time or a revision.
+///
+/// # Errors
+/// It is none of them, or a shallow clone does not hold it.
+pub fn since(repo: &Repo, past: &RosterPast, asked: &str) -> Result<ReviewStart> {
+    let all = past.commits.iter().enumerate();
+    let commits = match day_or_time(asked) {
+        Some(begin) => all.filter(|(_, commit)| commit.at >= begin).map(|(at, _)| CommitIndex(at)).collect(),
+        None => {
+            let after = repo.commits_since(asked)?;
+            all.filter(|(_, commit)| after.contains(&commit.id)).map(|(at, _)| CommitIndex(at)).collect()
+        }
+    };
+    Ok(ReviewStart { asked: asked.to_owned(), commits })
+}
+
+/// A day begins at midnight, UTC.
+fn day_or_time(text: &str) -> Option<Timestamp> {
+    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    text.parse::<Timestamp>().ok().or_else(day)
 }
 
 /// The users and groups of HEAD's roster.

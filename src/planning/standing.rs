@@ -1,84 +1,71 @@
-//! The credentials of a roster as `status` and reports read them: from records, and from the clusters that can
-//! be read. One that is down leaves what the records know, marked so.
+//! The clusters as `status` and `report` read them: from records, and from the clusters that can be read. One that is
+//! down leaves what the records know, marked so.
 
 use jiff::Timestamp;
 
 use super::cluster_run::{ClusterRun, OfflineRun};
 use super::clusters::{self, OnlyRead, Planned};
 use super::source::Source;
-use crate::access::credentials::{self, CredentialStanding, Note, PlannedCluster};
-use crate::access::status::{ClusterStatus, KnownFrom, RosterStatus};
+use crate::access::credentials::PlannedCluster;
+use crate::access::status::KnownFrom;
 use crate::cli::Global;
 use crate::console::terminal::Terminal;
 use crate::error::Error;
+use crate::model::ClusterName;
 use crate::repo::Repo;
 
-/// What could be found out, and what could not.
-pub struct Looked {
-    pub status: RosterStatus,
-    pub errors: Vec<Error>,
+/// A cluster, as far as it is known.
+pub struct KnownCluster<'a> {
+    pub name: &'a ClusterName,
+    pub known: KnownFrom,
+    /// `None` where not even its records can be read.
+    pub planned: Option<PlannedCluster<'a>>,
 }
 
-/// From the records alone.
-pub fn offline(source: &Source, global: &Global, now: Timestamp) -> Looked {
+/// Shows each cluster from the records alone; returns what failed.
+pub fn offline(
+    source: &Source,
+    global: &Global,
+    now: Timestamp,
+    show: &mut dyn FnMut(KnownCluster<'_>),
+) -> Vec<Error> {
     let planned = clusters::offline(source, global, None, now);
-    let mut looked = Looked::new(source, now);
-    looked.take(source, &planned.runs, &KnownFrom::Records);
-    looked.ended(source, global, planned)
+    show_all(&planned.runs, &KnownFrom::Records, show);
+    for unread in &planned.unread {
+        let known = KnownFrom::RecordsOnly { error: unread.error.clone() };
+        show(KnownCluster { name: &unread.name, known, planned: None });
+    }
+    planned.errors
 }
 
 /// From records and clusters, all of them read side by side.
-pub async fn online(source: &Source, global: &Global, now: Timestamp, terminal: &Terminal) -> Looked {
+pub async fn online(
+    source: &Source,
+    global: &Global,
+    now: Timestamp,
+    terminal: &Terminal,
+    show: &mut dyn FnMut(KnownCluster<'_>),
+) -> Vec<Error> {
     let commit = Repo::discover(&global.roster).and_then(|repo| repo.head()).ok().map(|id| id.to_string());
-    let planned = clusters::make(source, global, commit, now, &OnlyRead, terminal).await;
-    let mut looked = Looked::new(source, now);
-    looked.take(source, &planned.runs, &KnownFrom::Cluster);
-    for unread in &planned.unread {
+    let Planned { runs, unread, errors, .. } =
+        clusters::make(source, global, commit, now, &OnlyRead, terminal).await;
+    show_all(&runs, &KnownFrom::Cluster, show);
+    for unread in &unread {
         let known = KnownFrom::RecordsOnly { error: unread.error.clone() };
         let wanted = source.roster.clusters.get(&unread.name);
         // Where the records are what is wrong, it has been said.
-        let run = wanted.and_then(|wanted| OfflineRun::plan(source, &unread.name, wanted, now).ok());
-        looked.take(source, run.as_slice(), &known);
+        match wanted.and_then(|wanted| OfflineRun::plan(source, &unread.name, wanted, now).ok()) {
+            Some(run) => show_all(&[run], &known, show),
+            None => show(KnownCluster { name: &unread.name, known, planned: None }),
+        }
     }
-    looked.ended(source, global, planned)
+    errors
 }
 
-impl Looked {
-    fn new(source: &Source, now: Timestamp) -> Self {
-        let (roster, clusters, standings) = (source.roster.name.clone(), Vec::new(), Vec::new());
-        let status = RosterStatus { roster, now, clusters, standings, last_recorded: None };
-        Self { status, errors: Vec::new() }
-    }
-
-    fn take(&mut self, source: &Source, runs: &[impl ClusterRun], known: &KnownFrom) {
-        for run in runs {
-            let changes = run.changes();
-            let cluster = PlannedCluster { observed: run.observed(), changes: &changes };
-            let mut standings = credentials::standings(&source.roster, cluster, self.status.now);
-            if let KnownFrom::RecordsOnly { .. } = known {
-                let unread = |standing: &mut CredentialStanding| {
-                    standing.notes.insert(Note::Unread);
-                };
-                standings.iter_mut().for_each(unread);
-            }
-            self.status.standings.extend(standings);
-            let (name, held) = (run.name().clone(), changes.held.len());
-            self.status.clusters.push(ClusterStatus { name, source: known.clone(), held });
-        }
-    }
-
-    /// With the clusters of which nothing is known at all.
-    fn ended<R: ClusterRun>(mut self, source: &Source, global: &Global, planned: Planned<R>) -> Self {
-        for (name, _) in source.clusters(global) {
-            let unread = planned.unread.iter().find(|unread| unread.name == *name);
-            if let Some(unread) = unread.filter(|_| !self.status.clusters.iter().any(|c| c.name == *name)) {
-                let known = KnownFrom::RecordsOnly { error: unread.error.clone() };
-                self.status.clusters.push(ClusterStatus { name: name.clone(), source: known, held: 0 });
-            }
-        }
-        self.status.clusters.sort_by(|a, b| a.name.cmp(&b.name));
-        self.status.sort();
-        self.errors = planned.errors;
-        self
+fn show_all(runs: &[impl ClusterRun], known: &KnownFrom, show: &mut dyn FnMut(KnownCluster<'_>)) {
+    for run in runs {
+        let changes = run.changes();
+        let planned = PlannedCluster { observed: run.observed(), changes: &changes };
+        show(KnownCluster { name: run.name(), known: known.clone(), planned: Some(planned) });
     }
 }

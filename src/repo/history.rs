@@ -50,6 +50,10 @@ pub struct CommitInfo {
     pub at: Timestamp,
     /// Its author, `Name <mail>`, fit to be shown.
     pub author: String,
+    /// Who committed it, likewise: for a change that a host merged, the host or whoever pressed its button.
+    pub committer: String,
+    /// Whether it merges other commits.
+    pub is_merge: bool,
 }
 
 /// A commit that changed what is followed.
@@ -111,6 +115,38 @@ impl Repo {
                 history.changed.push(Changed { commit, order, before, after });
             }
             Ok(Onward::All)
+        })?;
+        history.changed.reverse();
+        Ok(history)
+    }
+
+    /// The commits of the branch itself that changed the roster. Of a merge that is the merge, since it let the
+    /// change in: what came before it on the other side is not looked at.
+    ///
+    /// # Errors
+    /// git cannot tell.
+    pub fn roster_mainline(&self) -> Result<History> {
+        let mut history = History::default();
+        self.look_back(&mut |step| {
+            let after = self.files(&step.tree, &step.roster, Followed::Roster)?;
+            if step.order == 0 {
+                history.head.clone_from(&after);
+            }
+            let Some((parent, roster)) = step.parents.first() else {
+                if step.is_cut_off {
+                    history.ends_at = Some(time(&step.commit));
+                } else if !after.is_empty() {
+                    let (commit, order) = (info(&step.commit), step.order);
+                    history.changed.push(Changed { commit, order, before: Vec::new(), after });
+                }
+                return Ok(Onward::None);
+            };
+            let before = self.files(&tree(parent)?, roster, Followed::Roster)?;
+            if before != after {
+                let (commit, order) = (info(&step.commit), step.order);
+                history.changed.push(Changed { commit, order, before: vec![before], after });
+            }
+            Ok(Onward::Only(parent.id()))
         })?;
         history.changed.reverse();
         Ok(history)
@@ -391,9 +427,16 @@ fn time(commit: &Commit<'_>) -> Timestamp {
 }
 
 fn info(commit: &Commit<'_>) -> CommitInfo {
-    let author = commit.author();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let author = format!("{} <{}>", text(author.name_bytes()), text(author.email_bytes()));
-    let author = visible_line(&author.chars().take(AUTHOR).collect::<String>());
-    CommitInfo { id: commit.id().into(), at: time(commit), author }
+    let shown = |who: git2::Signature<'_>| {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let who = format!("{} <{}>", text(who.name_bytes()), text(who.email_bytes()));
+        visible_line(&who.chars().take(AUTHOR).collect::<String>())
+    };
+    CommitInfo {
+        id: commit.id().into(),
+        at: time(commit),
+        author: shown(commit.author()),
+        committer: shown(commit.committer()),
+        is_merge: commit.parent_count() > 1,
+    }
 }

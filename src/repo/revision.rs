@@ -1,9 +1,12 @@
 //! The commits before HEAD: where a branch began, and which of them differ in what plans are made of.
 
+use std::collections::BTreeSet;
+
 use git2::{ErrorCode, Oid};
 
 use super::{CommitId, Repo, head_of, internal};
 use crate::error::{Error, Result};
+use crate::roster::nearest;
 
 impl Repo {
     /// The last commit that HEAD and a revision have in common: where a branch began, whatever has
@@ -35,6 +38,40 @@ impl Repo {
             )))),
             Err(error) => Err(internal("compare HEAD with", rev, error)),
         }
+    }
+
+    /// The commits of HEAD that a revision does not hold.
+    ///
+    /// # Errors
+    /// There is no such revision, or a shallow clone does not hold it.
+    pub fn commits_since(&self, rev: &str) -> Result<BTreeSet<String>> {
+        let commit = self.git.revparse_single(rev).and_then(|object| object.peel_to_commit());
+        let commit = commit.map_err(|cause| {
+            let error = Error::new(format!("`{rev}` is no day, no time and no commit of this repository"));
+            let error = match nearest(rev, self.names().iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => {
+                    error.caused_by(cause).hint("e.g. 2026-09-30, a tag, or the beginning of a commit's id")
+                }
+            };
+            match self.git.is_shallow() {
+                true => {
+                    error.hint("this clone is shallow: `git fetch --unshallow` brings the commits before")
+                }
+                false => error,
+            }
+        })?;
+        let read = |error| internal("compare HEAD with", rev, error);
+        let mut walk = self.git.revwalk().map_err(read)?;
+        walk.push_head().map_err(read)?;
+        walk.hide(commit.id()).map_err(read)?;
+        walk.map(|id| Ok(id.map_err(read)?.to_string())).collect()
+    }
+
+    /// The branches and tags, as one names them.
+    fn names(&self) -> Vec<String> {
+        let references = self.git.references().into_iter().flatten().flatten();
+        references.filter_map(|reference| reference.shorthand().ok().map(str::to_owned)).collect()
     }
 
     /// The commits before HEAD, the latest first.

@@ -31,6 +31,7 @@ mod question;
 mod reference_age;
 mod rehearsal;
 mod remembered;
+mod report;
 mod rights;
 mod signing;
 mod teams;
@@ -78,7 +79,12 @@ fn main() -> ExitCode {
             memory::no_private_key_is_left_once_it_is_sealed(cluster::shared(Kind::Sandbox));
         },
     );
-    certctl_testing::run(on_clusters.chain([denial, pull, memory]).chain(certctl_testing::tests!(
+    let page = Test::new(
+        "only_on_the_sandbox::report::the_page_works_in_a_browser_and_obeys_nobody_else",
+        Need::Browser,
+        || report::the_page_works_in_a_browser_and_obeys_nobody_else(cluster::shared(Kind::Sandbox)),
+    );
+    certctl_testing::run(on_clusters.chain([denial, pull, memory, page]).chain(certctl_testing::tests!(
         Need::ControlPlane,
         [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
     )))
@@ -191,6 +197,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
         two_merges_a_moment_apart_lose_nobody,
         a_push_between_our_commit_and_our_push_loses_nothing,
     ]
+    report: [an_access_review_tells_what_is_bound_and_who_let_it_in]
     rights: [
         the_model_agrees_with_the_cluster_on_random_questions,
         what_is_behind_the_rosters_back_is_called_out_explained_and_found,

@@ -16,6 +16,7 @@ mod machine;
 mod markdown;
 mod on_clusters;
 mod remembered;
+mod review;
 mod rights;
 mod safety;
 mod schema;

@@ -42,7 +42,8 @@ pub fn grant(grant: &Grant) -> String {
     grant.places().map_or_else(|| format!("{role} everywhere"), |places| format!("{role} in {places}"))
 }
 
-fn right<'n>(role: &str, namespaces: Option<impl Iterator<Item = &'n str>>) -> String {
+/// The same, of a role by its name.
+pub fn right<'n>(role: &str, namespaces: Option<impl Iterator<Item = &'n str>>) -> String {
     match namespaces {
         None => format!("{role} everywhere"),
         Some(names) => format!("{role} in {}", names.collect::<Vec<_>>().join(", ")),

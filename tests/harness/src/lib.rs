@@ -5,6 +5,7 @@
 //! `tests/control-plane/build`. However the process that started one ends, the control plane ends
 //! with it, and its folder is removed.
 
+mod browser;
 mod environment;
 mod folder;
 mod kubectl;
@@ -29,6 +30,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use crate::browser::Browser;
 pub use crate::environment::{executable, scrubbed, with_author};
 pub use crate::folder::TemporaryFolder;
 pub use crate::kubectl::Kubectl;

@@ -5,6 +5,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
+use crate::browser;
+
 /// What a test needs besides Rust, git and a shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -16,6 +18,8 @@ pub enum Need {
     Program(&'static str),
     /// To be root, who may change the root folder.
     Root,
+    /// A control plane, a browser, and what tests/report/package-lock.json names.
+    Browser,
 }
 
 impl Need {
@@ -30,6 +34,12 @@ impl Need {
                 let mut version = Command::new(name);
                 let started = version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
                 started.is_err().then(|| format!("{name} is not installed"))
+            }
+            Self::Browser => {
+                let lacks = |lacks: bool, what: &str| lacks.then(|| what.to_owned());
+                let axe = || lacks(!browser::axe().exists(), "`npm ci --prefix tests/report` was not run");
+                let browser = || lacks(browser::installed().is_none(), "chromium is not installed");
+                Self::ControlPlane.missing().or_else(axe).or_else(browser)
             }
             Self::Root => {
                 let id = Command::new("id").arg("-u").output();

@@ -1,0 +1,54 @@
+//! `certctl report`: the access review of the last commit, as a page or as a table. It only reads.
+
+use std::rc::Rc;
+
+use super::runtime;
+use crate::access::review::AccessReview;
+use crate::cli::{Global, ReportArgs, ReportFormat};
+use crate::clock;
+use crate::console::terminal::Terminal;
+use crate::error::{Error, Result};
+use crate::exit_code::{DONE, FAILED};
+use crate::person::checkout_file;
+use crate::planning::past::{self, UNSHALLOW};
+use crate::planning::source;
+use crate::planning::standing::{self, KnownCluster};
+use crate::render::{count, review as shown};
+use crate::repo::Repo;
+
+pub fn run(global: &Global, args: &ReportArgs, terminal: &Terminal) -> Result<u8> {
+    if args.since.is_some() && args.format == ReportFormat::Csv {
+        return Err(Error::usage("--since tells of changes on the page, and the table holds rights only")
+            .hint("leave out `--format csv`, or `--since`"));
+    }
+    checkout_file::refuse_planted(&global.roster, &args.output)?;
+    let repo = Rc::new(Repo::discover(&global.roster)?);
+    let head = repo.head()?;
+    let past = past::of_everyone(&repo)?;
+    let since = args.since.as_deref().map(|asked| past::since(&repo, &past, asked)).transpose()?;
+    let source = source::committed_roster(global, Rc::clone(&repo), head.clone())?;
+    let (now, ends_at) = (clock::now(), past.ends_at);
+    let mut review = AccessReview::new(&source.roster, head.to_string(), past, since, now);
+    let mut add = |KnownCluster { name, known, planned }: KnownCluster<'_>| {
+        if let Some((name, _)) = source.roster.clusters.get_key_value(name) {
+            review.add(name, known, planned);
+        }
+    };
+    let errors = match args.offline {
+        true => standing::offline(&source, global, now, &mut add),
+        false => runtime()?.block_on(standing::online(&source, global, now, terminal, &mut add)),
+    };
+    review.clusters.sort_by_key(|cluster| cluster.name);
+    let text = match args.format {
+        ReportFormat::Html => shown::page(&review),
+        ReportFormat::Csv => shown::csv(&review),
+    };
+    checkout_file::replace(&global.roster, &args.output, &text)?;
+    let (people, clusters) = (count(review.people.len(), "user"), count(review.clusters.len(), "cluster"));
+    terminal.say(&format!("{}: {people} on {clusters}.", args.output.display()));
+    if let Some(at) = ends_at {
+        terminal.warning(&Error::new(format!("what began before {at} has no commit")).hint(UNSHALLOW));
+    }
+    errors.iter().for_each(|error| terminal.error(error));
+    Ok(if errors.is_empty() { DONE } else { FAILED })
+}
