@@ -70,7 +70,7 @@ pub fn finish<'a>(
     state: &'a ClusterState,
     me: &Requester,
 ) -> Finish<'a> {
-    let replaced = HeldRoles::new(here, repository, state);
+    let held = HeldRoles::new(here, repository, state);
     let mut finish = Finish::default();
     for binding in &state.bindings {
         // Repaired by the apply of its roster.
@@ -83,7 +83,7 @@ pub fn finish<'a>(
         for (index, subject) in binding.subjects.iter().enumerate() {
             match principal(subject) {
                 Err(kind) => finish.left_out.note(kind, subject.clone()),
-                Ok(principal) => match replaced.missing(binding, &principal, me) {
+                Ok(principal) => match held.missing(binding, &principal, me) {
                     None => gone.push(index),
                     Some(why) => finish.kept.push(Kept { binding, principal, why }),
                 },
@@ -107,7 +107,7 @@ struct HeldRoles<'s> {
 
 impl<'s> HeldRoles<'s> {
     fn new(here: ClusterRoster<'s>, repository: &RepositoryState, state: &'s ClusterState) -> Self {
-        let mut replaced = Self { here, roles: &state.roles, held: HashSet::new(), bound: BTreeSet::new() };
+        let mut roles = Self { here, roles: &state.roles, held: HashSet::new(), bound: BTreeSet::new() };
         let counts = |subject: &Subject| {
             let group: CredentialGroup = subject.name.parse().ok().filter(|_| subject.kind == "Group")?;
             let (user, record) = group.holder.find_in(&repository.records)?;
@@ -123,11 +123,11 @@ impl<'s> HeldRoles<'s> {
         for binding in state.bindings.iter().filter(ours) {
             let (kind, name) = (binding.role_kind.as_str(), binding.role_name.as_str());
             for user in binding.subjects.iter().filter_map(counts) {
-                replaced.bound.insert(user.clone());
-                replaced.held.insert((user, kind, name, binding.at.namespace.as_deref()));
+                roles.bound.insert(user.clone());
+                roles.held.insert((user, kind, name, binding.at.namespace.as_deref()));
             }
         }
-        replaced
+        roles
     }
 
     /// What is missing before this subject of the binding can go.

@@ -106,8 +106,8 @@ pub fn manifests(job: &CronJob<'_>) -> [Value; 2] {
 
 fn container(image: &str, name: &str, command: &[&str], folder: &str) -> Value {
     let variable = |name: &str, value: &str| json!({"name": name, "value": value});
-    // What the kubelet would expand.
-    let command: Vec<String> = command.iter().map(|word| word.replace("$(", "$$(")).collect();
+    // The kubelet expands `$(NAME)`, and takes `$$` for a `$`.
+    let command: Vec<String> = command.iter().map(|word| word.replace('$', "$$")).collect();
     json!({
         "name": name,
         "image": image,

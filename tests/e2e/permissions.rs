@@ -175,7 +175,7 @@ pub fn what_applies_in_the_cluster_is_valid_and_fits_the_image(plane: &'static C
         "--image",
         "ghcr.io/acme/certctl:1.2.3",
         "--repository",
-        "git@git.example.com:acme/$(HOME) access.git",
+        "git@git.example.com:acme/$$(HOME) access.git",
         "--author",
         "certctl <certctl@example.com>",
     ];
@@ -195,7 +195,7 @@ pub fn what_applies_in_the_cluster_is_valid_and_fits_the_image(plane: &'static C
     let (clone, apply) = (&pod["initContainers"][0], &pod["containers"][0]);
     assert_eq!((clone["command"][0].as_str(), apply["command"][0].as_str()), (Some("git"), Some("certctl")));
     assert_eq!(
-        clone["command"][6], "git@git.example.com:acme/$$(HOME) access.git",
+        clone["command"][6], "git@git.example.com:acme/$$$$(HOME) access.git",
         "the kubelet expands nothing"
     );
     let packaging = |name: &str| {
@@ -204,6 +204,14 @@ pub fn what_applies_in_the_cluster_is_valid_and_fits_the_image(plane: &'static C
     let (tree, image) = (packaging("tree"), packaging("Dockerfile"));
     assert!(tree.contains("\nadd /usr/bin/git\n") && tree.contains("\nadd /usr/bin/ssh\n"), "{tree}");
     assert!(image.contains("/certctl /usr/bin/certctl\n") && image.contains(" PATH=/usr/bin\n"), "{image}");
+    // And is called as a release calls it.
+    let pushed = packaging("image");
+    assert!(
+        pushed.contains("image=ghcr.io/${repository#https://*/}") && pushed.contains("\"$image:${tag#v}\""),
+        "{pushed}"
+    );
+    let page = std::fs::read_to_string(format!("{}/docs/permissions.md", env!("CARGO_MANIFEST_DIR")));
+    assert!(page.expect("a page").contains("`ghcr.io/OWNER/certctl:VERSION`"));
     let user = &pod["securityContext"]["runAsUser"];
     assert!(image.contains(&format!("\nUSER {user}:{user}\n")), "{user}: {image}");
     for container in [clone, apply] {
