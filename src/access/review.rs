@@ -305,6 +305,14 @@ impl<'r> AccessReview<'r> {
         all.collect()
     }
 
+    /// The commits that gave what somebody has, and those of the changes, the latest first.
+    pub fn named_commits(&self) -> impl Iterator<Item = &PastCommit> {
+        let rights = self.people.values().flat_map(|person| person.rights.keys());
+        let changes = self.since.iter().flat_map(|since| since.commits.iter().copied());
+        let named: BTreeSet<CommitIndex> = rights.filter_map(|right| right.since).chain(changes).collect();
+        named.into_iter().rev().map(|commit| &self.past.commits[commit.0])
+    }
+
     /// The commit that gave a right, where it is known.
     pub fn commit(&self, since: Option<CommitIndex>) -> Option<&PastCommit> {
         since.and_then(|commit| self.past.commits.get(commit.0))

@@ -213,6 +213,10 @@ fn a_cluster_that_was_not_read_is_said_to_be_so() {
             && shown.contains("Why: no route to &lt;prod&gt;")
     );
     assert!(shown.contains("<span class=\"more\">1 not read</span>"));
+    assert!(
+        shown.contains("<span class=\"more\">in what was read</span>")
+            && !shown.contains("Nothing was found behind")
+    );
     let table = reviewed(&story, KnownFrom::Records, csv);
     assert!(table.contains("\"by the roster; the cluster was not read\""), "{table}");
 }

@@ -32,6 +32,9 @@ use crate::roster::{Grant, OnClusters, User};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Where nothing was found, and not every cluster was asked.
+const NOTHING_KNOWN: &str = "Nothing was found in the records; what is bound behind the roster's back is not known of a cluster that was not read.";
+
 /// The members of a group that stand open.
 const MOST_MEMBERS: usize = 40;
 
@@ -196,7 +199,10 @@ fn tiles(html: &mut Html, review: &AccessReview<'_>, summary: &ReviewSummary) {
             );
             let all: usize = findings.values().sum();
             let by_risk = findings.iter().rev().map(|(risk, number)| format!("{number} {}", risk.word()));
-            let more = by_risk.collect::<Vec<_>>().join(", ");
+            let more = match (all, *unread) {
+                (0, 1..) => "in what was read".to_owned(),
+                _ => by_risk.collect::<Vec<_>>().join(", "),
+            };
             let class = match findings.keys().next_back() {
                 Some(Risk::Critical | Risk::High) => "bad",
                 Some(Risk::Medium | Risk::Low) => "warn",
@@ -525,7 +531,9 @@ fn findings(html: &mut Html, review: &AccessReview<'_>) {
             }
         }
         if all.is_empty() {
-            html.words("p", &[], "Nothing was found behind the roster's back.");
+            let read = review.clusters.iter().all(|cluster| cluster.known == KnownFrom::Cluster);
+            let said = if read { "Nothing was found behind the roster's back." } else { NOTHING_KNOWN };
+            html.words("p", &[], said);
         } else {
             html.element("table", &[], |html| {
                 caption(
@@ -594,15 +602,15 @@ fn risk(html: &mut Html, risk: Risk) {
 /// The commits that the page names, with all that git tells of them.
 fn commits(html: &mut Html, review: &AccessReview<'_>) {
     section(html, "commits", "Commits", |html| {
-        if review.past.commits.is_empty() {
-            html.words("p", &[], "No commit is known that changed the roster.");
+        if review.named_commits().next().is_none() {
+            html.words("p", &[], "No commit is known that gave anybody anything.");
             return;
         }
         html.element("table", &[], |html| {
-            caption(html, "The commits of the branch that changed the roster, the latest first");
+            caption(html, "The commits of the branch that this page names, the latest first");
             head(html, &["Commit", "When", "Author", "Committer"]);
             html.element("tbody", &[], |html| {
-                for commit in review.past.commits.iter().rev() {
+                for commit in review.named_commits() {
                     html.element("tr", &[], |html| {
                         html.element(
                             "th",
