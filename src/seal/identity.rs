@@ -215,8 +215,8 @@ impl Identities {
         self.elsewhere = Some((left, elsewhere));
     }
 
-    /// Asks for each passphrase, and keeps of each file only keys that open without a question. The others are
-    /// said why they stay locked. Plugins ask on a terminal each time, so theirs are left out.
+    /// Asks for each passphrase, and keeps of each file keys that open without a question; and why other files stay
+    /// locked. One with an identity of a plugin does, for plugins ask on a terminal each time.
     pub fn into_unlocked(self) -> (BTreeMap<FileDigest, Identities>, Vec<String>) {
         let (mut unlocked, mut errors) = (BTreeMap::new(), Vec::new());
         let mut keep = |digest, identities: Result<Identities, String>| match identities {
@@ -224,10 +224,17 @@ impl Identities {
             Err(why) => errors.push(why),
         };
         for file in &self.locked {
-            let opened = self.unlock_file(file).map(|opened| Identities {
-                ready: opened.ready,
-                recipients: opened.recipients,
-                ..Self::default()
+            let opened = self.unlock_file(file).and_then(|opened| match opened.plugins.first() {
+                Some((path, plugin)) => {
+                    let plugin = plugin.plugin();
+                    Err(format!(
+                        "{} holds an identity of age-plugin-{plugin}, which asks each time",
+                        path.display()
+                    ))
+                }
+                None => {
+                    Ok(Identities { ready: opened.ready, recipients: opened.recipients, ..Self::default() })
+                }
             });
             keep(file.digest, opened);
         }
