@@ -37,7 +37,7 @@ pub struct Issued {
 
 impl World {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("certctl-person-").tempdir().expect("a folder");
+        let dir = tempfile::Builder::new().prefix("person-").tempdir().expect("a folder");
         for folder in ["home", "repo/clusters", "repo/access/prod", "out", "path"] {
             fs::create_dir_all(dir.path().join(folder)).expect("folders");
         }
@@ -216,7 +216,9 @@ impl World {
     }
 
     pub fn in_detached(&self, args: &[&str]) -> Command {
-        self.in_world("setsid", &[&["--wait", env!("CARGO_BIN_EXE_certctl")], args].concat())
+        // `setsid` itself is on Linux alone.
+        let session = ["-MPOSIX", "-e", "POSIX::setsid(); exec @ARGV or die"];
+        self.in_world("perl", &[&session[..], &[env!("CARGO_BIN_EXE_certctl")], args].concat())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certctl::model::{CredentialGroup, Recipient, UserName};
+use certctl::model::{CredentialGroup, Holder, Recipient, UserName};
 use certctl::plan::observed::{Binding, BindingAt, SigningRequest};
 use certctl::plan::{self, ClusterPlan, Plan, digest};
 use certctl::record::{Credential, CredentialState, Record};
@@ -269,7 +269,8 @@ impl Machine {
     }
 
     fn foreign_request(&mut self, kind: usize, who: &str) {
-        let group = format!("certctl:{who}:0000000000000000");
+        let nobodys = "0000000000000000".parse().expect("an id");
+        let group = CredentialGroup::new(&who.parse().expect("a name"), nobodys).to_string();
         let mut planted = request(&format!("certctl-acme-planted-{kind}-{who}"), who, &[&group]);
         planted.issued = kind == 3;
         planted.labels = match kind {
@@ -325,7 +326,7 @@ impl Machine {
                 let credentials =
                     records.flat_map(|(user, record)| record.credentials.iter().map(move |c| (user, c)));
                 let gone = credentials.filter(|(_, credential)| credential.state == CredentialState::Revoked);
-                revoked.extend(gone.map(|(user, credential)| format!("certctl:{user}:{}", credential.id)));
+                revoked.extend(gone.map(|(user, c)| CredentialGroup::new(user, c.id.clone()).to_string()));
             }
         };
         let end = world.apply(&plan, course, &mut witness);
@@ -407,7 +408,7 @@ impl Machine {
         let still = rights(after);
         for (group, before) in held {
             let Some((group, credential)) = recorded(&self.world.repository.records, group) else { continue };
-            let who = group.holder.as_str();
+            let who = person(&group.holder);
             if !self.team.accepts(who, credential, now)
                 || cut_off(&group)
                 || remembered(&self.world, &group.to_string())
@@ -434,7 +435,7 @@ impl Machine {
         now: jiff::Timestamp,
         effect: &Effect,
     ) {
-        let who = group.holder.as_str();
+        let who = person(&group.holder);
         let accepted = match held.contains(who) {
             true => self.team.lets_keep(who, credential, now),
             false => self.team.accepts(who, credential, now),
@@ -464,7 +465,7 @@ impl Machine {
             let bound: Vec<String> = credentials
                 .iter()
                 .filter(|credential| self.team.accepts(who, credential, now))
-                .map(|credential| format!("certctl:{who}:{}", credential.id))
+                .map(|c| CredentialGroup::new(&who.parse().expect("a name"), c.id.clone()).to_string())
                 .collect();
             let long_enough =
                 self.team.limit(who, now).is_none_or(|limit| now.duration_until(limit).as_mins() >= 10);
@@ -500,7 +501,7 @@ impl Machine {
         let (now, records) = (self.world.now, &self.world.repository.records);
         let changes = plan.bindings.iter().flat_map(|binding| &binding.changes);
         let in_it: BTreeSet<UserName> = changes
-            .filter_map(|change| Some(change.holder.as_ref()?.name()))
+            .filter_map(|change| Some(person(change.holder.as_ref()?).parse().expect("a name")))
             .chain(plan.people.iter().map(|action| action.user().clone()))
             .collect();
         let hours = [1, 24, 11 * 24][course.seed.unwrap_or(0) as usize % 3];
@@ -554,6 +555,12 @@ fn rights(world: &World) -> Rights {
         }
     }
     rights
+}
+
+/// The one of the team whose groups have this name, or that name where it is nobody's.
+fn person(holder: &Holder) -> &str {
+    let whose = |who: &&&str| Holder::of(&who.parse().expect("a name")) == *holder;
+    PEOPLE.iter().find(whose).copied().unwrap_or(holder.as_str())
 }
 
 fn read(team: &Team) -> Roster {

@@ -9,7 +9,9 @@ use certctl::plan::observed::BindingAt;
 use certctl::record::{Credential, CredentialState};
 use jiff::Timestamp;
 
-pub const PEOPLE: [&str; 4] = ["alice", "bob", "carol", "dana"];
+/// One of them has a name that is cut in credential groups.
+pub const PEOPLE: [&str; 4] =
+    ["alice", "bob", "carol", "dana.von-und-zu@department.of.something.Example.org"];
 pub const GROUPS: [&str; 2] = ["developers", "on-call"];
 
 /// A grant as the roster writes it, and the bindings it comes to: namespace, role, end of the name.
