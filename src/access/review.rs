@@ -400,10 +400,14 @@ fn rights_of(
         }
     }
     let Some((_, authorizer)) = cluster else { return found };
-    let credential = rights::credential(repository.records.get(user), here.now);
-    let Some(credential) = credential else { return found };
-    let requester = rights::requester(user, Some(credential));
-    for Right { origin, path, until } in here.rights(user, &requester, authorizer) {
+    // Also what a credential may do that was revoked: somebody may have bound it again.
+    let credentials = repository.records.get(user).into_iter().flat_map(|record| &record.credentials);
+    let requesters = credentials
+        .filter(|credential| credential.not_after > here.now)
+        .map(|credential| rights::requester(user, Some(credential)));
+    for Right { origin, path, until } in
+        requesters.flat_map(|requester| here.rights(user, &requester, authorizer))
+    {
         // What everyone has who can authenticate is nobody's in particular.
         if path.subject.name == AUTHENTICATED {
             continue;
@@ -417,12 +421,10 @@ fn rights_of(
             namespace: binding.at.namespace.clone(),
             binding: (!is_ours).then(|| binding.at.to_string()),
         };
-        match found.get_mut(&at) {
-            Some(known) => known.basis = RightBasis::InForce,
-            None => {
-                let basis = if is_ours { RightBasis::NotGranted } else { RightBasis::OfOthers };
-                found.insert(at, RightTerms { basis, until, since: None });
-            }
+        let basis = if is_ours { RightBasis::NotGranted } else { RightBasis::OfOthers };
+        let known = found.entry(at).or_insert(RightTerms { basis, until, since: None });
+        if known.basis == RightBasis::NotBound {
+            known.basis = RightBasis::InForce;
         }
     }
     found

@@ -7,6 +7,7 @@ use certctl_testing::Ran;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Options};
+use crate::report;
 use crate::world::{World, until};
 
 const TEAM: [&str; 12] =
@@ -229,6 +230,34 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
         old["mayDo"],
         json!(["edit in default through RoleBinding default/operator-back, which is not ours"])
     );
+
+    // All of it for an auditor, with the leaked one that is bound again, and who has left since.
+    world.certctl(&["report", "-o", "../access.csv", "--format", "csv"]).expect(0);
+    let csv = fs::read_to_string(world.path("access.csv")).expect("a table");
+    let rights: Vec<[String; 4]> = report::rows(&csv, "carol", "prod")
+        .into_iter()
+        .map(|cells| [&cells[3], &cells[4], &cells[5], &cells[7]].map(Clone::clone))
+        .collect();
+    assert_eq!(
+        rights,
+        [
+            ["view", "(everywhere)", "operator-team", "granted, and not bound"].map(str::to_owned),
+            [
+                "edit",
+                "default",
+                "RoleBinding default/operator-back, which is not certctl's",
+                "not in the roster"
+            ]
+            .map(str::to_owned),
+        ]
+    );
+    world.certctl(&["report", "-o", "../access.html", "--since", &days.after(10)]).expect(0);
+    let page = fs::read_to_string(world.path("access.html")).expect("a page");
+    assert!(
+        page.contains("<th scope=\"row\">bob</th><td><ul class=\"plain\"><li>taken off the roster"),
+        "{page}"
+    );
+    assert!(!page.contains("<th scope=\"row\">dave</th>"), "nothing of his was changed");
 
     // What did she have, and when?
     let events =

@@ -35,7 +35,7 @@ fn team(world: &World, rest: &str) {
 }
 
 /// The lines of a table about somebody on a cluster, each as its cells.
-fn rows(csv: &str, person: &str, cluster: &str) -> Vec<Vec<String>> {
+pub fn rows(csv: &str, person: &str, cluster: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('"').split("\",\"").map(|cell| cell.replace("\"\"", "\"")).collect()
     };
