@@ -544,11 +544,30 @@ impl fmt::Display for Author {
     }
 }
 
+/// A file, of those that are read together: a roster comes before its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FileNumber(u32);
+
+impl FileNumber {
+    /// The roster itself, or a file that is read alone.
+    pub const FIRST: Self = Self(0);
+
+    /// The one after so many others.
+    pub fn after(others: usize) -> Self {
+        Self(u32::try_from(others).unwrap_or(u32::MAX))
+    }
+
+    /// How many come before it.
+    pub fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 /// A place in a file: line and column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
-    /// Which file of a roster: 0 is the roster itself, the others are its parts.
-    pub file: u32,
+    /// In which file.
+    pub file: FileNumber,
     /// Line, from 1.
     pub line: u64,
     /// Column in characters, from 1.

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::model::route::{ProxyUrl, Route, TlsServerName};
 use crate::model::{
-    BranchName, ClusterName, CredentialId, GroupName, Invalid, KeySource, KeyType, Namespace, Position,
-    Recipient, RosterId, RosterName, UserName, hex, sha256,
+    BranchName, ClusterName, CredentialId, FileNumber, GroupName, Invalid, KeySource, KeyType, Namespace,
+    Position, Recipient, RosterId, RosterName, UserName, hex, sha256,
 };
 
 /// The `apiVersion` of everything certctl reads and writes.
@@ -359,7 +359,11 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Resu
     let value = serde_saphyr::from_str_with_options(body, options).map_err(|error| {
         let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let not_ours = |why: &str| Error::new(format!("is not as certctl wrote it: {why}"));
-        match error.location().map(|at| Position { file: 0, line: at.line(), column: at.column() }) {
+        match error.location().map(|at| Position {
+            file: FileNumber::FIRST,
+            line: at.line(),
+            column: at.column(),
+        }) {
             // Of the place once is enough.
             Some(at) => {
                 let suffix = format!(" at line {}, column {}", at.line, at.column);

@@ -62,12 +62,12 @@ impl Beginnings {
             LifeEvent::Membership { user, group, change, terms } => {
                 change_of(&mut self.memberships, (user.clone(), group.clone()), *change, terms, commit, at);
             }
-            LifeEvent::Grant { of, role, namespaces, change, terms } => {
+            LifeEvent::Grant { of, role, places, change, terms } => {
                 let holder = match of {
                     GrantHolder::User(user) => Whose::User(user.clone()),
                     GrantHolder::Group(group, _) => Whose::Group(group.clone()),
                 };
-                let places: Vec<Option<String>> = match namespaces {
+                let places: Vec<Option<String>> = match places {
                     None => vec![None],
                     Some(places) => places.iter().map(|place| Some(place.to_string())).collect(),
                 };

@@ -4,12 +4,13 @@
 //! however many commits it was once: a squashed merge tells the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 
 use crate::model::{ClusterName, CredentialId, GroupName, Namespace, Recipient, RoleRef, UserName};
 use crate::record::{Credential, CredentialState};
-use crate::roster::{Grant, Membership, OnClusters, Roster, User};
+use crate::roster::{Grant, Membership, NamespaceMatch, OnClusters, Roster, User};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,8 @@ pub enum LifeEvent {
     Grant {
         of: GrantHolder,
         role: RoleRef,
-        namespaces: Option<BTreeSet<Namespace>>,
+        /// `None` is the whole cluster.
+        places: Option<BTreeSet<GrantPlace>>,
         change: Gain,
         terms: Bounds,
     },
@@ -52,6 +54,23 @@ pub enum Gain {
     Lost,
     Gained,
     Changed,
+}
+
+/// Where a right counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GrantPlace {
+    Namespace(Namespace),
+    /// Wherever a namespace is like this.
+    Like(NamespaceMatch),
+}
+
+impl fmt::Display for GrantPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace(name) => name.fmt(f),
+            Self::Like(matching) => matching.fmt(f),
+        }
+    }
 }
 
 /// Where something counts, and until when.
@@ -263,27 +282,31 @@ fn membership(
     Some(LifeEvent::Membership { user: user.clone(), group: group.clone(), change, terms })
 }
 
-/// A role in one namespace or everywhere.
-type Right<'g> = (&'g RoleRef, Option<&'g Namespace>);
+/// A role in one place or everywhere.
+type Right<'g> = (&'g RoleRef, Option<GrantPlace>);
 
-/// Grants one namespace at a time, so that a list that grows by one says which one.
+/// Grants one place at a time, so that a list that grows by one says which one.
 fn grants(of: &GrantHolder, before: &[Grant], after: &[Grant]) -> Vec<LifeEvent> {
     fn rights(grants: &[Grant]) -> BTreeMap<Right<'_>, BTreeSet<Bounds>> {
         let mut rights: BTreeMap<Right<'_>, BTreeSet<Bounds>> = BTreeMap::new();
         for grant in grants {
             let terms = Bounds { clusters: grant.clusters.clone(), until: grant.until };
-            let mut add = |namespace| {
-                rights.entry((&grant.role, namespace)).or_default().insert(terms.clone());
+            let mut add = |place| {
+                rights.entry((&grant.role, place)).or_default().insert(terms.clone());
             };
             match &grant.namespaces {
                 None => add(None),
-                Some(namespaces) => namespaces.iter().for_each(|(name, _)| add(Some(name))),
+                Some(namespaces) => {
+                    let named = namespaces.iter().map(|(name, _)| GrantPlace::Namespace(name.clone()));
+                    let like = grant.matching.iter().cloned().map(GrantPlace::Like);
+                    named.chain(like).for_each(|place| add(Some(place)));
+                }
             }
         }
         rights
     }
     let (before, after) = (rights(before), rights(after));
-    let mut changes: BTreeMap<(Gain, &RoleRef, bool, Bounds), BTreeSet<Namespace>> = BTreeMap::new();
+    let mut changes: BTreeMap<(Gain, &RoleRef, bool, Bounds), BTreeSet<GrantPlace>> = BTreeMap::new();
     let keys: BTreeSet<&Right<'_>> = before.keys().chain(after.keys()).collect();
     for right in keys {
         let (old, new) = (before.get(right), after.get(right));
@@ -293,16 +316,16 @@ fn grants(of: &GrantHolder, before: &[Grant], after: &[Grant]) -> Vec<LifeEvent>
             (Some(old), Some(new)) if old != new => (Gain::Changed, new),
             _ => continue,
         };
-        let (role, namespace) = *right;
+        let (role, place) = right;
         for terms in terms {
-            let namespaces = changes.entry((change, role, namespace.is_some(), terms.clone())).or_default();
-            namespaces.extend(namespace.cloned());
+            let places = changes.entry((change, *role, place.is_some(), terms.clone())).or_default();
+            places.extend(place.clone());
         }
     }
-    let event = |((change, role, in_namespaces, terms), namespaces): (_, BTreeSet<Namespace>)| {
+    let event = |((change, role, in_places, terms), places): (_, BTreeSet<GrantPlace>)| {
         let role: &RoleRef = role;
-        let namespaces = bool::then_some(in_namespaces, namespaces);
-        LifeEvent::Grant { of: of.clone(), role: role.clone(), namespaces, change, terms }
+        let places = bool::then_some(in_places, places);
+        LifeEvent::Grant { of: of.clone(), role: role.clone(), places, change, terms }
     };
     changes.into_iter().map(event).collect()
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::cli::{EditArgs, Global};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
-use crate::model::{Position, UserName};
+use crate::model::{FileNumber, UserName};
 use crate::person::checkout_file;
 use crate::planning::source::{self, Source};
 use crate::render::count;
@@ -74,15 +74,15 @@ pub fn write(
     done: EditDone<'_>,
     terminal: &Terminal,
 ) -> Result<()> {
-    let mut by_file: BTreeMap<u32, Vec<UserName>> = BTreeMap::new();
+    let mut by_file: BTreeMap<FileNumber, Vec<UserName>> = BTreeMap::new();
     for user in users {
         let file = match change {
             RosterEdit::Add(new) => new.file,
-            _ => source.roster.users.get(user).map_or(0, |user| user.position.file),
+            _ => source.roster.users.get(user).map_or(FileNumber::FIRST, |user| user.position.file),
         };
         by_file.entry(file).or_default().push(user.clone());
     }
-    let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+    let mut texts: BTreeMap<FileNumber, String> = BTreeMap::new();
     let mut roster = source.roster.clone();
     for (file, users) in &by_file {
         let text = source.part(*file)?.map_or_else(|| source.text.clone(), |(_, text)| text);
@@ -112,13 +112,13 @@ fn say(
     global: &Global,
     args: &EditArgs,
     source: &Source,
-    texts: &BTreeMap<u32, String>,
+    texts: &BTreeMap<FileNumber, String>,
     EditDone { done, applied }: EditDone<'_>,
     terminal: &Terminal,
 ) -> Result<()> {
     let mut files = Vec::new();
     for (file, text) in texts {
-        let shown = source.roster.files.of(Position { file: *file, ..Position::default() });
+        let shown = source.roster.files.name(*file);
         let path = match source.part(*file)? {
             Some((path, _)) => path.to_string(),
             None => global.roster.file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::DONE;
-use crate::model::UserName;
+use crate::model::{FileNumber, UserName};
 use crate::roster;
 use crate::roster::edit::{NewUser, RosterEdit};
 use crate::seal;
@@ -34,7 +34,7 @@ pub fn add(global: &Global, args: &AddUserArgs, terminal: &Terminal) -> Result<u
         known_group(&source, group)?;
     }
     let new = NewUser {
-        file: part.and_then(|(_, part)| part).map_or(0, |part| part.file),
+        file: part.and_then(|(_, part)| part).map_or(FileNumber::FIRST, |part| part.file),
         recipients: recipients.into_iter().flatten().collect(),
         groups: args.groups.iter().cloned().collect(),
         clusters: (!global.clusters.is_empty()).then(|| global.clusters.iter().cloned().collect()),

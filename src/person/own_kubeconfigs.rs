@@ -151,7 +151,7 @@ fn open<'a>(
     }
     if let Some((user, entry)) = suspended(source, &users) {
         return Err(Error::new(format!("user `{user}` is suspended; nothing was decrypted"))
-            .placed(source.roster.files.of(entry.position), entry.position)
+            .placed(source.roster.files.name(entry.position.file), entry.position)
             .hint("ask an admin; once they ran `certctl resume` and applied it, `git pull` brings a new kubeconfig"));
     }
     let names = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");

@@ -3,7 +3,8 @@
 //! An earlier version may break a rule that came later, or never have been valid. It is passed over and counted:
 //! what it changed is told with the next version that can be read.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -16,11 +17,11 @@ use crate::access::beginnings::CommitIndex;
 use crate::access::events::{self, LifeEvent, Records};
 use crate::access::review::{PastCommit, ReviewStart, RosterPast};
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, UserName};
+use crate::model::{ClusterName, RepoPath, UserName};
 use crate::record;
 use crate::repo::Repo;
-use crate::repo::history::{Changed, CommitInfo, Files, Followed, History};
-use crate::roster::{self, Roster};
+use crate::repo::history::{BlobId, Changed, CommitInfo, Files, Followed, History};
+use crate::roster::{self, PartPath, Roster, RosterParts};
 use crate::seal;
 
 /// What happened, and by which commit.
@@ -48,13 +49,15 @@ pub struct Life {
 pub fn life(repo: &Repo, name: &str) -> Result<Life> {
     let mut life = Life::default();
     let mut told = Vec::new();
-    let rosters = repo.history_of(Followed::Roster)?;
-    let parse = |files: &Files| match files.values().next() {
-        None => Ok(Some(None)),
-        Some(blob) => {
-            let bytes = repo.content(*blob, roster::SIZE_LIMIT)?;
-            Ok(bytes.and_then(|bytes| roster_about(&bytes, name)).map(Some))
+    let included = RefCell::new(HashMap::new());
+    let parts_of = |blob: BlobId| parts_of(repo, blob, &mut included.borrow_mut());
+    let rosters = repo.history_of(Followed::Roster(&parts_of))?;
+    let parse = |files: &Files| {
+        if files.is_empty() {
+            return Ok(Some(None));
         }
+        let past = PastFiles::read(repo, files)?;
+        Ok(past.and_then(|past| past.roster_about(name)).map(Some))
     };
     let diff = |before: &Option<Roster>, after: &Option<Roster>| {
         events::of_roster(before.as_ref(), after.as_ref(), name)
@@ -81,11 +84,16 @@ pub fn life(repo: &Repo, name: &str) -> Result<Life> {
 /// # Errors
 /// git cannot tell.
 pub fn of_everyone(repo: &Repo) -> Result<RosterPast> {
-    let History { changed, head: _, ends_at } = repo.roster_mainline()?;
+    let included = RefCell::new(HashMap::new());
+    let parts_of = |blob: BlobId| parts_of(repo, blob, &mut included.borrow_mut());
+    let History { changed, head: _, ends_at } = repo.roster_mainline(&parts_of)?;
     let roster = |files: &Files| -> Result<Option<Option<Roster>>> {
-        let Some(blob) = files.values().next() else { return Ok(Some(None)) };
-        let bytes = repo.content(*blob, roster::SIZE_LIMIT)?;
-        Ok(bytes.and_then(|bytes| parse(&bytes)).map(|roster| Some(roster.without_positions())))
+        if files.is_empty() {
+            return Ok(Some(None));
+        }
+        let past = PastFiles::read(repo, files)?;
+        let roster = past.and_then(|past| past.parse(&past.root));
+        Ok(roster.map(|roster| Some(roster.without_positions())))
     };
     let mut past = RosterPast { ends_at, ..RosterPast::default() };
     // Only where a shallow clone ends is there anything before the first.
@@ -128,15 +136,81 @@ fn day_or_time(text: &str) -> Option<Timestamp> {
 
 /// The users and groups of HEAD's roster.
 fn names(repo: &Repo, rosters: &History) -> Result<BTreeSet<String>> {
-    let Some(blob) = rosters.head.values().next() else { return Ok(BTreeSet::new()) };
-    let bytes = repo.content(*blob, roster::SIZE_LIMIT)?.unwrap_or_default();
-    let Some(roster) = parse(&bytes) else { return Ok(BTreeSet::new()) };
+    let past = PastFiles::read(repo, &rosters.head)?;
+    let Some(roster) = past.and_then(|past| past.parse(&past.root)) else { return Ok(BTreeSet::new()) };
     let users = roster.users.keys().map(ToString::to_string);
     Ok(users.chain(roster.groups.keys().map(ToString::to_string)).collect())
 }
 
-fn parse(bytes: &[u8]) -> Option<Roster> {
-    roster::parse(FILE, roster::text(FILE, bytes).ok()?, &seal::parse_recipient).ok()
+/// What a version of the roster includes; each version is read once.
+fn parts_of(repo: &Repo, blob: BlobId, known: &mut HashMap<BlobId, Vec<PartPath>>) -> Result<Vec<PartPath>> {
+    if let Some(known) = known.get(&blob) {
+        return Ok(known.clone());
+    }
+    let bytes = repo.content(blob, roster::SIZE_LIMIT)?.unwrap_or_default();
+    let parts = roster::text(FILE, &bytes).map_or_else(|_| Vec::new(), roster::included);
+    known.insert(blob, parts.clone());
+    Ok(parts)
+}
+
+/// The files of a roster, as some commit holds them.
+struct PastFiles {
+    root: String,
+    /// By their paths beside it.
+    parts: BTreeMap<String, String>,
+}
+
+impl PastFiles {
+    /// `None` where one of them is too long or no text.
+    fn read(repo: &Repo, files: &Files) -> Result<Option<Self>> {
+        let mut past = Self { root: String::new(), parts: BTreeMap::new() };
+        let mut size = 0;
+        for (path, blob) in files {
+            let Some(bytes) = repo.content(*blob, roster::SIZE_LIMIT - size)? else { return Ok(None) };
+            size += bytes.len();
+            let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
+            match path.as_str() {
+                "" => past.root = text,
+                path => drop(past.parts.insert(path.to_owned(), text)),
+            }
+        }
+        Ok(Some(past))
+    }
+
+    fn parse(&self, root: &str) -> Option<Roster> {
+        roster::parse_with_parts(FILE, root, &seal::parse_recipient, self).ok()
+    }
+
+    /// What it says, whatever its layout; of a long one, what is about this name.
+    fn roster_about(&self, name: &str) -> Option<Roster> {
+        let excerpt = || {
+            let long = self.root.len() > SHORT_ROSTER;
+            self.parse(&roster::excerpt::about(long.then_some(&self.root)?, name)?)
+        };
+        excerpt().or_else(|| self.parse(&self.root)).map(Roster::without_positions)
+    }
+}
+
+impl RosterParts for PastFiles {
+    fn list(&self, folder: &str) -> Result<Option<Vec<String>>> {
+        let name = |path: &String| {
+            let (in_folder, name) = path.rsplit_once('/')?;
+            (in_folder == folder).then(|| name.to_owned())
+        };
+        Ok(Some(self.parts.keys().filter_map(name).collect()))
+    }
+
+    fn read(&self, path: &RepoPath) -> Result<String> {
+        self.parts.get(path.as_str()).cloned().ok_or_else(|| Error::new("the commit does not hold it"))
+    }
+
+    fn shown(&self, path: &RepoPath) -> String {
+        path.to_string()
+    }
+
+    fn is_roster(&self, _: &RepoPath) -> bool {
+        false
+    }
 }
 
 /// Nobody sees the errors that it is named in.
@@ -190,15 +264,6 @@ impl Life {
         }
         Ok(told)
     }
-}
-
-/// A roster, whatever its layout, or the part of a long one that is about this name.
-fn roster_about(bytes: &[u8], name: &str) -> Option<Roster> {
-    let part = || {
-        let text = roster::text(FILE, bytes).ok().filter(|text| text.len() > SHORT_ROSTER)?;
-        parse(roster::excerpt::about(text, name)?.as_bytes())
-    };
-    part().or_else(|| parse(bytes)).map(Roster::without_positions)
 }
 
 fn records_of(repo: &Repo, user: &UserName, files: &Files) -> Result<Option<Records>> {

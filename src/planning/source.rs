@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::cli::Global;
 use crate::error::{Error, Result};
-use crate::model::{ClusterName, RepoPath, UserName};
+use crate::model::{ClusterName, FileNumber, RepoPath, UserName};
 use crate::repo::{CommitId, Repo, Snapshot};
 use crate::roster::{self, Cluster, Part, Roster, RosterParts};
 use crate::seal;
@@ -25,6 +25,8 @@ pub struct Source {
     pub file: String,
     /// What the names of its parts end in then.
     of_commit: String,
+    /// What it is called in its folder.
+    name: String,
     /// The folder that `access/` and the roster's own paths are relative to.
     pub folder: PathBuf,
     /// The text.
@@ -151,6 +153,10 @@ fn read_roster(global: &Global) -> io::Result<Vec<u8>> {
     read_beside(&folder_of(&global.roster), Path::new(name), roster::SIZE_LIMIT as u64)
 }
 
+fn name_of(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn folder_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -174,7 +180,8 @@ pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
             && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
         let folder = folder_of(&global.roster);
         let files = RosterFiles::Folder(folder.clone());
-        whole.then(|| Source { file, of_commit: String::new(), files, folder, text, roster })
+        let name = name_of(&global.roster);
+        whole.then(|| Source { file, of_commit: String::new(), name, files, folder, text, roster })
     };
     part().map_or_else(|| self::roster(global), Ok)
 }
@@ -186,27 +193,29 @@ impl Source {
         files: RosterFiles,
         bytes: &[u8],
     ) -> Result<Self> {
+        let name = name_of(Path::new(&file));
         let file = format!("{file}{of_commit}");
         let text = roster::text(&file, bytes)?.to_owned();
-        let none = BTreeMap::new();
-        let parts = PartFiles { folder: &folder, of_commit: &of_commit, files: &files, instead: &none };
+        let instead = &BTreeMap::new();
+        let parts = PartFiles { folder: &folder, name: &name, of_commit: &of_commit, files: &files, instead };
         let roster = roster::parse_with_parts(&file, &text, &seal::parse_recipient, &parts)?;
-        Ok(Self { file, of_commit, folder, text, roster, files })
+        Ok(Self { file, of_commit, name, folder, text, roster, files })
     }
 
     fn part_files<'a>(&'a self, instead: &'a BTreeMap<RepoPath, String>) -> PartFiles<'a> {
-        PartFiles { folder: &self.folder, of_commit: &self.of_commit, files: &self.files, instead }
+        let Self { folder, name, of_commit, files, .. } = self;
+        PartFiles { folder, name, of_commit, files, instead }
     }
 
     /// What the roster would say with these texts, by the number of the file.
     ///
     /// # Errors
     /// It is not valid.
-    pub fn with_texts(&self, texts: &BTreeMap<u32, String>) -> Result<Roster> {
+    pub fn with_texts(&self, texts: &BTreeMap<FileNumber, String>) -> Result<Roster> {
         let of_part = |(path, part): (&RepoPath, &Part)| Some((path.clone(), texts.get(&part.file)?.clone()));
         let instead = self.roster.parts.iter().filter_map(of_part).collect();
         let parts = self.part_files(&instead);
-        let text = texts.get(&0).unwrap_or(&self.text);
+        let text = texts.get(&FileNumber::FIRST).unwrap_or(&self.text);
         roster::parse_with_parts(&self.file, text, &seal::parse_recipient, &parts)
     }
 
@@ -215,7 +224,7 @@ impl Source {
     ///
     /// # Errors
     /// It cannot be read any more.
-    pub fn part(&self, file: u32) -> Result<Option<(RepoPath, String)>> {
+    pub fn part(&self, file: FileNumber) -> Result<Option<(RepoPath, String)>> {
         let Some((path, _)) = self.roster.parts.iter().find(|(_, part)| part.file == file) else {
             return Ok(None);
         };
@@ -263,6 +272,8 @@ impl Source {
 struct PartFiles<'a> {
     /// That of the roster.
     folder: &'a Path,
+    /// What the roster is called there.
+    name: &'a str,
     /// What the names of files end in.
     of_commit: &'a str,
     files: &'a RosterFiles,
@@ -289,6 +300,10 @@ impl RosterParts for PartFiles<'_> {
         let path = Path::new(path.as_str());
         let shown = if self.folder == Path::new(".") { path.to_owned() } else { self.folder.join(path) };
         format!("{}{}", shown.display(), self.of_commit)
+    }
+
+    fn is_roster(&self, path: &RepoPath) -> bool {
+        path.as_str().eq_ignore_ascii_case(self.name)
     }
 }
 

@@ -16,6 +16,7 @@ use super::{CommitId, Repo, TreeItem, entry, head_of, internal};
 use crate::error::{Error, Result, visible_line};
 use crate::model::{ClusterName, UserName};
 use crate::record_folder::RECORDS;
+use crate::roster::PartPath;
 
 /// The most commits that are looked at.
 const COMMITS: usize = 200_000;
@@ -27,13 +28,17 @@ const RENAMES: usize = 1_000;
 const AUTHOR: usize = 100;
 
 /// What is followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Followed<'a> {
-    /// The roster: one file, `""`.
-    Roster,
+    /// The roster, `""`, and its parts, each by its path beside it. The function says which those are, by what
+    /// the roster is.
+    Roster(PartsOf<'a>),
     /// Somebody's records: a file for each cluster, by its name.
     RecordsOf(&'a UserName),
 }
+
+/// What a version of the roster includes.
+pub type PartsOf<'a> = &'a dyn Fn(BlobId) -> Result<Vec<PartPath>>;
 
 /// Files by name.
 pub type Files = BTreeMap<String, BlobId>;
@@ -120,15 +125,16 @@ impl Repo {
         Ok(history)
     }
 
-    /// The commits of the branch itself that changed the roster. Of a merge that is the merge, since it let the
+    /// The commits of the branch itself that changed the roster or its parts. Of a merge that is the merge, since it let the
     /// change in: what came before it on the other side is not looked at.
     ///
     /// # Errors
     /// git cannot tell.
-    pub fn roster_mainline(&self) -> Result<History> {
+    pub fn roster_mainline(&self, parts_of: PartsOf<'_>) -> Result<History> {
+        let followed = Followed::Roster(parts_of);
         let mut history = History::default();
         self.look_back(&mut |step| {
-            let after = self.files(&step.tree, &step.roster, Followed::Roster)?;
+            let after = self.files(&step.tree, &step.roster, followed)?;
             if step.order == 0 {
                 history.head.clone_from(&after);
             }
@@ -141,7 +147,7 @@ impl Repo {
                 }
                 return Ok(Onward::None);
             };
-            let before = self.files(&tree(parent)?, roster, Followed::Roster)?;
+            let before = self.files(&tree(parent)?, roster, followed)?;
             if before != after {
                 let (commit, order) = (info(&step.commit), step.order);
                 history.changed.push(Changed { commit, order, before: vec![before], after });
@@ -278,8 +284,13 @@ impl Repo {
             Ok(entry(tree, path)?.filter(|entry| entry.is_regular()).map(|entry| BlobId(entry.id)))
         };
         let user = match followed {
-            Followed::Roster => {
-                return Ok(regular(tree, roster)?.into_iter().map(|id| (String::new(), id)).collect());
+            Followed::Roster(parts_of) => {
+                let Some(id) = regular(tree, roster)? else { return Ok(Files::new()) };
+                let mut files = Files::from([(String::new(), id)]);
+                for part in parts_of(id)? {
+                    files.extend(self.part_files(tree, roster, &part)?);
+                }
+                return Ok(files);
             }
             Followed::RecordsOf(user) => user,
         };
@@ -291,6 +302,31 @@ impl Repo {
             };
             if let Some(id) = regular(&records, &format!("{cluster}/{user}.yaml"))? {
                 files.insert(cluster.to_owned(), id);
+            }
+        }
+        Ok(files)
+    }
+
+    /// What a commit holds of an include, by the path beside the roster.
+    fn part_files(&self, tree: &Tree<'_>, roster: &str, part: &PartPath) -> Result<Files> {
+        let beside = |path: &str| {
+            let folder = roster.rsplit_once('/').map_or("", |(folder, _)| folder);
+            if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
+        };
+        let mut files = Files::new();
+        let mut add = |path: String| -> Result<()> {
+            let found = entry(tree, &beside(&path))?.filter(|entry| entry.is_regular());
+            files.extend(found.map(|entry| (path, BlobId(entry.id))));
+            Ok(())
+        };
+        if let Some(file) = part.file() {
+            add(file.to_string())?;
+        } else if let Some(folder) = self.folder(tree, &beside(part.watched()))? {
+            for name in folder.iter().filter_map(|found| name(&found).map(str::to_owned)) {
+                let path = format!("{}/{name}", part.watched());
+                if path.parse().is_ok_and(|path| part.is(&path)) {
+                    add(path)?;
+                }
             }
         }
         Ok(files)

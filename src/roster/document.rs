@@ -136,6 +136,7 @@ pub struct Include {
 /// `everything` that the roster itself may do, or a fence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "May")]
 pub enum MayDocument {
     /// Always `everything`.
     Everything(#[schemars(extend("const" = "everything"))] String),
@@ -146,6 +147,7 @@ pub enum MayDocument {
 /// What a part may do at most. What is not here, it may not do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Fence")]
 pub struct FenceDocument {
     /// The roles that it may grant: names of ClusterRoles, or `{role: NAME}` for a Role. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -174,6 +176,7 @@ pub struct FenceDocument {
 /// The name of a ClusterRole, or a Role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "FencedRole")]
 pub enum FencedRoleDocument {
     /// A ClusterRole.
     ClusterRole(#[schemars(length(min = 1, max = 150), regex(pattern = ROLE))] String),
@@ -193,6 +196,7 @@ pub struct RoleOfFence {
 /// Whether a part may add users, or which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "AddUsers")]
 pub enum AddUsersDocument {
     /// Anybody, or nobody.
     All(bool),
@@ -671,7 +675,7 @@ mod tests {
             (&part, &shapes::PART),
             (&part["$defs"]["PartMembership"], &shapes::PART_MEMBERSHIP),
             (&definitions["Include"], &shapes::INCLUDE),
-            (&definitions["FenceDocument"], &shapes::FENCE),
+            (&definitions["Fence"], &shapes::FENCE),
             (&definitions["RoleOfFence"], &shapes::FENCED_ROLE),
             (&definitions["Metadata"], &shapes::METADATA),
             (&definitions["Cluster"], &shapes::CLUSTER),

@@ -2,7 +2,7 @@
 
 use super::RosterFileNames;
 use crate::error::Error;
-use crate::model::Position;
+use crate::model::{FileNumber, Position};
 
 /// The most errors that one run reports. A file with more was not written by hand, and the rest
 /// would bury the first.
@@ -28,7 +28,7 @@ impl Errors {
     }
 
     /// One more file; returns its number in positions.
-    pub(super) fn add_file(&mut self, part: String) -> u32 {
+    pub(super) fn add_file(&mut self, part: String) -> FileNumber {
         self.files.add(part)
     }
 
@@ -86,7 +86,7 @@ impl Errors {
             self.left_out += 1;
             return;
         }
-        let mut error = Error::new(fact).placed(self.files.of(position), position);
+        let mut error = Error::new(fact).placed(self.files.name(position.file), position);
         if let Some(hint) = hint {
             error = error.hint(hint);
         }
@@ -189,7 +189,12 @@ mod tests {
         let mut errors = Errors::of("users.yaml");
         for line in 1..=LIMIT as u64 {
             let known = known.iter().map(String::as_str);
-            errors.add_unknown(Position { file: 0, line, column: 1 }, "no such group", "groop-1", known);
+            errors.add_unknown(
+                Position { file: FileNumber::FIRST, line, column: 1 },
+                "no such group",
+                "groop-1",
+                known,
+            );
         }
         let error = errors.into_error().expect("errors were added");
         let hints = error.each().filter(|error| !error.hints().is_empty()).count();
@@ -200,7 +205,7 @@ mod tests {
     fn the_number_of_reported_errors_is_bounded() {
         let mut errors = Errors::of("users.yaml");
         for line in 1..=LIMIT as u64 + 2 {
-            errors.add(Position { file: 0, line, column: 1 }, "wrong");
+            errors.add(Position { file: FileNumber::FIRST, line, column: 1 }, "wrong");
         }
         let error = errors.into_error().expect("errors were added");
         let last = error.each().last().expect("at least one");

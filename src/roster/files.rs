@@ -1,6 +1,6 @@
 //! Which files a roster is read from, as errors show them: the roster itself, then its parts.
 
-use crate::model::Position;
+use crate::model::{FileNumber, Position};
 
 /// Their names, by the number in a [`Position`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,10 +13,9 @@ impl RosterFileNames {
     }
 
     /// One more; returns its number.
-    pub(super) fn add(&mut self, part: String) -> u32 {
+    pub(super) fn add(&mut self, part: String) -> FileNumber {
         self.0.push(part);
-        // There are a thousand parts at most.
-        u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
+        FileNumber::after(self.0.len() - 1)
     }
 
     /// The roster itself.
@@ -24,14 +23,13 @@ impl RosterFileNames {
         self.0.first().map_or("", String::as_str)
     }
 
-    /// The file that a place is in.
-    pub fn of(&self, position: Position) -> &str {
-        let number = usize::try_from(position.file).unwrap_or(usize::MAX);
-        self.0.get(number).map_or_else(|| self.root(), String::as_str)
+    /// One of them.
+    pub fn name(&self, file: FileNumber) -> &str {
+        self.0.get(file.index()).map_or_else(|| self.root(), String::as_str)
     }
 
     /// A place, as editors and terminals open it.
     pub fn place(&self, position: Position) -> String {
-        format!("{}:{position}", self.of(position))
+        format!("{}:{position}", self.name(position.file))
     }
 }

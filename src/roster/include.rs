@@ -3,6 +3,7 @@
 //! A part lies beside the roster or below it, and is a file there. It refuses whatever leads elsewhere: paths
 //! out of the repository, symbolic links, one file under two names.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
@@ -15,9 +16,9 @@ use super::fence::{self, Fenced, FileScope, May};
 use super::fields::list_or_empty;
 use super::pattern;
 use super::reader::{self, Fields};
-use super::yaml::SIZE_LIMIT;
+use super::yaml::{self, Node, NodeBudget, SIZE_LIMIT, Value};
 use crate::error::Error;
-use crate::model::{Invalid, Position, RepoPath};
+use crate::model::{FileNumber, Invalid, Position, RepoPath};
 
 /// The most parts of one roster.
 const MOST_PARTS: usize = 1_000;
@@ -38,6 +39,9 @@ pub trait RosterParts {
 
     /// A file, as errors name it.
     fn shown(&self, path: &RepoPath) -> String;
+
+    /// Whether this is the roster itself, on a file system that does not tell `A` from `a` too.
+    fn is_roster(&self, path: &RepoPath) -> bool;
 }
 
 /// No parts are read: each that is included is an error.
@@ -54,6 +58,10 @@ impl RosterParts for NoParts {
 
     fn shown(&self, path: &RepoPath) -> String {
         path.to_string()
+    }
+
+    fn is_roster(&self, _: &RepoPath) -> bool {
+        false
     }
 }
 
@@ -107,6 +115,27 @@ impl fmt::Display for PartPath {
     }
 }
 
+/// What a roster includes, as far as that can be told: for a text that need not be valid.
+pub fn included(text: &str) -> Vec<PartPath> {
+    // Most texts have none, and need not be read for it.
+    if !text.contains("include") {
+        return Vec::new();
+    }
+    let mut errors = Errors::of("");
+    let tree = yaml::parse(FileNumber::FIRST, text, &mut NodeBudget::default(), &mut errors);
+    let Some(Node { value: Value::Mapping(entries), .. }) = tree else { return Vec::new() };
+    let Some(entry) = entries.iter().find(|entry| entry.key == "include") else { return Vec::new() };
+    let Value::List(items) = &entry.value.value else { return Vec::new() };
+    let path = |node: &Node<'_>| {
+        let Value::Mapping(fields) = &node.value else { return None };
+        match &fields.iter().find(|field| field.key == "path")?.value.value {
+            Value::Plain(text) | Value::Quoted(text) => text.parse().ok(),
+            _ => None,
+        }
+    };
+    items.iter().filter_map(path).take(MOST_PARTS).collect()
+}
+
 /// A part of a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -115,7 +144,7 @@ pub struct Part {
     /// How the roster names it, among others perhaps.
     pub named: PartPath,
     /// Its number in positions.
-    pub file: u32,
+    pub file: FileNumber,
 }
 
 /// A file that the roster includes, read.
@@ -127,7 +156,7 @@ pub(super) struct Included {
     /// Where the roster says so.
     pub(super) at: Position,
     /// Its number in positions.
-    pub(super) file: u32,
+    pub(super) file: FileNumber,
     pub(super) text: String,
 }
 
@@ -183,16 +212,24 @@ pub(super) fn read(
             }
         };
         for file in files {
-            let known_as = known.insert(file.as_str().to_ascii_lowercase(), (file.clone(), node.position));
-            if let Some((other, first)) = known_as {
-                let first = errors.place(first);
-                let fact = if other == file {
-                    format!("{file} is included twice, first at {first}")
-                } else {
-                    format!("{file} and {other}, at {first}, differ only in case, and may be one file")
-                };
-                errors.add(node.position, fact);
+            if parts.is_roster(&file) {
+                errors.add(node.position, format!("{file} is the roster itself, and no part of it"));
+                all = false;
                 continue;
+            }
+            match known.entry(file.as_str().to_ascii_lowercase()) {
+                Entry::Vacant(new) => drop(new.insert((file.clone(), node.position))),
+                Entry::Occupied(known) => {
+                    let (other, first) = known.get();
+                    let first = errors.place(*first);
+                    let fact = if *other == file {
+                        format!("{file} is included twice, first at {first}")
+                    } else {
+                        format!("{file} and {other}, at {first}, differ only in case, and may be one file")
+                    };
+                    errors.add(node.position, fact);
+                    continue;
+                }
             }
             let text = parts.read(&file);
             let text = text.map_err(|error| {

@@ -33,7 +33,7 @@ pub use fence::May;
 pub use files::RosterFileNames;
 pub use finding_code::FindingCode;
 pub use ignored::Ignored;
-pub use include::{Part, PartPath, RosterParts};
+pub use include::{Part, PartPath, RosterParts, included};
 pub use on_clusters::OnClusters;
 pub use selector::NamespaceMatch;
 pub use validate::{parse, parse_with_parts};

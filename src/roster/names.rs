@@ -1,6 +1,6 @@
 //! Names and references: valid, unique, and of something that exists.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
 use super::errors::{Errors, quoted};
@@ -49,11 +49,21 @@ pub(super) fn is_known(
     false
 }
 
-/// The names that were seen in one list, and where first.
+/// The names that were seen in one list, or in those of several files.
 #[derive(Default)]
-pub(super) struct SeenNames<'n>(HashMap<&'n str, Position>);
+pub(super) struct SeenNames<'n> {
+    /// Where each comes first.
+    first: HashMap<&'n str, Position>,
+    /// Those that several files claim.
+    contested: HashSet<&'n str>,
+}
 
 impl<'n> SeenNames<'n> {
+    /// Whether several files claim a name.
+    pub(super) fn is_contested(&self, name: &str) -> bool {
+        self.contested.contains(name)
+    }
+
     /// Whether a name comes for the first time; if not, both places are reported.
     pub(super) fn is_new(
         &mut self,
@@ -62,7 +72,16 @@ impl<'n> SeenNames<'n> {
         what: &str,
         errors: &mut Errors,
     ) -> bool {
-        match self.0.get(name) {
+        match self.first.get(name) {
+            // Nobody can tell which of two files is right, so both are told.
+            Some(first) if first.file != position.file => {
+                for (here, there) in [(position, *first), (*first, position)] {
+                    let there = errors.place(there);
+                    errors.add(here, format!("{what}: {} is listed here and at {there}", quoted(name)));
+                }
+                self.contested.insert(name);
+                false
+            }
             Some(first) => {
                 let fact =
                     format!("{what}: {} is listed twice, first at {}", quoted(name), errors.place(*first));
@@ -70,7 +89,7 @@ impl<'n> SeenNames<'n> {
                 false
             }
             None => {
-                self.0.insert(name, position);
+                self.first.insert(name, position);
                 true
             }
         }

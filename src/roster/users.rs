@@ -24,6 +24,7 @@ pub(super) type ParseRecipient<'p> = dyn Fn(&str) -> Result<Recipient, Invalid> 
 pub(super) struct UserContext<'n, 'p> {
     pub(super) group_names: Option<BTreeSet<&'n str>>,
     pub(super) groups: &'n BTreeMap<GroupName, Group>,
+    pub(super) group_places: SeenNames<'n>,
     pub(super) all_clusters: BTreeSet<ClusterName>,
     pub(super) defaults: UserDefaults,
     pub(super) parse_recipient: &'p ParseRecipient<'p>,
@@ -159,6 +160,8 @@ impl UserContext<'_, '_> {
         let name: GroupName = name.parse().ok()?;
         if let (Some(part), Some(group)) = (scope.part, self.groups.get(&name))
             && group.position.file != at.file
+            // Whose it is has to be settled first.
+            && !self.group_places.is_contested(name.as_str())
             && !group.joinable.iter().any(|path| path.is(part))
         {
             let owner = errors.place(group.position);

@@ -21,7 +21,8 @@ use super::{Cluster, Group, MaxRevocations, Roster, User, grants, ignored, value
 use crate::error::Error;
 use crate::model::route::Route;
 use crate::model::{
-    BranchName, ClusterName, GroupName, Holder, Invalid, Position, Recipient, RosterName, UserName,
+    BranchName, ClusterName, FileNumber, GroupName, Holder, Invalid, Position, Recipient, RosterName,
+    UserName,
 };
 use crate::record::{self, API_VERSION};
 
@@ -62,7 +63,7 @@ pub fn parse_with_parts(
 ) -> Result<Roster, Error> {
     let mut errors = Errors::of(file);
     let mut budget = NodeBudget::default();
-    let tree = yaml::parse(0, text, &mut budget, &mut errors);
+    let tree = yaml::parse(FileNumber::FIRST, text, &mut budget, &mut errors);
     let roster = tree.and_then(|tree| {
         RosterReader { parse_recipient, parts, budget: &mut budget }.roster(&tree, text.len(), &mut errors)
     });
@@ -169,16 +170,23 @@ impl RosterReader<'_> {
 
         let mut group_names = Some(BTreeSet::new()).filter(|_| all);
         let mut groups = BTreeMap::new();
-        let mut seen = SeenNames::default();
+        let mut group_places = SeenNames::default();
         for file in &files {
             let list = list_or_empty(&file.fields, "groups", errors);
             group_names = group_names.zip(list.map(names)).map(|(all, more)| &all | &more);
-            read_groups(list.unwrap_or_default(), &file.scope, &included, (&mut seen, &mut groups), errors);
+            read_groups(
+                list.unwrap_or_default(),
+                &file.scope,
+                &included,
+                (&mut group_places, &mut groups),
+                errors,
+            );
         }
 
         let context = UserContext {
             group_names,
             groups: &groups,
+            group_places,
             all_clusters: clusters.keys().cloned().collect(),
             defaults,
             parse_recipient: self.parse_recipient,

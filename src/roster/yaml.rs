@@ -15,7 +15,7 @@ use serde_saphyr::granit_parser::{
 
 use super::errors::{Errors, quoted};
 use crate::error::Error;
-use crate::model::Position;
+use crate::model::{FileNumber, Position};
 
 /// The largest roster that is read, in bytes. 10,000 users take 2 to 5 MB.
 pub const SIZE_LIMIT: usize = 16 * 1024 * 1024;
@@ -73,14 +73,14 @@ pub fn text<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Error> {
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let position = end_of(0, &before);
+        let position = end_of(FileNumber::FIRST, &before);
         Error::new(format!("{file}:{position}: not UTF-8 text"))
             .hint("save the file as UTF-8; it needs nothing but ASCII")
     })
 }
 
 /// The place right after a text.
-fn end_of(file: u32, text: &str) -> Position {
+fn end_of(file: FileNumber, text: &str) -> Position {
     let last_line = text.rsplit('\n').next().unwrap_or_default();
     Position {
         file,
@@ -103,7 +103,7 @@ impl Default for NodeBudget {
 /// The tree of the file's one document, without what was refused; `None` if there is none. `file` is its number
 /// in positions.
 pub(super) fn parse<'t>(
-    file: u32,
+    file: FileNumber,
     text: &'t str,
     budget: &mut NodeBudget,
     errors: &mut Errors,
@@ -155,7 +155,7 @@ pub(super) fn parser_options() -> Options {
     }
 }
 
-fn not_yaml(file: u32, error: &ScanError, errors: &mut Errors) {
+fn not_yaml(file: FileNumber, error: &ScanError, errors: &mut Errors) {
     let why = match error.kind() {
         ErrorKind::RecursionLimitExceeded => {
             format!("lists and mappings lie more than {DEPTH_LIMIT} deep")
@@ -165,14 +165,14 @@ fn not_yaml(file: u32, error: &ScanError, errors: &mut Errors) {
     errors.add(position_of(file, error.marker()), format!("this YAML cannot be read any further: {why}"));
 }
 
-fn position_of(file: u32, mark: &Marker) -> Position {
+fn position_of(file: FileNumber, mark: &Marker) -> Position {
     Position { file, line: mark.line() as u64, column: mark.col() as u64 + 1 }
 }
 
 /// The first character that a terminal or a diff view obeys instead of showing: controls, a
 /// carriage return without its line feed, bidirectional overrides (CVE-2021-42574), and a byte order
 /// mark that does not begin the file.
-fn deceptive_character(file: u32, text: &str) -> Option<(Position, char)> {
+fn deceptive_character(file: FileNumber, text: &str) -> Option<(Position, char)> {
     let (at, c) = text.char_indices().find(|&(at, c)| match c {
         '\n' | '\t' => false,
         '\r' => text.as_bytes().get(at + 1) != Some(&b'\n'),

@@ -60,6 +60,16 @@ fn each_edit_of_the_roster_is_an_event() {
         ),
         (&[("namespaces: [shop]", "namespaces: [shop, web]")], "developers", &["grant - + edit in web"]),
         (
+            &[("namespaces: [shop]", "namespaces: [shop, \"pr-*\"]")],
+            "developers",
+            &["grant - + edit in pr-*"],
+        ),
+        (
+            &[("namespaces: [shop]", "namespaceSelector: {matchLabels: {team: shop}}")],
+            "developers",
+            &["grant - - edit in shop", "grant - + edit in team=shop"],
+        ),
+        (
             &[("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "")],
             "developers",
             &["membership bob - developers"],

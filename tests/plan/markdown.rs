@@ -1,7 +1,7 @@
 //! A plan as a comment on a pull request.
 
 use certctl::error::Error;
-use certctl::model::Position;
+use certctl::model::{FileNumber, Position};
 use certctl::plan::Plan;
 use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use expect_test::{Expect, expect};
@@ -194,7 +194,7 @@ fn what_is_wrong_comes_first_and_renewals_are_folded_away() {
     story.cluster.state.requests.push(request("planted", "alice", &["certctl:alice:0123456789abcdef"]));
     story.binding("certctl:developers:view").subjects.push(subject("User", "mallory"));
     let failed = Error::new("user `dana` has no recipient, so nothing could be sealed to them")
-        .placed("users.yaml", Position { file: 0, line: 14, column: 5 })
+        .placed("users.yaml", Position { file: FileNumber::FIRST, line: 14, column: 5 })
         .hint("ask dana to run `certctl keygen`");
     let context = PlanStatus { failed: Some(&failed), ..context() };
     let text = markdown::render(&story.whole(), context, LONGEST_COMMENT);
@@ -283,7 +283,7 @@ fn what_apply_would_withhold_is_said() {
 fn without_a_plan_the_errors_are_the_comment() {
     let errors = Error::all([
         Error::new("`gropus` is not known here")
-            .placed("users.yaml", Position { file: 0, line: 3, column: 1 })
+            .placed("users.yaml", Position { file: FileNumber::FIRST, line: 3, column: 1 })
             .hint("did you mean `groups`?"),
         Error::new("users.yaml could not be read").caused_by(std::io::Error::other("@all: <b>#1</b>")),
     ]);

@@ -49,6 +49,10 @@ impl RosterParts for Parts {
     fn shown(&self, path: &RepoPath) -> String {
         path.to_string()
     }
+
+    fn is_roster(&self, path: &RepoPath) -> bool {
+        path.as_str().eq_ignore_ascii_case("users.yaml")
+    }
 }
 
 impl Deref for Story {

@@ -135,6 +135,43 @@ stories! {
         assert_eq!(table.lines().count(), 1 + expected.len(), "in a pipe, a line for each: {table}");
     }
 
+    /// First of the roster itself, then of a part, which comes and is renamed with its include.
+    fn a_life_goes_on_in_a_part(workspace: &Workspace) {
+        let clone = workspace.alone();
+        commit(&clone, "users.yaml", &roster(&["ann", "bob"]), "first");
+        let including = |may: &str| {
+            let include = format!("include: [{{path: \"teams/*.yaml\", may: {may}}}]\ngroups:");
+            roster(&["ann"]).replacen("groups:", &include, 1)
+        };
+        let part = |rest: &str| format!("apiVersion: certctl.dev/v1\nkind: RosterPart\n{rest}");
+        let bob = format!("users: [{{name: bob, recipients: [{RECIPIENT}]}}]\n");
+        clone.put("teams/web.yaml", &part(&bob));
+        commit(&clone, "users.yaml", &including("{addUsers: true}"), "parts");
+        commit(&clone, "README", "more\n", "elsewhere");
+        let groups = "groups: [{name: web, grants: [{clusterRole: view, namespaces: [web]}]}]\n";
+        let fence = "{grant: [view], namespaces: [\"*\"], addUsers: true}";
+        clone.put("users.yaml", &including(fence));
+        commit(&clone, "teams/web.yaml", &part(&format!("{groups}{}", bob.replace("}]", ", groups: [web]}]"))), "web");
+        commit(&clone, "teams/more.yaml", &part("memberships: [{user: ann, group: dev}]\n"), "broken");
+        clone.git("rm -q teams/more.yaml");
+        clone.git("mv teams/web.yaml teams/shop.yaml");
+        commit(&clone, "teams/.hidden.yaml", "no part\n", "move");
+        commit(&clone, "teams/shop.yaml", &part(""), "bob-leaves");
+        let said = certctl(&clone, &["history", "bob", "--format", "json"]).expect(0);
+        let expected = [
+            "joined by Ann: first",
+            "membership by Ann: first",
+            "membership by Ann: parts",
+            "membership by Ann: web",
+            "left by Ann: bob-leaves",
+            "membership by Ann: bob-leaves",
+        ];
+        assert_eq!(told(&clone, &said), expected, "{}", said.stdout);
+        // The roster that `alone` begins with, and the part that goes beyond its fence.
+        assert!(said.stderr.contains("2 versions could not be read"), "{}", said.stderr);
+        certctl(&clone, &["history", "anm"]).expect(1).says("did you mean `ann`?");
+    }
+
     fn a_shallow_clone_says_where_it_ends(workspace: &Workspace) {
         let (ours, _) = workspace.shared();
         commit(&ours, "users.yaml", &roster(&["ann", "bob"]), "bob-joins");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use certctl::model::{Recipient, UserName};
+use certctl::model::{FileNumber, Recipient, UserName};
 use certctl::roster::edit::{self, NewMembership, NewUser, RosterEdit};
 use certctl::roster::{OnClusters, Roster};
 
@@ -34,7 +34,7 @@ fn on_call() -> RosterEdit {
 
 fn carol() -> RosterEdit {
     RosterEdit::Add(NewUser {
-        file: 0,
+        file: FileNumber::FIRST,
         recipients: vec![Recipient::accepted_by_age("age1c".to_owned())],
         groups: BTreeSet::from(["dev".parse().expect("a name")]),
         clusters: None,

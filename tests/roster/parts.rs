@@ -63,6 +63,10 @@ impl RosterParts for Files {
     fn shown(&self, path: &RepoPath) -> String {
         path.to_string()
     }
+
+    fn is_roster(&self, path: &RepoPath) -> bool {
+        path.as_str().eq_ignore_ascii_case("users.yaml")
+    }
 }
 
 fn files(parts: &[(&str, &str)]) -> Files {
@@ -106,8 +110,9 @@ fn a_part_adds_groups_users_and_memberships_within_its_fence() {
         ("others/.c.yaml", "x"),
     ];
     let roster = read(&root, &parts).expect("valid");
-    let named =
-        |file: u32| roster.parts.iter().find(|(_, part)| part.file == file).map(|(path, _)| path.as_str());
+    let named = |file: usize| {
+        roster.parts.iter().find(|(_, part)| part.file.index() == file).map(|(path, _)| path.as_str())
+    };
     assert_eq!(
         [1, 2, 3].map(named),
         [Some("teams/payments.yaml"), Some("others/a.yaml"), Some("others/b.yaml")]
@@ -214,6 +219,10 @@ const BEYOND: &[(&str, &str)] = &[
     (
         "a group of another part again",
         "groups: [{name: web, grants: [{clusterRole: view, namespaces: [payments]}]}]",
+    ),
+    (
+        "a group of another part again, which has members there",
+        "groups: [{name: wide, joinable: [teams/web.yaml]}, {name: web}]",
     ),
     ("a group of the roster by case", "groups: [{name: ADMINS}]"),
     ("a reserved group", "groups: [{name: \"system:masters\"}]"),

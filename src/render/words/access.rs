@@ -1,6 +1,6 @@
 //! Who has access, in English.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,8 +43,8 @@ pub fn grant(grant: &Grant) -> String {
 }
 
 /// The same, of a role by its name.
-pub fn right<'n>(role: &str, namespaces: Option<impl Iterator<Item = &'n str>>) -> String {
-    match namespaces {
+pub fn right<'n>(role: &str, places: Option<impl Iterator<Item = &'n str>>) -> String {
+    match places {
         None => format!("{role} everywhere"),
         Some(names) => format!("{role} in {}", names.collect::<Vec<_>>().join(", ")),
     }
@@ -125,12 +125,14 @@ pub fn event(event: &LifeEvent) -> String {
         LifeEvent::Membership { group, change, terms, .. } => {
             format!("{} {group}{}", sign(*change), self::terms(*change, terms))
         }
-        LifeEvent::Grant { of, role, namespaces, change, terms } => {
-            let names = namespaces.as_ref().map(|names| names.iter().map(|name| name.as_str()));
+        LifeEvent::Grant { of, role, places, change, terms } => {
             let through = match of {
                 GrantHolder::Group(group, Some(_)) => format!(" through {group}"),
                 GrantHolder::User(_) | GrantHolder::Group(_, None) => String::new(),
             };
+            let places = places.as_ref().map(|places| places.iter().map(ToString::to_string));
+            let places: Option<Vec<String>> = places.map(Iterator::collect);
+            let names = places.as_ref().map(|names| names.iter().map(String::as_str));
             let right = right(role.name().as_str(), names);
             format!("{} {right}{through}{}", sign(*change), self::terms(*change, terms))
         }
@@ -175,11 +177,7 @@ fn terms(change: Gain, terms: &Bounds) -> String {
     text
 }
 
-fn signed<T>(
-    gained: &std::collections::BTreeSet<T>,
-    lost: &std::collections::BTreeSet<T>,
-    text: impl Fn(&T) -> String,
-) -> String {
+fn signed<T>(gained: &BTreeSet<T>, lost: &BTreeSet<T>, text: impl Fn(&T) -> String) -> String {
     let all = gained.iter().map(|one| format!("+ {}", text(one)));
     let all = all.chain(lost.iter().map(|one| format!("- {}", text(one))));
     all.collect::<Vec<_>>().join("; ")

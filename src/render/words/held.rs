@@ -159,7 +159,7 @@ pub fn held(roster: &RosterFileNames, cluster: &ClusterName, held: &Held) -> Err
         )),
     };
     match held.position() {
-        Some(at) => error.placed(roster.of(at), at),
+        Some(at) => error.placed(roster.name(at.file), at),
         None => error,
     }
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::layout::Laid;
 use self::splice::{EditedText, NewValue, Splice};
 use super::{Membership, OnClusters, Roster, User};
-use crate::model::{ClusterName, GroupName, Position, Recipient, UserName};
+use crate::model::{ClusterName, FileNumber, GroupName, Recipient, UserName};
 
 /// What is changed about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub struct NewMembership {
 /// Who comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
-    /// The file of the roster, by its number.
-    pub file: u32,
+    /// The file of the roster that they come into.
+    pub file: FileNumber,
     /// As they are to be written; one at least.
     pub recipients: Vec<Recipient>,
     pub groups: BTreeSet<GroupName>,
@@ -158,21 +158,19 @@ impl RosterEdit {
                 wanted.users.insert(name.clone(), user.clone());
                 continue;
             }
-            let read = after.users.get(name).and_then(|user| match self {
-                Self::Grant(NewMembership { group, .. }) => user.groups.get(group),
-                _ => None,
-            });
             let Some(user) = wanted.users.get_mut(name) else { return false };
             match self {
                 Self::RaiseGeneration => user.generation = user.generation.saturating_add(1),
                 Self::Suspend => user.suspended = true,
                 Self::Resume => user.suspended = false,
                 Self::Grant(NewMembership { group, until, clusters }) => {
+                    let read = after.users.get(name).and_then(|user| user.groups.get(group));
                     // In a part, all clusters are those that the part is about.
-                    let all = read.map_or(OnClusters::All, |read| read.clusters.clone());
-                    let clusters = if *clusters == OnClusters::All { all } else { clusters.clone() };
-                    let position = Position::default();
-                    user.groups.insert(group.clone(), Membership { until: *until, clusters, position });
+                    let is_wanted = |read: &&Membership| {
+                        read.until == *until && (*clusters == OnClusters::All || read.clusters == *clusters)
+                    };
+                    let Some(read) = read.filter(is_wanted) else { return false };
+                    user.groups.insert(group.clone(), read.clone());
                 }
                 Self::RevokeGrant(group) => drop(user.groups.remove(group)),
                 Self::Remove => drop(wanted.users.remove(name)),
@@ -495,7 +493,7 @@ mod tests {
     #[test]
     fn who_comes_is_added_at_the_end_and_who_goes_leaves_nothing() {
         let carol = &RosterEdit::Add(NewUser {
-            file: 0,
+            file: FileNumber::FIRST,
             recipients: vec![
                 Recipient::accepted_by_age("age1c".to_owned()),
                 Recipient::accepted_by_age("ssh-ed25519 AAAA".to_owned()),
