@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use certctl::model::{Invalid, Recipient};
 use certctl::roster::{self, MaxRevocations, Roster, document::Document};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 #[path = "roster/edits.rs"]
@@ -185,15 +186,17 @@ fn a_roster_has_its_fields_and_the_defaults() {
     let user = |roster: &Roster, name: &str| roster.users[&name.parse().expect("a name")].clone();
     let alice = user(&full, "alice");
     assert_eq!(alice.recipients.len(), 3);
-    assert_eq!(alice.key.to_string(), "rsa-4096");
-    assert_eq!(alice.validity.as_hours(), 3650 * 24);
+    let certificates = |roster: &Roster, user: &roster::User| {
+        let cluster = user.clusters.first().expect("a cluster");
+        (roster.key_of(user, cluster).to_string(), roster.validity_of(user, cluster))
+    };
+    assert_eq!(certificates(&full, &alice), ("rsa-4096".into(), SignedDuration::from_hours(3650 * 24)));
     assert_eq!(alice.generation, 1_000_000);
     assert_eq!(alice.until.map(|t| t.to_string()).as_deref(), Some("2100-01-01T00:00:00Z"));
     assert_eq!(alice.clusters.len(), 1);
     assert!(alice.protected);
     let no = user(&full, "no");
-    assert_eq!(no.key.to_string(), "ecdsa-p384");
-    assert_eq!(no.validity.as_mins(), 10);
+    assert_eq!(certificates(&full, &no), ("ecdsa-p384".into(), SignedDuration::from_mins(10)));
     assert_eq!(no.clusters.len(), 2);
     assert_eq!(no.csr.map(|path| path.to_string()).as_deref(), Some("csrs/no.csr"));
     assert!(!no.protected);
@@ -224,8 +227,7 @@ fn a_roster_has_its_fields_and_the_defaults() {
     assert_eq!(cluster.signer_name.as_str(), "kubernetes.io/kube-apiserver-client");
     assert_eq!(least.max_revocations, MaxRevocations::Percent(25));
     let bob = user(&least, "bob");
-    assert_eq!(bob.key.to_string(), "ecdsa-p256");
-    assert_eq!(bob.validity.as_hours(), 30 * 24);
+    assert_eq!(certificates(&least, &bob), ("ecdsa-p256".into(), SignedDuration::from_hours(30 * 24)));
     assert_eq!((bob.generation, bob.protected, bob.until), (1, false, None));
     assert_eq!(bob.clusters.len(), 1);
     assert_eq!(bob.position.to_string(), "5:16");

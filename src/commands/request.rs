@@ -50,10 +50,12 @@ pub fn run(global: &Global, args: &RequestArgs, terminal: &Terminal) -> Result<u
     if file.symlink_metadata().is_ok() {
         return Err(taken(&file));
     }
-    let kind = args.key.or(entry.map(|entry| entry.key)).unwrap_or_default();
-    // The same on every cluster: the roster is refused where they differ.
+    // One key and one request serve all clusters: the groups are the same there, or the roster is refused.
     let cluster = entry.and_then(|entry| Some((entry, entry.clusters.first()?)));
-    let groups = source.as_ref().zip(cluster).map_or_else(BTreeSet::new, |(source, (entry, cluster))| {
+    let there = source.as_ref().zip(cluster);
+    let kind = there.map(|(source, (entry, cluster))| source.roster.key_of(entry, cluster));
+    let kind = args.key.or(kind).unwrap_or_default();
+    let groups = there.map_or_else(BTreeSet::new, |(source, (entry, cluster))| {
         credentials::in_certificate_groups(&source.roster, cluster, entry, clock::now())
     });
     let key = PrivateKey::generate(kind)?;

@@ -140,7 +140,8 @@ pub(super) fn decide(inputs: Inputs<'_>, name: &UserName, user: &User) -> Decisi
     match next(inputs, name, &live, active, &issuance) {
         NextStep::Keep => {
             decision.keep(name, user, &bound);
-            let due = active.and_then(|active| renewed(active, user, issuance.not_after_limit));
+            let due =
+                active.and_then(|active| renewed(active, issuance.roster_validity, issuance.not_after_limit));
             decision.next_renewal = due.map(|due| due.max(inputs.now));
         }
         NextStep::Issue(reason) => {
@@ -313,11 +314,15 @@ pub fn renewal(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let groups = in_certificate_groups(roster, cluster, user, now);
-    renewed(active, user, not_after_limit(user, &groups))
+    renewed(active, roster.validity_of(user, cluster), not_after_limit(user, &groups))
 }
 
-fn renewed(active: &Credential, user: &User, not_after_limit: Option<Timestamp>) -> Option<Timestamp> {
-    let asked = due(active) + user.validity;
+fn renewed(
+    active: &Credential,
+    validity: SignedDuration,
+    not_after_limit: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let asked = due(active) + validity;
     let renewed_until = not_after_limit.map_or(asked, |limit| limit.min(asked));
     is_worth_it(active, renewed_until).then(|| due(active))
 }
@@ -359,20 +364,21 @@ fn wanted(
     let in_certificate_groups = in_certificate_groups(roster, cluster, user, now);
     let not_after_limit = not_after_limit(user, &in_certificate_groups);
     let there = roster.clusters.get(cluster);
+    let validity = roster.validity_of(user, cluster);
     Issuance {
         route: there.map_or_else(Route::default, |there| there.route.clone()),
         context_name: there.map_or_else(|| cluster.to_string(), |there| there.context_name.clone()),
         namespace: roster.namespace_of(user, cluster).cloned(),
         key: match brought {
             Some(brought) => KeySource::Brought(brought.clone()),
-            None => KeySource::Made(user.key),
+            None => KeySource::Made(roster.key_of(user, cluster)),
         },
         recipients: user.recipients.keys().cloned().collect(),
         in_certificate_groups,
         generation: user.generation,
         protected: user.protected,
-        validity: not_after_limit.map_or(user.validity, |limit| user.validity.min(now.duration_until(limit))),
-        roster_validity: user.validity,
+        validity: not_after_limit.map_or(validity, |limit| validity.min(now.duration_until(limit))),
+        roster_validity: validity,
         not_after_limit,
     }
 }

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{ClusterName, GroupName, Namespace, RoleRef, UserName};
-use crate::roster::{Cluster, FindingCode, Grant, MaxRevocations, OnClusters, Roster, User};
+use crate::roster::details::LabelName;
+use crate::roster::{
+    CertificateOverrides, Cluster, Details, FindingCode, Grant, MaxRevocations, OnClusters, Roster, User,
+};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +79,20 @@ pub enum Setting {
     InCertificate,
     /// `until`.
     Until,
+    /// `defaults.validity`.
+    DefaultValidity,
     /// `validity`.
     Validity,
+    /// `defaults.key`.
+    DefaultKey,
+    /// `key` of a cluster or a group; a user's is an action.
+    Key,
+    /// `fullName`.
+    FullName,
+    /// `email`.
+    Email,
+    /// One of `labels`.
+    Label(LabelName),
     /// `protected`.
     Protected,
     /// `suspended`.
@@ -116,6 +131,13 @@ pub enum SettingValue {
 }
 
 impl SettingValue {
+    /// What someone's certificates have; nothing where that differs by cluster.
+    fn validity_of(roster: &Roster, user: &User) -> Self {
+        let mut all = user.clusters.iter().map(|cluster| roster.validity_of(user, cluster));
+        let first = all.next().filter(|first| all.all(|other| other == *first));
+        first.map_or(Self::Nothing, Self::Duration)
+    }
+
     fn or_nothing(value: Option<&impl ToString>) -> Self {
         value.map_or(Self::Nothing, |value| Self::Text(value.to_string()))
     }
@@ -131,6 +153,11 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
         branch.map_or(SettingValue::AsRecorded, |branch| SettingValue::Text(branch.to_string()))
     };
     changes.note(&Owner::Roster, Setting::Branch, branch(before), branch(after));
+    let defaults = [&before.certificates, &after.certificates];
+    let [from, to] = defaults.map(|of| SettingValue::Duration(of.validity));
+    changes.note(&Owner::Roster, Setting::DefaultValidity, from, to);
+    let [from, to] = defaults.map(|of| SettingValue::Text(of.key.to_string()));
+    changes.note(&Owner::Roster, Setting::DefaultKey, from, to);
     let entries = |roster: &Roster| -> BTreeSet<(FindingCode, String, Timestamp)> {
         roster.ignored.iter().map(|entry| (entry.code, entry.subject.clone(), entry.until)).collect()
     };
@@ -156,6 +183,7 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
         let (from, to) = (SettingValue::Flag(old.in_certificate), SettingValue::Flag(group.in_certificate));
         changes.note(&of, Setting::InCertificate, from, to);
         changes.namespace(&of, old.namespace.as_ref(), group.namespace.as_ref());
+        changes.certificates(&of, &old.certificates, &group.certificates);
         changes.grants(&of, &old.grants, &group.grants);
     }
     for (name, group) in &after.groups {
@@ -169,6 +197,11 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
     for (name, user) in &after.users {
         if let Some(old) = before.users.get(name) {
             changes.user(&Owner::User(name.clone()), old, user);
+            if old.certificates.validity != user.certificates.validity {
+                let (from, to) =
+                    (SettingValue::validity_of(before, old), SettingValue::validity_of(after, user));
+                changes.note(&Owner::User(name.clone()), Setting::Validity, from, to);
+            }
         }
     }
     changes.0
@@ -201,7 +234,28 @@ impl Collected {
         self.note(of, Setting::TlsServerName, name(old), name(new));
         self.note(of, Setting::ContextName, text(&old.context_name), text(&new.context_name));
         self.namespace(of, old.namespace.as_ref(), new.namespace.as_ref());
+        self.certificates(of, &old.certificates, &new.certificates);
         self.note(of, Setting::SignerName, text(old.signer_name.as_str()), text(new.signer_name.as_str()));
+    }
+
+    fn certificates(&mut self, of: &Owner, old: &CertificateOverrides, new: &CertificateOverrides) {
+        let validity =
+            |of: &CertificateOverrides| of.validity.map_or(SettingValue::Nothing, SettingValue::Duration);
+        self.note(of, Setting::Validity, validity(old), validity(new));
+        let key = |of: &CertificateOverrides| SettingValue::or_nothing(of.key.as_ref());
+        self.note(of, Setting::Key, key(old), key(new));
+    }
+
+    fn details(&mut self, of: &Owner, old: &Details, new: &Details) {
+        let full_name = |of: &Details| SettingValue::or_nothing(of.full_name.as_ref());
+        self.note(of, Setting::FullName, full_name(old), full_name(new));
+        let email = |of: &Details| SettingValue::or_nothing(of.email.as_ref());
+        self.note(of, Setting::Email, email(old), email(new));
+        let names: BTreeSet<&LabelName> = old.labels.keys().chain(new.labels.keys()).collect();
+        for name in names {
+            let value = |of: &Details| SettingValue::or_nothing(of.labels.get(name));
+            self.note(of, Setting::Label(name.clone()), value(old), value(new));
+        }
     }
 
     fn namespace(&mut self, of: &Owner, old: Option<&Namespace>, new: Option<&Namespace>) {
@@ -212,12 +266,7 @@ impl Collected {
         let csr = |user: &User| SettingValue::or_nothing(user.csr.as_ref());
         self.namespace(of, old.namespace.as_ref(), new.namespace.as_ref());
         self.note(of, Setting::Until, SettingValue::End(old.until), SettingValue::End(new.until));
-        self.note(
-            of,
-            Setting::Validity,
-            SettingValue::Duration(old.validity),
-            SettingValue::Duration(new.validity),
-        );
+        self.details(of, &old.details, &new.details);
         self.note(
             of,
             Setting::Protected,

@@ -19,6 +19,10 @@ const NAMESPACE_PATTERN: &str = r"^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$";
 const USER_PATTERN: &str = r"^[-a-zA-Z0-9._@+*]+$";
 const PART_PATH: &str = r"^[!-)+-9;-\[\]-~]*[!-9;-\[\]-~]$";
 
+const EMAIL: &str = r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$";
+/// The name of a user's label.
+const LABEL: &str = r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$";
+
 /// The names of clusters; their limit of 39 characters is a separate schema keyword.
 const NAME: &str = "^[a-z0-9]([-a-z0-9._@]*[a-z0-9])?$";
 const USER_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?$";
@@ -106,10 +110,10 @@ pub struct PartDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PartMembership {
     /// The user.
-    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"alice")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = USER_NAME), example = &"alice")]
     pub user: String,
     /// The group.
-    #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"payments-developers")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = GROUP_NAME), example = &"payments-developers")]
     pub group: String,
     /// The clusters on which the membership counts; at least one. Default: every cluster of the user that
     /// this part may be about.
@@ -167,7 +171,7 @@ pub struct FenceDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AddUsersDocument")]
     pub add_users: Option<AddUsersDocument>,
-    /// The longest `validity` that it may set. Default: that of `defaults`.
+    /// The longest `validity` that it may set. Default: the shortest that its clusters or `defaults` have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = DURATION), example = &"30d")]
     pub validity: Option<String>,
@@ -275,6 +279,15 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = "^[-A-Za-z0-9._:]+/[-A-Za-z0-9._:/]+$"))]
     pub signer_name: Option<String>,
+    /// The requested lifetime of the certificates for this cluster, where neither users nor their groups say otherwise, written as in `defaults`. Default: that of
+    /// `defaults`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = DURATION), example = &"12h")]
+    pub validity: Option<String>,
+    /// The type of the keys that certctl generates for this cluster, where neither users nor their groups say otherwise. Default: that of `defaults`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyType")]
+    pub key: Option<KeyType>,
 }
 
 /// Defaults for users and clusters that do not override them.
@@ -383,6 +396,15 @@ pub struct Group {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "NamespaceName")]
     pub namespace: Option<NamespaceName>,
+    /// The requested lifetime of the certificates of its members, where they do not say otherwise; of several groups, the shortest counts, written as in `defaults`. Default: that of
+    /// `defaults`, or else of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = DURATION), example = &"12h")]
+    pub validity: Option<String>,
+    /// The type of the keys that certctl generates for its members, where they do not say otherwise; where several groups differ, none counts. Default: that of `defaults`, or else of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyType")]
+    pub key: Option<KeyType>,
     /// The parts of the roster that may add members to this group, besides the file that defines it.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -495,6 +517,19 @@ pub struct User {
     /// their files under `access/`.
     #[schemars(length(min = 1, max = 64), regex(pattern = USER_NAME), extend("not" = {"pattern": "^[Cc][Ll][Uu][Ss][Tt][Ee][Rr]$"}), example = &"alice")]
     pub name: String,
+    /// The user's name as people write it, for reports and notices. It is in no certificate. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 100), example = &"Alice Example")]
+    pub full_name: Option<String>,
+    /// Where notices reach the user. It is in no certificate, and certctl sends nothing. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 3, max = 254), regex(pattern = EMAIL), example = &"alice@example.com")]
+    pub email: Option<String>,
+    /// What else is to be known of the user, such as a team, for reports and notices; 32 at most. It is in no
+    /// certificate. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32, "propertyNames" = {"pattern": LABEL, "maxLength": 63}))]
+    pub labels: BTreeMap<String, LabelText>,
     /// The public keys to which the kubeconfig is encrypted; any of them can decrypt it: age
     /// recipients (`age1...`, from `certctl keygen` or an age plugin), or SSH keys of type ssh-ed25519
     /// or ssh-rsa. At least one.
@@ -524,12 +559,12 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
     pub generation: Option<u32>,
-    /// The type of key that certctl generates for the user. Default: that of `defaults`.
+    /// The type of key that certctl generates for the user. Default: that of their groups, the cluster or `defaults`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyType")]
     pub key: Option<KeyType>,
-    /// The requested lifetime of the user's certificates, written as in `defaults`. Default: that of
-    /// `defaults`.
+    /// The requested lifetime of the user's certificates, written as in `defaults`. Default: that of their groups,
+    /// the cluster or `defaults`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = DURATION), example = &"12h")]
     pub validity: Option<String>,
@@ -547,6 +582,11 @@ pub struct User {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
 }
+
+/// The value of a label of a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LabelText(#[schemars(length(min = 1, max = 100))] pub String);
 
 /// A public key that a kubeconfig is encrypted to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -605,6 +645,8 @@ pub(super) mod shapes {
             "contextName",
             "namespace",
             "signerName",
+            "validity",
+            "key",
         ],
     };
     pub(in crate::roster) const DEFAULTS: Shape =
@@ -614,8 +656,10 @@ pub(super) mod shapes {
     pub(in crate::roster) const AUDIT: Shape = Shape { required: &[], optional: &["ignore"] };
     pub(in crate::roster) const IGNORED: Shape =
         Shape { required: &["code", "subject", "reason", "until"], optional: &["object", "clusters"] };
-    pub(in crate::roster) const GROUP: Shape =
-        Shape { required: &["name"], optional: &["inCertificate", "namespace", "joinable", "grants"] };
+    pub(in crate::roster) const GROUP: Shape = Shape {
+        required: &["name"],
+        optional: &["inCertificate", "namespace", "validity", "key", "joinable", "grants"],
+    };
     pub(in crate::roster) const GRANT: Shape = Shape {
         required: &[],
         optional: &["clusterRole", "role", "namespaces", "namespaceSelector", "clusters", "until"],
@@ -640,6 +684,9 @@ pub(super) mod shapes {
             "csr",
             "protected",
             "suspended",
+            "fullName",
+            "email",
+            "labels",
         ],
     };
 }

@@ -221,8 +221,8 @@ pub(super) struct Fenced<'f> {
     pub(super) part: &'f RepoPath,
     /// Where the roster includes it.
     pub(super) at: Position,
-    /// The roster's own default.
-    pub(super) default_validity: SignedDuration,
+    /// The longest that it may set.
+    pub(super) longest_validity: SignedDuration,
 }
 
 impl Fenced<'_> {
@@ -310,7 +310,7 @@ impl Fenced<'_> {
         owner: &str,
         errors: &mut Errors,
     ) {
-        let longest = self.fence.validity.unwrap_or(self.default_validity);
+        let longest = self.longest_validity;
         if validity > longest {
             let fact = format!("certificates of {owner} are valid for more than {longest:#}");
             self.refuse(at, &fact, "set `validity`", errors);

@@ -4,17 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::errors::{Errors, quoted};
 use super::reader::{self, Fields};
-use super::values;
 use super::yaml::Node;
+use super::{CertificateOverrides, values};
 use crate::model::{KeyType, Namespace};
-
-/// UserDefaults for users that do not override them.
-pub(super) struct UserDefaults {
-    pub(super) validity: SignedDuration,
-    pub(super) key: KeyType,
-    /// What contexts are called.
-    pub(super) context_name: String,
-}
 
 /// The items of an optional list; `None` if it is present but not a list.
 pub(super) fn list_or_empty<'n, 't>(
@@ -50,6 +42,11 @@ pub(super) fn key(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<KeyTyp
         errors.add_unknown(node.position, fact, text, names.iter().map(String::as_str));
     }
     found.map(|index| KEYS[index])
+}
+
+/// `key` and `validity` of a cluster, a group or a user.
+pub(super) fn certificates(fields: &Fields<'_, '_>, errors: &mut Errors) -> CertificateOverrides {
+    CertificateOverrides { key: key(fields, errors), validity: validity(fields, errors) }
 }
 
 /// When the access that `fields` gives ends.

@@ -4,12 +4,13 @@
 //! out of the repository, symbolic links, one file under two names.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
 
+use super::Cluster;
 use super::document::shapes;
 use super::errors::{Errors, quoted};
 use super::fence::{self, Fenced, FileScope, May};
@@ -18,7 +19,7 @@ use super::pattern;
 use super::reader::{self, Fields};
 use super::yaml::{self, Node, NodeBudget, SIZE_LIMIT, Value};
 use crate::error::Error;
-use crate::model::{FileNumber, Invalid, Position, RepoPath};
+use crate::model::{ClusterName, FileNumber, Invalid, Position, RepoPath};
 
 /// The most parts of one roster.
 const MOST_PARTS: usize = 1_000;
@@ -165,11 +166,18 @@ impl Included {
     pub(super) fn scope<'n>(
         &'n self,
         cluster_names: Option<&'n BTreeSet<&'n str>>,
+        clusters: &BTreeMap<ClusterName, Cluster>,
         default_validity: SignedDuration,
     ) -> FileScope<'n> {
         let fenced = match &self.may {
             May::Everything => None,
-            May::Only(fence) => Some(Fenced { fence, part: &self.path, at: self.at, default_validity }),
+            May::Only(fence) => {
+                let here = clusters.iter().filter(|(name, _)| fence.clusters.includes(name));
+                let validity =
+                    here.map(|(_, cluster)| cluster.certificates.validity.unwrap_or(default_validity));
+                let longest = fence.validity.or_else(|| validity.min()).unwrap_or(default_validity);
+                Some(Fenced { fence, part: &self.path, at: self.at, longest_validity: longest })
+            }
         };
         FileScope { cluster_names, part: Some(&self.path), fenced }
     }

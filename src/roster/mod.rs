@@ -5,6 +5,7 @@
 //! certctl writes, and the source of the JSON Schema. What is in a [`Roster`] needs no second look:
 //! names are valid and unique, references resolve, recipients are keys.
 
+pub mod details;
 pub mod document;
 pub mod edit;
 mod errors;
@@ -27,6 +28,7 @@ mod validate;
 mod values;
 mod yaml;
 
+pub use details::Details;
 pub use document::{part_schema, schema};
 pub use errors::nearest;
 pub use fence::May;
@@ -57,6 +59,8 @@ pub struct Roster {
     pub name: RosterName,
     /// At least one.
     pub clusters: BTreeMap<ClusterName, Cluster>,
+    /// Of certificates, where nothing else says so.
+    pub certificates: CertificateDefaults,
     /// How much may be revoked in one run.
     pub max_revocations: MaxRevocations,
     /// The branch that it is applied from; as recorded at the first apply where absent.
@@ -90,6 +94,8 @@ pub struct Cluster {
     pub namespace: Option<Namespace>,
     /// Who signs the client certificates.
     pub signer_name: SignerName,
+    /// Of certificates for it.
+    pub certificates: CertificateOverrides,
     /// Where the roster names it.
     pub position: Position,
 }
@@ -103,6 +109,24 @@ pub enum MaxRevocations {
     Count(u32),
 }
 
+/// What certificates are like, unless something says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateDefaults {
+    /// The kind of key to generate.
+    pub key: KeyType,
+    /// The requested validity.
+    pub validity: SignedDuration,
+}
+
+/// What certificates are like otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CertificateOverrides {
+    /// The kind of key to generate.
+    pub key: Option<KeyType>,
+    /// The requested validity.
+    pub validity: Option<SignedDuration>,
+}
+
 /// Users who have the same grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -110,6 +134,8 @@ pub struct Group {
     pub in_certificate: bool,
     /// The default namespace of members' context.
     pub namespace: Option<Namespace>,
+    /// Of members' certificates.
+    pub certificates: CertificateOverrides,
     /// The parts that may add members, besides the file that defines it.
     pub joinable: Vec<PartPath>,
     /// What members may do.
@@ -142,8 +168,20 @@ pub struct Membership {
     pub until: Option<Timestamp>,
     /// On which clusters.
     pub clusters: OnClusters,
+    /// What it brings.
+    pub brings: Brings,
     /// Where the roster says so.
     pub position: Position,
+}
+
+/// What a membership brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brings {
+    /// All that the group has: grants, and what it says of certificates and contexts.
+    Everything,
+    /// Grants alone. So it is where another file than the user's makes it: whoever may add members to a group must
+    /// not decide about the certificates of other people.
+    Grants,
 }
 
 /// A person.
@@ -169,10 +207,10 @@ pub struct User {
     pub suspended: bool,
     /// The place of that word in the roster, where it is written.
     pub suspended_position: Option<Position>,
-    /// The kind of key to generate.
-    pub key: KeyType,
-    /// The requested validity of a certificate.
-    pub validity: SignedDuration,
+    /// Of their certificates.
+    pub certificates: CertificateOverrides,
+    /// Who they are.
+    pub details: Details,
     /// Bring your own key: a PKCS#10 file instead of a key generated here.
     pub csr: Option<RepoPath>,
     /// Never revoked without `--acknowledge`.
@@ -221,12 +259,41 @@ impl Roster {
     /// Where their groups name different ones, none of those counts. A membership that has ended counts until
     /// it is taken off the roster: no clock moves people's default.
     pub fn namespace_of<'a>(&'a self, user: &'a User, cluster: &ClusterName) -> Option<&'a Namespace> {
-        let here = user.groups.iter().filter(|(_, membership)| membership.clusters.includes(cluster));
         let named: BTreeSet<&Namespace> =
-            here.filter_map(|(group, _)| self.groups.get(group)?.namespace.as_ref()).collect();
+            self.templates(user, cluster).filter_map(|group| group.namespace.as_ref()).collect();
         let of_groups = if named.len() == 1 { named.first().copied() } else { None };
         let of_cluster = || self.clusters.get(cluster)?.namespace.as_ref();
         user.namespace.as_ref().or(of_groups).or_else(of_cluster)
+    }
+
+    /// The groups that say what someone's certificates and contexts are like.
+    fn templates<'a>(&'a self, user: &'a User, cluster: &ClusterName) -> impl Iterator<Item = &'a Group> {
+        let counts = |of: &Membership| of.brings == Brings::Everything && of.clusters.includes(cluster);
+        let groups = user.groups.iter().filter(move |(_, membership)| counts(membership));
+        groups.filter_map(|(name, _)| self.groups.get(name))
+    }
+
+    /// How long someone's certificates are to be valid: as they, their groups, the cluster or the defaults say, in
+    /// that order. Of several groups, the shortest counts.
+    pub fn validity_of(&self, user: &User, cluster: &ClusterName) -> SignedDuration {
+        let of_groups =
+            || self.templates(user, cluster).filter_map(|group| group.certificates.validity).min();
+        let of_cluster = || self.clusters.get(cluster)?.certificates.validity;
+        let own = user.certificates.validity;
+        own.or_else(of_groups).or_else(of_cluster).unwrap_or(self.certificates.validity)
+    }
+
+    /// The kind of key that is generated for someone, as with their validity. Where their groups name different
+    /// ones, none of those counts.
+    pub fn key_of(&self, user: &User, cluster: &ClusterName) -> KeyType {
+        let of_groups = || {
+            let mut named = self.templates(user, cluster).filter_map(|group| group.certificates.key);
+            let first = named.next()?;
+            named.all(|other| other == first).then_some(first)
+        };
+        let of_cluster = || self.clusters.get(cluster)?.certificates.key;
+        let own = user.certificates.key;
+        own.or_else(of_groups).or_else(of_cluster).unwrap_or(self.certificates.key)
     }
 
     /// What it says, whatever the layout: all places are the default ones.

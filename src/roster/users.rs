@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::shapes;
 use super::errors::Errors;
 use super::fence::FileScope;
-use super::fields::{UserDefaults, flag, key, list_or_empty, namespace, until, validity};
+use super::fields::{certificates, flag, list_or_empty, namespace, until};
 use super::names::{SeenNames, is_known, name_position};
 use super::reader::{self, Fields};
 use super::yaml::Value;
-use super::{Group, Membership, OnClusters, User, grants, on_clusters};
+use super::{Brings, Group, Membership, OnClusters, User, details, grants, on_clusters};
 use crate::model::{ClusterName, GroupName, Invalid, Position, Recipient, UserName};
 
 /// The highest generation: nobody reissues a million times by hand, but a typo does.
@@ -26,7 +26,6 @@ pub(super) struct UserContext<'n, 'p> {
     pub(super) groups: &'n BTreeMap<GroupName, Group>,
     pub(super) group_places: SeenNames<'n>,
     pub(super) all_clusters: BTreeSet<ClusterName>,
-    pub(super) defaults: UserDefaults,
     pub(super) parse_recipient: &'p ParseRecipient<'p>,
 }
 
@@ -34,7 +33,7 @@ impl UserContext<'_, '_> {
     /// One user; what is wrong with them is reported.
     pub(super) fn user(&self, fields: &Fields<'_, '_>, scope: &FileScope<'_>, errors: &mut Errors) -> User {
         let recipients = self.recipients(fields, errors);
-        let key = key(fields, errors);
+        let certificates = certificates(fields, errors);
         let csr = fields.get("csr").and_then(|node| reader::word(node, &fields.label("csr"), errors));
         if fields.get("csr").is_some() && fields.get("key").is_some() {
             errors.add_with_hint(
@@ -43,8 +42,7 @@ impl UserContext<'_, '_> {
                 "delete `key`, or `csr` if certctl is to make the key",
             );
         }
-        let validity = validity(fields, errors);
-        if let (Some(validity), Some(fenced)) = (validity, scope.fenced) {
+        if let (Some(validity), Some(fenced)) = (certificates.validity, scope.fenced) {
             fenced.check_validity(validity, fields.position_of("validity"), &fields.what, errors);
         }
         User {
@@ -59,8 +57,8 @@ impl UserContext<'_, '_> {
             until: until(fields, errors),
             generation: generation(fields, errors),
             generation_position: fields.get("generation").map(|node| node.position),
-            key: key.unwrap_or(self.defaults.key),
-            validity: validity.unwrap_or(self.defaults.validity),
+            certificates,
+            details: details::read(fields, errors),
             csr,
             suspended: flag(fields, "suspended", errors),
             suspended_position: fields.get("suspended").map(|node| node.position),
@@ -111,6 +109,7 @@ impl UserContext<'_, '_> {
         for node in list_or_empty(fields, "groups", errors).unwrap_or_default() {
             let what = format!("a membership of {}", fields.what);
             let position = node.position;
+            let brings = Brings::Everything;
             let (name_node, membership) = match &node.value {
                 Value::Mapping(_) => {
                     let Some(membership) = reader::fields(node, what, &shapes::MEMBERSHIP, errors) else {
@@ -119,7 +118,7 @@ impl UserContext<'_, '_> {
                     let clusters = on_clusters::read(&membership, scope, errors);
                     (
                         membership.need("name", errors),
-                        Membership { until: until(&membership, errors), clusters, position },
+                        Membership { until: until(&membership, errors), clusters, brings, position },
                     )
                 }
                 Value::List(_) => {
@@ -128,7 +127,7 @@ impl UserContext<'_, '_> {
                 }
                 _ => {
                     let all = scope.fenced.map_or(OnClusters::All, |fenced| fenced.fence.clusters.clone());
-                    (Some(node), Membership { until: None, clusters: all, position })
+                    (Some(node), Membership { until: None, clusters: all, brings, position })
                 }
             };
             let Some(name_node) = name_node else { continue };
@@ -219,7 +218,10 @@ impl UserContext<'_, '_> {
                 );
                 continue;
             }
-            known.groups.insert(group_name, Membership { until, clusters, position: node.position });
+            let position = node.position;
+            let brings =
+                if known.position.file == position.file { Brings::Everything } else { Brings::Grants };
+            known.groups.insert(group_name, Membership { until, clusters, brings, position });
             if let Some(wrong) = request_for_some_clusters(&name, known, self.groups) {
                 errors.add(node.position, wrong);
             }

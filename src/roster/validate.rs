@@ -11,13 +11,13 @@ use jiff::SignedDuration;
 use super::document::shapes;
 use super::errors::{Errors, quoted};
 use super::fence::FileScope;
-use super::fields::{UserDefaults, context_name, flag, key, list_or_empty, namespace, validity};
+use super::fields::{certificates, context_name, flag, list_or_empty, namespace};
 use super::include::{self, Included, NoParts, Part, PartPath, RosterParts};
 use super::names::{SeenNames, name_position, names, own_name};
 use super::reader::{self, Fields};
 use super::users::{ParseRecipient, UserContext, request_for_some_clusters};
 use super::yaml::{self, Node, NodeBudget, Value};
-use super::{Cluster, Group, MaxRevocations, Roster, User, grants, ignored, values};
+use super::{CertificateDefaults, Cluster, Group, MaxRevocations, Roster, User, grants, ignored, values};
 use crate::error::Error;
 use crate::model::route::Route;
 use crate::model::{
@@ -131,7 +131,7 @@ impl RosterReader<'_> {
         exactly(&fields, "apiVersion", API_VERSION, errors);
         exactly(&fields, "kind", "Roster", errors);
         let name = metadata(&fields, errors);
-        let defaults = defaults(&fields, errors);
+        let (certificates, context_name) = defaults(&fields, errors);
         let max_revocations = safety(&fields, errors);
         let branch = branch(&fields, errors);
 
@@ -141,7 +141,7 @@ impl RosterReader<'_> {
             errors
                 .add(fields.position_of("clusters"), "the roster has no cluster, so nobody could get access");
         }
-        let naming = Naming { roster: name.as_ref(), default: &defaults.context_name };
+        let naming = Naming { roster: name.as_ref(), default: &context_name };
         let clusters = clusters(cluster_list.unwrap_or_default(), &naming, errors);
         // Where a list is broken as a whole, nothing can be said about a reference into it.
         let cluster_names = cluster_list.map(names);
@@ -165,7 +165,10 @@ impl RosterReader<'_> {
             };
             exactly(&fields, "apiVersion", API_VERSION, errors);
             exactly(&fields, "kind", "RosterPart", errors);
-            files.push(RosterFile { fields, scope: part.scope(cluster_names, defaults.validity) });
+            files.push(RosterFile {
+                fields,
+                scope: part.scope(cluster_names, &clusters, certificates.validity),
+            });
         }
 
         let mut group_names = Some(BTreeSet::new()).filter(|_| all);
@@ -188,7 +191,6 @@ impl RosterReader<'_> {
             groups: &groups,
             group_places,
             all_clusters: clusters.keys().cloned().collect(),
-            defaults,
             parse_recipient: self.parse_recipient,
         };
         let mut read = UsersRead::default();
@@ -205,7 +207,18 @@ impl RosterReader<'_> {
         };
         let parts = included.iter().map(part).collect();
         let files = errors.files().clone();
-        Some(Roster { name: name?, clusters, max_revocations, branch, ignored, groups, users, parts, files })
+        Some(Roster {
+            name: name?,
+            clusters,
+            certificates,
+            max_revocations,
+            branch,
+            ignored,
+            groups,
+            users,
+            parts,
+            files,
+        })
     }
 }
 
@@ -284,19 +297,18 @@ fn metadata(fields: &Fields<'_, '_>, errors: &mut Errors) -> Option<RosterName> 
     reader::word(name, "roster name", errors)
 }
 
-fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors) -> UserDefaults {
+/// What certificates are like, and what contexts are called.
+fn defaults(fields: &Fields<'_, '_>, errors: &mut Errors) -> (CertificateDefaults, String) {
     let fields = fields
         .get("defaults")
         .and_then(|node| reader::fields(node, "`defaults`".into(), &shapes::DEFAULTS, errors));
-    let (validity, key, context_name) = match fields {
-        Some(fields) => (validity(&fields, errors), key(&fields, errors), context_name(&fields, errors)),
-        None => (None, None, None),
+    let said = fields.as_ref().map(|fields| certificates(fields, errors)).unwrap_or_default();
+    let context_name = fields.as_ref().and_then(|fields| context_name(fields, errors));
+    let certificates = CertificateDefaults {
+        key: said.key.unwrap_or_default(),
+        validity: said.validity.unwrap_or(DEFAULT_VALIDITY),
     };
-    UserDefaults {
-        validity: validity.unwrap_or(DEFAULT_VALIDITY),
-        key: key.unwrap_or_default(),
-        context_name: context_name.unwrap_or_else(|| DEFAULT_CONTEXT_NAME.to_owned()),
-    }
+    (certificates, context_name.unwrap_or_else(|| DEFAULT_CONTEXT_NAME.to_owned()))
 }
 
 fn safety(fields: &Fields<'_, '_>, errors: &mut Errors) -> MaxRevocations {
@@ -408,6 +420,7 @@ fn cluster(
         context_name: naming.context_name(context_name.as_deref(), name?),
         namespace: namespace(fields, errors),
         signer_name: signer_name?,
+        certificates: certificates(fields, errors),
         position: name_position(fields),
     })
 }
@@ -433,6 +446,7 @@ fn read_groups<'n>(
         let group = Group {
             in_certificate: flag(&fields, "inCertificate", errors),
             namespace: namespace(&fields, errors),
+            certificates: certificates(&fields, errors),
             joinable: joinable(&fields, included, errors),
             grants: grants::read(&fields, scope, errors),
             position: name_position(&fields),
@@ -441,6 +455,9 @@ fn read_groups<'n>(
             let at = fields.position_of("inCertificate");
             let fact = format!("{} is written into certificates, where nothing can be revoked", fields.what);
             fenced.refuse(at, &fact, "define that group", errors);
+        }
+        if let (Some(fenced), Some(validity)) = (scope.fenced, group.certificates.validity) {
+            fenced.check_validity(validity, fields.position_of("validity"), &fields.what, errors);
         }
         if let Some(name) = name {
             let for_certificates_alone = group.in_certificate && group.grants.is_empty();

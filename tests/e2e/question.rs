@@ -6,8 +6,9 @@ use std::process::Stdio;
 use crate::cluster::Cluster;
 use crate::world::World;
 
-/// Runs apply on a terminal of its own and answers its question; the exit code, and all that showed.
-fn answered(world: &World, answer: &str) -> (Option<i32>, String) {
+/// Runs apply on a terminal of its own and answers its question, after what happens `meanwhile`; the exit code, and
+/// all that showed.
+pub fn answered(world: &World, answer: &str, meanwhile: &dyn Fn()) -> (Option<i32>, String) {
     let (mut terminal, side) = pty_process::blocking::open().expect("a pseudo-terminal");
     terminal.resize(pty_process::Size::new(24, 80)).expect("80 columns");
     let mut command = world.certctl_command(None, &["apply"]);
@@ -20,6 +21,7 @@ fn answered(world: &World, answer: &str) -> (Option<i32>, String) {
         shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
         if !asked && shown.contains("Only `yes` is accepted:") {
             asked = true;
+            meanwhile();
             terminal.write_all(format!("{answer}\n").as_bytes()).expect("typed");
         }
     }
@@ -36,14 +38,14 @@ pub fn full_control_stands_above_the_question_and_no_is_no_failure(plane: &'stat
          groups:\n- {{name: {name}-team, grants: [{{clusterRole: cluster-admin}}]}}\n\
          users:\n- {{name: alice, recipients: [\"{recipient}\"], groups: [{name}-team]}}\n"
     ));
-    let (code, shown) = answered(&world, "n");
+    let (code, shown) = answered(&world, "n", &|| {});
     assert_eq!(code, Some(0), "{shown}");
     let (_, question) = shown.split_once("FULL CONTROL of prod for alice").expect("it stands out");
     assert!(question.contains("Apply this plan?") && !question.contains("FULL CONTROL"), "{shown}");
     assert!(shown.contains("Not applied; nothing was changed.") && !shown.contains("Error"), "{shown}");
     assert!(!world.exists("access"));
 
-    let (code, shown) = answered(&world, "yes");
+    let (code, shown) = answered(&world, "yes", &|| {});
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("waiting for the signer"), "it is not silent:\n{shown}");
     assert!(world.exists("access/prod/alice.kubeconfig.age"));

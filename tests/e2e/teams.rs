@@ -1,6 +1,7 @@
 //! A team that owns a part of the roster, with namespaces that come and go.
 
 use crate::cluster::Cluster;
+use crate::question::answered;
 use crate::world::World;
 
 pub fn a_team_owns_its_part_and_access_follows_its_namespaces(plane: &'static Cluster) {
@@ -51,6 +52,19 @@ pub fn a_team_owns_its_part_and_access_follows_its_namespaces(plane: &'static Cl
     plane.kubectl_ok(&["delete", "namespace", "teams-pr-1", "--wait=false"]);
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     may(&["list", "pods"], "teams-a", false);
+
+    // The same while somebody looks at the plan: what is gone is passed over, and what is new is the next apply's.
+    world.namespace("teams-pr-2");
+    world.namespace("teams-pr-3");
+    let (code, shown) = answered(&world, "yes", &|| {
+        plane.kubectl_ok(&["delete", "namespace", "teams-pr-2", "--wait=false"]);
+        world.namespace("teams-pr-4");
+    });
+    assert_eq!(code, Some(0), "{shown}");
+    may(&["create", "configmaps"], "teams-pr-3", true);
+    may(&["create", "configmaps"], "teams-pr-4", false);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    may(&["create", "configmaps"], "teams-pr-4", true);
 
     // What is applied is the part that is committed, and a part goes no further than its fence.
     world.write("teams/dev.yaml", &part.replace("[teams-dev]}", "[]}"));

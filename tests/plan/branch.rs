@@ -440,10 +440,10 @@ users:
         safety.maxRevocations: 25% -> 100%
         group sre: inCertificate: false -> true
         group sre: ClusterRole edit until: 2026-06-02T00:00:00Z -> no end
-        user alice: validity: 720h -> 8760h
         user alice: protected: true -> false
         user alice: generation: 3 -> 2
         user alice: in group sre until: 2026-06-02T00:00:00Z -> 2027-06-02T00:00:00Z
+        user alice: validity: 720h -> 8760h
         user bob: until: 2026-06-02T00:00:00Z -> no end
         user bob: ClusterRole view until: no end -> 2026-07-02T00:00:00Z"#]]
     .assert_eq(&told(&old, &roster(&new)).join("\n"));

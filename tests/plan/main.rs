@@ -26,4 +26,5 @@ mod stories;
 mod story;
 mod strays;
 mod team;
+mod templates;
 mod world;

@@ -141,6 +141,34 @@ fn whoever_may_do_everything_has_no_fence() {
     );
 }
 
+/// A cluster's certificates are shorter than the default: so are those that a part may ask for there.
+#[test]
+fn a_fence_without_a_validity_is_as_narrow_as_its_clusters() {
+    let root = ROOT.replace("[{name: prod}, {name: stage}]", "[{name: prod, validity: 2h}, {name: stage}]");
+    let read = |validity: &str| {
+        let payments = GOOD.replace("validity: 1h", &format!("validity: {validity}"));
+        read(&root, &[("teams/payments.yaml", &payments), ("teams/web.yaml", WEB)])
+    };
+    assert!(read("2h").is_ok());
+    let errors = read("3h").map(drop).expect_err("longer");
+    assert!(errors.contains("certificates of user `pia` are valid for more than 2h"), "{errors}");
+}
+
+/// Whoever may add members to a group must not decide about the certificates of other people.
+#[test]
+fn what_another_file_brings_is_grants_alone() {
+    let group = "groups:\n- name: payments\n  validity: 10m\n  key: rsa-4096\n  namespace: payments\n";
+    let roster = with(&GOOD.replace("groups:\n- name: payments\n", group)).expect("valid");
+    let prod = "prod".parse().expect("a name");
+    let of = |name: &str| {
+        let user = &roster.users[&name.parse().expect("a name")];
+        let namespace = roster.namespace_of(user, &prod).map(ToString::to_string);
+        (format!("{:#}", roster.validity_of(user, &prod)), roster.key_of(user, &prod).to_string(), namespace)
+    };
+    assert_eq!(of("alice"), ("12h".into(), "ecdsa-p256".into(), None));
+    assert_eq!(of("pia"), ("1h".into(), "rsa-4096".into(), Some("payments".into())));
+}
+
 /// What the payments team may try in its own file.
 const BEYOND: &[(&str, &str)] = &[
     ("a role outside", "groups: [{name: p, grants: [{clusterRole: admin, namespaces: [payments]}]}]"),
@@ -185,6 +213,7 @@ const BEYOND: &[(&str, &str)] = &[
     ("a user with almost the name", "users: [{name: xpayments-1, recipients: [age1m]}]"),
     ("a user's cluster", "users: [{name: pia, recipients: [age1p], clusters: [stage]}]"),
     ("a longer validity", "users: [{name: pia, recipients: [age1p], validity: 3650d}]"),
+    ("a group's longer validity", "groups: [{name: p, validity: 30d}]"),
     ("a slightly longer validity", "users: [{name: pia, recipients: [age1p], validity: 12h1m}]"),
     ("another part's group", "users: [{name: pia, recipients: [age1p], groups: [web]}]"),
     ("the roster's group", "users: [{name: pia, recipients: [age1p], groups: [admins]}]"),

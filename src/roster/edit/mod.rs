@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use self::layout::Laid;
 use self::splice::{EditedText, NewValue, Splice};
-use super::{Membership, OnClusters, Roster, User};
+use super::{CertificateOverrides, Details, Membership, OnClusters, Roster, User};
 use crate::model::{ClusterName, FileNumber, GroupName, Recipient, UserName};
 
 /// What is changed about a user.
@@ -250,6 +250,8 @@ impl NewUser {
             && self.clusters.as_ref().is_none_or(|clusters| *clusters == user.clusters)
             && user.until == self.until
             && user.grants.is_empty()
+            && user.certificates == CertificateOverrides::default()
+            && user.details == Details::default()
             && !user.suspended
     }
 }
