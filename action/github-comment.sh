@@ -5,11 +5,15 @@
 # (viewerDidAuthor), also to GITHUB_TOKEN, whose user no other call names. Anyone can copy a marker; nobody can write as
 # us.
 
+# What graphql says that was not done, and what that takes; whoever writes something else sets them.
+failed="the comment could not be written; what the pull request shows may be out of date"
+needs="the job needs \`permissions: pull-requests: write\`, and a fork's pull request has no such token"
+
 # graphql QUERY VARIABLES: sends the query, and prints `.data`. VARIABLES is a file of JSON.
 graphql() {
   local answer="${folder:?}/answer.json" status=''
   if ! [[ ${token:-} =~ ^[A-Za-z0-9_.=-]+$ ]]; then
-    fail "there is no token to write comments with; the pull request's comment is as it was" "give \`token\`, or leave it out"
+    fail "there is no token to write with; ${failed#* written; }" "give \`token\`, or leave it out"
   fi
   # The token stays out of the command line, which other processes can read.
   status=$(jq --arg query "$1" '{query: $query, variables: .}' -- "$2" |
@@ -20,8 +24,7 @@ graphql() {
     printf 'GitHub answered %s:\n' "$status" >&2
     # Its message could contain anything that is in the comment.
     if [ -s "$answer" ]; then show <(jq --raw-output '[.errors[]?.message, .message // empty] | join("; ") | .[0:2000]' -- "$answer" 2>/dev/null) >&2; fi
-    fail "the comment could not be written; what the pull request shows may be out of date" \
-      "the job needs \`permissions: pull-requests: write\`, and a fork's pull request has no such token"
+    fail "$failed" "$needs"
   fi
   jq .data -- "$answer"
 }

@@ -64,6 +64,25 @@ marker() {
   printf '<!-- certctl plan of %s -->' "${1//[^A-Za-z0-9._\/-]/_}"
 }
 
+# notices FOLDER ARGUMENT...: asks who must act soon, and leaves the page in notices.md. Returns what certctl does: 0
+# nobody, 2 somebody, 1 where not everything is known.
+notices() {
+  local folder=$1 code=0
+  shift
+  certctl notices --detailed-exitcode "$@" >"$folder/notices.md" 2>"$folder/said.txt" || code=$?
+  harmless "$folder/said.txt" >&2
+  return "$code"
+}
+
+# notices_body FILE RUN: the issue, without its marker. A roster that cannot be read leaves no page.
+notices_body() {
+  if [ -s "$1" ]; then
+    cat -- "$1"
+  else
+    printf '### certctl: nobody knows who must act\n\nThe roster could not be read: [the run](%s) says why.\n' "$2"
+  fi
+}
+
 # quoted FILE LIMIT: its text as a block of code, whatever is in it. Four spaces in front of each line cannot be ended
 # from inside, as a fence can. Characters that control a terminal or hide text are removed, also the carriage
 # return, which would start a new line. Of a long text the beginning and the end are shown, and between them how

@@ -265,6 +265,15 @@ pub enum Command {
   certctl status --offline --detailed-exitcode   # in a daily job without access to clusters
   certctl status --format prometheus > /var/lib/node_exporter/certctl.prom")]
     Status(StatusArgs),
+    /// List who must act soon, for a mailer, a chat hook or an issue
+    ///
+    /// Tells of access that ends, certificates that were to be renewed by now, recipients that are weak or
+    /// cannot be used, and what the roster asks for and nobody has yet; by person, with what to do. It sends
+    /// nothing. Clusters that cannot be read are told from the records alone.
+    #[command(after_help = "Examples:
+  certctl notices                                # as a page, e.g. for an issue
+  certctl notices --within 30d --format json | jq -r '.people[] | .email // empty'")]
+    Notices(NoticesArgs),
     /// Find whose certificate a fingerprint, a serial number or a line of a log shows
     ///
     /// Looks in the records, and for those that they no longer hold in the git history. What a certificate may do now,
@@ -914,6 +923,32 @@ pub enum StatusFormat {
     Prometheus,
 }
 
+/// `notices`.
+#[derive(Debug, Args)]
+pub struct NoticesArgs {
+    /// Tell of access that ends within this time, e.g. `14d`, `12h`
+    #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = crate::roster::duration)]
+    pub within: jiff::SignedDuration,
+    /// Read the records only, without contacting a cluster
+    #[arg(long)]
+    pub offline: bool,
+    /// Exit with 2 if somebody must act, 0 if nobody must
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: NoticesFormat,
+}
+
+/// `notices --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NoticesFormat {
+    /// A page without anybody's address.
+    Markdown,
+    /// For programs; its schema is schemas/notices.schema.json.
+    Json,
+}
+
 /// `who`.
 #[derive(Debug, Args)]
 pub struct WhoArgs {
@@ -1131,6 +1166,8 @@ pub enum SchemaOf {
     Part,
     /// That of `plan --format json`.
     Plan,
+    /// That of `notices --format json`.
+    Notices,
     /// That of `apply --format json`.
     Apply,
     /// That of `audit --format json`.

@@ -262,6 +262,7 @@ fn the_committed_schemas_are_fresh() {
         (&["schema", "explain"], "schemas/explain.schema.json"),
         (&["schema", "checks"], "schemas/checks.schema.json"),
         (&["schema", "status"], "schemas/status.schema.json"),
+        (&["schema", "notices"], "schemas/notices.schema.json"),
         (&["schema", "who"], "schemas/who.schema.json"),
         (&["schema", "history"], "schemas/history.schema.json"),
         (&["schema", "import"], "schemas/import.schema.json"),
@@ -486,6 +487,51 @@ fn a_part_is_a_file_beside_the_roster() {
     place.run(&["validate"]).expect(1).says("is a symbolic link");
     place.write("users.yaml", whole.replace("teams/*.yaml", "teams/night.yaml").as_bytes());
     place.run(&["validate"]).expect(1).says("is a symbolic link");
+}
+
+/// An RSA key of 2048 bits.
+const WEAK: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQCt3vdK4SKsjN5g7JSH7IL8W0jJeT4ev1jTn3NH4cAcn5M1RlZ9CvlgTzj7zGjEOUclqc0Lu0O0CR/207RqjbQqcScHNcBtgclMdlAlZ5A81RpzYa2EgRBvIBj2ev1mJOC1ZjQ/ohVG0ACdJXrgkgxFy068dTX2ceAYYXEZKQR9YcNb4TQ2KqZmH0U88Hs4dCbhWY2NYGfFg8vlSRJVTdalkD3bGGIKYrzokCT6tU7eEfC3HY7VaXhFO5KP7hUC56lZSQx8NQGKGHSt8+s01PFr4L6yqo+lji1QdTziAbrbdnFA4g9DEm84gnPc5/5DQFRGPxgeiUV+vtxzMhscm98p";
+/// An RSA key of 3072 bits.
+const STRONG: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQDMkNqMewoPm25/c6wOU2sP7nV48TAXua2vbiHy6v/h65idP0apH5/UHnOpGMqEBehHyN/0Qg+r1mqVq49dMFa4OQw4LcDLJ5hwXQlECvhisP8ePcoPOOlNNxcn9d4ASoDR5vO6HyuEHHeoDDoNMPSnT1zMbhGnBzxTN3tpoAxTafQMWsN+SqE0ixlW3XZx11cTErOImrGkuuqfGmi1iu5TErAN4rZHML1V2yHCtwgT59IDZSHzXnrM1IXgEqOTMVQ8JGzJ729DT7H+983jY4LaRkyQJ1a3HVS5E2qTKnOC9xOlU0NTyC5GbU19AL1SBzAtgxnaE0vVZ/pWIGCqKoXJ/ET1TwSEJ162tZde+Vn6db2mBQKQIMNvs4xO8zAuN5f+QGu5xLztiowGV1P+KUyXAKhuSjWrEBFZTXUVXpZeH7an/WIqizLNQiXkUDxPpBoBNj13k6LVcFmxXW7zcn+5eCC7lRLAIVRZaaG4P7s6xkzUAG5yHdfgkqDwET++vkc=";
+
+#[test]
+fn whoever_must_act_soon_is_told_with_what_to_do() {
+    let place = Place::new();
+    let [whole, stub] =
+        [identity().to_public().to_string(), "age1stub1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnksz24z".to_owned()];
+    let roster = format!(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: acme}}\nclusters: [{{name: prod}}]\nusers:\n\
+         - {{name: alice, fullName: Alice Example, email: alice@example.com, recipients: [{WEAK}, {stub}], until: 2026-01-10}}\n\
+         - {{name: bob, recipients: [{STRONG}, {whole}]}}\n"
+    );
+    place.write("users.yaml", roster.as_bytes());
+    let codes = |args: &[&str]| {
+        let ran = place.run(&[&["notices", "--offline", "--format", "json"], args].concat()).expect(0);
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let people = document["people"].as_array().expect("people").clone();
+        let codes = |person: &serde_json::Value| {
+            let notices = person["notices"].as_array().expect("notices").iter();
+            let codes: Vec<&str> = notices.map(|notice| notice["code"].as_str().expect("a code")).collect();
+            format!("{}: {}", person["user"].as_str().expect("a name"), codes.join(" "))
+        };
+        people.iter().map(codes).collect::<Vec<_>>()
+    };
+    let waiting = "bob: request-waiting";
+    assert_eq!(codes(&[]), ["alice: access-ends recipient-weak recipient-unusable request-waiting", waiting]);
+    assert_eq!(
+        codes(&["--within", "1d"]),
+        ["alice: recipient-weak recipient-unusable request-waiting", waiting]
+    );
+
+    let page = place.run(&["notices", "--offline", "--detailed-exitcode"]).expect(2).stdout;
+    assert!(page.contains("(Alice Example)") && !page.contains("alice@example.com"), "{page}");
+    assert!(page.contains("install `age-plugin-stub` where `certctl apply` runs"), "{page}");
+    place.write(
+        "users.yaml",
+        roster.split("- {").next().expect("a head").replace("users:", "users: []").as_bytes(),
+    );
+    let ran = place.run(&["notices", "--offline", "--detailed-exitcode"]).expect(0);
+    assert_eq!(ran.stdout, "### certctl: nobody must act soon in roster `acme`\n");
 }
 
 /// A copy of the files of version 1.

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod events;
 pub mod explain;
 pub mod granted;
+pub mod notices;
 pub mod question;
 pub mod review;
 pub mod rights;

@@ -17,6 +17,7 @@ mod init;
 mod keygen;
 mod login;
 mod man;
+mod notices;
 mod plan;
 mod repin;
 mod report;
@@ -99,6 +100,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Credential(args) => credential::run(global, args, terminal),
         Command::Whoami(args) => whoami::run(global, args, terminal),
         Command::Status(args) => status::run(global, args, terminal),
+        Command::Notices(args) => notices::run(global, args, terminal),
         Command::Who(args) => who::run(global, args, terminal),
         Command::History(args) => history::run(global, args, terminal),
         Command::Report(args) => report::run(global, args, terminal),

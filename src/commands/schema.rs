@@ -13,6 +13,7 @@ pub fn run(what: SchemaOf, terminal: &Terminal) -> Result<u8> {
         SchemaOf::Status => crate::render::status::document::schema(),
         SchemaOf::Who => crate::render::who::schema(),
         SchemaOf::History => crate::render::history::schema(),
+        SchemaOf::Notices => crate::render::notices::schema(),
         SchemaOf::Apply => crate::report::document::schema(),
         SchemaOf::Audit => crate::render::audit::schema(),
         SchemaOf::Explain => crate::render::explain::schema(),

@@ -13,6 +13,7 @@ pub mod history;
 pub mod import;
 pub mod json;
 pub mod markdown;
+pub mod notices;
 pub mod review;
 pub mod sarif;
 pub mod shell;

@@ -6,6 +6,7 @@
 
 mod identity;
 mod keygen;
+mod problems;
 mod prompt;
 mod recipient;
 
@@ -16,6 +17,7 @@ use age::armor::{ArmoredWriter, Format};
 
 pub use identity::{Elsewhere, FileDigest, Identities, OpenError};
 pub use keygen::{NewIdentity, new_identity};
+pub use problems::problems;
 pub use prompt::Prompt;
 pub use recipient::{check_plugins, fingerprint, parse_recipient, plugin_of};
 

@@ -189,7 +189,7 @@ fn ssh_key(kind: &str, base64: &str) -> Result<Recipient, Invalid> {
 }
 
 /// The fields of an ssh key: each a length of four bytes and its content, and nothing after them.
-fn wire_fields(mut blob: &[u8]) -> Option<Vec<&[u8]>> {
+pub(super) fn wire_fields(mut blob: &[u8]) -> Option<Vec<&[u8]>> {
     let mut fields = Vec::new();
     while !blob.is_empty() {
         let (length, rest) = blob.split_first_chunk::<4>()?;

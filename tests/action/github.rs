@@ -74,6 +74,38 @@ fn a_plan_becomes_one_comment_that_is_kept_up_to_date() {
 }
 
 #[test]
+fn a_parts_pull_request_tells_what_the_part_changes_and_whose_approval_that_needs() {
+    let world = World::new();
+    let include = "include:\n- {path: teams/web.yaml, may: {grant: [view], namespaces: [web], addUsers: true}}\n- {path: teams/pay.yaml, may: {addUsers: true}}\ngroups:";
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHbcxI+4us2uErWL7up3CA1H2YDPLXJnfksyfX4l7Ucb";
+    let part = |user: &str, key: &str| {
+        format!(
+            "apiVersion: certctl.dev/v1\nkind: RosterPart\nusers: [{{name: {user}, recipients: [{key}]}}]\n"
+        )
+    };
+    world.write("clone/users.yaml", roster(&[("alice", ALICE)]).replacen("groups:", include, 1));
+    world.write("clone/teams/web.yaml", part("wendy", BOB));
+    world.write(
+        "clone/teams/pay.yaml",
+        part("pia", "age132xh46tv309xwaqxlalhpyk5wyw7x9h0ux3yaxhpyh4apw0qtp9szdgd6x"),
+    );
+    world.write(
+        "clone/.github/CODEOWNERS",
+        "* @acme/platform\n/teams/web.yaml @acme/web\n/teams/pay.yaml @acme/pay\n",
+    );
+    world.commit("teams");
+    world.git("clone", &["push", "-q", "origin", "main"]);
+    world.pull_request_of("teams/web.yaml", &part("wanda", KEY));
+    plan(&world).expect(0).says("Commented on pull request 1.");
+    let bodies = world.host.bodies(1, ME);
+    assert!(bodies.len() == 1 && bodies[0].contains("wanda"), "{bodies:?}");
+    assert!(bodies[0].contains("`teams/web.yaml`") && bodies[0].contains("`@acme/web`"), "{}", bodies[0]);
+    for other in ["alice", "pia", "pay.yaml", "users.yaml needs", "@acme/platform", "@acme/pay"] {
+        assert!(!bodies[0].replace("plan of users.yaml", "").contains(other), "{other}: {}", bodies[0]);
+    }
+}
+
+#[test]
 fn only_our_own_comment_is_ours_whatever_others_copied_and_however_far_back_it_is() {
     let world = World::new();
     let copied = format!("{MARKER}Nothing changes, merge it!");
@@ -173,7 +205,7 @@ fn a_comment_that_cannot_be_written_fails_the_job_and_says_what_is_missing() {
         &event("c0ffee"),
         &[("INPUT_COMMAND", "plan"), ("INPUT_OFFLINE", "true"), ("INPUT_TOKEN", "bad\nheader: x")],
     );
-    ran.expect(1).says("there is no token to write comments with");
+    ran.expect(1).says("there is no token to write with");
     let ran = world.github(
         &event("c0ffee"),
         &[("INPUT_COMMAND", "plan"), ("INPUT_OFFLINE", "true"), ("INPUT_TOKEN", "expired")],
@@ -202,7 +234,10 @@ fn inputs_that_cannot_be_meant_are_refused() {
     let world = World::new();
     world.pull_request(&roster(&[("alice", ALICE)]));
     for (inputs, said) in [
-        (vec![("INPUT_COMMAND", "destroy")], "`command` is `destroy`, none of plan, apply and comment"),
+        (
+            vec![("INPUT_COMMAND", "destroy")],
+            "`command` is `destroy`, none of plan, apply, notices and comment",
+        ),
         (
             vec![("INPUT_COMMAND", "plan"), ("INPUT_OFFLINE", "yes")],
             "`offline` is `yes`, neither true nor false",

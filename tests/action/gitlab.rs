@@ -195,6 +195,27 @@ fn apply(world: &World, more: &[(&str, &str)]) -> Ran {
     world.shell(&job("certctl apply"), &variables)
 }
 
+/// The same for the job that keeps the issue.
+pub fn notices(world: &World, more: &[(&str, &str)]) -> Ran {
+    let (repository, commit) = source(world);
+    let work = world.path("work").display().to_string();
+    let api = format!("{}/api/v4", world.host.url);
+    world.git("work", &["checkout", "-q", "--detach", "origin/main"]);
+    let mut variables = vec![
+        ("GITLAB_CI", "true"),
+        ("CI_API_V4_URL", api.as_str()),
+        ("CI_COMMIT_BRANCH", "main"),
+        ("CI_JOB_URL", "https://gitlab.example/jobs/99"),
+        ("CI_PROJECT_DIR", work.as_str()),
+        ("CI_PROJECT_ID", "42"),
+        ("CERTCTL_COMMIT", &commit),
+        ("CERTCTL_NOTE_TOKEN", TOKEN),
+        ("CERTCTL_REPOSITORY", &repository),
+    ];
+    variables.extend(more);
+    world.shell(&job("certctl notices"), &variables)
+}
+
 #[test]
 fn what_the_repository_holds_never_becomes_the_program_that_gets_the_kubeconfig() {
     for planted in [".certctl-ci/cache/bin/certctl", ".certctl-ci/source/action/gitlab", ".certctl-ci/x"] {

@@ -37,6 +37,17 @@ pub struct Merged {
     pub commit: String,
 }
 
+/// An issue; its number is its place in the list, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    pub author: String,
+    pub title: String,
+    pub body: String,
+    pub open: bool,
+    /// A larger one was updated later.
+    pub updated: usize,
+}
+
 /// What is downloaded: these bytes, of so many that are promised.
 #[derive(Debug, Clone)]
 pub struct Download {
@@ -56,6 +67,7 @@ pub struct Pull {
 #[derive(Debug, Default)]
 pub struct State {
     pub comments: Vec<Comment>,
+    pub issues: Vec<Issue>,
     pub pulls: Vec<Pull>,
     pub merged: Vec<Merged>,
     /// The commit of the last run of the apply that succeeded.
@@ -71,6 +83,36 @@ pub struct State {
 }
 
 impl State {
+    pub fn open_issue(&mut self, author: &str, title: &str, body: &str) {
+        let updated = self.next_update();
+        let (author, title, body) = (author.to_owned(), title.to_owned(), body.to_owned());
+        self.issues.push(Issue { author, title, body, open: true, updated });
+    }
+
+    /// By number; `open` is `None` where that stays.
+    fn update_issue(&mut self, number: usize, title: &str, body: &str, open: Option<bool>) -> bool {
+        let updated = self.next_update();
+        let Some(issue) = number.checked_sub(1).and_then(|index| self.issues.get_mut(index)) else {
+            return false;
+        };
+        let open = open.unwrap_or(issue.open);
+        let author = issue.author.clone();
+        *issue = Issue { author, title: title.to_owned(), body: body.to_owned(), open, updated };
+        true
+    }
+
+    fn next_update(&self) -> usize {
+        1 + self.issues.iter().map(|issue| issue.updated).max().unwrap_or_default()
+    }
+
+    /// With their numbers, the one that was updated last first.
+    fn issues_by_update(&self) -> Vec<(usize, &Issue)> {
+        let mut issues: Vec<_> =
+            self.issues.iter().enumerate().map(|(index, issue)| (index + 1, issue)).collect();
+        issues.sort_by_key(|(_, issue)| std::cmp::Reverse(issue.updated));
+        issues
+    }
+
     fn add(&mut self, number: u64, author: &str, body: &str) -> usize {
         let id = self.comments.len() + 1;
         self.comments.push(Comment { id, number, author: author.into(), body: body.into(), editor: None });
@@ -191,6 +233,31 @@ fn graphql(state: &mut State, request: &Value) -> Value {
             None => return refused("Resource not accessible by integration"),
         }
         json!({"data": {"updateIssueComment": {"clientMutationId": null}}})
+    } else if query.contains("createIssue(") {
+        if text("repository") != "R_1" {
+            return refused("Could not resolve to a node");
+        }
+        state.open_issue(ME, &text("title"), &text("body"));
+        json!({"data": {"createIssue": {"clientMutationId": null}}})
+    } else if query.contains("updateIssue(") {
+        let number = text("id").strip_prefix("I_").and_then(|number| number.parse().ok());
+        let open = text("state") == "OPEN";
+        if !state.update_issue(number.unwrap_or_default(), &text("title"), &text("body"), Some(open)) {
+            return refused("Could not resolve to a node");
+        }
+        json!({"data": {"updateIssue": {"clientMutationId": null}}})
+    } else if query.contains("issues(") {
+        let start: usize = text("after").parse().unwrap_or(0);
+        let all = state.issues_by_update();
+        let nodes: Vec<Value> = (all.iter().skip(start).take(PAGE))
+            .map(|(number, issue)| {
+                json!({"id": format!("I_{number}"), "number": number, "title": issue.title, "body": issue.body,
+                       "state": if issue.open { "OPEN" } else { "CLOSED" }, "viewerDidAuthor": issue.author == ME})
+            })
+            .collect();
+        let end = start + nodes.len();
+        json!({"data": {"repository": {"id": "R_1", "issues": {"nodes": nodes,
+            "pageInfo": {"hasNextPage": end < all.len(), "endCursor": end.to_string()}}}}})
     } else if query.contains("addComment(") {
         let Some(number) = text("id").strip_prefix("PR_").and_then(|number| number.parse().ok()) else {
             return refused("Could not resolve to a node");
@@ -244,11 +311,38 @@ fn gitlab(state: &mut State, method: &str, target: &str, body: &Value) -> (u16, 
     let parts: Vec<&str> = path.trim_start_matches("/api/v4/").split('/').collect();
     let id_of = |author: &str| if author == ME { 7 } else { 8 };
     let text = body["body"].as_str().unwrap_or_default();
+    let page = query.split('&').find_map(|pair| pair.strip_prefix("page="));
+    let page: usize = page.and_then(|page| page.parse().ok()).unwrap_or(1);
+    let (title, description) = (&body["title"], &body["description"]);
+    let (title, description) = (title.as_str().unwrap_or_default(), description.as_str().unwrap_or_default());
     match (method, parts.as_slice()) {
+        ("GET", ["projects", "42", "issues"]) => {
+            let mine = query.split('&').any(|pair| pair == "scope=created_by_me");
+            let issues = state.issues_by_update().into_iter();
+            let issues = issues.filter(|(_, issue)| !mine || issue.author == ME);
+            let issue = |(number, issue): (usize, &Issue)| {
+                json!({"iid": number, "state": if issue.open { "opened" } else { "closed" },
+                       "title": issue.title, "description": issue.body})
+            };
+            (200, issues.skip((page - 1) * PAGE).take(PAGE).map(issue).collect())
+        }
+        ("POST", ["projects", "42", "issues"]) => {
+            state.open_issue(ME, title, description);
+            (201, json!({"iid": state.issues.len()}))
+        }
+        ("PUT", ["projects", "42", "issues", number]) => {
+            let open = match body["state_event"].as_str() {
+                Some("close") => Some(false),
+                Some("reopen") => Some(true),
+                _ => None,
+            };
+            match state.update_issue(number.parse().unwrap_or_default(), title, description, open) {
+                true => (200, json!({"iid": number})),
+                false => (404, json!({"message": "404 Not found"})),
+            }
+        }
         ("GET", ["user"]) => (200, json!({"id": id_of(ME), "username": ME})),
         ("GET", ["projects", "42", "merge_requests", number, "notes"]) => {
-            let page = query.split('&').find_map(|pair| pair.strip_prefix("page="));
-            let page: usize = page.and_then(|page| page.parse().ok()).unwrap_or(1);
             let notes = state.comments.iter().filter(|c| c.number.to_string() == *number);
             let notes = notes.skip((page - 1) * PAGE).take(PAGE).map(
                 |c| json!({"id": c.id, "body": c.body, "system": false, "author": {"id": id_of(&c.author)}}),

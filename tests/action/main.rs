@@ -9,5 +9,6 @@ mod host;
 #[allow(dead_code, clippy::unwrap_used, reason = "the manner of the tests of src/repo, which use all of it")]
 mod http;
 mod install;
+mod notices;
 mod reviewed;
 mod world;

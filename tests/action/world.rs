@@ -91,8 +91,13 @@ impl World {
     /// A pull request that makes the roster this, merged as GitHub tries it, and checked out as
     /// actions/checkout leaves it: detached, with the merge and its parents alone.
     pub fn pull_request(&self, roster: &str) {
+        self.pull_request_of("users.yaml", roster);
+    }
+
+    /// The same of another file.
+    pub fn pull_request_of(&self, file: &str, text: &str) {
         self.git("clone", &["checkout", "-q", "-B", "topic", "main"]);
-        self.write("clone/users.yaml", roster);
+        self.write(&format!("clone/{file}"), text);
         self.commit("topic");
         let head = self.git("clone", &["rev-parse", "HEAD"]);
         self.git("clone", &["push", "-qf", "origin", "topic"]);

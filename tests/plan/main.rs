@@ -14,6 +14,7 @@ mod held;
 mod import;
 mod machine;
 mod markdown;
+mod notices;
 mod on_clusters;
 mod remembered;
 mod review;

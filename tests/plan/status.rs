@@ -14,7 +14,7 @@ fn of(story: &Story) -> Vec<CredentialStanding> {
     standings(&story.roster(), PlannedCluster { observed: story.observed(), changes }, story.now)
 }
 
-fn status(story: &Story) -> RosterStatus {
+pub fn status(story: &Story) -> RosterStatus {
     let held = story.whole().clusters[0].held.len();
     let source = if story.unseen.is_some() { KnownFrom::Records } else { KnownFrom::Cluster };
     let roster = story.roster();

@@ -79,15 +79,6 @@ pub struct WithoutCredential {
 
 /// As a document.
 pub fn document(status: &RosterStatus) -> StatusDocument {
-    let cluster = |ClusterStatus { name, source, held }: &ClusterStatus| ClusterStatusDocument {
-        name: name.to_string(),
-        read: *source == KnownFrom::Cluster,
-        error: match source {
-            KnownFrom::RecordsOnly { error } => Some(error.clone()),
-            KnownFrom::Cluster | KnownFrom::Records => None,
-        },
-        held: *held,
-    };
     let without = status.standings.iter().filter(|standing| standing.held.is_none());
     StatusDocument {
         format_version: 1,
@@ -102,6 +93,18 @@ pub fn document(status: &RosterStatus) -> StatusDocument {
                 notes: notes(standing),
             })
             .collect(),
+    }
+}
+
+pub(crate) fn cluster(ClusterStatus { name, source, held }: &ClusterStatus) -> ClusterStatusDocument {
+    ClusterStatusDocument {
+        name: name.to_string(),
+        read: *source == KnownFrom::Cluster,
+        error: match source {
+            KnownFrom::RecordsOnly { error } => Some(error.clone()),
+            KnownFrom::Cluster | KnownFrom::Records => None,
+        },
+        held: *held,
     }
 }
 

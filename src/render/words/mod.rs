@@ -2,6 +2,7 @@
 
 pub mod access;
 mod held;
+pub mod notices;
 mod roster_changes;
 mod warnings;
 mod withheld;

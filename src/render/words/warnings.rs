@@ -247,7 +247,7 @@ fn widened(by: &Widened) -> String {
 }
 
 /// A recipient, with the middle of a long one left out.
-fn key(recipient: &Recipient) -> String {
+pub(super) fn key(recipient: &Recipient) -> String {
     let text = visible_line(recipient.as_str());
     match text.char_indices().rev().nth(KEY_END - 1) {
         Some((end, _)) if text.len() > LONGEST_KEY => {
