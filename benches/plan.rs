@@ -91,8 +91,8 @@ fn measure(folder: &Path, case: &str) {
 
 fn roster(folder: &Path) -> source::Source {
     let path = folder.join("users.yaml");
-    let path = path.to_str().expect("UTF-8");
-    let cli = <certctl::cli::Cli as clap::Parser>::parse_from(["certctl", "--roster", path, "plan"]);
+    let mut cli = <certctl::cli::Cli as clap::Parser>::parse_from(["certctl", "plan"]);
+    cli.global.roster = path;
     source::roster(&cli.global).unwrap_or_else(|e| panic!("{}", e.render(false)))
 }
 

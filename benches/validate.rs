@@ -38,8 +38,8 @@ fn main() {
 
 fn validate(folder: &Path) {
     let path = folder.join("users.yaml");
-    let path = path.to_str().expect("UTF-8");
-    let cli = <certctl::cli::Cli as clap::Parser>::parse_from(["certctl", "--roster", path, "validate"]);
+    let mut cli = <certctl::cli::Cli as clap::Parser>::parse_from(["certctl", "validate"]);
+    cli.global.roster = path;
     let source = source::roster(&cli.global).unwrap_or_else(|e| panic!("{}", e.render(false)));
     assert_eq!(source.roster.users.len(), TEAMS * PEOPLE);
 }
