@@ -184,6 +184,13 @@ pub enum Command {
   certctl import --context prod-admin -o users.yaml
   certctl import --finish --cluster prod")]
     Import(ImportArgs),
+    /// Show how to take certctl out of the clusters
+    ///
+    /// Prints the kubectl commands that remove what certctl has on each cluster of the roster: its bindings, what the
+    /// cluster remembers, and what `bootstrap` made. What stays is named in comments: bindings of others, and
+    /// certificates until they expire. Changes nothing.
+    #[command(after_help = "Example: certctl uninstall --plan --cluster staging > leave.sh")]
+    Uninstall(UninstallArgs),
     /// Create an age identity for yourself, and print the line for the roster
     ///
     /// The identity is written to certctl/identity.txt in $XDG_CONFIG_HOME (~/.config), readable only by
@@ -887,6 +894,14 @@ pub struct ImportArgs {
     /// Output format; the schemas of `json` are schemas/import.schema.json and schemas/import-finish.schema.json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+}
+
+/// `uninstall`.
+#[derive(Debug, Args)]
+pub struct UninstallArgs {
+    /// Only show it; certctl itself removes nothing
+    #[arg(long, required = true)]
+    pub plan: bool,
 }
 
 /// `status`.

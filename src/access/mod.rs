@@ -15,6 +15,7 @@ pub mod explain;
 pub mod granted;
 pub mod notices;
 pub mod question;
+pub mod remains;
 pub mod review;
 pub mod rights;
 pub mod status;

@@ -30,6 +30,7 @@ mod sandbox;
 mod schema;
 mod status;
 mod suspend;
+mod uninstall;
 mod unlock;
 mod user;
 mod validate;
@@ -89,6 +90,7 @@ fn dispatch(cli: &Cli, terminal: &Terminal) -> Result<u8> {
         Command::Doctor(args) => runtime()?.block_on(doctor::run(global, args, terminal)),
         Command::Bootstrap(args) => runtime()?.block_on(bootstrap::run(global, args, terminal)),
         Command::Import(args) => runtime()?.block_on(import::run(global, args, terminal)),
+        Command::Uninstall(_) => runtime()?.block_on(uninstall::run(global, terminal)),
         Command::Decrypt(args) => decrypt::run(global, args, terminal),
         Command::Keygen(args) => keygen::run(args, terminal),
         Command::Request(args) => request::run(global, args, terminal),

@@ -212,5 +212,31 @@ pub fn ten_people_move_from_openssl_to_a_roster_and_nobody_is_locked_out(plane: 
         "jsonpath={.subjects[*].name}",
     ]);
     assert_eq!(deployers, "Mallory\n- name: x default");
+
+    // And out of certctl again: what it prints leaves nothing that gives somebody a right, finalizers or not.
+    let ours =
+        ["--all-namespaces", "--selector=app.kubernetes.io/managed-by=certctl,certctl.dev/roster=import"];
+    let bindings = |more: &[&str]| {
+        plane.kubectl_ok(&[&["get", "clusterrolebindings,rolebindings"], &ours[..], more].concat())
+    };
+    let deployer = "certctl:user=heidi:role=deployer";
+    let finalizer = |list: &str| {
+        let patch = format!("{{\"metadata\":{{\"finalizers\":{list}}}}}");
+        plane.kubectl_ok(&["patch", "rolebinding", deployer, "-n", "shop", "--type=merge", "-p", &patch]);
+    };
+    finalizer("[\"example.com/keep\"]");
+    world.certctl(&["uninstall"]).expect(64);
+    let ran = world.certctl(&["uninstall", "--plan"]).expect(0);
+    assert!(ran.stdout.contains("# - alice ") && ran.stdout.contains("in groups devs"), "{}", ran.stdout);
+    world.sh(&ran.stdout).expect(0).says(deployer);
+    for (user, kubeconfig) in &new {
+        until("end of access", || {
+            let right = [&["auth", "can-i"], right(user)].concat();
+            world.kubectl(kubeconfig, &right).stdout.trim() == "no"
+        });
+    }
+    finalizer("null");
+    assert_eq!(bindings(&["--output=name"]), "");
+    assert!(world.certctl(&["uninstall", "--plan"]).expect(0).stdout.contains("0 bindings of roster import"));
     world.sweep();
 }

@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::draft::{DraftHead, not_taken_line, steps};
-use super::script::Kubectl;
+use super::script;
 use super::{missing, missing_code, why_not_taken_code};
 use crate::import::draft::{DraftGrants, GrantPlaces, RosterDraft};
 use crate::import::finish::{Finish, Kept, ReplacedSubjects};
 use crate::import::subject::{LeftOut, NoPerson};
 use crate::model::ClusterName;
 use crate::rbac::BindingAt;
+use crate::render::kubectl::Kubectl;
 
 /// The output of `certctl import --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -223,7 +224,7 @@ pub fn finished(
             binding: at(&removal.binding.at),
             subjects: subjects.map(|subject| format!("{} {}", subject.kind, subject.name)).collect(),
             whole: removal.is_whole(),
-            command: kubectl.removal(removal),
+            command: script::removal(kubectl, removal),
         }
     };
     let kept = |kept: &Kept<'_>| KeptDocument {

@@ -8,40 +8,24 @@ use super::{left_out, missing};
 use crate::import::finish::{Finish, Kept, ReplacedSubjects};
 use crate::model::{ClusterName, LABEL_MANAGED_BY};
 use crate::rbac::Subject;
+use crate::render::kubectl::Kubectl;
 use crate::render::{count, shell};
 
 /// Subjects that stay, of which each has a line.
 const MOST_KEPT: usize = 200;
 
-/// How kubectl reaches a cluster.
-#[derive(Debug, Clone, Copy)]
-pub struct Kubectl<'a> {
-    /// `--kubeconfig`, where it was given.
-    pub kubeconfig: Option<&'a str>,
-    pub context: &'a str,
-}
-
-impl Kubectl<'_> {
-    fn line(self, words: &[&str]) -> String {
-        let kubeconfig = self.kubeconfig.map(|file| format!("--kubeconfig={file}"));
-        let context = format!("--context={}", self.context);
-        let begin = ["kubectl"].into_iter().chain(kubeconfig.as_deref()).chain([context.as_str()]);
-        shell::line(begin.chain(words.iter().copied()))
-    }
-
-    /// What takes the subjects out: all of one binding, in one command line.
-    pub fn removal(self, removal: &ReplacedSubjects<'_>) -> String {
-        let binding = removal.binding;
-        let object = format!("{}/{}", binding.at.kind().to_ascii_lowercase(), binding.at.name);
-        let namespace = binding.at.namespace.as_ref().map(|namespace| format!("--namespace={namespace}"));
-        let object: Vec<&str> = [object.as_str()].into_iter().chain(namespace.as_deref()).collect();
-        let patch = format!("--patch={}", patch(removal));
-        let patch = self.line(&[&["patch"], &object[..], &["--type=json", &patch]].concat());
-        if removal.is_whole() {
-            format!("{patch} &&\n  {}", self.line(&[&["delete"], &object[..]].concat()))
-        } else {
-            patch
-        }
+/// What takes the subjects out: all of one binding, in one command line.
+pub fn removal(kubectl: Kubectl<'_>, removal: &ReplacedSubjects<'_>) -> String {
+    let binding = removal.binding;
+    let object = format!("{}/{}", binding.at.kind().to_ascii_lowercase(), binding.at.name);
+    let namespace = binding.at.namespace.as_ref().map(|namespace| format!("--namespace={namespace}"));
+    let object: Vec<&str> = [object.as_str()].into_iter().chain(namespace.as_deref()).collect();
+    let patch = format!("--patch={}", patch(removal));
+    let patch = kubectl.line(&[&["patch"], &object[..], &["--type=json", &patch]].concat());
+    if removal.is_whole() {
+        format!("{patch} &&\n  {}", kubectl.line(&[&["delete"], &object[..]].concat()))
+    } else {
+        patch
     }
 }
 
@@ -95,7 +79,7 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
                 "It is managed by {tool}: take it out there too, or it comes back."
             )));
         }
-        lines.push(kubectl.removal(removal));
+        lines.push(self::removal(kubectl, removal));
     }
     if !kept.is_empty() {
         lines.push(String::new());
