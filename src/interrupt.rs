@@ -1,6 +1,11 @@
 //! The interrupt flag: set once, by the first signal; all waiting tasks are notified.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+
+/// How long a program that certctl has started may go on after a signal.
+pub const GRACE: Duration = Duration::from_secs(10);
 
 /// Where the wish is heard. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -37,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ci", &[]),
     ("cli", &["init"]),
     ("exit_code", &[]),
-    ("apply", &["interrupt", "cluster", "pki", "seal", "repo", "kubeconfig"]),
+    ("apply", &["interrupt", "os", "cluster", "pki", "seal", "repo", "kubeconfig"]),
     ("console", &["interrupt", "os", "ci", "cli", "seal", "apply"]),
     ("planning", &["cli", "clock", "console", "cluster", "pki", "seal", "repo", "apply"]),
     ("unlock", &["os", "seal"]),

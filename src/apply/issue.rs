@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Settings;
 use super::cluster_outcome::{Issued, Made};
+use super::sealing;
 use crate::cluster::{Ask, Connection, NewCertificate, Probed, Signer};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
@@ -73,8 +74,9 @@ impl Issuer<'_> {
             certificate: certificate.pem(),
             private_key: key.as_ref(),
         };
-        let sealed = seal::seal(&issuance.recipients, &kubeconfig.to_yaml())?;
+        let plaintext = kubeconfig.to_yaml();
         drop(key);
+        let sealed = sealing::seal(issuance.recipients.clone(), plaintext, &self.settings.interrupt).await?;
         let credential = Credential {
             id,
             state: CredentialState::Active,

@@ -1,8 +1,8 @@
 //! The executor: carries out a plan and nothing else, in the one order that is safe.
 //!
 //! [`machine`] decides, purely: the order, what follows a conflict or a lost reply, what a failure
-//! withholds. `run` performs the effects that it asks for: `issue` makes, has signed and seals a credential,
-//! `publish` commits and pushes, and the bindings are the cluster's business.
+//! withholds. `run` performs the effects that it asks for: `issue` makes, has signed and seals a credential
+//! (`sealing`), `publish` commits and pushes, and the bindings are the cluster's business.
 
 mod binding_write;
 mod cluster_machine;
@@ -17,6 +17,7 @@ mod policy;
 mod publish;
 pub mod record_changes;
 mod run;
+mod sealing;
 mod take_out;
 pub mod trial;
 

@@ -12,7 +12,7 @@ use std::process::{Child, Command};
 use std::task::Poll;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, geteuid, kill_process_group, setrlimit, setsid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, geteuid, kill_process, kill_process_group, setrlimit, setsid};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::Heard;
@@ -105,6 +105,27 @@ pub fn end_group(child: &mut Child) -> io::Result<()> {
     match i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         Some(group) => Ok(kill_process_group(group, Signal::KILL)?),
         None => child.kill(),
+    }
+}
+
+/// A thread of this process, as the system lists what it has started; `None` where the system does not (other than
+/// Linux).
+pub struct Starter(Option<PathBuf>);
+
+impl Starter {
+    /// This thread.
+    pub fn this_thread() -> Self {
+        Self(fs::read_link("/proc/thread-self").ok())
+    }
+
+    /// Ends the programs that it has started and that nobody has waited for: no other process has come by their ids.
+    pub fn end_programs(&self) {
+        let Some(thread) = &self.0 else { return };
+        let list = fs::read_to_string(Path::new("/proc").join(thread).join("children")).unwrap_or_default();
+        for id in list.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
+            // It may have ended by itself.
+            let _ = kill_process(id, Signal::KILL);
+        }
     }
 }
 

@@ -7,11 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::interrupt::Interrupt;
+use crate::interrupt::{GRACE, Interrupt};
 use crate::os;
-
-/// How long a child may go on after a signal.
-pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// How often a signal is looked for.
 const TICK: Duration = Duration::from_millis(100);

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::{Repo, child};
 use crate::error::{Error, Result};
+use crate::interrupt::GRACE;
 
 /// Set by git for its own hooks; they would point us at another repository or index.
 /// The list is `git rev-parse --local-env-vars`, without those that carry configuration.
@@ -44,7 +45,7 @@ impl GitOutput {
         match (text.is_empty(), self.interrupted) {
             _ if self.cut_short => format!(
                 "git did not end within {} s of the signal that ended this apply, and was ended",
-                child::GRACE.as_secs()
+                GRACE.as_secs()
             ),
             (false, _) => text,
             (true, true) => "git was interrupted".into(),

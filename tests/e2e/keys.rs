@@ -3,9 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::cluster::Cluster;
-use crate::world::World;
+use std::time::{Duration, Instant};
+
 use certctl_testing::Ran;
+
+use crate::cluster::Cluster;
+use crate::life::{end, signal, start};
+use crate::world::{World, until};
+
+/// A recipient of `age-plugin-stub`.
+const STUB: &str = "age1stub1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnksz24z";
 
 /// certctl as someone with a configuration folder and programs of their own.
 fn certctl_of(world: &World, person: &str, args: &[&str]) -> Ran {
@@ -25,7 +32,6 @@ pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plan
     let world = World::new(plane, "person");
     let line = |person: &str| certctl_of(&world, person, &["keygen"]).expect(0).stdout;
     let (alice, bob) = (line("alice"), line(BOB));
-    let stub = "age1stub1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnksz24z";
     let roster = |csr: &str| {
         format!(
             "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: person}}\n\
@@ -33,7 +39,7 @@ pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plan
              inCertificate: true\n  grants: [{{clusterRole: view}}]\nusers:\n\
              - name: alice\n  groups: [person-viewers]\n  recipients:\n  {alice}\
              - name: {BOB}\n  groups: [person-viewers]\n  {csr}recipients:\n  {bob}\
-             - name: dave\n  groups: [person-viewers]\n  recipients: [{stub}]\n"
+             - name: dave\n  groups: [person-viewers]\n  recipients: [{STUB}]\n"
         )
     };
     world.roster(&roster(""));
@@ -76,7 +82,43 @@ pub fn from_nothing_to_kubectl_with_a_sealed_key_a_key_at_home_and_a_plugin(plan
     fs::write(&plugin, include_str!("../person/age-plugin-stub")).expect("the plugin");
     fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).expect("executable");
     certctl_of(&world, "dave", &["apply", "--auto-approve"]).expect(0);
-    assert!(world.read("access/prod/dave.yaml").contains(stub));
+    assert!(world.read("access/prod/dave.yaml").contains(STUB));
     assert!(world.exists("access/prod/dave.kubeconfig.age"));
     world.certctl(&["plan", "--detailed-exitcode"]).expect(0).says("Nothing to do");
+}
+
+pub fn a_plugin_that_hangs_holds_up_nobody_and_is_ended_after_a_signal(plane: &'static Cluster) {
+    let world = World::new(plane, "hangs");
+    world.roster(&format!(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: hangs}}\n\
+         clusters: [{{name: prod, context: test}}]\ngroups: [{{name: hanging, grants: [{{clusterRole: view}}]}}]\n\
+         users:\n- {{name: dave, groups: [hanging], recipients: [{STUB}]}}\n\
+         - {{name: zoe, groups: [hanging], recipients: [{}]}}\n",
+        world.identity("zoe")
+    ));
+    let begun = world.path("begun");
+    fs::create_dir(world.path("programs")).expect("a folder");
+    let plugin = format!("echo $$ >{0}.new && mv {0}.new {0}\nexec sleep 600", begun.display());
+    certctl_testing::executable(&world.path("programs/age-plugin-stub"), &plugin);
+    let path = format!("{}:{}", world.path("programs").display(), std::env::var("PATH").unwrap_or_default());
+    let mut apply = world.certctl_command(None, &["apply", "--auto-approve", "--probe", "none"]);
+    apply.env("PATH", path);
+    let running = start(apply);
+    let certificates = "jsonpath={range .items[*]}{.status.certificate} {end}";
+    let ours = ["get", "csr", "-l", "certctl.dev/roster=hangs", "-o", certificates];
+    let issued = || plane.kubectl_ok(&ours).split_whitespace().count() == 2;
+    until("plugin", || begun.exists() && issued());
+    signal(&running, "TERM");
+    let signalled = Instant::now();
+    end(running)
+        .expect(1)
+        .says("dave: an age plugin did not end within 10 s of the signal that ended this apply")
+        .says("1 credential issued");
+    assert!(signalled.elapsed() < Duration::from_secs(60), "{:?}", signalled.elapsed());
+    let plugin = fs::read_to_string(begun).expect("its id");
+    // Where nobody has waited for it, it is there and dead.
+    let state = fs::read_to_string(format!("/proc/{}/stat", plugin.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    assert!(!world.exists("access/prod/dave.yaml"));
+    world.can(&world.open("prod", "zoe"), &["list", "pods"], true);
 }

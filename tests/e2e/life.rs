@@ -203,11 +203,13 @@ pub fn nine_of_twelve_deleted_by_mistake_are_withheld(plane: &'static Cluster) {
 }
 
 /// Starts certctl and does not wait for it; its standard error is piped.
-fn start(mut command: Command) -> Child {
+/// Starts it; what it says is kept for [`end`].
+pub fn start(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("certctl starts")
 }
 
-fn end(mut child: Child) -> Ran {
+/// Waits until it has ended.
+pub fn end(mut child: Child) -> Ran {
     let mut stderr = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut stderr).expect("UTF-8");
     let status = child.wait().expect("it ends");
@@ -739,7 +741,8 @@ fn joined(first: &str, second: &str) -> String {
 }
 
 /// Polls until it is true.
-fn signal(child: &Child, name: &str) {
+/// Sends a signal, such as `TERM`.
+pub fn signal(child: &Child, name: &str) {
     let killed = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
     assert!(killed.expect("sh").success());
 }
