@@ -224,8 +224,11 @@ checked_text!(
         }
     }
 );
+/// The signer whose certificates the API server takes for users.
+pub const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+
 checked_text!(
-    /// The signer of client certificates, e.g. `kubernetes.io/kube-apiserver-client`.
+    /// The signer of client certificates, e.g. [`CLIENT_SIGNER`].
     SignerName,
     |text| {
         let valid = text.len() <= 571

@@ -9,13 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{CredentialGroup, CredentialId, Position, UserName};
+use crate::model::{CLIENT_SIGNER, CredentialGroup, CredentialId, Position, UserName};
 use crate::plan::RepositoryState;
 use crate::plan::binding_key::Grantee;
 use crate::plan::observed::{self, Binding, ClusterState, SeenCluster, SigningRequest, Subject};
 use crate::rbac::{
-    AUTHENTICATED, Authorizer, CLIENT_SIGNER, Controls, PRIVILEGED, PolicyRule, Power, Reach, Requester,
-    Scope, powers,
+    AUTHENTICATED, Authorizer, Controls, PRIVILEGED, PolicyRule, Power, Reach, Requester, Scope, powers,
 };
 use crate::record::{Credential, CredentialState};
 use crate::roster::{FindingCode, Ignored};

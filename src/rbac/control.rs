@@ -13,6 +13,21 @@ use super::rule::{Objects, PolicyRule, granted};
 /// The group of the API that roles and bindings are in.
 const RBAC: &str = "rbac.authorization.k8s.io";
 
+/// The group of the API that constrained impersonation is decided in.
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
+/// The verbs by which one may be another user or in another group, each with the group of the API that it is
+/// decided in. What somebody may do then, the second one (Kubernetes 1.36) leaves to `impersonate-on:user-info:VERB`,
+/// which may come by any other binding: it counts as if all of that were there.
+const IMPERSONATE: [(&str, &str); 2] = [("impersonate", ""), ("impersonate:user-info", AUTHENTICATION)];
+
+/// What lets one be a ServiceAccount of this name: verb, group of the API and resource.
+const AS_ACCOUNT: &[(&str, &str, &str)] = &[
+    ("impersonate", "", "serviceaccounts"),
+    ("impersonate:serviceaccount", AUTHENTICATION, "serviceaccounts"),
+    ("create", "", "serviceaccounts/token"),
+];
+
 /// The ClusterRole that is named where any could be bound.
 const ADMIN: &str = "cluster-admin";
 
@@ -155,8 +170,11 @@ impl<'p, 'a> Controls<'p, 'a> {
             return None;
         }
         let mut reaches = Vec::new();
-        for (kind, resource) in [("User", "users"), ("Group", "groups")] {
-            let Objects::Named(names) = granted(rules, "impersonate", "", resource) else {
+        let ways = [("User", "users"), ("Group", "groups")]
+            .into_iter()
+            .flat_map(|(kind, resource)| IMPERSONATE.map(|(verb, group)| (kind, verb, group, resource)));
+        for (kind, verb, group, resource) in ways {
+            let Objects::Named(names) = granted(rules, verb, group, resource) else {
                 // `own` says it.
                 continue;
             };
@@ -196,24 +214,31 @@ impl<'p, 'a> Controls<'p, 'a> {
             let by = Control::ActAs { right, account: account.to_string() };
             Some(Reach { scope: account.scope.clone(), by })
         };
-        let as_one = [("impersonate", "serviceaccounts"), ("create", "serviceaccounts/token")];
-        let as_one = as_one.into_iter().filter_map(|(verb, resource)| {
-            found(&granted(rules, verb, "", resource), format!("{verb} {resource}"), true)
+        let as_one = AS_ACCOUNT.iter().filter_map(|(verb, group, resource)| {
+            found(&granted(rules, verb, group, resource), format!("{verb} {resource}"), true)
         });
+        // A node may ask for a token of each account whose pods it runs.
+        let (verb, resource) = ("impersonate:arbitrary-node", "nodes");
+        let nodes = namespace.is_none().then(|| granted(rules, verb, AUTHENTICATION, resource));
+        let as_node = nodes.and_then(|may| found(&may, format!("{verb} {resource}"), false));
         let works = WORKLOADS
             .iter()
             .flat_map(|(group, resource, verbs)| verbs.iter().map(move |verb| (group, resource, verb)));
         let works = works.filter_map(|(group, resource, verb)| {
             found(&granted(rules, verb, group, resource), format!("{verb} {resource}"), false)
         });
-        as_one.chain(works).min()
+        as_one.chain(as_node).chain(works).min()
     }
 }
 
 /// Whether any of the verbs is there without which nobody comes to more rights by themselves.
 fn can_change_rights(rules: &[PolicyRule]) -> bool {
     let verbs = rules.iter().flat_map(|rule| &rule.verbs);
-    verbs.into_iter().any(|verb| ["*", "escalate", "bind", "impersonate"].contains(&verb.as_str()))
+    let change = |verb: &str| {
+        ["*", "escalate", "bind"].contains(&verb)
+            || IMPERSONATE.iter().any(|(impersonate, _)| *impersonate == verb)
+    };
+    verbs.into_iter().any(|verb| change(verb))
 }
 
 /// What the rules allow by themselves.
@@ -227,7 +252,9 @@ fn own(rules: &[PolicyRule], namespace: Option<&str>) -> Option<Reach> {
     {
         Control::Escalate
     } else if namespace.is_none()
-        && ["users", "groups"].iter().any(|all| may("impersonate", "", all) == Objects::All)
+        && IMPERSONATE
+            .iter()
+            .any(|(verb, group)| ["users", "groups"].iter().any(|all| may(verb, group, all) == Objects::All))
     {
         Control::ImpersonateAnyone
     } else {

@@ -13,5 +13,5 @@ mod rule;
 pub use authorizer::{AUTHENTICATED, AccessPath, Authorizer, PRIVILEGED, Requester, Roles};
 pub use binding::{Binding, BindingAt, Subject};
 pub use control::{Control, Controls, Reach, Scope};
-pub use power::{CLIENT_SIGNER, Power, powers};
+pub use power::{Power, powers};
 pub use rule::{AccessRequest, Objects, PolicyRule, granted};

@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::rule::{PolicyRule, granted};
-
-/// The signer whose certificates the API server takes for users.
-pub const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+use crate::model::CLIENT_SIGNER;
 
 /// The groups of the API of which everyone may create something about themselves.
 const ABOUT_ONESELF: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
@@ -28,6 +26,8 @@ pub enum Power {
     Exec,
     /// Reach a node's disk by a volume.
     MakeVolumes,
+    /// Be somebody else, for some or for all that those may do.
+    Impersonate,
     /// Write bindings, those of certctl among them, within what they hold themselves.
     WriteBindings,
     /// Write anything at all.
@@ -60,6 +60,7 @@ pub fn powers(rules: &[PolicyRule], namespace: Option<&str>) -> BTreeSet<Power> 
         (Power::ReadSecrets, may(&READ, "", "secrets")),
         (Power::Exec, may(&["create", "get"], "", "pods/exec") || may(&["create", "get"], "", "pods/attach")),
         (Power::MakeVolumes, of_cluster && may(&["create"], "", "persistentvolumes")),
+        (Power::Impersonate, impersonates(rules, of_cluster)),
         (
             Power::WriteBindings,
             may(WRITES, RBAC, "rolebindings") || of_cluster && may(WRITES, RBAC, "clusterrolebindings"),
@@ -69,10 +70,27 @@ pub fn powers(rules: &[PolicyRule], namespace: Option<&str>) -> BTreeSet<Power> 
     found.into_iter().filter(|(_, holds)| *holds).map(|(power, _)| power).collect()
 }
 
-/// Whether a rule allows more than to read, and to ask about oneself.
+/// Whether rules allow to be somebody else: by the verb of old, or by one that constrains what may be done then.
+fn impersonates(rules: &[PolicyRule], of_cluster: bool) -> bool {
+    const CONSTRAINED: &str = "authentication.k8s.io";
+    let may = |verb: &str, group: &str, resource: &str| !granted(rules, verb, group, resource).is_none();
+    let accounts = may("impersonate", "", "serviceaccounts")
+        || may("impersonate:serviceaccount", CONSTRAINED, "serviceaccounts");
+    let people = ["users", "groups"]
+        .iter()
+        .any(|who| may("impersonate", "", who) || may("impersonate:user-info", CONSTRAINED, who));
+    let nodes = ["impersonate:arbitrary-node", "impersonate:associated-node"]
+        .iter()
+        .any(|verb| may(verb, CONSTRAINED, "nodes"));
+    accounts || of_cluster && (people || nodes)
+}
+
+/// Whether a rule allows more than to read, and to ask about oneself. What may be done as somebody else is nothing
+/// to who may be nobody else.
 fn writes(rule: &PolicyRule) -> bool {
     let about_oneself = rule.api_groups.iter().all(|group| ABOUT_ONESELF.contains(&group.as_str()));
-    let reads = rule.verbs.iter().all(|verb| READ.contains(&verb.as_str()));
+    let reads = |verb: &str| READ.contains(&verb) || verb.starts_with("impersonate-on:");
+    let reads = rule.verbs.iter().all(|verb| reads(verb));
     !rule.resources.is_empty() && !about_oneself && !reads
 }
 
@@ -102,6 +120,12 @@ mod tests {
         assert_eq!(all(&[rule(&["list"], "", "secrets")], Some("shop")), [Power::ReadSecrets]);
         assert_eq!(all(&[rule(&["create"], "", "pods/exec")], None), [Power::Exec, Power::Write]);
         assert_eq!(all(&[rule(&["get", "list", "watch"], "", "pods")], None), []);
+        let user_info = rule(&["impersonate:user-info"], "authentication.k8s.io", "users");
+        assert_eq!(all(std::slice::from_ref(&user_info), None), [Power::Impersonate]);
+        assert_eq!(all(&[user_info], Some("shop")), [], "users are in no namespace");
+        let account = rule(&["impersonate:serviceaccount"], "authentication.k8s.io", "serviceaccounts");
+        assert_eq!(all(&[account], Some("shop")), [Power::Impersonate]);
+        assert_eq!(all(&[rule(&["impersonate-on:user-info:create"], "", "pods")], None), []);
         assert_eq!(all(&[rule(&["create"], "authorization.k8s.io", "selfsubjectaccessreviews")], None), []);
     }
 }

@@ -75,7 +75,7 @@ impl PolicyRule {
 
     /// Whether any of its lists has a `*`, other than one of paths.
     pub fn has_wildcard(&self) -> bool {
-        let lists = [&self.verbs, &self.resources];
+        let lists = [&self.verbs, &self.api_groups, &self.resources];
         !self.resources.is_empty() && lists.into_iter().any(|list| list.iter().any(|one| one == ALL))
     }
 
@@ -199,6 +199,25 @@ mod tests {
             assert_eq!(scale.allows(&request), allowed, "{request:?}");
         }
         assert!(rule("*", "*", "*", "").allows(&ask("create", "", "pods/exec", "web")));
+    }
+
+    #[test]
+    fn a_wildcard_may_stand_in_each_list() {
+        for (verbs, groups, resources, has) in [
+            ("*", "apps", "pods", true),
+            ("get", "*", "pods", true),
+            ("get", "-", "*", true),
+            ("get", "-", "*/scale", false),
+            ("get", "-", "pods", false),
+        ] {
+            assert_eq!(
+                rule(verbs, groups, resources, "").has_wildcard(),
+                has,
+                "{verbs} {groups} {resources}"
+            );
+        }
+        let paths = PolicyRule { verbs: list("*"), non_resource_urls: list("*"), ..PolicyRule::default() };
+        assert!(!paths.has_wildcard());
     }
 
     #[test]

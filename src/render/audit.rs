@@ -272,6 +272,7 @@ fn power(power: Power) -> &'static str {
         Power::ReadSecrets => "may read secrets",
         Power::Exec => "may run commands in pods",
         Power::MakeVolumes => "may reach the disks of nodes through volumes",
+        Power::Impersonate => "may impersonate others",
         Power::WriteBindings => "may change bindings, those of certctl among them",
         Power::Write => "may write",
     }

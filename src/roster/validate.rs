@@ -21,8 +21,8 @@ use super::{CertificateDefaults, Cluster, Group, MaxRevocations, Roster, User, g
 use crate::error::Error;
 use crate::model::route::Route;
 use crate::model::{
-    BranchName, ClusterName, FileNumber, GroupName, Holder, Invalid, Position, Recipient, RosterName,
-    UserName,
+    BranchName, CLIENT_SIGNER, ClusterName, FileNumber, GroupName, Holder, Invalid, Position, Recipient,
+    RosterName, UserName,
 };
 use crate::record::{self, API_VERSION};
 
@@ -32,8 +32,6 @@ const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
 const DEFAULT_MAX_REVOCATIONS: MaxRevocations = MaxRevocations::Percent(25);
 /// What people's contexts are called by default.
 const DEFAULT_CONTEXT_NAME: &str = "{cluster}";
-/// The default signer.
-const DEFAULT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// The most credentials (users times their clusters) that one roster may ask for. It bounds
 /// memory, and at 20 signatures a second it is seven hours of signing.
 const CREDENTIAL_LIMIT: usize = 500_000;
@@ -410,7 +408,7 @@ fn cluster(
     let context_name = context_name(fields, errors);
     let signer_name = match fields.get("signerName") {
         Some(node) => reader::word(node, &fields.label("signerName"), errors),
-        None => DEFAULT_SIGNER.parse().ok(),
+        None => CLIENT_SIGNER.parse().ok(),
     };
     Some(Cluster {
         context: context?,

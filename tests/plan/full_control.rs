@@ -7,6 +7,7 @@ use certctl::render::markdown::{self, LONGEST_COMMENT, PlanStatus};
 use crate::story::{Story, rule, subject};
 
 const RBAC: &[&str] = &["rbac.authorization.k8s.io"];
+const AUTHENTICATION: &[&str] = &["authentication.k8s.io"];
 
 /// A team with one grant, on a cluster where the ClusterRole `tool` has these rules.
 fn granted(grant: &str, rules: &[PolicyRule]) -> Story {
@@ -56,6 +57,10 @@ fn a_role_is_judged_by_its_rules() {
     let bind = rule(&["bind"], RBAC, &["clusterroles"]);
     let impersonate = rule(&["impersonate"], &[""], &["users"]);
     let masters = named(rule(&["impersonate"], &[""], &["groups"]), &["system:masters"]);
+    // Since Kubernetes 1.36.
+    let constrained = rule(&["impersonate:user-info"], AUTHENTICATION, &["users"]);
+    let constrained_masters =
+        named(rule(&["impersonate:user-info"], AUTHENTICATION, &["groups"]), &["system:masters"]);
     for (grant, rule, stands) in [
         (EVERYWHERE, &all, Some("prod for alice  (ClusterRole tool)")),
         (IN_SHOP, &all, Some("namespace shop of prod for alice  (ClusterRole tool)")),
@@ -88,6 +93,18 @@ fn a_role_is_judged_by_its_rules() {
             &masters,
             Some("prod for alice  (ClusterRole tool: may impersonate Group system:masters)"),
         ),
+        (EVERYWHERE, &constrained, Some("prod for alice  (ClusterRole tool: may impersonate anyone)")),
+        (IN_SHOP, &constrained, None),
+        (EVERYWHERE, &named(constrained.clone(), &["bob"]), None),
+        (
+            EVERYWHERE,
+            &constrained_masters,
+            Some("prod for alice  (ClusterRole tool: may impersonate Group system:masters)"),
+        ),
+        // Each verb counts in its own group of the API, and what may be done as somebody is nothing by itself.
+        (EVERYWHERE, &rule(&["impersonate:user-info"], &[""], &["users"]), None),
+        (EVERYWHERE, &rule(&["impersonate"], AUTHENTICATION, &["users"]), None),
+        (EVERYWHERE, &rule(&["impersonate-on:user-info:create"], RBAC, &["clusterrolebindings"]), None),
         (EVERYWHERE, &rule(&["*"], &["apps"], &["*"]), None),
         (EVERYWHERE, &rule(&["get", "list", "watch"], &["*"], &["*"]), None),
     ] {
@@ -111,6 +128,38 @@ fn who_may_create_pods_comes_to_what_the_accounts_there_may() {
     assert_eq!(stands_out(&story), [reached]);
     story.edit("namespaces: [shop]", "namespaces: [staging]");
     assert_eq!(stands_out(&story), [""; 0], "another namespace's account");
+}
+
+#[test]
+fn who_may_be_a_service_account_comes_to_what_it_may() {
+    const IN_SHOP: &str = "{clusterRole: tool, namespaces: [shop]}";
+    for (grant, rule, right) in [
+        (IN_SHOP, rule(&["create"], &[""], &["serviceaccounts/token"]), "create serviceaccounts/token"),
+        (IN_SHOP, rule(&["impersonate"], &[""], &["serviceaccounts"]), "impersonate serviceaccounts"),
+        (
+            IN_SHOP,
+            rule(&["impersonate:serviceaccount"], AUTHENTICATION, &["serviceaccounts"]),
+            "impersonate:serviceaccount serviceaccounts",
+        ),
+        (
+            "{clusterRole: tool}",
+            rule(&["impersonate:arbitrary-node"], AUTHENTICATION, &["nodes"]),
+            "impersonate:arbitrary-node nodes",
+        ),
+    ] {
+        let named_another = named(rule.clone(), &["another"]);
+        let mut story = granted(grant, &[rule]);
+        let robot = Subject { namespace: Some("shop".into()), ..subject("ServiceAccount", "deployer") };
+        story.cluster.state.bindings.push(binding(None, "robots", "cluster-admin", robot));
+        let reached = format!(
+            "prod for alice  (ClusterRole tool: may {right}, and with that act as ServiceAccount shop/deployer)"
+        );
+        assert_eq!(stands_out(&story), [reached], "{right}");
+        story.cluster.state.roles.cluster_roles.insert("tool".into(), vec![named_another]);
+        // Any node may run it.
+        let still = usize::from(right.ends_with("nodes"));
+        assert_eq!(stands_out(&story).len(), still, "{right} of another");
+    }
 }
 
 #[test]
