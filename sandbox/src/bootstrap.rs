@@ -212,6 +212,14 @@ pub(crate) fn objects(now: Timestamp) -> Vec<(Kind, Value)> {
             objects.push((Kind::ClusterRoleBinding, role.binding()));
         }
     }
+    let mut reader = json!({"metadata": bootstrapped("extension-apiserver-authentication-reader"), "rules": [{
+        "apiGroups": [""],
+        "resourceNames": ["extension-apiserver-authentication"],
+        "resources": ["configmaps"],
+        "verbs": ["get", "list", "watch"],
+    }]});
+    reader["metadata"]["namespace"] = "kube-system".into();
+    objects.push((Kind::Role, reader));
     for (kind, object) in &mut objects {
         object["apiVersion"] = kind.resource().api_version().into();
         object["kind"] = kind.resource().name.into();

@@ -1,4 +1,5 @@
-//! The background controllers of a cluster: approved requests are signed, old ones are deleted.
+//! The background controllers of a cluster: approved requests are signed, old ones are deleted, and the CA of client
+//! certificates is published.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use serde::Deserialize as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::Api;
@@ -102,4 +103,39 @@ pub async fn clean(api: Api) {
         tokio::time::sleep(LOOK).await;
         api.throw_away_old_requests();
     }
+}
+
+/// The ConfigMap from which other servers learn the CA of client certificates: its namespace and name.
+const PUBLISHED: (&str, &str) = ("kube-system", "extension-apiserver-authentication");
+
+/// Publishes the CA of client certificates (PEM), and again where somebody takes it away, forever.
+pub async fn publish(api: Api, authority: String) {
+    let mut announced = api.store().lock().announcements(Kind::ConfigMap);
+    loop {
+        announced.borrow_and_update();
+        publish_once(&api, &authority);
+        if announced.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Adds it to what is published. What an earlier server published stays there
+/// (pkg/controlplane/controller/clusterauthenticationtrust).
+pub fn publish_once(api: &Api, authority: &str) {
+    const FILE: &str = "client-ca-file";
+    let (namespace, name) = PUBLISHED;
+    let published = api.store().lock().get(Kind::ConfigMap, namespace, name).cloned();
+    let known = published.as_deref().and_then(|object| object["data"][FILE].as_str()).unwrap_or_default();
+    if known.contains(authority) {
+        return;
+    }
+    let data = json!({(FILE): format!("{known}{authority}")});
+    // It fails for an object that is not of its kind alone.
+    let _ = api.put(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"namespace": namespace, "name": name},
+        "data": data,
+    }));
 }

@@ -122,6 +122,12 @@ fn access(
     if !reason.is_empty() {
         status.insert("reason".to_owned(), reason.into());
     }
+    for field in ["resourceAttributes", "nonResourceAttributes"] {
+        if let Some(attributes) = question["spec"].get_mut(field).and_then(Value::as_object_mut) {
+            // As Go writes them.
+            attributes.retain(|_, value| value != "");
+        }
+    }
     question["status"] = status.into();
     Ok(question)
 }

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Request, Response};
+use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -106,6 +107,33 @@ pub struct State {
     image: Image,
 }
 
+impl State {
+    /// The same with another authority of client certificates: those that the old one issued are dead, and so is what
+    /// the signer issues until [`Self::with_signer_that_followed`].
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn with_another_client_authority(self, now: Timestamp) -> Result<Self, Error> {
+        let Authorities { serving, client: _, signing, server, admin: _ } = &*self.authorities;
+        let client = client_authority(now)?;
+        let admin = client.issue_client(ADMIN, &["system:masters"], now)?;
+        let (serving, signing, server) = (Arc::clone(serving), Arc::clone(signing), Arc::clone(server));
+        Ok(Self { authorities: Arc::new(Authorities { serving, client, signing, server, admin }), ..self })
+    }
+
+    /// The same with a signer that uses the authority of client certificates.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn with_signer_that_followed(self, now: Timestamp) -> Result<Self, Error> {
+        let Authorities { serving, client, signing: _, server, admin: _ } = &*self.authorities;
+        let admin = client.issue_client(ADMIN, &["system:masters"], now)?;
+        let (serving, client, server) = (Arc::clone(serving), Arc::clone(client), Arc::clone(server));
+        let signing = Arc::clone(&client);
+        Ok(Self { authorities: Arc::new(Authorities { serving, client, signing, server, admin }), ..self })
+    }
+}
+
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State").field("revision", &self.image.revision()).finish_non_exhaustive()
@@ -114,20 +142,27 @@ impl fmt::Debug for State {
 
 /// Two authorities: kubeconfigs contain the server's, which issues no client certificates.
 struct Authorities {
-    serving: Authority,
+    serving: Arc<Authority>,
+    /// That of client certificates.
     client: Arc<Authority>,
-    server: Pair,
+    /// The signer's: the same, but where a cluster was given another one.
+    signing: Arc<Authority>,
+    server: Arc<Pair>,
     admin: Pair,
+}
+
+fn client_authority(now: Timestamp) -> Result<Arc<Authority>, CannotSign> {
+    Authority::new("sandbox client CA", now).map(Arc::new)
 }
 
 impl Authorities {
     fn new(clock: &Clock) -> Result<Self, CannotSign> {
         let now = clock.now();
-        let serving = Authority::new("sandbox serving CA", now)?;
-        let client = Arc::new(Authority::new("sandbox client CA", now)?);
+        let serving = Arc::new(Authority::new("sandbox serving CA", now)?);
+        let client = client_authority(now)?;
         let server = serving.issue_serving(now)?;
         let admin = client.issue_client(ADMIN, &["system:masters"], now)?;
-        Ok(Self { serving, client, server, admin })
+        Ok(Self { serving, signing: Arc::clone(&client), client, server: Arc::new(server), admin })
     }
 }
 
@@ -170,7 +205,11 @@ impl Sandbox {
             .map_err(|error| Error::new(format!("the sandbox cannot listen at {wanted}"), &error))?;
         let address =
             listener.local_addr().map_err(|error| Error::new("the sandbox has no address", &error))?;
-        let gate = Gate::new(identity(&authorities), clock.clone())
+        let mut identity = identity(&authorities);
+        if upstream.as_ref().is_some_and(Upstream::is_for_anyone) {
+            identity.client_authority = None;
+        }
+        let gate = Gate::new(identity, clock.clone())
             .map_err(|error| Error::new("the sandbox has no TLS", &error))?;
         let api = Api::new(Setup { store, clock, version, server: address.to_string(), audit });
         let faults = Faults::default();
@@ -185,7 +224,8 @@ impl Sandbox {
             )),
             api: api.clone(),
             signer,
-            authority: Arc::clone(&authorities.client),
+            authority: Arc::clone(&authorities.signing),
+            client_authority: authorities.client.certificate_pem(),
         };
         let thread = std::thread::Builder::new()
             .name("sandbox".to_owned())
@@ -357,14 +397,17 @@ struct Life {
     backend: Arc<Faulty<Source>>,
     api: Api,
     signer: SignerOptions,
+    /// The signer's.
     authority: Arc<Authority>,
+    /// That of client certificates, PEM.
+    client_authority: String,
 }
 
 impl Life {
     /// Reports that it is ready, or why it is not, and runs everything until it is stopped; then every
     /// connection is dropped with the runtime.
     fn live(self, stopped: oneshot::Receiver<()>, ready: &mpsc::Sender<Option<io::Error>>) {
-        let Self { listener, gate, backend, api, signer, authority } = self;
+        let Self { listener, gate, backend, api, signer, authority, client_authority } = self;
         let run = || {
             let runtime =
                 Builder::new_multi_thread().worker_threads(2).thread_name("sandbox").enable_all().build()?;
@@ -383,11 +426,15 @@ impl Life {
         };
         runtime.block_on(async {
             tokio::spawn(serve(listener, gate, backend));
-            let cleaned = api.clone();
+            let (cleaned, publishing) = (api.clone(), api.clone());
+            controllers::publish_once(&api, &client_authority);
             tokio::spawn(keep(PAUSE, move || {
                 controllers::sign(api.clone(), signer.clone(), Arc::clone(&authority))
             }));
             tokio::spawn(keep(PAUSE, move || controllers::clean(cleaned.clone())));
+            tokio::spawn(keep(PAUSE, move || {
+                controllers::publish(publishing.clone(), client_authority.clone())
+            }));
             let _ = ready.send(None);
             // An error means that the sender was dropped, and the sandbox with it.
             let _ = stopped.await;
@@ -414,7 +461,7 @@ fn identity(authorities: &Authorities) -> Identity {
     Identity {
         chain: vec![der(&authorities.server.certificate)],
         key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authorities.server.key.to_vec())),
-        client_authority: der(authorities.client.certificate()),
+        client_authority: Some(der(authorities.client.certificate())),
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, DATE, HeaderValue};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -59,8 +59,9 @@ pub struct Identity {
     pub chain: Vec<CertificateDer<'static>>,
     /// The serving certificate's key.
     pub key: PrivateKeyDer<'static>,
-    /// The authority of client certificates; different from that of the serving certificate.
-    pub client_authority: CertificateDer<'static>,
+    /// The authority of client certificates; different from that of the serving certificate. Without one, no client
+    /// is asked for a certificate, and everyone is anonymous.
+    pub client_authority: Option<CertificateDer<'static>>,
 }
 
 /// Why a server cannot be set up.
@@ -79,7 +80,8 @@ impl std::error::Error for SetupError {}
 #[derive(Clone)]
 pub struct Gate {
     acceptor: TlsAcceptor,
-    judge: Arc<dyn ClientCertVerifier>,
+    /// `None` where no client is asked for a certificate.
+    judge: Option<Arc<dyn ClientCertVerifier>>,
     clock: Clock,
 }
 
@@ -91,18 +93,22 @@ impl Gate {
     pub fn new(identity: Identity, clock: Clock) -> Result<Self, SetupError> {
         let failed = |error: &dyn fmt::Display| SetupError(error.to_string());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(identity.client_authority).map_err(|error| failed(&error))?;
-        let judge = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| failed(&error))?;
-        let witness = Witness { provider: Arc::clone(&provider), hints: judge.root_hint_subjects().to_vec() };
-        let config = ServerConfig::builder_with_provider(provider)
+        let judge = match identity.client_authority {
+            Some(authority) => Some(judge(authority, &provider).map_err(|error| failed(&*error))?),
+            None => None,
+        };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error))?
-            .with_client_cert_verifier(Arc::new(witness))
-            .with_single_cert(identity.chain, identity.key)
             .map_err(|error| failed(&error))?;
+        let builder = match &judge {
+            Some(judge) => {
+                let hints = judge.root_hint_subjects().to_vec();
+                builder.with_client_cert_verifier(Arc::new(Witness { provider, hints }))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let config =
+            builder.with_single_cert(identity.chain, identity.key).map_err(|error| failed(&error))?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge, clock })
     }
 
@@ -113,11 +119,21 @@ impl Gate {
         // The result holds within the same second: both validity times are whole seconds.
         if peer.counted_at.load(Ordering::Relaxed) != second {
             let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(second).ok()?));
-            self.judge.verify_client_cert(leaf, between, now).ok()?;
+            self.judge.as_ref()?.verify_client_cert(leaf, between, now).ok()?;
             peer.counted_at.store(second, Ordering::Relaxed);
         }
         peer.user.get_or_init(|| User::from_certificate(leaf)).clone()
     }
+}
+
+/// What decides whether a client certificate is valid.
+fn judge(
+    authority: CertificateDer<'static>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority)?;
+    Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build()?)
 }
 
 /// The client certificates of a connection, and the cached result of verifying them.
@@ -163,7 +179,7 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
     });
     let service = service_fn(|request| {
         let (gate, backend, peer) = (gate.clone(), Arc::clone(&backend), Arc::clone(&peer));
-        async move { recovered(answer(request, &peer, &gate, &*backend)).await }
+        async move { recovered(dated(request, &peer, &gate, &*backend)).await }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -171,6 +187,21 @@ async fn converse<B: Backend>(stream: TcpStream, gate: Gate, backend: Arc<B>) {
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+/// A response with the `Date` that the clock says, which a test may have moved.
+async fn dated<B: Backend>(
+    request: Request<Incoming>,
+    peer: &Peer,
+    gate: &Gate,
+    backend: &B,
+) -> Result<Response<Body>, Abort> {
+    let mut answer = answer(request, peer, gate, backend).await?;
+    let date = gate.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::try_from(date) {
+        answer.headers_mut().insert(DATE, date);
+    }
+    Ok(answer)
 }
 
 /// A response; a 500 after a panic. The panic message goes to standard

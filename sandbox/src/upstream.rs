@@ -1,5 +1,5 @@
-//! Another API server as a backend: each request is passed on with one identity, on its own connection,
-//! and the response is returned unchanged, watches included.
+//! Another API server as a backend: each request is passed on with one identity, or none, on its own connection,
+//! and the response is returned unchanged but for its `Date`, watches included.
 
 use std::io;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub struct Upstream {
     port: u16,
     name: ServerName<'static>,
     connector: TlsConnector,
+    for_anyone: bool,
 }
 
 impl Upstream {
@@ -44,6 +45,39 @@ impl Upstream {
         certificate: &[u8],
         key: &[u8],
     ) -> Result<Self, String> {
+        let chain = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("the client certificate: {error}"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the client key: {error}"))?;
+        Self::to(server, certificate_authority, Some((chain, key)))
+    }
+
+    /// As [`Self::new`], and every request is made without any identity, for whoever asks.
+    ///
+    /// # Errors
+    /// Input that cannot be parsed.
+    pub fn anonymous(server: &str, certificate_authority: &[u8]) -> Result<Self, String> {
+        Self::to(server, certificate_authority, None).map(Self::for_anyone)
+    }
+
+    /// Passes on whatever anyone asks for, as a load balancer that ends TLS does: no client is asked for a
+    /// certificate.
+    #[must_use]
+    pub fn for_anyone(mut self) -> Self {
+        self.for_anyone = true;
+        self
+    }
+
+    /// Whether no client is asked for a certificate.
+    pub(crate) fn is_for_anyone(&self) -> bool {
+        self.for_anyone
+    }
+
+    fn to(
+        server: &str,
+        certificate_authority: &[u8],
+        identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Result<Self, String> {
         let uri: Uri = server.parse().map_err(|error| format!("{server}: {error}"))?;
         let authority = uri.authority().ok_or_else(|| format!("{server}: it has no host"))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -57,23 +91,24 @@ impl Upstream {
             let certificate = certificate.map_err(|error| format!("the CA: {error}"))?;
             roots.add(certificate).map_err(|error| format!("the CA: {error}"))?;
         }
-        let chain = CertificateDer::pem_slice_iter(certificate)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("the client certificate: {error}"))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the client key: {error}"))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| format!("the client certificate: {error}"))?;
+            .with_root_certificates(roots);
+        let config = match identity {
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| format!("the client certificate: {error}"))?,
+            None => builder.with_no_client_auth(),
+        };
         Ok(Self {
             name: ServerName::try_from(host.clone()).map_err(|error| format!("{host}: {error}"))?,
             authority: HeaderValue::try_from(authority).map_err(|error| format!("{server}: {error}"))?,
             port,
             host,
             connector: TlsConnector::from(Arc::new(config)),
+            for_anyone: false,
         })
     }
 
@@ -99,7 +134,7 @@ impl Upstream {
 impl Backend for Upstream {
     async fn handle(&self, user: User, request: Request<Bytes>) -> Result<Response<Body>, Abort> {
         // Only the proxy's own client certificates may be used here.
-        if user == User::anonymous() {
+        if user == User::anonymous() && !self.for_anyone {
             return Ok(Status::unauthorized().into_response());
         }
         let answer = self.ask(request).await;

@@ -210,7 +210,7 @@ fn the_typed_commands_work_with_protobuf() {
         "get rolebinding b -n shop -o jsonpath={range.subjects[*]}{.kind}:{.name}:{.namespace};{end}";
     assert_eq!(world.ok(subjects), "User:a:;Group:g:;ServiceAccount:s:shop;");
     assert_eq!(table(&world.ok("get pods -n shop"))[1][..4], ["p", "0/1", "Pending", "0"]);
-    assert_eq!(table(&world.ok("get configmaps -A"))[1][..3], ["shop", "c", "1"]);
+    assert_eq!(table(&world.ok("get configmaps -A"))[2][..3], ["shop", "c", "1"]);
     let refused = world.fails("create rolebinding b -n shop --role=pods --user=a");
     assert!(refused.contains("rolebindings.rbac.authorization.k8s.io \"b\" already exists"), "{refused}");
     let missing = world.fails("create configmap c -n nowhere");

@@ -4,11 +4,12 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
-use certctl_sandbox::Sandbox;
 use certctl_sandbox::signer::SignerOptions;
+use certctl_sandbox::{Sandbox, State};
 use certctl_testing::{ControlPlane, Kubectl, Output, TemporaryFolder};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// What a cluster consists of.
@@ -36,7 +37,8 @@ pub enum Cluster {
 
 /// A sandbox with what kubectl needs.
 pub struct InMemory {
-    sandbox: Sandbox,
+    /// None only while another takes its place.
+    sandbox: Mutex<Option<Sandbox>>,
     binaries: PathBuf,
     kubectl: Kubectl,
     kubeconfig: PathBuf,
@@ -76,18 +78,14 @@ impl Cluster {
             }
             Kind::Sandbox => {
                 let signer = SignerOptions { enabled: !options.unsigning, ..SignerOptions::default() };
-                let options = certctl_sandbox::Options {
-                    context: "test".to_owned(),
-                    signer,
-                    audit: true,
-                    ..certctl_sandbox::Options::default()
-                };
+                let options = certctl_sandbox::Options { signer, ..sandbox_options() };
                 let sandbox = Sandbox::start(options).expect("the sandbox starts");
                 // The shared clusters are never dropped, and their folders have to go all the same.
                 let folder = TemporaryFolder::new("certctl-sandbox-").expect("a temporary folder");
                 let kubeconfig = folder.path().join("admin.kubeconfig");
                 fs::write(&kubeconfig, sandbox.kubeconfig()).expect("a kubeconfig");
                 let kubectl = Kubectl::new(binaries.join("kubectl"), folder.path().to_owned());
+                let sandbox = Mutex::new(Some(sandbox));
                 Self::Sandbox(InMemory { sandbox, binaries, kubectl, kubeconfig, folder })
             }
         }
@@ -111,6 +109,27 @@ impl Cluster {
         }
     }
 
+    /// A cluster of the same kind that tests do not share, for as long as the tests run.
+    pub fn of_its_own(&self) -> &'static Self {
+        Box::leak(Box::new(self.another(Options::default())))
+    }
+
+    /// Gives the API server another CA for client certificates; the signer stays with the old one.
+    pub fn replace_client_authority(&self) {
+        match self {
+            Self::Kubernetes(plane) => plane.replace_client_authority(),
+            Self::Sandbox(this) => this.replace(State::with_another_client_authority),
+        }
+    }
+
+    /// Gives the signer the CA that the API server trusts.
+    pub fn let_the_signer_follow(&self) {
+        match self {
+            Self::Kubernetes(plane) => plane.let_the_signer_follow(),
+            Self::Sandbox(this) => this.replace(State::with_signer_that_followed),
+        }
+    }
+
     /// Stops it; nothing listens there any more.
     pub fn stop(self) {}
 
@@ -125,7 +144,7 @@ impl Cluster {
     pub fn server(&self) -> String {
         match self {
             Self::Kubernetes(plane) => plane.server().to_owned(),
-            Self::Sandbox(this) => this.sandbox.server(),
+            Self::Sandbox(this) => this.ask(Sandbox::server),
         }
     }
 
@@ -170,7 +189,8 @@ impl Cluster {
             Self::Sandbox(this) => {
                 let file = tempfile::Builder::new().suffix(".kubeconfig").tempfile_in(this.folder.path());
                 let (_, path) = file.and_then(|file| Ok(file.keep()?)).expect("a file");
-                let kubeconfig = this.sandbox.client_kubeconfig(user, groups).expect("a client");
+                let kubeconfig =
+                    this.ask(|sandbox| sandbox.client_kubeconfig(user, groups)).expect("a client");
                 fs::write(&path, kubeconfig).expect("a kubeconfig");
                 path
             }
@@ -181,9 +201,9 @@ impl Cluster {
     pub fn sign_client(&self, public_key: &[u8], user: &str, groups: &[&str]) -> String {
         match self {
             Self::Kubernetes(plane) => plane.sign_client(public_key, user, groups),
-            Self::Sandbox(this) => {
-                this.sandbox.sign_client(public_key, user, groups).expect("a client certificate")
-            }
+            Self::Sandbox(this) => this
+                .ask(|sandbox| sandbox.sign_client(public_key, user, groups))
+                .expect("a client certificate"),
         }
     }
 
@@ -191,7 +211,7 @@ impl Cluster {
     pub fn audit_position(&self) -> u64 {
         match self {
             Self::Kubernetes(plane) => plane.audit_position(),
-            Self::Sandbox(this) => this.sandbox.audit_position(),
+            Self::Sandbox(this) => this.ask(Sandbox::audit_position),
         }
     }
 
@@ -199,7 +219,7 @@ impl Cluster {
     pub fn audit_events_since(&self, position: u64) -> Vec<Value> {
         match self {
             Self::Kubernetes(plane) => plane.audit_events_since(position),
-            Self::Sandbox(this) => this.sandbox.audit_events_since(position),
+            Self::Sandbox(this) => this.ask(|sandbox| sandbox.audit_events_since(position)),
         }
     }
 
@@ -208,10 +228,37 @@ impl Cluster {
         match self {
             Self::Kubernetes(plane) => fs::read(audit_log(plane.dir())).unwrap_or_default(),
             Self::Sandbox(this) => {
-                let events = this.sandbox.audit_events_since(0).into_iter();
+                let events = this.ask(Sandbox::audit_events).into_iter();
                 events.flat_map(|event| format!("{event}\n").into_bytes()).collect()
             }
         }
+    }
+}
+
+fn sandbox_options() -> certctl_sandbox::Options {
+    certctl_sandbox::Options {
+        context: "test".to_owned(),
+        audit: true,
+        ..certctl_sandbox::Options::default()
+    }
+}
+
+impl InMemory {
+    fn ask<T>(&self, question: impl FnOnce(&Sandbox) -> T) -> T {
+        question(self.sandbox.lock().expect("no thread panicked here").as_ref().expect("it runs"))
+    }
+
+    /// Starts it again at the same address, with something changed.
+    fn replace(&self, change: impl FnOnce(State, Timestamp) -> Result<State, certctl_sandbox::Error>) {
+        let mut sandbox = self.sandbox.lock().expect("no thread panicked here");
+        let old = sandbox.take().expect("it runs");
+        let port = old.server().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let state = change(old.state(), Timestamp::now()).expect("another state");
+        drop(old);
+        let options = certctl_sandbox::Options { port, state: Some(state), ..sandbox_options() };
+        let new = Sandbox::start(options).expect("the sandbox starts again");
+        fs::write(&self.kubeconfig, new.kubeconfig()).expect("a kubeconfig");
+        *sandbox = Some(new);
     }
 }
 

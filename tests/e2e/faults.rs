@@ -4,29 +4,11 @@
 use std::fs;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use certctl_sandbox::faults::{Fault, On};
-use certctl_sandbox::proxy::{Proxy, Upstream};
-use serde_json::Value;
+use certctl_sandbox::proxy::Proxy;
 
 use crate::cluster::Cluster;
 use crate::world::World;
-
-/// A proxy in front of the world's cluster, with the world's identity there.
-fn proxy(world: &World) -> Proxy {
-    let text = fs::read_to_string(&world.kubeconfig).expect("a kubeconfig");
-    let kubeconfig: Value = serde_saphyr::from_str(&text).expect("a kubeconfig");
-    let (cluster, user) = (&kubeconfig["clusters"][0]["cluster"], &kubeconfig["users"][0]["user"]);
-    let data = |value: &Value| STANDARD.decode(value.as_str().expect("a text")).expect("base64");
-    let upstream = Upstream::new(
-        &world.plane.server(),
-        &data(&cluster["certificate-authority-data"]),
-        &data(&user["client-certificate-data"]),
-        &data(&user["client-key-data"]),
-    );
-    Proxy::start(upstream.expect("a way there"), "test").expect("the proxy starts")
-}
 
 /// One user joins and one leaves, so that an apply does some of everything.
 fn roster(world: &World, turn: usize) -> String {
@@ -46,7 +28,7 @@ fn roster(world: &World, turn: usize) -> String {
 
 pub fn a_call_that_breaks_on_the_way_is_made_up_for(plane: &'static Cluster) {
     let world = World::new(plane, "broken");
-    let proxy = proxy(&world);
+    let proxy = Proxy::start(world.way(), "test").expect("the proxy starts");
     let broken = world.path("broken.kubeconfig");
     fs::write(&broken, proxy.kubeconfig()).expect("a kubeconfig");
     let broken = broken.to_str().expect("UTF-8");

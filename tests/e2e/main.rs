@@ -71,26 +71,32 @@ fn main() -> ExitCode {
             permissions::what_applies_in_the_cluster_is_valid_and_fits_the_image(plane);
         },
     );
-    // What is in our memory is the same on each cluster.
-    let memory = Test::new(
-        "only_on_the_sandbox::memory::no_private_key_is_left_once_it_is_sealed",
-        Need::ControlPlane,
-        || {
-            memory::no_private_key_is_left_once_it_is_sealed(cluster::shared(Kind::Sandbox));
-        },
-    );
+    // What is in our memory, and what our children do, is the same on each cluster.
+    let anywhere = ANYWHERE.iter().map(|(name, test)| {
+        Test::new(&format!("only_on_the_sandbox::{name}"), Need::ControlPlane, move || {
+            test(cluster::shared(Kind::Sandbox));
+        })
+    });
     let page = Test::new(
         "only_on_the_sandbox::report::the_page_works_in_a_browser_and_obeys_nobody_else",
         Need::Browser,
         || report::the_page_works_in_a_browser_and_obeys_nobody_else(cluster::shared(Kind::Sandbox)),
     );
-    certctl_testing::run(on_clusters.chain([denial, pull, memory, page]).chain(certctl_testing::tests!(
-        Need::ControlPlane,
-        [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
-    )))
+    certctl_testing::run(on_clusters.chain([denial, pull, page]).chain(anywhere).chain(
+        certctl_testing::tests!(
+            Need::ControlPlane,
+            [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]
+        ),
+    ))
 }
 
 type OnACluster = fn(&'static Cluster);
+
+/// What one cluster is enough for.
+const ANYWHERE: &[(&str, OnACluster)] = &tests! {
+    keys: [a_plugin_that_hangs_holds_up_nobody_and_is_ended_after_a_signal]
+    memory: [no_private_key_is_left_once_it_is_sealed]
+};
 
 const TESTS: &[(&str, OnACluster)] = &tests! {
     attacks: [
@@ -129,6 +135,8 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     endpoint: [
         what_nobody_could_use_is_not_handed_out,
+        what_stands_between_is_named_and_hands_out_nothing_wrong,
+        a_client_ca_that_was_replaced_is_noticed_and_everyone_gets_a_new_certificate,
     ]
     faults: [
         a_call_that_breaks_on_the_way_is_made_up_for,

@@ -7,6 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use certctl_sandbox::proxy::Upstream;
 use certctl_testing::Ran;
 use tempfile::TempDir;
 
@@ -50,6 +53,32 @@ impl World {
         world.git_in(world.dir.path(), &["clone", "-q", "origin.git", "repo"]);
         world.git(&["checkout", "-q", "-b", "main"]);
         world
+    }
+
+    /// Gives certctl a new certificate, where the cluster does not take the old one any more.
+    pub fn renew_own_kubeconfig(&self) {
+        let new = self.plane.client_kubeconfig(&format!("certctl-{}", self.name), &["system:masters"]);
+        fs::copy(new, &self.kubeconfig).expect("a kubeconfig");
+    }
+
+    /// The way to the cluster for a proxy, with certctl's own identity there.
+    pub fn way(&self) -> Upstream {
+        let (authority, certificate, key) = self.own_identity();
+        Upstream::new(&self.plane.server(), &authority, &certificate, &key).expect("a way there")
+    }
+
+    /// The cluster's CA, and certctl's certificate and key, PEM.
+    pub fn own_identity(&self) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+        let text = fs::read_to_string(&self.kubeconfig).expect("a kubeconfig");
+        let kubeconfig: serde_json::Value = serde_saphyr::from_str(&text).expect("a kubeconfig");
+        let (cluster, user) = (&kubeconfig["clusters"][0]["cluster"], &kubeconfig["users"][0]["user"]);
+        let data =
+            |value: &serde_json::Value| STANDARD.decode(value.as_str().expect("a text")).expect("base64");
+        (
+            data(&cluster["certificate-authority-data"]),
+            data(&user["client-certificate-data"]),
+            data(&user["client-key-data"]),
+        )
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -334,9 +363,8 @@ impl World {
     pub fn remember_key(&self, kubeconfig: &str) {
         let line = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("client-key-data:"));
         if let Some(data) = line {
-            use base64::Engine as _;
             let data = data.trim().trim_matches('"');
-            let pem = base64::engine::general_purpose::STANDARD.decode(data).expect("base64");
+            let pem = STANDARD.decode(data).expect("base64");
             let mut secrets = self.secrets.borrow_mut();
             // A piece from the middle, as in the kubeconfig, in PEM and in DER.
             secrets.push(data.as_bytes()[data.len() / 2 - 20..data.len() / 2 + 20].to_vec());
@@ -344,7 +372,7 @@ impl World {
             let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
             let line = text.lines().nth(1).expect("a line of base64");
             secrets.push(line.as_bytes()[line.len() / 2..].to_vec());
-            let der = base64::engine::general_purpose::STANDARD.decode(body).expect("base64");
+            let der = STANDARD.decode(body).expect("base64");
             secrets.push(der[der.len() / 3..der.len() / 3 + 24].to_vec());
         }
     }

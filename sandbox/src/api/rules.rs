@@ -256,7 +256,8 @@ pub fn beginning(now: Timestamp) -> Store {
     let store = Store::default();
     let mut tables = store.lock();
     for (kind, object) in bootstrap::objects(now) {
-        tables.put(kind, (String::new(), meta(&object, "name").to_owned()), object);
+        let key = (meta(&object, "namespace").to_owned(), meta(&object, "name").to_owned());
+        tables.put(kind, key, object);
     }
     aggregate(&mut tables);
     drop(tables);

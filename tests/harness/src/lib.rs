@@ -122,19 +122,28 @@ pub struct Output {
 /// A running control plane. It ends when this is dropped, and at the latest with the process.
 pub struct ControlPlane {
     // Before the folder, because fields are dropped in order and its processes write there.
-    supervisor: Supervisor,
+    supervisor: Mutex<Supervisor>,
     folder: TempDir,
     binaries: PathBuf,
+    options: Options,
+    ports: Ports,
+    etcd_prefix: u64,
     server: String,
     kubeconfig: PathBuf,
     kubectl: Kubectl,
     contexts: Mutex<BTreeSet<String>>,
     serving_ca: String,
-    client_authority: Authority,
+    clients: Mutex<Clients>,
+}
+
+/// Who issues client certificates that the API server trusts, and what it has issued to the administrator.
+struct Clients {
+    authority: Authority,
     admin: Pair,
 }
 
 /// Why a control plane did not start.
+#[derive(Debug)]
 enum Failure {
     PortTaken(String),
     Other(String),
@@ -147,6 +156,7 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 /// The ports of one control plane, on loopback.
+#[derive(Clone, Copy, Debug)]
 pub struct Ports {
     /// Where etcd listens for clients.
     pub etcd: u16,
@@ -211,8 +221,6 @@ impl ControlPlane {
         let client_authority = Authority::new("client CA")?;
         let serving = serving_authority.issue_serving()?;
         let admin = client_authority.issue_client("test-admin", &["system:masters"])?;
-        let controller =
-            client_authority.issue_client("system:kube-controller-manager", &["system:masters"])?;
         let service_account_key = pki::key()?;
         let server = format!("https://127.0.0.1:{}", ports.api_server);
         let serving_ca = serving_authority.pair.certificate;
@@ -223,42 +231,95 @@ impl ControlPlane {
         put("serving.crt", &serving.certificate)?;
         put("serving.key", &serving.key)?;
         put("client-ca.crt", &client_authority.pair.certificate)?;
-        put("client-ca.key", &client_authority.pair.key)?;
+        put("signing-ca.crt", &client_authority.pair.certificate)?;
+        put("signing-ca.key", &client_authority.pair.key)?;
         put("service-account.key", &service_account_key.serialize_pem())?;
         put("service-account.pub", &service_account_key.public_key_pem())?;
         put("audit-policy.yaml", AUDIT_POLICY)?;
-        put("controller.kubeconfig", &render_kubeconfig(&server, &serving_ca, &contexts, &controller))?;
-        put("admin.kubeconfig", &render_kubeconfig(&server, &serving_ca, &contexts, &admin))?;
 
-        let mut this = Self {
-            supervisor,
+        let this = Self {
+            supervisor: Mutex::new(supervisor),
             binaries: std::path::absolute(binaries)?,
             server,
             kubeconfig: dir.join("admin.kubeconfig"),
             kubectl: Kubectl::new(std::path::absolute(binaries)?.join("kubectl"), dir.join("home")),
             contexts: Mutex::new(contexts),
             serving_ca,
-            client_authority,
-            admin,
+            clients: Mutex::new(Clients { authority: client_authority, admin }),
+            options: options.clone(),
+            ports: *ports,
+            etcd_prefix: random(),
             folder,
         };
+        this.write_kubeconfigs()?;
         let deadline = Instant::now() + READY_WITHIN;
-        this.run(ETCD, this.etcd_flags(ports))?;
+        this.run(ETCD, this.etcd_flags())?;
         this.wait_for("etcd to listen", deadline, |_| listens(ports.etcd))?;
-        this.run(API_SERVER, this.api_server_flags(ports, options))?;
+        this.run(API_SERVER, this.api_server_flags())?;
         this.wait_for("kube-apiserver to listen", deadline, |_| listens(ports.api_server))?;
-        this.run(CONTROLLER_MANAGER, this.controller_manager_flags(options))?;
+        this.run(CONTROLLER_MANAGER, this.controller_manager_flags())?;
         this.wait_for("kube-apiserver to be ready", deadline, |this| this.get("/readyz").is_some())?;
         this.wait_for("the built-in ClusterRoles and namespaces", deadline, Self::is_populated)?;
         Ok(this)
     }
 
-    fn run(&mut self, component: &str, flags: Vec<String>) -> std::io::Result<()> {
-        self.supervisor.start(component, &self.bin(component), &flags)
+    /// Gives the API server another CA for client certificates. Those that the old one issued are dead, the
+    /// administrator has a new one, and the signer stays with the old CA.
+    ///
+    /// # Panics
+    /// When it does not work again after two minutes.
+    pub fn replace_client_authority(&self) {
+        let authority = Authority::new("client CA").expect("an authority");
+        let admin = authority.issue_client("test-admin", &["system:masters"]).expect("a certificate");
+        fs::write(self.file("client-ca.crt"), &authority.pair.certificate).expect("write the CA");
+        *self.clients.lock().expect("no thread panicked here") = Clients { authority, admin };
+        self.write_kubeconfigs().expect("write the kubeconfigs");
+        self.restart(API_SERVER, self.api_server_flags());
+        self.restart(CONTROLLER_MANAGER, self.controller_manager_flags());
     }
 
-    fn etcd_flags(&self, ports: &Ports) -> Vec<String> {
-        let (clients, peers) = (ports.etcd, ports.etcd_peers);
+    /// Gives the signer the CA that the API server trusts.
+    ///
+    /// # Panics
+    /// As [`Self::replace_client_authority`].
+    pub fn let_the_signer_follow(&self) {
+        let clients = self.clients.lock().expect("no thread panicked here");
+        fs::write(self.file("signing-ca.crt"), &clients.authority.pair.certificate).expect("write the CA");
+        fs::write(self.file("signing-ca.key"), &clients.authority.pair.key).expect("write its key");
+        drop(clients);
+        self.restart(CONTROLLER_MANAGER, self.controller_manager_flags());
+    }
+
+    fn restart(&self, component: &str, flags: Vec<String>) {
+        let deadline = Instant::now() + READY_WITHIN;
+        self.supervisor.lock().expect("no thread panicked here").stop(component).expect("it stops");
+        self.run(component, flags).expect("it starts");
+        let ready =
+            self.wait_for("kube-apiserver to be ready", deadline, |this| this.get("/readyz").is_some());
+        if let Err(Failure::PortTaken(why) | Failure::Other(why)) = ready {
+            panic!("{why}");
+        }
+    }
+
+    /// The kubeconfigs of the administrator and of kube-controller-manager, with certificates of the client CA.
+    fn write_kubeconfigs(&self) -> Result<(), Failure> {
+        let contexts = self.contexts.lock().expect("no thread panicked here");
+        let clients = self.clients.lock().expect("no thread panicked here");
+        let controller =
+            clients.authority.issue_client("system:kube-controller-manager", &["system:masters"])?;
+        let render = |pair| render_kubeconfig(&self.server, &self.serving_ca, &contexts, pair);
+        fs::write(self.file("controller.kubeconfig"), render(&controller))?;
+        fs::write(&self.kubeconfig, render(&clients.admin))?;
+        Ok(())
+    }
+
+    fn run(&self, component: &str, flags: Vec<String>) -> std::io::Result<()> {
+        let mut supervisor = self.supervisor.lock().expect("no thread panicked here");
+        supervisor.start(component, &self.bin(component), &flags)
+    }
+
+    fn etcd_flags(&self) -> Vec<String> {
+        let (clients, peers) = (self.ports.etcd, self.ports.etcd_peers);
         vec![
             format!("--data-dir={}", self.file("etcd")),
             format!("--listen-client-urls=http://127.0.0.1:{clients}"),
@@ -271,12 +332,12 @@ impl ControlPlane {
         ]
     }
 
-    fn api_server_flags(&self, ports: &Ports, options: &Options) -> Vec<String> {
+    fn api_server_flags(&self) -> Vec<String> {
         let mut flags = vec![
-            format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
+            format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
             // Where another etcd has won the port, ours ends, and its data must not see us until then.
-            format!("--etcd-prefix=/{:016x}", random()),
-            format!("--secure-port={}", ports.api_server),
+            format!("--etcd-prefix=/{:016x}", self.etcd_prefix),
+            format!("--secure-port={}", self.ports.api_server),
             "--bind-address=127.0.0.1".into(),
             "--advertise-address=127.0.0.1".into(),
             // Since 1.37 a loopback address is refused for the endpoints of the service `kubernetes`.
@@ -290,7 +351,7 @@ impl ControlPlane {
             format!("--service-account-key-file={}", self.file("service-account.pub")),
             format!("--service-account-signing-key-file={}", self.file("service-account.key")),
         ];
-        if options.audit {
+        if self.options.audit {
             flags.extend([
                 format!("--audit-policy-file={}", self.file("audit-policy.yaml")),
                 format!("--audit-log-path={}", self.file("audit.log")),
@@ -302,7 +363,8 @@ impl ControlPlane {
         flags
     }
 
-    fn controller_manager_flags(&self, options: &Options) -> Vec<String> {
+    fn controller_manager_flags(&self) -> Vec<String> {
+        let options = &self.options;
         let mut controllers = vec![
             "certificatesigningrequest-cleaner-controller",
             "clusterrole-aggregation-controller",
@@ -316,8 +378,8 @@ impl ControlPlane {
         let mut flags = vec![
             format!("--kubeconfig={}", self.file("controller.kubeconfig")),
             format!("--controllers={}", controllers.join(",")),
-            format!("--cluster-signing-cert-file={}", self.file("client-ca.crt")),
-            format!("--cluster-signing-key-file={}", self.file("client-ca.key")),
+            format!("--cluster-signing-cert-file={}", self.file("signing-ca.crt")),
+            format!("--cluster-signing-key-file={}", self.file("signing-ca.key")),
             format!("--root-ca-file={}", self.file("serving-ca.crt")),
             "--leader-elect=false".into(),
             "--secure-port=0".into(),
@@ -333,9 +395,9 @@ impl ControlPlane {
 
     fn wait_for(&self, what: &str, deadline: Instant, check: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         loop {
-            if let Some(ended) = COMPONENTS.into_iter().find(|name| self.supervisor.has_ended(name)) {
+            if let Some(ended) = COMPONENTS.into_iter().find(|name| self.has_ended(name)) {
                 let message = format!("{ended} has ended while waiting for {what}\n{}", self.log_tails());
-                let taken = self.supervisor.log(ended).contains("address already in use");
+                let taken = self.log(ended).contains("address already in use");
                 return Err(if taken { Failure::PortTaken(message) } else { Failure::Other(message) });
             }
             if check(self) {
@@ -347,6 +409,14 @@ impl ControlPlane {
             }
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    fn has_ended(&self, component: &str) -> bool {
+        self.supervisor.lock().is_ok_and(|supervisor| supervisor.has_ended(component))
+    }
+
+    fn log(&self, component: &str) -> String {
+        self.supervisor.lock().map(|supervisor| supervisor.log(component)).unwrap_or_default()
     }
 
     fn is_populated(&self) -> bool {
@@ -371,7 +441,7 @@ impl ControlPlane {
 
     fn log_tails(&self) -> String {
         let tail = |name: &str| {
-            let log = self.supervisor.log(name);
+            let log = self.log(name);
             let lines: Vec<&str> = log.lines().collect();
             format!(
                 "--- the end of the log of {name}\n{}\n",
@@ -495,7 +565,8 @@ impl ControlPlane {
     pub fn add_context(&self, name: &str) {
         let mut contexts = self.contexts.lock().expect("no thread panicked here");
         contexts.insert(name.to_owned());
-        let text = render_kubeconfig(&self.server, &self.serving_ca, &contexts, &self.admin);
+        let clients = self.clients.lock().expect("no thread panicked here");
+        let text = render_kubeconfig(&self.server, &self.serving_ca, &contexts, &clients.admin);
         let mut file = tempfile::NamedTempFile::new_in(self.dir()).expect("make a temporary file");
         file.write_all(text.as_bytes()).expect("write the kubeconfig");
         file.persist(&self.kubeconfig).expect("replace the kubeconfig");
@@ -507,7 +578,8 @@ impl ControlPlane {
     /// # Panics
     /// When it cannot be written.
     pub fn client_kubeconfig(&self, user: &str, groups: &[&str]) -> PathBuf {
-        let pair = self.client_authority.issue_client(user, groups).expect("issue a client certificate");
+        let clients = self.clients.lock().expect("no thread panicked here");
+        let pair = clients.authority.issue_client(user, groups).expect("issue a client certificate");
         let contexts = BTreeSet::from([String::from("test")]);
         let path = self.dir().join(format!("client-{:016x}.kubeconfig", random()));
         fs::write(&path, render_kubeconfig(&self.server, &self.serving_ca, &contexts, &pair))
@@ -521,7 +593,8 @@ impl ControlPlane {
     /// # Panics
     /// When it cannot be signed.
     pub fn sign_client(&self, public_key: &[u8], user: &str, groups: &[&str]) -> String {
-        self.client_authority.sign_client(public_key, user, groups).expect("sign a client certificate")
+        let clients = self.clients.lock().expect("no thread panicked here");
+        clients.authority.sign_client(public_key, user, groups).expect("sign a client certificate")
     }
 
     /// Ends the control plane, and returns when all its processes and its folder are gone. Dropping it

@@ -9,8 +9,9 @@ use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
 
-/// Reads one component a line, its name and its command, and starts it. A component holds the FIFO
+/// Reads one order a line: to start a component, by its name and its command, or to stop it. A component holds the FIFO
 /// `NAME.alive` open as its standard output; when it has ended, however it did, `NAME.ended` appears.
 /// Until `wait`, an ended child keeps its process id, or has its `.ended` file: no other process is hit.
 const SUPERVISOR: &str = r#"
@@ -25,7 +26,21 @@ start() {
     "$@" >"$name.alive" 2>>"$name.log" </dev/null &
     started="$started $name=$!"
 }
-while read -r component; do eval "start $component"; done
+stop() {
+    others=
+    for process in $started; do
+        if [ "${process%=*}" = "$1" ]; then
+            [ -e "$1.ended" ] || kill -9 "${process#*=}"
+        else
+            others="$others $process"
+        fi
+    done
+    started=$others
+    until [ -e "$1.ended" ]; do sleep 0.05; done
+    rm -f "$1.alive" "$1.ended"
+    : >"$1.stopped"
+}
+while read -r order; do eval "$order"; done
 for process in $started; do
     [ -e "${process%=*}.ended" ] || kill -9 "${process#*=}"
 done
@@ -64,12 +79,23 @@ impl Supervisor {
     /// Starts `program` as the component `name`; its log is `name.log`.
     pub(crate) fn start(&mut self, name: &str, program: &Path, arguments: &[String]) -> io::Result<()> {
         let program = program.to_string_lossy();
-        let mut line = name.to_owned();
+        let mut line = format!("start {name}");
         for word in [program.as_ref()].into_iter().chain(arguments.iter().map(String::as_str)) {
             line.push_str(&format!(" '{}'", word.replace('\'', r"'\''")));
         }
         let orders = self.orders.as_mut().expect("the pipe is open until drop");
         writeln!(orders, "{line}")
+    }
+
+    /// Ends a component, and returns when it has ended: it may be started again.
+    pub(crate) fn stop(&mut self, name: &str) -> io::Result<()> {
+        let stopped = self.folder.join(format!("{name}.stopped"));
+        let orders = self.orders.as_mut().expect("the pipe is open until drop");
+        writeln!(orders, "stop {name}")?;
+        while !stopped.exists() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::remove_file(stopped)
     }
 
     /// Whether the component has ended. It is not supposed to.

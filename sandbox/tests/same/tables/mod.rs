@@ -2,6 +2,7 @@
 //! and each sees what those before it have left.
 
 mod access;
+mod asked;
 mod grants;
 mod lists;
 mod objects;
@@ -21,6 +22,7 @@ pub const PEOPLE: &[(&str, &[&str])] = &[
     ("dora", &["dev"]),
     ("granter", &[]),
     ("approver", &[]),
+    ("asker", &[]),
     ("signer", &[]),
     // Without a certificate.
     ("nobody", &[]),
@@ -38,6 +40,7 @@ pub fn tables() -> Vec<(&'static str, Vec<Step>)> {
         ("patches", writes::patches()),
         ("deletes", writes::deletes()),
         ("grants", grants::escalation()),
+        ("asked", asked::before_a_write()),
         ("requests", requests::created()),
         ("approvals", requests::approved()),
         ("signing", requests::signed()),
