@@ -2,12 +2,13 @@
 //!
 //! Several changes are reviewed apart and applied together, so each decision counts by itself: one person,
 //! one place in a binding, one `until`. Less than was reviewed is no fault, save a term that every reviewed
-//! plan held: an `until` that went missing gives somebody more time, and a proxy is where credentials go.
+//! plan held, such as a proxy: it is where credentials go. A place in a binding was shown only with the `until` it
+//! was shown with: without that, somebody has it for longer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::digest::{Digested, DigestedBinding, DigestedCluster};
-use super::terms::Terms;
+use super::terms::{self, Terms};
 
 /// What has not been reviewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +25,15 @@ impl Unreviewed {
         let part = |clusters| Digested { roster: now.roster.clone(), clusters };
         let (mut gone, mut new) = (Vec::new(), Vec::new());
         for cluster in &now.clusters {
-            let shown: Vec<&DigestedCluster> = reviewed
+            let shown: Vec<Shown<'_>> = reviewed
                 .iter()
                 .filter(|plan| plan.roster == now.roster)
                 .flat_map(|plan| &plan.clusters)
                 .filter(|shown| shown.name == cluster.name && shown.uid == cluster.uid)
+                .map(|shown| Shown::new(shown, cluster))
                 .collect();
-            let without = lost(cluster, &shown);
             let with = added(cluster, &shown);
+            let without = lost(cluster, &shown, &with);
             if !is_empty(&without) || !is_empty(&with) {
                 gone.push(without);
                 new.push(with);
@@ -41,15 +43,42 @@ impl Unreviewed {
     }
 }
 
+/// What reviewers were shown of a cluster.
+struct Shown<'a> {
+    cluster: &'a DigestedCluster,
+    /// Each `until` in it that is not there any more, be it another time.
+    gone: Vec<&'a String>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(cluster: &'a DigestedCluster, now: &DigestedCluster) -> Self {
+        let kept: BTreeSet<&str> =
+            now.terms.iter().flat_map(|now| &now.ends).map(|end| terms::about(end)).collect();
+        let ends = cluster.terms.iter().flat_map(|terms| &terms.ends);
+        Self { cluster, gone: ends.filter(|end| !kept.contains(terms::about(end))).collect() }
+    }
+
+    /// Whether somebody was to have what the binding of this name gives, and for no shorter time.
+    fn for_as_long(&self, user: &str, binding: &str) -> bool {
+        !self.gone.iter().any(|end| terms::ends_what(end, user, binding))
+    }
+}
+
 /// The terms that reviewers were shown.
-fn terms<'a>(shown: &[&'a DigestedCluster]) -> impl Iterator<Item = &'a Terms> {
-    shown.iter().copied().filter_map(|cluster| cluster.terms.as_ref())
+fn terms<'a>(shown: &[Shown<'a>]) -> impl Iterator<Item = &'a Terms> {
+    shown.iter().filter_map(|shown| shown.cluster.terms.as_ref())
+}
+
+/// The name of a binding that is told with its kind and namespace.
+fn name_of(binding: &str) -> &str {
+    binding.rsplit([' ', '/']).next().unwrap_or(binding)
 }
 
 /// What `cluster` decides and none of those does.
-fn added(cluster: &DigestedCluster, shown: &[&DigestedCluster]) -> DigestedCluster {
+fn added(cluster: &DigestedCluster, shown: &[Shown<'_>]) -> DigestedCluster {
     let DigestedCluster { name, uid, people, bindings, terms: now } = cluster;
-    let people = people.iter().filter(|person| !shown.iter().any(|shown| shown.people.contains(person)));
+    let people =
+        people.iter().filter(|person| !shown.iter().any(|shown| shown.cluster.people.contains(person)));
     DigestedCluster {
         name: name.clone(),
         uid: uid.clone(),
@@ -59,7 +88,7 @@ fn added(cluster: &DigestedCluster, shown: &[&DigestedCluster]) -> DigestedClust
     }
 }
 
-fn added_terms(now: &Terms, shown: &[&DigestedCluster]) -> Option<Terms> {
+fn added_terms(now: &Terms, shown: &[Shown<'_>]) -> Option<Terms> {
     let Terms {
         server,
         certificate_authority,
@@ -92,23 +121,40 @@ fn added_terms(now: &Terms, shown: &[&DigestedCluster]) -> Option<Terms> {
 /// Who comes to hold what in namespaces that fit, and where, that none of those says.
 fn unseen_fitting(
     now: &BTreeMap<String, BTreeSet<String>>,
-    shown: &[&DigestedCluster],
+    shown: &[Shown<'_>],
 ) -> BTreeMap<String, BTreeSet<String>> {
     let new = now.iter().map(|(binding, told)| {
-        let seen = terms(shown).filter_map(|terms| terms.fitting.get(binding)).flatten().cloned();
-        (binding.clone(), told - &seen.collect())
+        let is_seen = |one: &String| {
+            let user = one.strip_prefix("user ").unwrap_or_default();
+            shown.iter().any(|shown| {
+                let fitting = shown.cluster.terms.as_ref().and_then(|terms| terms.fitting.get(binding));
+                fitting.is_some_and(|told| told.contains(one)) && shown.for_as_long(user, binding)
+            })
+        };
+        (binding.clone(), told.iter().filter(|one| !is_seen(one)).cloned().collect::<BTreeSet<_>>())
     });
     new.filter(|(_, told)| !told.is_empty()).collect()
 }
 
-/// The terms that all of those hold and `cluster` does not.
-fn lost(cluster: &DigestedCluster, shown: &[&DigestedCluster]) -> DigestedCluster {
+/// The terms that all of those hold and `cluster` does not, and each `until` for lack of which something in `new`
+/// was not shown.
+fn lost(cluster: &DigestedCluster, shown: &[Shown<'_>], new: &DigestedCluster) -> DigestedCluster {
     let now = cluster.terms.clone().unwrap_or_default();
     let held_by_all = |of: fn(&Terms) -> &BTreeSet<String>| {
         let mut sets = terms(shown).map(of);
         let first = sets.next().cloned().unwrap_or_default();
         &sets.fold(first, |all, set| &all & set) - of(&now)
     };
+    let fitting = new.terms.iter().flat_map(|terms| &terms.fitting);
+    let fitting = fitting.flat_map(|(binding, told)| {
+        told.iter().filter_map(move |one| Some((one.strip_prefix("user ")?, binding.as_str())))
+    });
+    let joins = new.bindings.iter();
+    let joins = joins.flat_map(|it| it.joins.iter().map(|user| (user.as_str(), name_of(&it.binding))));
+    let longer: Vec<(&str, &str)> = joins.chain(fitting).collect();
+    let for_longer =
+        |end: &&&String| longer.iter().any(|(user, binding)| terms::ends_what(end, user, binding));
+    let missing = shown.iter().flat_map(|shown| &shown.gone).filter(for_longer).map(|end| (*end).clone());
     let dropped = |of: fn(&Terms) -> &Option<String>| {
         let kept = of(&now).is_some() || terms(shown).any(|terms| of(terms).is_none());
         terms(shown).next().filter(|_| !kept).and_then(|terms| of(terms).clone())
@@ -125,7 +171,7 @@ fn lost(cluster: &DigestedCluster, shown: &[&DigestedCluster]) -> DigestedCluste
             tls_server_name: dropped(|terms| &terms.tls_server_name),
             signer_name: dropped(|terms| &terms.signer_name),
             suspended: held_by_all(|terms| &terms.suspended),
-            ends: held_by_all(|terms| &terms.ends),
+            ends: held_by_all(|terms| &terms.ends).into_iter().chain(missing).collect(),
             // Who holds less than was reviewed is no fault, and another place is new above.
             fitting: BTreeMap::new(),
         }),
@@ -136,25 +182,22 @@ fn some(terms: Terms) -> Option<Terms> {
     Some(terms).filter(|terms| *terms != Terms::default())
 }
 
-/// The places in a binding that none of those gives or takes.
-fn places(binding: &DigestedBinding, shown: &[&DigestedCluster]) -> Option<DigestedBinding> {
-    fn same<'a>(cluster: &'a DigestedCluster, binding: &DigestedBinding) -> Option<&'a DigestedBinding> {
-        cluster.bindings.iter().find(|other| other.binding == binding.binding && other.role == binding.role)
-    }
-    let joins = without(&binding.joins, shown, |cluster| Some(&same(cluster, binding)?.joins));
-    let leaves = without(&binding.leaves, shown, |cluster| Some(&same(cluster, binding)?.leaves));
+/// The places in a binding that none of those gives, for as long, or takes.
+fn places(binding: &DigestedBinding, shown: &[Shown<'_>]) -> Option<DigestedBinding> {
+    let same = |shown: &Shown<'_>, of: fn(&DigestedBinding) -> &BTreeSet<String>, user: &String| {
+        let mut all = shown.cluster.bindings.iter();
+        let same = all.find(|other| other.binding == binding.binding && other.role == binding.role);
+        same.is_some_and(|same| of(same).contains(user))
+    };
+    let name = name_of(&binding.binding);
+    let joins = binding.joins.iter().filter(|user| {
+        !shown.iter().any(|shown| same(shown, |it| &it.joins, user) && shown.for_as_long(user, name))
+    });
+    let leaves =
+        binding.leaves.iter().filter(|user| !shown.iter().any(|shown| same(shown, |it| &it.leaves, user)));
+    let (joins, leaves): (BTreeSet<_>, BTreeSet<_>) = (joins.cloned().collect(), leaves.cloned().collect());
     let any = !joins.is_empty() || !leaves.is_empty();
     any.then(|| DigestedBinding { joins, leaves, ..binding.clone() })
-}
-
-fn without<'a>(
-    all: &BTreeSet<String>,
-    shown: &[&'a DigestedCluster],
-    of: impl Fn(&'a DigestedCluster) -> Option<&'a BTreeSet<String>>,
-) -> BTreeSet<String> {
-    let is_shown =
-        |one: &String| shown.iter().any(|cluster| of(cluster).is_some_and(|set| set.contains(one)));
-    all.iter().filter(|one| !is_shown(one)).cloned().collect()
 }
 
 fn is_empty(cluster: &DigestedCluster) -> bool {

@@ -105,3 +105,25 @@ fn grants(whose: String, on: &ClusterName, grants: &[Grant]) -> impl Iterator<It
         Some(format!("{} {} of {whose} in {places}: {until}", grant.role.kind(), grant.role.name()))
     })
 }
+
+/// What an `until` of [`Terms::ends`] is about: all before its time.
+pub(super) fn about(end: &str) -> &str {
+    end.rsplit_once(": ").map_or(end, |(about, _)| about)
+}
+
+/// Whether such an `until` ends what somebody has by the binding of this name.
+pub(super) fn ends_what(end: &str, user: &str, binding: &str) -> bool {
+    let Some((grantee, role)) = binding.strip_prefix("certctl:").and_then(|rest| rest.split_once(':')) else {
+        return false;
+    };
+    let whose = grantee
+        .strip_prefix("user=")
+        .map_or_else(|| format!("group {grantee}"), |user| format!("user {user}"));
+    let role = role
+        .strip_prefix("role=")
+        .map_or_else(|| format!("ClusterRole {role}"), |role| format!("Role {role}"));
+    let (about, own) = (about(end), format!("user {user}"));
+    about == own
+        || about == format!("{own} in {whose}")
+        || about.starts_with(&format!("{role} of {whose} in "))
+}

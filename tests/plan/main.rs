@@ -18,6 +18,7 @@ mod notices;
 mod on_clusters;
 mod remembered;
 mod review;
+mod reviewed;
 mod rights;
 mod safety;
 mod schema;
