@@ -19,7 +19,7 @@ pub enum RosterChange {
     /// A cluster is gone.
     ClusterRemoved(ClusterName),
     /// A finding of the audit is ignored, or is not any more.
-    Ignored { code: FindingCode, subject: String, begins: bool },
+    Ignored { code: FindingCode, subject: String, object: Option<String>, clusters: OnClusters, begins: bool },
     /// A grant about namespaces that it does not name, by their names or labels: it is new, or gone.
     Fitting {
         of: Owner,
@@ -158,14 +158,11 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
     changes.note(&Owner::Roster, Setting::DefaultValidity, from, to);
     let [from, to] = defaults.map(|of| SettingValue::Text(of.key.to_string()));
     changes.note(&Owner::Roster, Setting::DefaultKey, from, to);
-    let entries = |roster: &Roster| -> BTreeSet<(FindingCode, String, Timestamp)> {
-        roster.ignored.iter().map(|entry| (entry.code, entry.subject.clone(), entry.until)).collect()
-    };
-    let (old, new) = (entries(before), entries(after));
-    let told = |(code, subject, _): &(FindingCode, String, Timestamp), begins| RosterChange::Ignored {
-        code: *code,
-        subject: subject.clone(),
-        begins,
+    let (old, new) = (ignored(before), ignored(after));
+    let told = |entry: &IgnoredEntry<'_>, begins| {
+        let (code, subject, object, clusters, _) = *entry;
+        let (subject, object) = (subject.to_owned(), object.map(ToOwned::to_owned));
+        RosterChange::Ignored { code, subject, object, clusters: clusters.clone(), begins }
     };
     changes.0.extend(old.difference(&new).map(|entry| told(entry, false)));
     changes.0.extend(new.difference(&old).map(|entry| told(entry, true)));
@@ -205,6 +202,14 @@ pub fn between(before: &Roster, after: &Roster) -> Vec<RosterChange> {
         }
     }
     changes.0
+}
+
+/// An entry of `audit.ignore`: code, subject, object, clusters and end. Why it is ignored changes nothing.
+type IgnoredEntry<'r> = (FindingCode, &'r str, Option<&'r str>, &'r OnClusters, Timestamp);
+
+fn ignored(roster: &Roster) -> BTreeSet<IgnoredEntry<'_>> {
+    let entries = roster.ignored.iter();
+    entries.map(|it| (it.code, it.subject.as_str(), it.object.as_deref(), &it.clusters, it.until)).collect()
 }
 
 struct Collected(Vec<RosterChange>);

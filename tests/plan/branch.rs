@@ -407,6 +407,37 @@ fn offline_nothing_is_claimed_of_what_was_not_looked_at() {
 }
 
 #[test]
+fn what_the_audit_ignores_is_told_with_all_that_it_is_about() {
+    let roster = |entry: &str| {
+        let mut story = Story::of(TEAM);
+        story.yaml +=
+            &format!("audit: {{ignore: [{{code: foreign-full-control, subject: User joe, {entry}}}]}}\n");
+        story.roster()
+    };
+    let whole = "object: ClusterRoleBinding root, clusters: [prod], reason: break glass, until: 2026-06-30";
+    let told = |after: &str| -> Vec<String> {
+        let changes = roster_changes::between(&roster(whole), &roster(after));
+        changes.iter().map(words::roster_change).collect()
+    };
+    let gone = "the audit does not ignore any more foreign-full-control of User joe by ClusterRoleBinding root on prod";
+    for (after, begins) in [
+        (
+            "clusters: [prod], reason: break glass, until: 2026-06-30",
+            "foreign-full-control of User joe on prod",
+        ),
+        (
+            "object: ClusterRoleBinding root, reason: break glass, until: 2026-06-30",
+            "foreign-full-control of User joe by ClusterRoleBinding root",
+        ),
+        ("reason: break glass, until: 2026-06-30", "foreign-full-control of User joe"),
+    ] {
+        assert_eq!(told(after), [gone.to_owned(), format!("the audit ignores {begins}")]);
+    }
+    assert_eq!(told(whole), [""; 0]);
+    assert_eq!(told(&whole.replace("break glass", "because")), [""; 0]);
+}
+
+#[test]
 fn edits_without_an_action_are_told() {
     let told = |before: &Roster, after: &Roster| -> Vec<String> {
         roster_changes::between(before, after).iter().map(words::roster_change).collect()

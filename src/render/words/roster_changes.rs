@@ -1,16 +1,25 @@
 //! What a branch changes in a roster besides actions, in words.
 
+use crate::model::ClusterName;
 use crate::plan::roster_changes::{Owner, RosterChange, Setting, SettingValue};
-use crate::roster::MaxRevocations;
+use crate::roster::{MaxRevocations, OnClusters};
 
 /// `user alice: validity: 720h -> 8760h`.
 pub fn roster_change(change: &RosterChange) -> String {
     match change {
         RosterChange::ClusterAdded(name) => format!("cluster {name} is new"),
         RosterChange::ClusterRemoved(name) => format!("cluster {name} is gone"),
-        RosterChange::Ignored { code, subject, begins } => {
+        RosterChange::Ignored { code, subject, object, clusters, begins } => {
             let ignores = if *begins { "ignores" } else { "does not ignore any more" };
-            format!("the audit {ignores} {} of {subject}", code.word())
+            let by = object.as_ref().map_or(String::new(), |object| format!(" by {object}"));
+            let there = match clusters {
+                OnClusters::All => String::new(),
+                OnClusters::Only(clusters) => {
+                    let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+                    format!(" on {}", names.join(", "))
+                }
+            };
+            format!("the audit {ignores} {} of {subject}{by}{there}", code.word())
         }
         RosterChange::Fitting { of, role, places, is_new } => {
             let what = if *is_new { "granted" } else { "not granted any more" };
