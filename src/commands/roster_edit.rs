@@ -127,7 +127,8 @@ fn say(
     }
     let shown: Vec<&str> = files.iter().map(|(shown, ..)| *shown).collect();
     let shown = shown.join(" ");
-    let Some(branch) = &args.branch else {
+    // For a branch of its own, the roster was read from a commit.
+    let (Some(branch), Some(base)) = (&args.branch, source.files.commit()) else {
         for (_, path, text) in &files {
             checkout_file::replace(&global.roster, &source.folder.join(path), text)?;
         }
@@ -140,7 +141,7 @@ fn say(
     let repo = Repo::discover(&global.roster)?;
     let files: Vec<(String, String)> =
         files.into_iter().map(|(_, path, text)| (path, text.clone())).collect();
-    let pushed = repo.propose_edit(branch, &files, &format!("roster: {done}\n"))?;
+    let pushed = repo.propose_edit(branch, base, &files, &format!("roster: {done}\n"))?;
     terminal.say(&format!("{shown}: {done}, in commit {} on branch {branch}.", pushed.commit.short()));
     match pushed.page {
         Some(page) => terminal.say(&format!("Open the pull request: {page}")),

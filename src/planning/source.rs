@@ -62,6 +62,14 @@ impl RosterFiles {
         }
     }
 
+    /// The commit that they are read from; `None` for a folder.
+    pub fn commit(&self) -> Option<&CommitId> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Commit(snapshot) => Some(snapshot.commit()),
+        }
+    }
+
     /// The names of what lies in a folder; `None` where there is no such folder.
     ///
     /// # Errors

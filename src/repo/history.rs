@@ -218,6 +218,7 @@ impl Repo {
     /// It cannot be read.
     pub fn content(&self, blob: BlobId, limit: usize) -> Result<Option<Vec<u8>>> {
         let read = |error| internal("read object", &blob.0.to_string(), error);
+        self.fetch_left_out(blob.0);
         let (length, kind) = self.git.odb().and_then(|odb| odb.read_header(blob.0)).map_err(read)?;
         if length > limit || kind != ObjectType::Blob {
             return Ok(None);
@@ -339,7 +340,7 @@ impl Repo {
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME).map_err(read)?;
         let head = head_of(&self.git)?.id;
         walk.push(head).map_err(read)?;
-        let shallow = self.shallow();
+        let (shallow, is_partial) = (self.shallow(), self.is_partial());
         // Where the roster is in each commit that is to be visited.
         let mut rosters = HashMap::from([(head, format!("{}{}", self.prefix, self.roster))]);
         for (order, id) in walk.enumerate() {
@@ -351,8 +352,13 @@ impl Repo {
                 )));
             }
             let commit = self.git.find_commit(id).map_err(read)?;
-            let tree = commit.tree().map_err(read)?;
             let is_cut_off = shallow.contains(&id);
+            if is_partial {
+                // libgit2 takes a tree that was left out for one without files.
+                let parents = commit.parent_ids().filter(|_| !is_cut_off);
+                [id].into_iter().chain(parents).try_for_each(|id| self.fill_missing(id))?;
+            }
+            let tree = commit.tree().map_err(read)?;
             let mut parents = Vec::new();
             for parent in commit.parents().filter(|_| !is_cut_off) {
                 let roster = self.roster_before(&parent, &tree, &roster)?;

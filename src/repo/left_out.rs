@@ -11,7 +11,7 @@ const NOTHING: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 impl Repo {
     /// Whether objects may be missing here that a remote promised to have.
-    fn is_partial(&self) -> bool {
+    pub(super) fn is_partial(&self) -> bool {
         let promised = || -> Result<bool, git2::Error> {
             let config = self.git.config()?;
             let mut entries = config.entries(Some(r"^(remote\..*\.promisor|extensions\.partialclone)$"))?;
@@ -47,40 +47,52 @@ impl Repo {
         .hint("try it where the remote can be reached, or in a clone without `--filter`"))
     }
 
+    /// As [`Self::fill`], and asks git only where something is missing.
+    ///
+    /// # Errors
+    /// git could not fetch it.
+    pub(super) fn fill_missing(&self, commit: Oid) -> Result<()> {
+        if self.first_missing(commit)?.is_some() { self.fill(commit) } else { Ok(()) }
+    }
+
     /// Checks that a commit's roster and records are here, whole.
     ///
     /// # Errors
     /// Something is missing, and git could not fetch it.
     pub(super) fn complete(&self, commit: Oid) -> Result<()> {
         self.fill(commit)?;
+        let Some(what) = self.first_missing(commit)? else { return Ok(()) };
+        Err(Error::new(format!(
+            "commit {} is not whole in this clone: {what} is missing, so it cannot be compared; nothing was planned",
+            &commit.to_string()[..10]
+        ))
+        .hint("`git fetch --refetch` brings what is missing; `git fsck` tells whether the clone is broken"))
+    }
+
+    /// Something of a commit's roster and records that is not here.
+    fn first_missing(&self, commit: Oid) -> Result<Option<String>> {
         let odb = self.git.odb().map_err(|error| internal("read", "its objects", error))?;
-        let missing = |what: &str| {
-            Error::new(format!(
-                "commit {} is not whole in this clone: {what} is missing, so it cannot be compared; nothing was planned",
-                &commit.to_string()[..10]
-            ))
-            .hint("`git fetch --refetch` brings what is missing; `git fsck` tells whether the clone is broken")
-        };
-        let mut folders = vec![(String::new(), self.tree_of(commit)?.id())];
+        let read = |error| internal("read commit", &commit.to_string(), error);
+        let mut folders = vec![(String::new(), self.git.find_commit(commit).map_err(read)?.tree_id())];
         let (roster, records) = (format!("{}{}", self.prefix, self.roster), self.records());
         let wanted = |path: &str| {
             let leads = |to: &str| to == path || to.starts_with(&format!("{path}/"));
             leads(&roster) || leads(&records) || path.starts_with(&format!("{records}/"))
         };
         while let Some((folder, id)) = folders.pop() {
-            let tree = self.git.find_tree(id).map_err(|_| missing(&format!("the folder {folder}")))?;
+            let Ok(tree) = self.git.find_tree(id) else { return Ok(Some(format!("the folder {folder}"))) };
             for entry in &tree {
                 let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
                 match entry.kind() {
                     _ if !wanted(&path) => {}
                     Some(ObjectType::Tree) => folders.push((path, entry.id())),
-                    Some(ObjectType::Blob) if !odb.exists(entry.id()) => return Err(missing(&path)),
+                    Some(ObjectType::Blob) if !odb.exists(entry.id()) => return Ok(Some(path)),
                     _ => {}
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Has git fetch one object, where it was left out here. What comes of it, the next read tells.

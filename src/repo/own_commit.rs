@@ -4,28 +4,21 @@
 use git2::{Commit, Oid, Tree};
 
 use super::worktree::TreeChange;
-use super::{CommitId, Repo, entry, internal};
+use super::{Repo, entry, internal};
 use crate::error::Result;
 use crate::model::{hex, sha256};
 use crate::record::{self, TRAILER};
 use crate::record_folder::SEALED_SUFFIX;
 
 impl Repo {
-    /// Whether certctl made this commit.
-    ///
-    /// # Errors
-    /// Where there is no such commit.
-    pub fn is_ours(&self, commit: &CommitId) -> Result<bool> {
-        let unknown = |error| internal("read commit", commit.as_str(), error);
-        let id = Oid::from_str(commit.as_str()).map_err(unknown)?;
-        self.made(&self.git.find_commit(id).map_err(unknown)?)
-    }
-
     /// Whether certctl may have made this commit. One whose parent a shallow clone lacks cannot be told, and is
     /// somebody's own.
     pub(super) fn made(&self, commit: &Commit<'_>) -> Result<bool> {
         if !has_trailer(commit) || commit.parent_count() != 1 || commit.parent(0).is_err() {
             return Ok(false);
+        }
+        if self.is_partial() {
+            [commit.id()].into_iter().chain(commit.parent_ids()).try_for_each(|id| self.fill_missing(id))?;
         }
         let tree = self.tree_of(commit.id())?;
         for change in self.changed_by(commit)? {
@@ -53,12 +46,14 @@ impl Repo {
             _ => None,
         };
         let Some(record) = record else { return Ok(false) };
+        self.fetch_left_out(new.id);
         let sealed = self.git.find_blob(new.id).map_err(|error| internal("read", path, error))?;
         Ok(record.contains(&hex(&sha256(sealed.content()))))
     }
 
     /// The text of a record; `None` where it is not as it was written.
     fn intact_record(&self, id: Oid, path: &str) -> Result<Option<String>> {
+        self.fetch_left_out(id);
         let blob = self.git.find_blob(id).map_err(|error| internal("read", path, error))?;
         if blob.size() > record::LARGEST {
             return Ok(None);

@@ -1,21 +1,25 @@
-//! One edit by a person on a branch of its own: committed on top of HEAD and pushed, for review. HEAD, the
-//! working tree and the index stay where they are. It refuses a branch that is there already.
+//! One edit by a person on a branch of its own: committed on top of the commit that it was made from and pushed, for
+//! review. HEAD, the working tree and the index stay where they are. It refuses a branch that is there already.
+
+use git2::Oid;
 
 use super::push::PushOutcome;
 use super::remote_error::RemoteFailure;
-use super::{CommitId, Pushed, Repo, TreeItem, entry, head_of, host_pages, internal};
+use super::{CommitId, Pushed, Repo, TreeItem, entry, host_pages, internal};
 use crate::error::{Error, Result};
 use crate::model::BranchName;
 
 impl Repo {
-    /// Pushes a commit that replaces these files, whose paths are relative to the roster's folder.
+    /// Pushes a commit that replaces these files of `base`, whose paths are relative to the roster's folder. HEAD may
+    /// have moved since they were read: it does not count.
     ///
     /// # Errors
-    /// HEAD does not hold one of them as a file, there is no remote, the branch is there or is the roster's
+    /// `base` does not hold one of them as a file, there is no remote, the branch is there or is the roster's
     /// own, or the push fails. Nothing is left behind then.
     pub fn propose_edit(
         &self,
         branch: &BranchName,
+        base: &CommitId,
         files: &[(String, String)],
         message: &str,
     ) -> Result<Pushed> {
@@ -26,8 +30,9 @@ impl Repo {
             ))
             .hint("name a new branch, or leave `--branch` out to edit the working tree"));
         }
-        let head = head_of(&self.git)?.id;
-        let old = self.tree_of(head)?;
+        let base =
+            Oid::from_str(base.as_str()).map_err(|error| internal("read commit", base.as_str(), error))?;
+        let old = self.tree_of(base)?;
         let mut wanted = Vec::new();
         for (path, text) in files {
             let full = self.inside(path)?;
@@ -38,7 +43,7 @@ impl Repo {
             wanted.push((full, Some(TreeItem { id, ..known })));
         }
         let tree = self.tree_with(&old, &wanted)?;
-        let id = self.new_commit(tree, head, message.as_bytes(), None)?;
+        let id = self.new_commit(tree, base, message.as_bytes(), None)?;
         let pushed = |page: Option<String>| Pushed {
             commit: CommitId::from(id),
             tries: 1,

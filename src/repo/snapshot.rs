@@ -27,6 +27,11 @@ impl Snapshot {
         Self { repo, commit, folders: RefCell::default() }
     }
 
+    /// The commit.
+    pub fn commit(&self) -> &CommitId {
+        &self.commit
+    }
+
     /// The content of a file; `None` where there is no such file.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Kinds of checkouts, beside git: what git reads, certctl reads, or it says in one sentence why not.
 
+use certctl::repo::history::{Followed, Look, Past};
+
 use crate::workspace::{
     Clone, Command, FROM_ENVIRONMENT, Repo, Workspace, commit, fs, isolated, refused, target,
 };
@@ -53,6 +55,29 @@ stories! {
             let error = refused(repo.branch_point("HEAD~1"));
             assert!(error.contains("this is a partial clone, and git could not fetch"), "{error}");
             for folder in ["gone.git", "kind", "alone", "theirs"] {
+                fs::remove_dir_all(workspace.0.join(folder)).unwrap();
+            }
+        }
+    }
+
+    fn the_past_is_read_in_a_clone_that_left_it_out(workspace: &Workspace) {
+        for filter in ["blob:none", "tree:0"] {
+            let clone = cloned(workspace, &format!("--filter={filter}"));
+            let repo = Repo::discover(&clone.0.join("users.yaml")).unwrap();
+            let history = repo.history_of(Followed::RecordsOf(&"ann".parse().unwrap())).unwrap();
+            let versions: Vec<Vec<u8>> = history.changed.iter()
+                .flat_map(|changed| changed.after.values())
+                .map(|blob| repo.content(*blob, 1000).unwrap().expect("a record"))
+                .collect();
+            assert_eq!(versions, [b"before\n".to_vec(), b"further\n".to_vec()], "{filter}");
+            let mut seen = 0;
+            let mut count = |past: Past<'_>| {
+                seen += usize::from(matches!(past, Past::Record(_)));
+                Look::On
+            };
+            repo.past_records(&mut count).unwrap();
+            assert_eq!(seen, 2, "{filter}");
+            for folder in ["origin.git", "kind", "alone", "theirs"] {
                 fs::remove_dir_all(workspace.0.join(folder)).unwrap();
             }
         }

@@ -12,23 +12,36 @@ stories! {
         let status = ours.status();
         let branch = "on-call/alice".parse().unwrap();
         let files = [("users.yaml".to_owned(), "kind: Roster # edited\n".to_owned())];
-        let pushed = repo.propose_edit(&branch, &files, "roster: granted on-call to alice\n").unwrap();
+        let pushed = repo.propose_edit(&branch, &head, &files, "roster: granted on-call to alice\n").unwrap();
         assert_eq!(workspace.origin_log_of("on-call/alice"), ["roster: granted on-call to alice", "roster"]);
         assert_eq!(workspace.origin_log(), ["roster"]);
-        assert_eq!((repo.head().unwrap(), ours.status()), (head, status));
+        assert_eq!((repo.head().unwrap(), ours.status()), (head.clone(), status));
         let show = format!("--git-dir=origin.git show {}:users.yaml", pushed.commit);
         assert_eq!(workspace.git(&show), "kind: Roster # edited\n");
         assert_eq!(workspace.git("--git-dir=origin.git diff --name-only main on-call/alice"), "users.yaml\n");
 
         // A branch that is there is somebody's, and the roster's own is not for this.
         let more = [("users.yaml".to_owned(), "kind: Roster # again\n".to_owned())];
-        let error = refused(repo.propose_edit(&branch, &more, "again\n"));
+        let error = refused(repo.propose_edit(&branch, &head, &more, "again\n"));
         assert!(error.contains("origin/on-call/alice is there already; nothing was changed"), "{error}");
-        let error = refused(repo.propose_edit(&"main".parse().unwrap(), &more, "again\n"));
+        let error = refused(repo.propose_edit(&"main".parse().unwrap(), &head, &more, "again\n"));
         assert!(error.contains("the roster itself is on that branch"), "{error}");
         let gone = [("missing.yaml".to_owned(), String::new())];
-        let error = refused(repo.propose_edit(&"other".parse().unwrap(), &gone, "again\n"));
+        let error = refused(repo.propose_edit(&"other".parse().unwrap(), &head, &gone, "again\n"));
         assert!(error.contains("missing.yaml is no file of the last commit"), "{error}");
         assert_eq!(workspace.origin_log_of("on-call/alice").len(), 2);
+    }
+
+    /// A pull in between: the edit is of what was read, and takes nothing of that back.
+    fn an_edit_is_made_on_the_commit_that_it_was_read_from(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        let read = ours.open().head().unwrap();
+        ours.put("users.yaml", "kind: Roster\n# pulled meanwhile\n");
+        ours.commit_all("pulled");
+        ours.git("push -q");
+        let files = [("users.yaml".to_owned(), "kind: Roster # edited\n".to_owned())];
+        let branch = "on-call/bob".parse().unwrap();
+        ours.open().propose_edit(&branch, &read, &files, "roster: edited\n").unwrap();
+        assert_eq!(workspace.origin_log_of("on-call/bob"), ["roster: edited", "roster"]);
     }
 }
