@@ -1,16 +1,26 @@
-//! Every test that docs/threat-model.md and docs/compatibility.md name exists.
+//! Every test that docs/threat-model.md and docs/compatibility.md name exists, and each kind of attack has the case that
+//! worked and three of its like.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const TABLE: &str = include_str!("../docs/threat-model.md");
+const DOCUMENT: &str = include_str!("../docs/threat-model.md");
 
-/// The tests that the table names, `suite: file::name`.
-fn named() -> Vec<&'static str> {
-    let section = TABLE.split_once("| attacker |").expect("a table").1;
-    let rows = section.lines().skip(2).take_while(|line| line.starts_with('|'));
-    let last = rows.map(|row| row.trim_end_matches('|').rsplit('|').next().expect("a column"));
-    last.flat_map(|column| column.split('`').skip(1).step_by(2)).collect()
+/// Of each kind.
+const AT_LEAST: usize = 4;
+
+/// The kinds of attacks, each with the tests that its table names, `suite: file::name`.
+fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
+    let all = DOCUMENT.split_once("## Attacks that are tests").expect("the attacks").1;
+    let all = all.split("\n## ").next().expect("a section");
+    let kinds = all.split("\n### ").skip(1);
+    let kind = |section: &'static str| {
+        let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+        let last = rows.map(|row| row.trim_end_matches('|').rsplit('|').next().expect("a column"));
+        let tests = last.flat_map(|column| column.split('`').skip(1).step_by(2));
+        (section.lines().next().expect("a title"), tests.collect())
+    };
+    kinds.map(kind).collect()
 }
 
 /// The file and the function that a name leads to.
@@ -30,9 +40,12 @@ fn exists(test: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_the_threat_model_names_exists() {
-    let named = named();
-    assert!(named.len() > 50, "the table was not read: {named:?}");
+fn every_test_that_the_threat_model_names_exists_and_each_kind_has_enough() {
+    let kinds = kinds();
+    assert!(kinds.len() > 15, "the tables were not read: {kinds:?}");
+    let few: Vec<_> = kinds.iter().filter(|(_, tests)| tests.len() < AT_LEAST).collect();
+    assert!(few.is_empty(), "{few:#?}");
+    let named: Vec<&str> = kinds.into_iter().flat_map(|(_, tests)| tests).collect();
     let missing: Vec<&str> = named.iter().filter(|test| !exists(test)).copied().collect();
     assert!(missing.is_empty(), "{missing:#?}");
     let once: BTreeSet<&str> = named.iter().copied().collect();

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::subject::{LeftOut, NoPerson, Principal, person, principal};
-use crate::model::{CLIENT_SIGNER, CredentialGroup, GroupName, Invalid, NAME_LIMIT, Namespace, RoleRef, UserName};
+use crate::model::{
+    CLIENT_SIGNER, CredentialGroup, GroupName, Invalid, NAME_LIMIT, Namespace, RoleRef, UserName,
+};
 use crate::plan::observed::{ClusterState, SigningRequest};
 use crate::rbac::{Binding, BindingAt, Subject};
 

@@ -12,7 +12,9 @@ use std::process::{Child, Command};
 use std::task::Poll;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, geteuid, kill_process, kill_process_group, setrlimit, setsid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, geteuid, kill_process, kill_process_group, setrlimit, setsid,
+};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::Heard;

@@ -26,9 +26,19 @@ pub fn a_finalizer_keeps_an_object_and_no_right(plane: &'static Cluster) {
     let list = ["list", "pods", "-n", "finalizer"];
     world.can(&alice, &list, true);
     let binding = ["rolebinding", "certctl:fin:view", "-n", "finalizer"];
+    // One with our labels, for alice and for the planter, that is not to go either.
+    let planted = ["rolebinding", "finalizer-planted", "-n", "finalizer"];
+    let groups = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.groups[0]}"];
+    let group = format!("--group={}", world.kubectl(&alice, &groups).stdout);
+    let who = ["--clusterrole=edit", "--user=finalizer-mallory", &group];
+    plane.kubectl_ok(&[&["create"], &planted[..], &who].concat());
+    let labels = ["app.kubernetes.io/managed-by=certctl", "certctl.dev/roster=finalizer"];
+    plane.kubectl_ok(&[&["label"], &planted[..], &labels].concat());
     let patch = |finalizers: &str| {
         let patch = format!("{{\"metadata\":{{\"finalizers\":{finalizers}}}}}");
-        plane.kubectl_ok(&[&["patch"], &binding[..], &["--type=merge", "-p", &patch]].concat());
+        for binding in [binding, planted] {
+            plane.kubectl_ok(&[&["patch"], &binding[..], &["--type=merge", "-p", &patch]].concat());
+        }
     };
     patch("[\"example.com/keep\"]");
 
@@ -36,10 +46,15 @@ pub fn a_finalizer_keeps_an_object_and_no_right(plane: &'static Cluster) {
     world
         .certctl(&["apply", "--auto-approve", "--acknowledge", "1"])
         .expect(1)
-        .says("was emptied and deleted, and is still there: finalizer example.com/keep keeps it");
+        .says("finalizer/finalizer-planted was emptied and deleted, and is still there: finalizer example.com/keep keeps it")
+        .says("finalizer/certctl:fin:view was emptied and deleted, and is still there: finalizer example.com/keep keeps it");
     world.can(&alice, &list, false);
-    let subjects = plane.kubectl_ok(&[&["get"], &binding[..], &["-o", "jsonpath={.subjects}"]].concat());
-    assert_eq!(subjects, "");
+    for binding in [binding, planted] {
+        let subjects = plane.kubectl_ok(&[&["get"], &binding[..], &["-o", "jsonpath={.subjects}"]].concat());
+        assert_eq!(subjects, "");
+    }
+    // Again, while they wait to be deleted: each plan names them.
+    world.certctl(&["plan"]).expect(0).says("finalizer-planted").says("example.com/keep");
 
     patch("null");
     world.certctl(&["apply", "--auto-approve"]).expect(0);

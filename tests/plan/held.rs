@@ -220,13 +220,21 @@ fn a_sealed_kubeconfig_that_cannot_be_read_holds_its_persons_renewal_only() {
 }
 
 /// A cut-off does not wait for the file that only the new credential needs.
+/// A group that nothing takes out of a certificate.
+const OPS: &str =
+    "groups:\n- {name: ops, inCertificate: true, grants: [{clusterRole: view, namespaces: [shop]}]}\n";
+
 #[test]
 fn a_broken_csr_stops_no_cut_off() {
-    for (from, to) in [("[age1alice, age1phone]", "[age1alice]"), ("generation: 1", "generation: 2")] {
-        let mut story = Story::of(TEAM);
+    for (from, to) in [
+        ("[age1alice, age1phone]", "[age1alice]"),
+        ("generation: 1", "generation: 2"),
+        ("[developers, ops]", "[developers]"),
+    ] {
+        let mut story = Story::of(&format!("{OPS}{}", TEAM.trim_start_matches("groups:\n")));
         story.edit(
-            "recipients: [age1alice]",
-            "csr: alice.csr, generation: 1, recipients: [age1alice, age1phone]",
+            "recipients: [age1alice], groups: [developers]",
+            "csr: alice.csr, generation: 1, recipients: [age1alice, age1phone], groups: [developers, ops]",
         );
         story.brings("alice", b"alice's", "request").apply();
         story.edit(from, to);

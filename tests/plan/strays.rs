@@ -99,6 +99,30 @@ fn a_roster_that_says_it_owns_a_binding_keeps_nobody_of_ours_in() {
     assert_eq!(subjects(&mut story, "theirs"), ["certctl:bob:1111111111111111"], "theirs stays");
 }
 
+/// A finalizer keeps the object, whoever made it, and no right.
+#[test]
+fn what_cannot_be_deleted_is_emptied_and_named_until_it_is_gone() {
+    const OURS: &str = "certctl:developers:edit";
+    for (name, deletion_requested) in [(OURS, false), (OURS, true), ("theirs", false), ("theirs", true)] {
+        let mut story = Story::applied(TEAM);
+        let bob = story.bound("bob").pop_first().expect("one");
+        if name != OURS {
+            plant(&mut story, ours(), &[("Group", &bob), ("User", "mallory")]);
+        }
+        let binding = story.binding(name);
+        binding.finalizers = vec!["example.com/keep".to_owned()];
+        binding.deletion_requested = deletion_requested;
+        // The grant goes, and so does bob.
+        story.edit("  - {clusterRole: edit, namespaces: [shop]}\n", "").edit(BOB, "");
+        let end = story.try_apply(&Course::default(), &mut |_, _, _| {});
+        assert_eq!(end, End::Failed, "{name}");
+        assert!(subjects(&mut story, name).is_empty() && story.bound("bob").is_empty(), "{name}");
+        assert!(story.text().contains("finalizer example.com/keep"), "{name}: {}", story.text());
+        story.cluster.state.bindings.retain(|binding| binding.at.name != name);
+        assert!(story.plan().is_empty(), "{name}: {}", story.text());
+    }
+}
+
 #[test]
 fn what_others_plant_is_no_part_of_the_digest() {
     let mut story = Story::applied(TEAM);

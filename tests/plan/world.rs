@@ -453,6 +453,10 @@ impl<'p> Run<'_, '_, 'p> {
                 {
                     match write {
                         Write::Set(groups) => world.put(Binding { subjects: subjects(groups), ..found }),
+                        // Something keeps it.
+                        _ if !found.finalizers.is_empty() => {
+                            world.put(Binding { deletion_requested: true, ..found });
+                        }
                         _ => world.cluster.state.bindings.retain(|binding| binding.at != action.at),
                     }
                     true
