@@ -21,13 +21,8 @@ use super::{CertificateDefaults, Cluster, Group, MaxRevocations, Roster, User, g
 use crate::error::Error;
 use crate::model::route::Route;
 use crate::model::{
-<<<<<<< HEAD
     BranchName, CLIENT_SIGNER, ClusterName, FileNumber, GroupName, Holder, Invalid, Position, Recipient,
     RosterName, UserName,
-=======
-    BranchName, CLIENT_SIGNER, ClusterName, GroupName, Holder, Invalid, Position, Recipient, RosterName,
-    UserName,
->>>>>>> 366edc2 (docs: what was chosen, and the changes)
 };
 use crate::record::{self, API_VERSION};
 
