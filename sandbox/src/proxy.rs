@@ -25,7 +25,8 @@ impl Proxy {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_at(upstream: Upstream, context: &str, clock: Clock) -> Result<Self, Error> {
-        let options = Options { context: context.to_owned(), audit: false, clock, ..Options::default() };
+        let options =
+            Options { context: context.to_owned(), audit: false, date: clock, ..Options::default() };
         Sandbox::launch(options, Some(upstream)).map(Self)
     }
 

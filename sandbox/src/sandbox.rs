@@ -51,8 +51,11 @@ pub struct Options {
     pub signer: SignerOptions,
     /// The snapshot of an earlier sandbox to start from: its objects, its authorities.
     pub state: Option<State>,
-    /// The clock of the sandbox.
+    /// The clock that certificates and objects are dated by.
     pub clock: Clock,
+    /// The clock of the `Date` in each response. A test that moves the other one into the future leaves this one alone,
+    /// as whoever asks compares it with the clock of the machine.
+    pub date: Clock,
     /// Whether an audit log is kept.
     pub audit: bool,
     /// The response of `/version`.
@@ -67,6 +70,7 @@ impl Default for Options {
             signer: SignerOptions::default(),
             state: None,
             clock: Clock::default(),
+            date: Clock::default(),
             audit: true,
             version: VERSION.to_owned(),
         }
@@ -195,7 +199,7 @@ impl Sandbox {
 
     /// As [`Self::start`]; with an upstream, requests are passed on to it.
     pub(crate) fn launch(options: Options, upstream: Option<Upstream>) -> Result<Self, Error> {
-        let Options { port, context, signer, state, clock, audit, version } = options;
+        let Options { port, context, signer, state, clock, date, audit, version } = options;
         let (authorities, store) = match state {
             Some(State { authorities, image }) => (authorities, Store::from(image)),
             None => (Arc::new(Authorities::new(&clock)?), beginning(clock.now())),
@@ -209,8 +213,7 @@ impl Sandbox {
         if upstream.as_ref().is_some_and(Upstream::is_for_anyone) {
             identity.client_authority = None;
         }
-        let gate = Gate::new(identity, clock.clone())
-            .map_err(|error| Error::new("the sandbox has no TLS", &error))?;
+        let gate = Gate::new(identity, date).map_err(|error| Error::new("the sandbox has no TLS", &error))?;
         let api = Api::new(Setup { store, clock, version, server: address.to_string(), audit });
         let faults = Faults::default();
         let (stop, stopped) = oneshot::channel();

@@ -183,7 +183,7 @@ fn size() -> Vec<Case> {
             "@: `users` of the roster must be a list",
         ),
         ("a long key", filled("", "a", ": 1\n"), "@: "),
-        ("a long name", user(&format!("name: {}", "a".repeat(500_000))), "characters long; 39 is the limit"),
+        ("a long name", user(&format!("name: {}", "a".repeat(500_000))), "characters long; 64 is the limit"),
         (
             "a long line and a fault at its end",
             filled(&format!("{HEAD}#"), "x", "\nusers: [}\n"),
