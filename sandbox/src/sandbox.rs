@@ -213,7 +213,8 @@ impl Sandbox {
         if upstream.as_ref().is_some_and(Upstream::is_for_anyone) {
             identity.client_authority = None;
         }
-        let gate = Gate::new(identity, date).map_err(|error| Error::new("the sandbox has no TLS", &error))?;
+        let gate = Gate::new(identity, clock.clone(), date)
+            .map_err(|error| Error::new("the sandbox has no TLS", &error))?;
         let api = Api::new(Setup { store, clock, version, server: address.to_string(), audit });
         let faults = Faults::default();
         let (stop, stopped) = oneshot::channel();

@@ -82,7 +82,10 @@ pub struct Gate {
     acceptor: TlsAcceptor,
     /// `None` where no client is asked for a certificate.
     judge: Option<Arc<dyn ClientCertVerifier>>,
+    /// By which certificates are valid.
     clock: Clock,
+    /// Of the `Date` in each response.
+    date: Clock,
 }
 
 impl Gate {
@@ -90,7 +93,7 @@ impl Gate {
     ///
     /// # Errors
     /// Certificates or a key that cannot be used.
-    pub fn new(identity: Identity, clock: Clock) -> Result<Self, SetupError> {
+    pub fn new(identity: Identity, clock: Clock, date: Clock) -> Result<Self, SetupError> {
         let failed = |error: &dyn fmt::Display| SetupError(error.to_string());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let judge = match identity.client_authority {
@@ -109,7 +112,7 @@ impl Gate {
         };
         let config =
             builder.with_single_cert(identity.chain, identity.key).map_err(|error| failed(&error))?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge, clock })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), judge, clock, date })
     }
 
     /// The user at the other end, if their certificate is valid now.
@@ -197,7 +200,7 @@ async fn dated<B: Backend>(
     backend: &B,
 ) -> Result<Response<Body>, Abort> {
     let mut answer = answer(request, peer, gate, backend).await?;
-    let date = gate.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = gate.date.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     if let Ok(date) = HeaderValue::try_from(date) {
         answer.headers_mut().insert(DATE, date);
     }
