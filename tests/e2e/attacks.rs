@@ -141,7 +141,7 @@ pub fn a_second_repository_of_the_same_name_unbinds_nobody(plane: &'static Clust
     let alice = first.open("prod", "alice");
     let list = ["list", "pods", "-n", "namesake"];
 
-    let second = World::new(plane, "namesake");
+    let second = first.namesake();
     second.roster(&roster(&second, "namesake", "names", &["bob"]));
     let refused = "roster name `namesake` belongs to another repository";
     second.certctl(&["plan"]).expect(1).says(refused);

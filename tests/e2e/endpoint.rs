@@ -83,22 +83,22 @@ impl Drop for KubectlProxy {
 
 /// From a laptop with `kubectl proxy`; at a load balancer that ends TLS; beside a server with another time.
 pub fn what_stands_between_is_named_and_hands_out_nothing_wrong(plane: &'static Cluster) {
-    let world = World::new(plane, "between");
+    let world = World::new(plane, "gateway");
     let authority = String::from_utf8(world.own_identity().0).expect("PEM");
     world.write("clusters/prod.crt", &authority);
     let roster = |cluster: &str, people: &[&str]| {
         let user = |name: &&str| {
             format!(
-                "- {{name: {name}, recipients: [\"{}\"], groups: [between-team]}}\n",
+                "- {{name: {name}, recipients: [\"{}\"], groups: [gateway-team]}}\n",
                 world.identity(name)
             )
         };
         world.write_as_it_is(
             "users.yaml",
             &format!(
-                "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: between}}\n\
+                "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: gateway}}\n\
                  clusters: [{{name: prod, context: test{cluster}}}]\nsafety: {{maxRevocations: 100%}}\n\
-                 groups: [{{name: between-team, grants: [{{clusterRole: view}}]}}]\nusers:\n{}",
+                 groups: [{{name: gateway-team, grants: [{{clusterRole: view}}]}}]\nusers:\n{}",
                 people.iter().map(user).collect::<String>()
             ),
         );
@@ -147,7 +147,7 @@ pub fn what_stands_between_is_named_and_hands_out_nothing_wrong(plane: &'static 
 
     let (authority, _, _) = world.own_identity();
     for (way, taken) in [
-        (world.way().for_anyone(), "the API server took it for `certctl-between`"),
+        (world.way().for_anyone(), "the API server took it for `certctl-gateway`"),
         (
             Upstream::anonymous(&plane.server(), &authority).expect("a way there"),
             "took it for nobody in particular",

@@ -2,10 +2,11 @@
 //! on a cluster. Every test has its own, so that they can share the cluster.
 
 use std::cell::{Ref, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +18,13 @@ use crate::cluster::Cluster;
 
 /// How often somebody else's push may come before a merge: each of two applies pushes once or twice.
 const MERGE_TRIES: u32 = 5;
+
+/// The names of the worlds of each cluster.
+static NAMES: Mutex<BTreeSet<(String, &'static str)>> = Mutex::new(BTreeSet::new());
+
+fn administrator(plane: &Cluster, name: &str) -> PathBuf {
+    plane.client_kubeconfig(&format!("certctl-{name}"), &["system:masters"])
+}
 
 pub struct World {
     pub plane: &'static Cluster,
@@ -32,11 +40,22 @@ pub struct World {
 impl World {
     /// A world whose certctl is a cluster administrator with its own name.
     pub fn new(plane: &'static Cluster, name: &'static str) -> Self {
-        let kubeconfig = plane.client_kubeconfig(&format!("certctl-{name}"), &["system:masters"]);
-        Self::with_kubeconfig(plane, name, kubeconfig)
+        Self::with_kubeconfig(plane, name, administrator(plane, name))
     }
 
     pub fn with_kubeconfig(plane: &'static Cluster, name: &'static str, kubeconfig: PathBuf) -> Self {
+        // Two tests whose rosters have one name would take each other for another repository.
+        let first = NAMES.lock().expect("not poisoned").insert((plane.server(), name));
+        assert!(first, "two tests call their world `{name}`");
+        Self::of(plane, name, kubeconfig)
+    }
+
+    /// Another repository whose roster and identity are named as this one's.
+    pub fn namesake(&self) -> Self {
+        Self::of(self.plane, self.name, administrator(self.plane, self.name))
+    }
+
+    fn of(plane: &'static Cluster, name: &'static str, kubeconfig: PathBuf) -> Self {
         let dir = tempfile::Builder::new().prefix("certctl-e2e-").tempdir().expect("a temporary folder");
         let world = Self {
             plane,
@@ -57,7 +76,7 @@ impl World {
 
     /// Gives certctl a new certificate, where the cluster does not take the old one any more.
     pub fn renew_own_kubeconfig(&self) {
-        let new = self.plane.client_kubeconfig(&format!("certctl-{}", self.name), &["system:masters"]);
+        let new = administrator(self.plane, self.name);
         fs::copy(new, &self.kubeconfig).expect("a kubeconfig");
     }
 
