@@ -16,7 +16,7 @@ our_issue() {
         nodes { id number state title body viewerDidAuthor } pageInfo { hasNextPage endCursor } } } }'
   while :; do
     jq --null-input --arg repository "$GITHUB_REPOSITORY" --argjson after "$after" '
-      ($repository | split("/")) as $parts | {owner: $parts[0], name: $parts[1], after: $after}' >"$folder/variables.json"
+      ($repository | split("/")) as $parts | {owner: $parts[0], name: $parts[1], after: $after}' >"${folder:?}/variables.json"
     page=$(graphql "$find" "$folder/variables.json")
     jq --arg marker "$marker" '.repository | {repository: .id, issue: ([.issues.nodes[]
         | select(.viewerDidAuthor and (.body | startswith($marker)))][0])}' <<<"$page" >"$folder/issue.json"
@@ -29,7 +29,9 @@ our_issue() {
 issue() {
   local marker=$1 title=$2 file=$3 state=$4 number
   # For graphql to say.
+  # shellcheck disable=SC2034
   local failed="the issue could not be written; who must act soon is in the log"
+  # shellcheck disable=SC2034
   local needs="the job needs \`permissions: issues: write\`, and the repository issues"
   our_issue "$marker"
   number=$(jq --raw-output '.issue.number // empty' -- "$folder/issue.json")
