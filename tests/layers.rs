@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["init"]),
     ("exit_code", &[]),
     ("apply", &["interrupt", "os", "cluster", "pki", "seal", "repo", "kubeconfig"]),
-    ("console", &["interrupt", "os", "ci", "cli", "seal", "apply"]),
+    ("console", &["interrupt", "os", "ci", "cli", "exit_code", "seal", "apply"]),
     ("planning", &["cli", "clock", "console", "cluster", "pki", "seal", "repo", "apply"]),
     ("unlock", &["os", "seal"]),
     (

@@ -1,8 +1,5 @@
 //! `certctl apply`: plans, asks, and lets the executor do it.
 
-use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::rc::Rc;
 use std::time::Instant;
 
 use crate::apply::{self, Notes, Probe, Records, Settings, Target};
@@ -10,21 +7,19 @@ use crate::ci::environment::CiEnvironment;
 use crate::cli::{ApplyArgs, Global, ProbeChoice};
 use crate::clock;
 use crate::console::progress::Reporter;
+use crate::console::signals;
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
-use crate::exit_code::FAILED;
-use crate::interrupt::{Interrupt, Interrupter};
+use crate::interrupt::Interrupt;
 use crate::model::BranchName;
-use crate::os::{Heard, Signals};
 use crate::plan::{Plan, digest, safety};
 use crate::planning::approved_plan::Expected;
 use crate::planning::cluster_locks::Locks;
-use crate::planning::clusters::{self, Before, OnlyRead, Planned};
+use crate::planning::committed::Committed;
 use crate::planning::preflight;
 use crate::planning::roster_branch;
-use crate::planning::source::{self, Source};
 use crate::render::{text, words};
-use crate::repo::{CommitId, Repo};
+use crate::repo::Repo;
 use crate::report::Report;
 
 pub async fn run(global: &Global, args: &ApplyArgs, terminal: &Terminal) -> Result<u8> {
@@ -53,16 +48,8 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
     for path in repo.recover()? {
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
     }
-    let head = repo.head()?;
-    refuse_dirty(&repo, &BTreeSet::new())?;
     // Only now: before the recovery the working tree may hold an older roster than the commit.
-    let objects = Rc::new(Repo::discover(&global.roster)?);
-    let source = source::committed_roster(global, Rc::clone(&objects), head.clone())?;
-    let beside = files_beside(&source);
-    if !beside.is_empty() {
-        refuse_dirty(&repo, &beside)?;
-    }
-    source.refuse_forgotten_clusters()?;
+    let committed = Committed::read(global, &repo)?;
     if !args.no_push && !args.only_revocations {
         report.push = Some(repo.preflight_push(args.push_branch.as_deref(), host.branch.as_deref())?);
     }
@@ -71,15 +58,15 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
         Some(target) => Some(target.at_home().branch().to_owned()),
         None => repo.branch()?.or(host.branch),
     };
-    let branch = roster_branch::settle(&source, here.as_deref(), args.branch.as_ref())?;
+    let branch = roster_branch::settle(&committed.source, here.as_deref(), args.branch.as_ref())?;
 
     // Held from before the clusters are read until all is done, so that two applies see each other's work.
-    let locks = Locks::new(&source, args.lock_timeout, terminal);
+    let locks = Locks::new(&committed.source, args.lock_timeout, terminal);
     let (interrupter, interrupt) = Interrupt::new();
-    watch_signals(interrupter);
+    signals::watch(interrupter);
     repo.heed(interrupt.clone());
-    let run = Run { global, source: &source, branch, objects, args, expected, terminal, interrupt };
-    let result = run.apply(repo, head, &locks, report).await;
+    let run = Run { global, committed: &committed, branch, args, expected, terminal, interrupt };
+    let result = run.apply(repo, &locks, report).await;
     report.interrupted |= run.interrupt.is_set();
     locks.release().await;
     result
@@ -87,11 +74,9 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
 
 struct Run<'a> {
     global: &'a Global,
-    source: &'a Source,
+    committed: &'a Committed,
     /// To be recorded as the one that the roster is applied from.
     branch: Option<BranchName>,
-    /// The repository once more, to read commits from while the other writes.
-    objects: Rc<Repo>,
     args: &'a ApplyArgs,
     expected: Option<Expected>,
     terminal: &'a Terminal,
@@ -99,18 +84,23 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn apply(&self, repo: Repo, head: CommitId, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
-        let Some(mut planned) = self.plan(&repo, head, locks, report).await? else { return Ok(()) };
+    async fn apply(&self, repo: Repo, locks: &Locks<'_>, report: &mut Report) -> Result<()> {
+        let Self { global, terminal, committed, .. } = *self;
+        let roster = &committed.source.roster;
+        let mut planned = tokio::select! {
+            planned = committed.plan(global, &repo, report.push.as_ref(), locks, terminal) => planned?,
+            () = self.interrupt.wait() => return Ok(()),
+        };
         report.errors.append(&mut planned.errors);
         if planned.runs.is_empty() {
             return Ok(());
         }
         if self.args.only_revocations {
-            preflight::only_cut_offs(&self.source.roster, &mut planned.runs);
+            preflight::only_cut_offs(roster, &mut planned.runs);
         }
         let whole = planned.plan();
         let digest = digest::digest(&whole);
-        let judged = safety::judge(&self.source.roster, &whole, self.args.acknowledge);
+        let judged = safety::judge(roster, &whole, self.args.acknowledge);
         // The digest names what roster and records ask for, and so the whole plan; less may be done of it.
         if let Ok(Some(withheld)) = &judged {
             planned.withhold(withheld);
@@ -129,7 +119,7 @@ impl Run<'_> {
         let records = match self.args.only_revocations {
             true => Records::Nowhere,
             false => {
-                preflight::rights(&self.source.roster, &mut planned.runs, &mut report.errors).await;
+                preflight::rights(roster, &mut planned.runs, &mut report.errors).await;
                 preflight::records(&repo, report.push.as_ref(), &mut planned.runs, &mut report.errors)
             }
         };
@@ -152,55 +142,11 @@ impl Run<'_> {
             clock: clock::now,
             interrupt: self.interrupt.clone(),
         };
-        roster_branch::record(&mut planned.runs, &self.source.roster.name, self.branch.as_ref());
+        roster_branch::record(&mut planned.runs, &roster.name, self.branch.as_ref());
         let reporter = Reporter::new(self.terminal);
-        let outcome =
-            apply::run(&self.source.roster, &commit, planned.runs, repo, &settings, &reporter).await;
+        let outcome = apply::run(roster, &commit, planned.runs, repo, &settings, &reporter).await;
         report.outcome = Some(outcome);
         Ok(())
-    }
-
-    /// The plan, from the newest records; `None` where a signal came first.
-    async fn plan(
-        &self,
-        repo: &Repo,
-        mut commit: CommitId,
-        locks: &Locks<'_>,
-        report: &Report,
-    ) -> Result<Option<Planned<Target>>> {
-        let files = files_beside(self.source);
-        let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let Some(mut planned) = self.plan_at(self.source, &commit, locks).await else { return Ok(None) };
-        // Another apply may have pushed records while this one started or waited for the lock.
-        while let Some(newer) = repo.refuse_stale(&commit, report.push.as_ref(), &files)? {
-            let Some(target) = &report.push else { break };
-            commit = repo.follow_records(&newer, target)?;
-            self.terminal.say(&format!(
-                "Another apply has pushed newer records: going on from {}, where {} is now.",
-                commit.short(),
-                target.at_home()
-            ));
-            // The roster and the files that it names are the same in both commits; the records are not.
-            let newer = source::committed_roster(self.global, Rc::clone(&self.objects), commit.clone())?;
-            newer.refuse_forgotten_clusters()?;
-            let Some(again) = self.plan_at(&newer, &commit, &OnlyRead).await else { return Ok(None) };
-            planned = again;
-        }
-        Ok(Some(planned))
-    }
-
-    async fn plan_at(
-        &self,
-        source: &Source,
-        commit: &CommitId,
-        before: &impl Before,
-    ) -> Option<Planned<Target>> {
-        let commit = Some(commit.to_string());
-        let planned = clusters::make(source, self.global, commit, clock::now(), before, self.terminal);
-        tokio::select! {
-            planned = planned => Some(planned),
-            () = self.interrupt.wait() => None,
-        }
     }
 
     /// A plan that is not the one that was reviewed is shown, and refused.
@@ -209,7 +155,7 @@ impl Run<'_> {
             return Ok(());
         };
         self.terminal.say(text::render(plan, digest, self.terminal.talk_style()).trim_end());
-        Err(expected.refuse(plan, runs, self.source, self.global, self.terminal))
+        Err(expected.refuse(plan, runs, &self.committed.source, self.global, self.terminal))
     }
 
     /// Shows the plan and asks; whether it is to be carried out.
@@ -232,51 +178,4 @@ impl Run<'_> {
         let question = format!("{}\nApply this plan? Only `yes` is accepted:", text.trim_end());
         self.terminal.ask(&question, &self.interrupt).await
     }
-}
-
-/// The files that the roster names.
-fn files_beside(source: &Source) -> BTreeSet<String> {
-    let authorities =
-        source.roster.clusters.values().filter_map(|cluster| cluster.certificate_authority.as_ref());
-    let requests = source.roster.users.values().filter_map(|user| user.csr.as_ref());
-    authorities.chain(requests).map(ToString::to_string).chain(source.parts()).collect()
-}
-
-/// What is not committed is not what was reviewed.
-fn refuse_dirty(repo: &Repo, also: &BTreeSet<String>) -> Result<()> {
-    let dirty = repo.dirty(&also.iter().map(String::as_str).collect::<Vec<_>>())?;
-    if dirty.is_empty() {
-        return Ok(());
-    }
-    let dirty = dirty.join(", ");
-    Err(Error::new(format!(
-        "{dirty}: not committed; apply works from what is committed, so nothing was done"
-    ))
-    .hint("commit it with `git commit`, or put it aside with `git stash -u`"))
-}
-
-/// The first signal lets what is issued be recorded and bound; the second, if it is no hang-up, ends at
-/// once.
-fn watch_signals(interrupter: Interrupter) {
-    let mut signals = Signals::listen();
-    tokio::spawn(async move {
-        let mut told = false;
-        loop {
-            let heard = signals.next().await;
-            interrupter.set();
-            let more = match heard {
-                Heard::Stop if told => std::process::exit(i32::from(FAILED)),
-                Heard::Stop => {
-                    told = true;
-                    " Once more ends at once."
-                }
-                Heard::Hangup => "",
-            };
-            // A terminal that has gone away must not end this task: the second signal still counts.
-            let _ = writeln!(
-                std::io::stderr(),
-                "Interrupted: nothing new begins, and what is issued already is still recorded and bound.{more}"
-            );
-        }
-    });
 }

@@ -1,4 +1,5 @@
-//! Where certctl talks to people: the terminal, and progress on it.
+//! Where certctl talks to people: the terminal, progress on it, and its signals.
 
 pub mod progress;
+pub mod signals;
 pub mod terminal;

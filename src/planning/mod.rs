@@ -7,6 +7,7 @@ pub(crate) mod cluster_locks;
 pub(crate) mod cluster_run;
 pub(crate) mod clusters;
 mod codeowners;
+pub(crate) mod committed;
 pub(crate) mod connect;
 pub(crate) mod lookup;
 pub(crate) mod past;
