@@ -25,6 +25,7 @@ use crate::planning::source::{self, Source};
 use crate::record::{Credential, CredentialState};
 use crate::render::json;
 use crate::render::table::Table;
+use crate::render::words;
 use crate::seal::Identities;
 
 /// What the kubeconfig of kubectl holds of a cluster.
@@ -227,7 +228,7 @@ impl Row<'_> {
                 Some(Err(_)) => "an error".to_owned(),
             },
             self.standing.groups().join(", "),
-            self.standing.grants().map(rights::short).collect::<Vec<_>>().join("; "),
+            self.standing.grants().map(words::access::grant).collect::<Vec<_>>().join("; "),
         ]
     }
 

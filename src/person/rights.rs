@@ -46,9 +46,3 @@ pub fn right(grant: &Grant) -> Value {
     }
     right
 }
-
-/// `view everywhere`, `edit in shop, staging`.
-pub fn short(grant: &Grant) -> String {
-    let role = grant.role.name();
-    grant.places().map_or_else(|| format!("{role} everywhere"), |places| format!("{role} in {places}"))
-}
