@@ -58,6 +58,8 @@ pub(super) fn history(remote_url: &str, folder: &str) -> Option<String> {
         () if host == "bitbucket.org" => "history-node/HEAD",
         () if named("github") => "commits/HEAD",
         () if named("gitlab") => "-/commits/HEAD",
+        // The branch that is called HEAD is the default branch, as long as none has that name.
+        () if ["codeberg", "forgejo", "gitea"].into_iter().any(named) => "commits/branch/HEAD",
         () => return None,
     };
     let path = path.trim_end_matches('/');
@@ -162,7 +164,23 @@ mod tests {
                 "",
                 Some("https://bitbucket.org/acme/access/history-node/HEAD/"),
             ),
-            ("git@codeberg.org:acme/access.git", "", None),
+            (
+                "git@codeberg.org:acme/access.git",
+                "",
+                Some("https://codeberg.org/acme/access/commits/branch/HEAD/"),
+            ),
+            (
+                "ssh://git@forgejo.example.com:2222/acme/access.git",
+                "team/",
+                Some("https://forgejo.example.com/acme/access/commits/branch/HEAD/team/"),
+            ),
+            (
+                "http://gitea.example.com:3000/acme/access.git",
+                "",
+                Some("http://gitea.example.com:3000/acme/access/commits/branch/HEAD/"),
+            ),
+            ("https://git.example.com/acme/access.git", "", None),
+            ("https://notgitea.com/acme/access.git", "", None),
             ("/srv/git/access.git", "", None),
         ] {
             assert_eq!(history(remote, folder).as_deref(), page, "{remote}");
