@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::{CheckArea, Checks};
+use super::{CheckArea, CheckResult, Checks};
 use crate::apply::trial;
 use crate::cli::Global;
 use crate::clock;
@@ -83,27 +83,24 @@ impl Examination<'_> {
         }
         let answers = cluster::rights(connection, needed.iter().map(|needed| needed.right.clone())).await;
         for NeededRight { purpose, right } in needed {
-            let check = format!("right to {right}");
-            let lacks = |fact: String| {
-                Error::new(fact).hint(format!(
+            let missing = || {
+                Error::new(format!("missing: {}", why(purpose))).hint(format!(
                     "`certctl bootstrap --cluster {name}` prints the RBAC, for an administrator to apply"
                 ))
             };
-            let why = why(purpose);
-            match answers.get(&right) {
-                Some(HasRight::Yes) => checks.ok(CheckArea::Cluster, Some(name), &check, ""),
+            let (result, error) = match answers.get(&right) {
+                None => continue,
+                Some(HasRight::Yes) => (CheckResult::Ok, None),
                 Some(HasRight::No) if purpose == Purpose::ClientAuthorities => {
-                    checks.warn(CheckArea::Cluster, Some(name), &check, &lacks(format!("missing: {why}")));
+                    (CheckResult::Warning, Some(missing()))
                 }
-                Some(HasRight::No) => {
-                    checks.fail(CheckArea::Cluster, Some(name), &check, &lacks(format!("missing: {why}")));
-                }
+                Some(HasRight::No) => (CheckResult::Failed, Some(missing())),
                 Some(HasRight::Unknown(cause)) => {
                     let error = Error::new("it could not be asked").caused_by(cause.clone());
-                    checks.warn(CheckArea::Cluster, Some(name), &check, &error);
+                    (CheckResult::Warning, Some(error))
                 }
-                None => {}
-            }
+            };
+            checks.right(name, &right, result, error.as_ref());
         }
     }
 

@@ -15,6 +15,7 @@ use crate::error::{Error, Result, visible_line};
 use crate::exit_code::{DONE, FAILED};
 use crate::model::ClusterName;
 use crate::render::json;
+use crate::rights::Right;
 
 /// What a check is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -56,6 +57,9 @@ pub struct Check {
     pub message: String,
     /// What fixes it; null where nothing has to be fixed.
     pub hint: Option<String>,
+    /// The right that it is about. There are many: in text, those of which the same is to be said are one line.
+    #[serde(skip)]
+    right: Option<String>,
 }
 
 /// What `certctl doctor --format json` prints.
@@ -71,6 +75,16 @@ pub struct ChecksDocument {
 /// The JSON Schema of [`ChecksDocument`].
 pub fn schema() -> String {
     serde_json::to_string_pretty(&schemars::schema_for!(ChecksDocument)).unwrap_or_default() + "\n"
+}
+
+/// How many rights are named in one line.
+const RIGHTS_NAMED: usize = 3;
+
+/// What came of a check, or of several of which the same is to be said, as a person reads it.
+struct Line<'c> {
+    check: &'c Check,
+    /// The rights that it is about.
+    rights: Vec<&'c str>,
 }
 
 /// The checks so far.
@@ -115,6 +129,23 @@ impl Checks {
         true
     }
 
+    /// Whether certctl has a right that it needs; `error` says what is the matter.
+    pub fn right(
+        &mut self,
+        cluster: &ClusterName,
+        right: &Right,
+        result: CheckResult,
+        error: Option<&Error>,
+    ) {
+        let first = self.0.len();
+        let check = format!("right to {right}");
+        match error {
+            None => self.add(CheckArea::Cluster, Some(cluster), &check, result, String::new(), None),
+            Some(error) => self.tell(CheckArea::Cluster, Some(cluster), &check, result, error),
+        }
+        self.0[first..].iter_mut().for_each(|check| check.right = Some(right.to_string()));
+    }
+
     pub fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
     }
@@ -146,7 +177,7 @@ impl Checks {
     ) {
         let cluster = cluster.map(ToString::to_string);
         let (message, hint) = (visible_line(&message), hint.map(|hint| visible_line(&hint)));
-        self.0.push(Check { area, cluster, check: check.to_owned(), result, message, hint });
+        self.0.push(Check { area, cluster, check: check.to_owned(), result, message, hint, right: None });
     }
 
     fn count(&self, result: CheckResult) -> usize {
@@ -176,8 +207,9 @@ impl Checks {
             (None, _) => "this machine".to_owned(),
         };
         let width = self.0.iter().map(|check| place(check).chars().count()).max().unwrap_or(0);
+        let lines = self.lines();
         let mut text = String::new();
-        for check in &self.0 {
+        for (index, Line { check, rights }) in lines.iter().enumerate() {
             let (word, colour) = match check.result {
                 CheckResult::Ok => ("ok", "\x1b[32m"),
                 CheckResult::Warning => ("warning", "\x1b[1;33m"),
@@ -185,9 +217,12 @@ impl Checks {
             };
             let (colour, reset) = if coloured { (colour, "\x1b[0m") } else { ("", "") };
             let Check { check: name, message, hint, .. } = check;
-            let said = if message.is_empty() { name.clone() } else { format!("{name}: {message}") };
+            let name = if rights.is_empty() { name.clone() } else { self.rights(check, rights) };
+            let said = if message.is_empty() { name } else { format!("{name}: {message}") };
             text += &format!("{colour}{word:<7}{reset}  {:<width$}  {said}\n", place(check));
-            if let Some(hint) = hint {
+            // What fixes several is said once, after the last.
+            let is_said_below = lines.get(index + 1).is_some_and(|next| next.check.hint == *hint);
+            if let Some(hint) = hint.as_ref().filter(|_| !is_said_below) {
                 text += &format!("         {:<width$}  Hint: {hint}\n", "");
             }
         }
@@ -196,5 +231,80 @@ impl Checks {
             (0, 0) => format!("\n{} checks, and nothing to fix.\n", self.0.len()),
             _ => format!("\n{} checks: {failed} failed, {warnings} to look at.\n", self.0.len()),
         }
+    }
+
+    fn lines(&self) -> Vec<Line<'_>> {
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        let same = |a: &Check, b: &Check| {
+            a.cluster == b.cluster && a.result == b.result && a.message == b.message && a.hint == b.hint
+        };
+        for check in &self.0 {
+            let Some(right) = check.right.as_deref() else {
+                lines.push(Line { check, rights: Vec::new() });
+                continue;
+            };
+            match lines.iter_mut().find(|line| line.check.right.is_some() && same(line.check, check)) {
+                Some(line) => line.rights.push(right),
+                None => lines.push(Line { check, rights: vec![right] }),
+            }
+        }
+        lines
+    }
+
+    /// `rights: 30 of 31`, or which ones where something is the matter with them.
+    fn rights(&self, of: &Check, rights: &[&str]) -> String {
+        if of.result != CheckResult::Ok {
+            let named = rights[..rights.len().min(RIGHTS_NAMED)].join(", ");
+            let more = rights.len().saturating_sub(RIGHTS_NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return format!("right to {named}{more}");
+        }
+        let all = self.0.iter().filter(|check| check.right.is_some() && check.cluster == of.cluster).count();
+        match rights.len() {
+            number if number == all => format!("rights: all {all} that are needed"),
+            number => format!("rights: {number} of {all} that are needed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rights::needed;
+
+    #[test]
+    fn rights_of_which_the_same_is_to_be_said_are_one_line() {
+        let cluster = "prod".parse().expect("a name");
+        let roster = "acme".parse().expect("a name");
+        let needed = needed::to_plan(&roster);
+        let mut checks = Checks::default();
+        checks.ok(CheckArea::Cluster, Some(&cluster), "clock", "");
+        for needed in &needed {
+            checks.right(&cluster, &needed.right, CheckResult::Ok, None);
+        }
+        assert_eq!(
+            checks.text(false),
+            "ok       prod  clock\nok       prod  rights: all 8 that are needed\n\n9 checks, and nothing to fix.\n"
+        );
+        let mut checks = Checks::default();
+        let missing =
+            Error::new("missing: nothing can be planned without it").hint("see `certctl bootstrap`");
+        let other = Error::new("missing: two applies are kept apart by it").hint("see `certctl bootstrap`");
+        for (index, needed) in needed.iter().enumerate() {
+            let (result, error) = match index {
+                0 => (CheckResult::Ok, None),
+                7 => (CheckResult::Warning, Some(&other)),
+                _ => (CheckResult::Failed, Some(&missing)),
+            };
+            checks.right(&cluster, &needed.right, result, error);
+        }
+        let text = checks.text(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "ok       prod  rights: 1 of 8 that are needed");
+        assert!(lines[1].starts_with("failed   prod  right to list clusterroles"), "{text}");
+        assert!(lines[1].ends_with(" and 3 more: missing: nothing can be planned without it"), "{text}");
+        assert!(lines[2].starts_with("warning  prod  right to get configmaps"), "{text}");
+        assert_eq!(lines[3], "               Hint: see `certctl bootstrap`");
+        assert_eq!(lines[5..], ["8 checks: 6 failed, 1 to look at."]);
     }
 }
