@@ -489,6 +489,25 @@ fn a_part_is_a_file_beside_the_roster() {
     place.run(&["validate"]).expect(1).says("is a symbolic link");
 }
 
+/// It runs at each call of kubectl, so it has no time for other people.
+#[test]
+fn a_credential_plugin_reads_of_each_part_what_is_about_its_person() {
+    let place = Place::new();
+    let include = "include: [{path: \"teams/*.yaml\", may: {addUsers: true}}]\nusers:\n";
+    place.write("users.yaml", place.roster().replace("users:\n", include).as_bytes());
+    let part = PART.replace("RECIPIENT", &identity().to_public().to_string());
+    place.write("teams/night.yaml", part.as_bytes());
+    let others = "apiVersion: certctl.dev/v1\nkind: RosterPart\nusers:\n- name: dave\n  recipients: [age1nobody]\nmemberships:\n- {user: dave, group: night}\n";
+    place.write("teams/other.yaml", others.as_bytes());
+    let of = |user: &str| place.run(&["credential", "--cluster", "prod", user]).expect(1).stderr;
+    let (carol, dave) = (of("carol"), of("dave"));
+    assert!(carol.contains("carol") && !carol.contains("other.yaml"), "her own entry is valid: {carol}");
+    assert!(dave.contains("teams/other.yaml:5:"), "{dave}");
+    // What makes her another one's entry too is about her.
+    place.write("teams/other.yaml", others.replace("dave", "carol").as_bytes());
+    assert!(of("carol").contains("teams/other.yaml:4:"), "{}", of("carol"));
+}
+
 /// An RSA key of 2048 bits.
 const WEAK: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQCt3vdK4SKsjN5g7JSH7IL8W0jJeT4ev1jTn3NH4cAcn5M1RlZ9CvlgTzj7zGjEOUclqc0Lu0O0CR/207RqjbQqcScHNcBtgclMdlAlZ5A81RpzYa2EgRBvIBj2ev1mJOC1ZjQ/ohVG0ACdJXrgkgxFy068dTX2ceAYYXEZKQR9YcNb4TQ2KqZmH0U88Hs4dCbhWY2NYGfFg8vlSRJVTdalkD3bGGIKYrzokCT6tU7eEfC3HY7VaXhFO5KP7hUC56lZSQx8NQGKGHSt8+s01PFr4L6yqo+lji1QdTziAbrbdnFA4g9DEm84gnPc5/5DQFRGPxgeiUV+vtxzMhscm98p";
 /// An RSA key of 3072 bits.

@@ -180,15 +180,25 @@ fn folder_of(file: &Path) -> PathBuf {
 pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
     let part = || {
         let bytes = read_roster(global).ok()?;
-        let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() > SHORT_ROSTER)?;
-        let file = global.roster.display().to_string();
+        let text = std::str::from_utf8(&bytes).ok()?;
+        if text.len() <= SHORT_ROSTER && roster::included(text).is_empty() {
+            return None;
+        }
         let text = roster::excerpt::about(text, user.as_str())?;
-        let roster = roster::parse(&file, &text, &seal::parse_recipient).ok()?;
+        let (file, name, folder) =
+            (global.roster.display().to_string(), name_of(&global.roster), folder_of(&global.roster));
+        let files = RosterFiles::Folder(folder.clone());
+        let parts = PartFiles {
+            folder: &folder,
+            name: &name,
+            of_commit: "",
+            files: &files,
+            instead: &BTreeMap::new(),
+            about: Some(user),
+        };
+        let roster = roster::parse_with_parts(&file, &text, &seal::parse_recipient, &parts).ok()?;
         let whole = roster.users.contains_key(user)
             && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
-        let folder = folder_of(&global.roster);
-        let files = RosterFiles::Folder(folder.clone());
-        let name = name_of(&global.roster);
         whole.then(|| Source { file, of_commit: String::new(), name, files, folder, text, roster })
     };
     part().map_or_else(|| self::roster(global), Ok)
@@ -205,14 +215,21 @@ impl Source {
         let file = format!("{file}{of_commit}");
         let text = roster::text(&file, bytes)?.to_owned();
         let instead = &BTreeMap::new();
-        let parts = PartFiles { folder: &folder, name: &name, of_commit: &of_commit, files: &files, instead };
+        let parts = PartFiles {
+            folder: &folder,
+            name: &name,
+            of_commit: &of_commit,
+            files: &files,
+            instead,
+            about: None,
+        };
         let roster = roster::parse_with_parts(&file, &text, &seal::parse_recipient, &parts)?;
         Ok(Self { file, of_commit, name, folder, text, roster, files })
     }
 
     fn part_files<'a>(&'a self, instead: &'a BTreeMap<RepoPath, String>) -> PartFiles<'a> {
         let Self { folder, name, of_commit, files, .. } = self;
-        PartFiles { folder, name, of_commit, files, instead }
+        PartFiles { folder, name, of_commit, files, instead, about: None }
     }
 
     /// What the roster would say with these texts, by the number of the file.
@@ -287,6 +304,8 @@ struct PartFiles<'a> {
     files: &'a RosterFiles,
     /// Texts that are read instead of what is there.
     instead: &'a BTreeMap<RepoPath, String>,
+    /// Whom it is read for, where one person is enough.
+    about: Option<&'a UserName>,
 }
 
 impl RosterParts for PartFiles<'_> {
@@ -301,7 +320,9 @@ impl RosterParts for PartFiles<'_> {
         let bytes = self.files.read(path.as_str(), roster::SIZE_LIMIT as u64);
         let bytes = bytes.map_err(|cause| Error::new("it could not be read").caused_by(cause))?;
         let shown = self.shown(path);
-        roster::text(&shown, &bytes).map(str::to_owned)
+        let text = roster::text(&shown, &bytes)?;
+        let excerpt = self.about.and_then(|user| roster::excerpt::about(text, user.as_str()));
+        Ok(excerpt.unwrap_or_else(|| text.to_owned()))
     }
 
     fn shown(&self, path: &RepoPath) -> String {

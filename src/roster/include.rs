@@ -15,6 +15,7 @@ use super::document::shapes;
 use super::errors::{Errors, quoted};
 use super::fence::{self, Fenced, FileScope, May};
 use super::fields::list_or_empty;
+use super::layout::{self, PieceKind};
 use super::pattern;
 use super::reader::{self, Fields};
 use super::yaml::{self, Node, NodeBudget, SIZE_LIMIT, Value};
@@ -122,6 +123,12 @@ pub fn included(text: &str) -> Vec<PartPath> {
     if !text.contains("include") {
         return Vec::new();
     }
+    // Nor need the people of the others.
+    let rest = layout::cut(text).map(|pieces| {
+        let rest = pieces.into_iter().filter(|piece| piece.kind == PieceKind::Rest);
+        rest.map(|piece| &text[piece.range]).collect::<String>()
+    });
+    let text = rest.as_deref().unwrap_or(text);
     let mut errors = Errors::of("");
     let tree = yaml::parse(FileNumber::FIRST, text, &mut NodeBudget::default(), &mut errors);
     let Some(Node { value: Value::Mapping(entries), .. }) = tree else { return Vec::new() };

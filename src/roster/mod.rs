@@ -17,6 +17,7 @@ mod finding_code;
 mod grants;
 mod ignored;
 mod include;
+mod layout;
 mod names;
 mod on_clusters;
 pub mod pattern;
