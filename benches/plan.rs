@@ -14,8 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use certctl::model::route::Route;
-use certctl::model::{Authority, CredentialGroup, CredentialId, KeySource, KeyType, Recipient, hex, sha256};
+use certctl::model::{self, CredentialGroup, sha256};
 use certctl::plan::endpoint::{Endpoint, PublishedEndpoint};
 use certctl::plan::observed::{
     Binding, BindingAt, ClusterState, LABEL_MANAGED_BY, LABEL_ROSTER, MANAGED_BY, Roles, SeenCluster,
@@ -23,10 +22,12 @@ use certctl::plan::observed::{
 };
 use certctl::plan::{self, ClusterPlan, Plan, RepositoryState, digest};
 use certctl::planning::source;
-use certctl::record::{self, API_VERSION, ClusterPin, Credential, CredentialState, Record};
+use certctl::record::{self, ClusterPin};
 use certctl::render::{Style, text};
 use jiff::Timestamp;
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use records::{Authority, RECIPIENT};
+
+mod records;
 
 /// The folder of the world: set for the processes that measure.
 const WORLD: &str = "CERTCTL_BENCH_WORLD";
@@ -111,7 +112,7 @@ fn cluster(bindings: Vec<Binding>) -> SeenCluster {
         bindings,
         requests: Vec::new(),
     };
-    let endpoint = Endpoint { server: SERVER.into(), authority: Authority::System };
+    let endpoint = Endpoint { server: SERVER.into(), authority: model::Authority::System };
     let published = PublishedEndpoint { endpoint, refused: None, passed_over: None };
     SeenCluster {
         state,
@@ -166,12 +167,8 @@ fn memory() -> u64 {
 fn write_world(folder: &Path, users: usize) {
     let access = folder.join("access/prod");
     fs::create_dir_all(&access).expect("folders");
-    let authority = KeyPair::generate().expect("a key");
-    let params = CertificateParams::default();
-    let issuer = Issuer::new(params, authority);
-    let key = KeyPair::generate().expect("a key");
-    let recipient = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z";
-    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("a time");
+    let authority = Authority::new();
+    let recipient = RECIPIENT;
     let mut roster = String::from(
         "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {name: acme}\nclusters: [{name: prod}]\n\
          groups: [{name: all, grants: [{clusterRole: view}]}]\nusers:\n",
@@ -181,47 +178,8 @@ fn write_world(folder: &Path, users: usize) {
         let user = format!("user-{i}");
         let _ =
             writeln!(roster, "- name: {user}\n  recipients: [{recipient}]\n  groups: [all]\n  generation: 1");
-        // One key for all keeps the set-up short; the id only has to be that of the certificate.
-        let id = CredentialId::of_public_key(&rcgen::PublicKeyData::subject_public_key_info(&key));
-        let group = CredentialGroup::new(&user.parse().expect("a name"), id.clone());
-        let mut params = CertificateParams::default();
-        let mut name = DistinguishedName::new();
-        name.push(DnType::OrganizationName, group.to_string());
-        name.push(DnType::CommonName, user.as_str());
-        params.distinguished_name = name;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.not_before = time(now.as_second() - 300);
-        params.not_after = time(now.as_second() + 30 * 86400);
-        params.serial_number = Some((i as u64 + 1).into());
-        let certificate = params.signed_by(&key, &issuer).expect("a certificate");
-        let sealed = format!("sealed for {user}").repeat(120);
-        let parsed = certctl::pki::Certificate::from_pem(certificate.pem().as_bytes()).expect("it parses");
-        let record = Record {
-            api_version: API_VERSION.into(),
-            kind: "Record".into(),
-            cluster: "prod".parse().expect("a name"),
-            user: group.holder.name(),
-            credentials: vec![Credential {
-                id,
-                state: CredentialState::Active,
-                serial: parsed.serial.clone(),
-                x509_sha256: parsed.sha256.clone(),
-                not_before: parsed.not_before,
-                not_after: parsed.not_after,
-                generation: 1,
-                protected: false,
-                key: KeySource::Made(KeyType::EcdsaP256),
-                in_certificate_groups: Vec::new(),
-                recipients: [Recipient::accepted_by_age(recipient.into())].into(),
-                server: SERVER.into(),
-                certificate_authority_sha256: None,
-                route: Route::default(),
-                namespace: None,
-                sealed_sha256: hex(&sha256(sealed.as_bytes())),
-                roster_commit: "0".repeat(40),
-                certificate: parsed.pem().into(),
-            }],
-        };
+        let (record, sealed) = authority.record("prod", &user, SERVER);
+        let group = CredentialGroup::new(&record.user, record.credentials[0].id.clone());
         fs::write(access.join(format!("{user}.yaml")), record::to_yaml(&record).expect("YAML"))
             .expect("a record");
         fs::write(access.join(format!("{user}.kubeconfig.age")), sealed).expect("a sealed file");
@@ -265,8 +223,4 @@ fn read_bindings(file: &Path) -> Vec<Binding> {
         deletion_requested: false,
     });
     bindings.collect()
-}
-
-fn time(seconds: i64) -> time::OffsetDateTime {
-    time::OffsetDateTime::from_unix_timestamp(seconds).expect("a time")
 }

@@ -31,7 +31,7 @@ pub struct AccessReview<'r> {
     pub now: Timestamp,
     /// The commit whose roster and records it is about.
     pub commit: String,
-    pub past: RosterPast,
+    pub past: BranchPast,
     /// Beyond which it tells what has changed, where that was asked for.
     pub since: Option<ReviewStart>,
     /// By name.
@@ -41,9 +41,9 @@ pub struct AccessReview<'r> {
     beginnings: Beginnings,
 }
 
-/// What the commits of the branch changed in the roster.
+/// What the commits of the branch changed in the roster; in the records, those beyond the start of a review.
 #[derive(Debug, Default)]
-pub struct RosterPast {
+pub struct BranchPast {
     /// Oldest first.
     pub commits: Vec<PastCommit>,
     /// Oldest first.
@@ -184,7 +184,7 @@ impl<'r> AccessReview<'r> {
     pub fn new(
         roster: &'r Roster,
         commit: String,
-        past: RosterPast,
+        past: BranchPast,
         since: Option<ReviewStart>,
         now: Timestamp,
     ) -> Self {
@@ -284,31 +284,37 @@ impl<'r> AccessReview<'r> {
     }
 
     /// What has changed since it was asked for, the latest commit first.
-    pub fn changes(&self) -> Vec<ChangeBy<'_>> {
-        let mut by_commit: BTreeMap<Reverse<CommitIndex>, Vec<(Whom<'_>, Vec<&LifeEvent>)>> = BTreeMap::new();
+    pub fn changes(&self) -> Vec<CommitChanges<'_>> {
+        let mut by_commit: BTreeMap<Reverse<CommitIndex>, CommitChanges<'_>> = BTreeMap::new();
         let wanted = self.since.as_ref().map(|since| &since.commits);
         for (event, commit) in &self.past.events {
             let (user, group) = (event.user().map(Whom::User), event.group().map(Whom::Group));
             let Some(whom) = user.or(group).filter(|_| wanted.is_some_and(|all| all.contains(commit))) else {
                 continue;
             };
-            let of_commit = by_commit.entry(Reverse(*commit)).or_default();
-            match of_commit.iter_mut().find(|(known, _)| *known == whom) {
+            let changes = by_commit.entry(Reverse(*commit)).or_insert_with(|| CommitChanges {
+                commit: &self.past.commits[commit.0],
+                of: Vec::new(),
+                renewed: BTreeMap::new(),
+            });
+            if let LifeEvent::Renewed(new) = event {
+                changes.renewed.entry(&new.cluster).or_default().insert(&new.user);
+                continue;
+            }
+            match changes.of.iter_mut().find(|(known, _)| *known == whom) {
                 Some((_, events)) => events.push(event),
-                None => of_commit.push((whom, vec![event])),
+                None => changes.of.push((whom, vec![event])),
             }
         }
-        let all = by_commit.into_iter().flat_map(|(Reverse(commit), changes)| {
-            let commit = &self.past.commits[commit.0];
-            changes.into_iter().map(move |(whom, events)| ChangeBy { commit, whom, events })
-        });
-        all.collect()
+        by_commit.into_values().collect()
     }
 
     /// The commits that gave what somebody has, and those of the changes, the latest first.
     pub fn named_commits(&self) -> impl Iterator<Item = &PastCommit> {
         let rights = self.people.values().flat_map(|person| person.rights.keys());
-        let changes = self.since.iter().flat_map(|since| since.commits.iter().copied());
+        let all = self.past.events.iter().map(|(_, commit)| *commit);
+        let changes =
+            all.filter(|commit| self.since.as_ref().is_some_and(|since| since.commits.contains(commit)));
         let named: BTreeSet<CommitIndex> = rights.filter_map(|right| right.since).chain(changes).collect();
         named.into_iter().rev().map(|commit| &self.past.commits[commit.0])
     }
@@ -319,12 +325,14 @@ impl<'r> AccessReview<'r> {
     }
 }
 
-/// What a commit changed of somebody, or of a group.
+/// What a commit changed.
 #[derive(Debug)]
-pub struct ChangeBy<'a> {
+pub struct CommitChanges<'a> {
     pub commit: &'a PastCommit,
-    pub whom: Whom<'a>,
-    pub events: Vec<&'a LifeEvent>,
+    /// Of somebody, or of a group.
+    pub of: Vec<(Whom<'a>, Vec<&'a LifeEvent>)>,
+    /// Whose credentials it renewed, by cluster: the clock does that to everybody, so it is told of all at once.
+    pub renewed: BTreeMap<&'a ClusterName, BTreeSet<&'a UserName>>,
 }
 
 /// Whom a change is about.

@@ -3,6 +3,7 @@
 
 pub(crate) mod approved_plan;
 pub(crate) mod branch_base;
+pub mod branch_past;
 pub(crate) mod cluster_locks;
 pub(crate) mod cluster_run;
 pub(crate) mod clusters;

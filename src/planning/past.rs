@@ -8,14 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::records::parse_record;
 use super::source::SHORT_ROSTER;
-use crate::access::beginnings::CommitIndex;
 use crate::access::events::{self, LifeEvent, Records};
-use crate::access::review::{PastCommit, ReviewStart, RosterPast};
 use crate::error::{Error, Result};
 use crate::model::{ClusterName, RepoPath, UserName};
 use crate::record;
@@ -79,71 +75,20 @@ pub fn life(repo: &Repo, name: &str) -> Result<Life> {
     Ok(life)
 }
 
-/// What the commits of the branch changed in the roster, of everybody and every group.
-///
-/// # Errors
-/// git cannot tell.
-pub fn of_everyone(repo: &Repo) -> Result<RosterPast> {
-    let included = RefCell::new(HashMap::new());
-    let parts_of = |blob: BlobId| parts_of(repo, blob, &mut included.borrow_mut());
-    let History { changed, head: _, ends_at } = repo.roster_mainline(&parts_of)?;
-    let roster = |files: &Files| -> Result<Option<Option<Roster>>> {
-        if files.is_empty() {
-            return Ok(Some(None));
-        }
-        let past = PastFiles::read(repo, files)?;
-        let roster = past.and_then(|past| past.parse(&past.root));
-        Ok(roster.map(|roster| Some(roster.without_positions())))
-    };
-    let mut past = RosterPast { ends_at, ..RosterPast::default() };
-    // Only where a shallow clone ends is there anything before the first.
-    let first = changed.first().and_then(|first| first.before.first());
-    let mut before = first.map(roster).transpose()?.flatten().flatten();
-    for Changed { commit, order: _, before: _, after } in changed {
-        let index = CommitIndex(past.commits.len());
-        if let Some(now) = roster(&after)? {
-            let events = events::of_everyone(before.as_ref(), now.as_ref());
-            past.events.extend(events.into_iter().map(|event| (event, index)));
-            before = now;
-        }
-        let CommitInfo { id, at, author, committer, is_merge } = commit;
-        past.commits.push(PastCommit { id: id.to_string(), at, author, committer, is_merge });
-    }
-    Ok(past)
-}
-
-/// Of these commits, those after a day, a time or a revision.
-///
-/// # Errors
-/// It is none of them, or a shallow clone does not hold it.
-pub fn since(repo: &Repo, past: &RosterPast, asked: &str) -> Result<ReviewStart> {
-    let all = past.commits.iter().enumerate();
-    let commits = match day_or_time(asked) {
-        Some(begin) => all.filter(|(_, commit)| commit.at >= begin).map(|(at, _)| CommitIndex(at)).collect(),
-        None => {
-            let after = repo.commits_since(asked)?;
-            all.filter(|(_, commit)| after.contains(&commit.id)).map(|(at, _)| CommitIndex(at)).collect()
-        }
-    };
-    Ok(ReviewStart { asked: asked.to_owned(), commits })
-}
-
-/// A day begins at midnight, UTC.
-fn day_or_time(text: &str) -> Option<Timestamp> {
-    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
-    text.parse::<Timestamp>().ok().or_else(day)
-}
-
 /// The users and groups of HEAD's roster.
 fn names(repo: &Repo, rosters: &History) -> Result<BTreeSet<String>> {
     let past = PastFiles::read(repo, &rosters.head)?;
-    let Some(roster) = past.and_then(|past| past.parse(&past.root)) else { return Ok(BTreeSet::new()) };
+    let Some(roster) = past.and_then(|past| past.parse()) else { return Ok(BTreeSet::new()) };
     let users = roster.users.keys().map(ToString::to_string);
     Ok(users.chain(roster.groups.keys().map(ToString::to_string)).collect())
 }
 
 /// What a version of the roster includes; each version is read once.
-fn parts_of(repo: &Repo, blob: BlobId, known: &mut HashMap<BlobId, Vec<PartPath>>) -> Result<Vec<PartPath>> {
+pub(super) fn parts_of(
+    repo: &Repo,
+    blob: BlobId,
+    known: &mut HashMap<BlobId, Vec<PartPath>>,
+) -> Result<Vec<PartPath>> {
     if let Some(known) = known.get(&blob) {
         return Ok(known.clone());
     }
@@ -153,42 +98,45 @@ fn parts_of(repo: &Repo, blob: BlobId, known: &mut HashMap<BlobId, Vec<PartPath>
     Ok(parts)
 }
 
-/// The files of a roster, as some commit holds them.
-struct PastFiles {
-    root: String,
-    /// By their paths beside it.
-    parts: BTreeMap<String, String>,
-}
+/// The files of a roster as some commit holds them, by their paths beside it; the roster itself is `""`.
+pub(super) struct PastFiles(pub(super) BTreeMap<String, String>);
 
 impl PastFiles {
     /// `None` where one of them is too long or no text.
     fn read(repo: &Repo, files: &Files) -> Result<Option<Self>> {
-        let mut past = Self { root: String::new(), parts: BTreeMap::new() };
+        let mut texts = BTreeMap::new();
         let mut size = 0;
         for (path, blob) in files {
-            let Some(bytes) = repo.content(*blob, roster::SIZE_LIMIT - size)? else { return Ok(None) };
-            size += bytes.len();
-            let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
-            match path.as_str() {
-                "" => past.root = text,
-                path => drop(past.parts.insert(path.to_owned(), text)),
-            }
+            let Some(text) = text_of(repo, *blob, &mut size)? else { return Ok(None) };
+            texts.insert(path.clone(), text);
         }
-        Ok(Some(past))
+        Ok(Some(Self(texts)))
     }
 
-    fn parse(&self, root: &str) -> Option<Roster> {
-        roster::parse_with_parts(FILE, root, &seal::parse_recipient, self).ok()
+    /// What it says, whatever its layout.
+    pub(super) fn parse(&self) -> Option<Roster> {
+        let root = self.0.get("")?;
+        let roster = roster::parse_with_parts(FILE, root, &seal::parse_recipient, self).ok()?;
+        Some(roster.without_positions())
     }
 
-    /// What it says, whatever its layout; of a long one, what is about this name.
+    /// What it says; of a long one, what is about this name.
     fn roster_about(&self, name: &str) -> Option<Roster> {
-        let excerpt = || {
-            let long = self.root.len() > SHORT_ROSTER;
-            self.parse(&roster::excerpt::about(long.then_some(&self.root)?, name)?)
+        let is_long = self.0.values().map(String::len).sum::<usize>() > SHORT_ROSTER;
+        let about = |(path, text): (&String, &String)| {
+            let excerpt = roster::excerpt::about(text, name);
+            (path.clone(), excerpt.unwrap_or_else(|| text.clone()))
         };
-        excerpt().or_else(|| self.parse(&self.root)).map(Roster::without_positions)
+        let excerpt = is_long.then(|| Self(self.0.iter().map(about).collect()));
+        excerpt.and_then(|excerpt| excerpt.parse()).or_else(|| self.parse())
     }
+}
+
+/// The text of a file; `None` where it is none, or too long together with the `size` of those before it.
+pub(super) fn text_of(repo: &Repo, blob: BlobId, size: &mut usize) -> Result<Option<String>> {
+    let Some(bytes) = repo.content(blob, roster::SIZE_LIMIT.saturating_sub(*size))? else { return Ok(None) };
+    *size += bytes.len();
+    Ok(String::from_utf8(bytes).ok())
 }
 
 impl RosterParts for PastFiles {
@@ -197,11 +145,11 @@ impl RosterParts for PastFiles {
             let (in_folder, name) = path.rsplit_once('/')?;
             (in_folder == folder).then(|| name.to_owned())
         };
-        Ok(Some(self.parts.keys().filter_map(name).collect()))
+        Ok(Some(self.0.keys().filter_map(name).collect()))
     }
 
     fn read(&self, path: &RepoPath) -> Result<String> {
-        self.parts.get(path.as_str()).cloned().ok_or_else(|| Error::new("the commit does not hold it"))
+        self.0.get(path.as_str()).cloned().ok_or_else(|| Error::new("the commit does not hold it"))
     }
 
     fn shown(&self, path: &RepoPath) -> String {

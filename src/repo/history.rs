@@ -83,6 +83,36 @@ pub struct History {
     pub ends_at: Option<Timestamp>,
 }
 
+/// What the commits of the branch itself changed.
+#[derive(Debug, Clone, Default)]
+pub struct Mainline {
+    /// What the roster's files were before all of them: something only where a shallow clone ends.
+    pub beginning: Files,
+    /// Oldest first.
+    pub commits: Vec<BranchCommit>,
+    /// Where it ends before the beginning: the time of the oldest commit that is here.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// A commit of the branch itself.
+#[derive(Debug, Clone)]
+pub struct BranchCommit {
+    pub commit: CommitInfo,
+    /// The roster's files, where it changed any.
+    pub roster: Option<Files>,
+    /// The records that it changed, where that was asked for.
+    pub records: Vec<ChangedRecord>,
+}
+
+/// A record that a commit made, changed or deleted.
+#[derive(Debug, Clone)]
+pub struct ChangedRecord {
+    pub cluster: ClusterName,
+    pub user: UserName,
+    pub before: Option<BlobId>,
+    pub after: Option<BlobId>,
+}
+
 /// A record as some commit holds it.
 pub struct PastRecord<'a> {
     /// Whether HEAD does.
@@ -125,37 +155,85 @@ impl Repo {
         Ok(history)
     }
 
-    /// The commits of the branch itself that changed the roster or its parts. Of a merge that is the merge, since it let the
-    /// change in: what came before it on the other side is not looked at.
+    /// The commits of the branch itself that changed the roster or its parts, or records where `tells_records` says so. Of a
+    /// merge that is the merge, since it let the change in: what came before it on the other side is not looked at.
     ///
     /// # Errors
     /// git cannot tell.
-    pub fn roster_mainline(&self, parts_of: PartsOf<'_>) -> Result<History> {
+    pub fn mainline(
+        &self,
+        parts_of: PartsOf<'_>,
+        tells_records: &dyn Fn(&CommitInfo) -> bool,
+    ) -> Result<Mainline> {
         let followed = Followed::Roster(parts_of);
-        let mut history = History::default();
+        let mut mainline = Mainline::default();
         self.look_back(&mut |step| {
-            let after = self.files(&step.tree, &step.roster, followed)?;
-            if step.order == 0 {
-                history.head.clone_from(&after);
-            }
-            let Some((parent, roster)) = step.parents.first() else {
-                if step.is_cut_off {
-                    history.ends_at = Some(time(&step.commit));
-                } else if !after.is_empty() {
-                    let (commit, order) = (info(&step.commit), step.order);
-                    history.changed.push(Changed { commit, order, before: Vec::new(), after });
+            let (parent, next) = match step.parents.first() {
+                Some((parent, roster)) => (Some((tree(parent)?, roster)), Onward::Only(parent.id())),
+                None if step.is_cut_off => {
+                    mainline.ends_at = Some(time(&step.commit));
+                    return Ok(Onward::None);
                 }
-                return Ok(Onward::None);
+                None => (None, Onward::None),
             };
-            let before = self.files(&tree(parent)?, roster, followed)?;
-            if before != after {
-                let (commit, order) = (info(&step.commit), step.order);
-                history.changed.push(Changed { commit, order, before: vec![before], after });
+            let after = self.files(&step.tree, &step.roster, followed)?;
+            let before = match &parent {
+                Some((tree, roster)) => self.files(tree, roster, followed)?,
+                None => Files::new(),
+            };
+            let roster = (before != after).then_some(after);
+            if roster.is_some() {
+                mainline.beginning = before;
             }
-            Ok(Onward::Only(parent.id()))
+            let old = parent.map(|(tree, roster)| self.folder(&tree, &records_beside(roster)));
+            let old = old.transpose()?.flatten();
+            let new = self.folder(&step.tree, &records_beside(&step.roster))?;
+            let id = |folder: &Option<Tree<'_>>| folder.as_ref().map(Tree::id);
+            let commit = info(&step.commit);
+            let mut records = Vec::new();
+            if id(&old) != id(&new) && tells_records(&commit) {
+                records = self.changed_records(old.as_ref(), new.as_ref())?;
+            }
+            if roster.is_some() || !records.is_empty() {
+                mainline.commits.push(BranchCommit { commit, roster, records });
+            }
+            Ok(next)
         })?;
-        history.changed.reverse();
-        Ok(history)
+        mainline.commits.reverse();
+        Ok(mainline)
+    }
+
+    /// By cluster and user.
+    fn changed_records(&self, old: Option<&Tree<'_>>, new: Option<&Tree<'_>>) -> Result<Vec<ChangedRecord>> {
+        let clusters = |folder: Option<&Tree<'_>>| -> BTreeMap<ClusterName, Oid> {
+            let entries = folder.into_iter().flat_map(Tree::iter);
+            let folders = entries.filter(|found| found.kind() == Some(ObjectType::Tree));
+            folders.filter_map(|found| Some((name(&found)?.parse().ok()?, found.id()))).collect()
+        };
+        let records = |folder: Option<&Oid>| -> Result<BTreeMap<UserName, BlobId>> {
+            let folder = folder.map(|id| self.git.find_tree(*id)).transpose();
+            let folder = folder.map_err(|error| internal("read", RECORDS, error))?;
+            let entries = folder.iter().flat_map(Tree::iter);
+            let regular = entries.filter(|found| TreeItem::of(found).is_regular());
+            Ok(regular.filter_map(|found| Some((record_of(name(&found)?)?, BlobId(found.id())))).collect())
+        };
+        let (old, new) = (clusters(old), clusters(new));
+        let mut all = Vec::new();
+        for cluster in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+            let (old, new) = (old.get(cluster), new.get(cluster));
+            if old == new {
+                continue;
+            }
+            let (old, new) = (records(old)?, records(new)?);
+            for user in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+                let (before, after) = (old.get(user).copied(), new.get(user).copied());
+                if before != after {
+                    let (cluster, user) = (cluster.clone(), user.clone());
+                    all.push(ChangedRecord { cluster, user, before, after });
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Each version of each record that HEAD or a commit before it holds, the latest first, until `look` has

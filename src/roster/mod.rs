@@ -6,6 +6,7 @@
 //! names are valid and unique, references resolve, recipients are keys.
 
 pub mod details;
+pub mod difference;
 pub mod document;
 pub mod edit;
 mod errors;

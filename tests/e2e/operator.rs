@@ -257,7 +257,16 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
         page.contains("<th scope=\"row\">bob</th><td><ul class=\"plain\"><li>taken off the roster"),
         "{page}"
     );
-    assert!(!page.contains("<th scope=\"row\">dave</th>"), "nothing of his was changed");
+    assert!(
+        page.contains("<th scope=\"row\">carol</th><td><ul class=\"plain\"><li>rotated on prod: "),
+        "{page}"
+    );
+    assert!(page.contains("<li>revoked on stage: "), "erin's, who has left that cluster");
+    assert!(
+        page.contains("<th scope=\"row\">11 people</th><td>renewed on prod: alice, carol, dave, "),
+        "{page}"
+    );
+    assert!(!page.contains("<th scope=\"row\">dave</th>"), "only the clock changed anything of his");
 
     // What did she have, and when?
     let events =

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use certctl::access::beginnings::{Beginnings, CommitIndex};
 use certctl::access::credentials::PlannedCluster;
-use certctl::access::events;
-use certctl::access::review::{AccessReview, PastCommit, ReviewStart, RosterPast};
+use certctl::access::events::{self, IssuedCredential, LifeEvent};
+use certctl::access::review::{AccessReview, BranchPast, PastCommit, ReviewStart};
 use certctl::access::status::KnownFrom;
-use certctl::model::{ClusterName, Recipient, RoleRef, hex, sha256};
+use certctl::model::{ClusterName, CredentialId, Recipient, RoleRef, UserName, hex, sha256};
 use certctl::plan::observed::{Binding, BindingAt};
 use certctl::render::review::{csv, page};
 use certctl::roster::{self, Roster};
@@ -26,8 +26,8 @@ fn parse(yaml: &str) -> Roster {
 }
 
 /// What these versions tell, each committed on its day.
-fn past(versions: &[(&str, String)]) -> RosterPast {
-    let mut past = RosterPast::default();
+fn past(versions: &[(&str, String)]) -> BranchPast {
+    let mut past = BranchPast::default();
     let mut before = None;
     for (index, (day, yaml)) in versions.iter().enumerate() {
         let now = parse(yaml);
@@ -167,7 +167,10 @@ fn reviewed_with<T>(
 fn a_page_begins_with_the_numbers_and_tells_what_they_count() {
     let mut story = Story::applied(TEAM);
     story
-        .edit("{name: bob,", "{name: bob, until: 2026-01-20,")
+        .edit(
+            "{name: bob,",
+            "{name: bob, fullName: Bob <b>, email: bob@example.com, labels: {team: =ops}, until: 2026-01-20,",
+        )
         .edit("{clusterRole: view}", "{clusterRole: cluster-admin}");
     story.apply();
     story.edit("groups: [developers]}\n- {name: bob", "groups: [developers], suspended: true}\n- {name: bob");
@@ -196,6 +199,12 @@ fn a_page_begins_with_the_numbers_and_tells_what_they_count() {
         "{bob}"
     );
     assert!(bob.contains("<small>merged by Ada</small>"), "{bob}");
+    let detail = |text: &str| format!("<span class=\"detail\">{text}</span>");
+    for text in ["Bob &lt;b&gt;", "bob@example.com", "team: =ops"] {
+        assert!(bob.contains(&detail(text)), "{bob}");
+    }
+    let table = reviewed(&story, KnownFrom::Cluster, csv);
+    assert!(table.contains(",\"Bob <b>\",\"bob@example.com\",\"team: =ops\"\r\n"), "{table}");
     assert!(
         shown.contains("<h2 id=\"changes-heading\">Changes since v1</h2>")
             && shown.contains("<li>+ developers")
@@ -287,7 +296,8 @@ fn a_thousand_people_on_five_clusters_fit_into_five_megabytes() {
             .collect();
         let _ = writeln!(
             yaml,
-            "- {{name: somebody-{user:04}, recipients: [age1u{user}], groups: [team-{:02}, team-{:02}], grants: [{}]}}",
+            "- {{name: somebody-{user:04}, fullName: Somebody No. {user}, email: somebody-{user:04}@example.com, labels: {{team: t{}}}, recipients: [age1u{user}], groups: [team-{:02}, team-{:02}], grants: [{}]}}",
+            user % 7,
             user % 40,
             (user + 7) % 40,
             own.join(", ")
@@ -296,8 +306,26 @@ fn a_thousand_people_on_five_clusters_fit_into_five_megabytes() {
     let roster = parse(&yaml);
     let mut story = Story::of("");
     story.yaml = yaml.clone();
-    let past = past(&[("2025-12-01", yaml)]);
-    let mut review = AccessReview::new(&roster, "0".repeat(40), past, None, story.now);
+    // A quarter in which everybody was renewed five times.
+    let renewals: Vec<(&str, String)> =
+        ["2025-12-01", "2025-12-02", "2025-12-03", "2025-12-04", "2025-12-05"]
+            .map(|day| (day, yaml.clone()))
+            .into();
+    let mut past = past(&renewals);
+    let id = CredentialId::of_public_key(b"a key");
+    for index in 0..renewals.len() {
+        let of = |(user, cluster): (&UserName, &ClusterName)| IssuedCredential {
+            user: user.clone(),
+            cluster: cluster.clone(),
+            credential: id.clone(),
+            not_after: story.now,
+        };
+        let all =
+            roster.clusters.keys().flat_map(|cluster| roster.users.keys().map(move |user| (user, cluster)));
+        past.events.extend(all.map(|one| (LifeEvent::Renewed(of(one)), CommitIndex(index))));
+    }
+    let since = ReviewStart { asked: "v1".into(), commits: (1..renewals.len()).map(CommitIndex).collect() };
+    let mut review = AccessReview::new(&roster, "0".repeat(40), past, Some(since), story.now);
     for name in roster.clusters.keys() {
         let unseen = certctl::plan::observed::UnseenCluster::default();
         let plan = certctl::plan::plan_offline(&roster, name, &story.repository, &unseen, story.now);
@@ -306,6 +334,7 @@ fn a_thousand_people_on_five_clusters_fit_into_five_megabytes() {
     }
     let (page, table) = (page(&review), csv(&review));
     assert_eq!(page.matches("class=\"person\"").count(), 1_000);
+    assert_eq!(page.matches("<th scope=\"row\">1,000 people</th><td>renewed on ").count(), 4 * CLUSTERS);
     assert_eq!(table.matches("\r\n").count(), 1 + 1_000 * CLUSTERS * 5);
     println!("page: {} bytes, table: {} bytes", page.len(), table.len());
     assert!(page.len() < 5_000_000, "{} bytes", page.len());

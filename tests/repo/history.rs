@@ -131,6 +131,17 @@ stories! {
         certctl(&clone, &["history", "bbo", "--roster", "team/users.yaml"]).expect(1);
         certctl(&clone, &["history", "ciid", "--roster", "team/users.yaml"]).expect(1).says("did you mean `cid`?");
 
+        // The same for an access review, which has its own way through the commits of the branch.
+        let report = ["report", "--offline", "--roster", "team/users.yaml", "-o", "../access.html", "--since", "HEAD~2"];
+        let said = certctl(&clone, &report);
+        let page = fs::read_to_string(clone.0.join("../access.html")).unwrap_or_else(|_| panic!("{}", said.stderr));
+        let changes = page.split("id=\"changes\"").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+        let rows: Vec<&str> = changes.split("<tr>").skip(2).collect();
+        assert_eq!(rows.len(), 2, "{changes}");
+        assert!(rows[0].contains(">bob<") && rows[0].contains("taken off the roster"), "{changes}");
+        assert!(rows[0].contains("<li>rotated on prod: ") && rows[0].contains(" cut off"), "{changes}");
+        assert!(rows[1].contains(">cid<") && rows[1].contains("put on the roster"), "moved, and not made anew: {changes}");
+
         let table = certctl(&clone, &["history", "bob", "--roster", "team/users.yaml"]).expect(0).stdout;
         assert_eq!(table.lines().count(), 1 + expected.len(), "in a pipe, a line for each: {table}");
     }

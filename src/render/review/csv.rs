@@ -9,8 +9,9 @@ use super::words::{self, day};
 use crate::access::review::{AccessReview, FullControlOf, PastCommit, ReviewedPerson, ReviewedRight};
 use crate::error::visible_line;
 use crate::model::{ClusterName, UserName};
+use crate::roster::Details;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "person",
     "cluster",
     "role kind",
@@ -27,6 +28,9 @@ const COLUMNS: [&str; 16] = [
     "certificate",
     "certificate until",
     "notes",
+    "full name",
+    "email",
+    "labels",
 ];
 
 /// With a byte order mark, without which some spreadsheets take UTF-8 for something else.
@@ -56,7 +60,7 @@ fn cells<'a>(
     person: &'a ReviewedPerson,
     cluster: &'a ClusterName,
     right: Option<&'a ReviewedRight>,
-) -> [Cow<'a, str>; 16] {
+) -> [Cow<'a, str>; 19] {
     let here = || person.credentials.iter().filter(|standing| standing.cluster == *cluster);
     let live = here().find(|standing| standing.is_live()).or_else(|| here().next());
     let held = live.and_then(|standing| standing.held.as_ref());
@@ -64,6 +68,8 @@ fn cells<'a>(
     let commit = review.commit(right.and_then(|right| right.since));
     let of_commit = |text: fn(&PastCommit) -> &str| commit.map_or("", text).into();
     let of_right = |text: fn(&ReviewedRight) -> Cow<'_, str>| right.map_or("".into(), text);
+    let details = review.roster.users.get(name).map(|user| &user.details);
+    let of_roster = |text: fn(&Details) -> String| details.map_or("".into(), |details| text(details).into());
     [
         name.as_str().into(),
         cluster.as_str().into(),
@@ -88,10 +94,16 @@ fn cells<'a>(
         held.map_or("".into(), |held| format!("{} {}", held.state.word(), held.id).into()),
         held.map_or("".into(), |held| held.not_after.to_string().into()),
         notes.join(" ").into(),
+        of_roster(|details| details.full_name.as_ref().map(ToString::to_string).unwrap_or_default()),
+        of_roster(|details| details.email.as_ref().map(ToString::to_string).unwrap_or_default()),
+        of_roster(|details| {
+            let labels = details.labels.iter().map(|(name, value)| format!("{name}: {value}"));
+            labels.collect::<Vec<_>>().join("; ")
+        }),
     ]
 }
 
-fn row(out: &mut String, cells: [Cow<'_, str>; 16]) {
+fn row(out: &mut String, cells: [Cow<'_, str>; 19]) {
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {
             out.push(',');
@@ -145,7 +157,7 @@ mod tests {
             assert_eq!(harmless(cell), text);
         }
         let mut out = String::new();
-        row(&mut out, [""; 16].map(|_| Cow::Borrowed("a\"b")));
+        row(&mut out, [""; 19].map(|_| Cow::Borrowed("a\"b")));
         assert!(out.starts_with("\"a\"\"b\",") && out.ends_with("\"\r\n"), "{out}");
     }
 }

@@ -4,7 +4,7 @@
 //! nothing else, whatever the rest of it holds.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -19,7 +19,8 @@ use crate::access::audit::Risk;
 use crate::access::credentials::{CredentialStanding, CredentialStatus};
 use crate::access::granted;
 use crate::access::review::{
-    AccessReview, ChangeBy, FullControlOf, PastCommit, ReviewSummary, ReviewedPerson, ReviewedRight, Whom,
+    AccessReview, CommitChanges, FullControlOf, PastCommit, ReviewSummary, ReviewedPerson, ReviewedRight,
+    Whom,
 };
 use crate::access::rights::Origin;
 use crate::access::status::KnownFrom;
@@ -27,7 +28,7 @@ use crate::model::{ClusterName, GroupName, UserName, sha256};
 use crate::render::audit::message;
 use crate::render::words::access::{self as words, from_now};
 use crate::render::{grouped, noun};
-use crate::roster::{Grant, OnClusters, User};
+use crate::roster::{Details, Grant, OnClusters, User};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -269,6 +270,9 @@ fn one_person(html: &mut Html, review: &AccessReview<'_>, name: &UserName, perso
         html.element("tr", &[Class("person")], |html| {
             html.element("th", &[Scope("rowgroup"), ColSpan(5), Id(&format!("person-{name}"))], |html| {
                 html.words("span", &[Class("who")], name.as_str());
+                if let Some(user) = review.roster.users.get(name) {
+                    details(html, &user.details);
+                }
                 for standing in certificates(person) {
                     html.text(" ");
                     certificate(html, review, &standing);
@@ -286,6 +290,17 @@ fn one_person(html: &mut Html, review: &AccessReview<'_>, name: &UserName, perso
         }
     });
     html.own("\n");
+}
+
+/// Who somebody is, as the roster says.
+fn details(html: &mut Html, of: &Details) {
+    let Details { full_name, email, labels } = of;
+    let full_name = full_name.iter().map(ToString::to_string);
+    let labels = labels.iter().map(|(name, value)| format!("{name}: {value}"));
+    for said in full_name.chain(email.iter().map(ToString::to_string)).chain(labels) {
+        html.text(" ");
+        html.words("span", &[Class("detail")], &said);
+    }
 }
 
 /// Why the roster gives somebody nothing.
@@ -493,31 +508,62 @@ fn changes(html: &mut Html, review: &AccessReview<'_>) {
     section(html, "changes", &format!("Changes since {}", since_when.asked), |html| {
         let all = review.changes();
         if all.is_empty() {
-            html.words("p", &[], "Nothing was changed in the roster.");
+            html.words("p", &[], "Nothing was changed in the roster or the records.");
             return;
         }
         html.element("table", &[], |html| {
-            caption(html, "What the commits of the branch changed in the roster, the latest first");
+            caption(
+                html,
+                "What the commits of the branch changed in the roster and the records, the latest first",
+            );
             head(html, &["When", "Who", "What", "Commit"]);
             html.element("tbody", &[], |html| {
-                for ChangeBy { commit, whom, events } in &all {
-                    html.element("tr", &[], |html| {
-                        html.element("td", &[], |html| time(html, commit.at, &day(commit.at)));
-                        html.element("th", &[Scope("row")], |html| match whom {
-                            Whom::User(name) => html.text(name.as_str()),
-                            Whom::Group(name) => html.text(&format!("group {name}")),
+                for CommitChanges { commit, of, renewed } in &all {
+                    let row = |html: &mut Html, who: &str, what: &dyn Fn(&mut Html)| {
+                        html.element("tr", &[], |html| {
+                            html.element("td", &[], |html| time(html, commit.at, &day(commit.at)));
+                            html.words("th", &[Scope("row")], who);
+                            html.element("td", &[], what);
+                            html.element("td", &[], |html| named(html, commit));
                         });
-                        html.element("td", &[], |html| {
+                    };
+                    for (whom, events) in of {
+                        let who = match whom {
+                            Whom::User(name) => name.to_string(),
+                            Whom::Group(name) => format!("group {name}"),
+                        };
+                        row(html, &who, &|html| {
                             html.element("ul", &[Class("plain")], |html| {
-                                events.iter().for_each(|event| html.words("li", &[], &words::event(event)));
+                                events
+                                    .iter()
+                                    .for_each(|event| html.words("li", &[], &words::whole_event(event)));
                             });
                         });
-                        html.element("td", &[], |html| named(html, commit));
-                    });
+                    }
+                    for (cluster, users) in renewed {
+                        let number =
+                            format!("{} {}", grouped(users.len()), noun(users.len(), ("person", "people")));
+                        row(html, &number, &|html| {
+                            html.text(&format!("renewed on {cluster}: "));
+                            names(html, users);
+                        });
+                    }
                 }
             });
         });
     });
+}
+
+/// Many names stand folded.
+fn names(html: &mut Html, names: &BTreeSet<&UserName>) {
+    let list = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=MOST_MEMBERS => html.text(&list),
+        _ => html.element("details", &[], |html| {
+            html.words("summary", &[], "their names");
+            html.text(&list);
+        }),
+    }
 }
 
 fn findings(html: &mut Html, review: &AccessReview<'_>) {

@@ -147,6 +147,14 @@ pub fn event(event: &LifeEvent) -> String {
     }
 }
 
+/// The same, where its kind and its cluster are told nowhere else.
+pub fn whole_event(event: &LifeEvent) -> String {
+    match event.cluster() {
+        Some(cluster) => format!("{} on {cluster}: {}", event.code(), self::event(event)),
+        None => self::event(event),
+    }
+}
+
 fn sign(change: Gain) -> char {
     match change {
         Gain::Gained => '+',

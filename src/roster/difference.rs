@@ -1,0 +1,168 @@
+//! Two versions of a roster without what they have in common, so that a long history is read as fast as it changed.
+//!
+//! What is left out stands in both, and nothing that is kept refers to it: people by their names, in any file, and
+//! groups by theirs. So where the first version is valid, the second is if what is kept of it is, and they differ in
+//! what is kept. It refuses to say anything where more than entries of lists has changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::errors::Errors;
+use super::layout::{self, LongList, Piece, PieceKind};
+use super::yaml::{self, NodeBudget, Value};
+use crate::model::FileNumber;
+
+/// The files of a roster as some commit holds them, by their paths beside it; the roster itself is `""`.
+pub type Version = BTreeMap<String, Rc<FileText>>;
+
+/// Texts by their paths, likewise.
+pub type Texts = BTreeMap<String, String>;
+
+/// So many characters of a name are looked for: credential groups tell longer ones apart by their hash.
+const TOLD_BY: usize = 30;
+
+/// The text of a file, and what is known of it without reading it as YAML.
+#[derive(Debug)]
+pub struct FileText {
+    text: String,
+    /// Names of users are unique without regard to case.
+    lower: String,
+    /// `None` where it is laid out in another way than most.
+    pieces: Option<Vec<Piece>>,
+}
+
+impl FileText {
+    pub fn new(text: String) -> Self {
+        Self { lower: text.to_ascii_lowercase(), pieces: layout::cut(&text), text }
+    }
+
+    /// All of it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn pieces(&self) -> &[Piece] {
+        self.pieces.as_deref().unwrap_or_default()
+    }
+
+    fn piece(&self, piece: &Piece) -> &str {
+        &self.text[piece.range.clone()]
+    }
+
+    /// By its pieces, which of them hold one of these words.
+    fn holding(&self, words: &BTreeSet<String>) -> Vec<bool> {
+        let pieces = self.pieces();
+        let mut holding = vec![false; pieces.len()];
+        for word in words {
+            let mut from = 0;
+            while let Some(at) = self.lower[from..].find(word.as_str()) {
+                let index = pieces.partition_point(|piece| piece.range.end <= from + at);
+                let Some(piece) = pieces.get(index) else { break };
+                holding[index] = true;
+                from = piece.range.end;
+            }
+        }
+        holding
+    }
+
+    /// Without the entries that are not kept. A list without entries has no value, so its name goes too.
+    fn without(&self, is_kept: impl Fn(usize, LongList) -> bool) -> String {
+        let Some(pieces) = &self.pieces else { return self.text.clone() };
+        let all = || pieces.iter().enumerate();
+        let entries = all().filter_map(|(index, piece)| match piece.kind {
+            PieceKind::Entry(list) if is_kept(index, list) => Some(list),
+            _ => None,
+        });
+        let lists: BTreeSet<LongList> = entries.collect();
+        let kept = all().filter(|(index, piece)| match piece.kind {
+            PieceKind::Rest => true,
+            PieceKind::Name(list) => lists.contains(&list),
+            PieceKind::Entry(list) => is_kept(*index, list),
+        });
+        kept.map(|(_, piece)| self.piece(piece)).collect()
+    }
+}
+
+/// What is kept of each; `None` where all has to be read.
+pub fn difference(before: &Version, after: &Version) -> Option<(Texts, Texts)> {
+    if !before.keys().eq(after.keys()) {
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    for (old, new) in before.values().zip(after.values()) {
+        if Rc::ptr_eq(old, new) {
+            continue;
+        }
+        for (list, entry) in changed(old, new)? {
+            names.insert(name_of(list, entry)?);
+        }
+    }
+    // What is written with escapes may be any name.
+    names.insert("\\".to_owned());
+    // A membership that is kept needs its user, and every version the same ones.
+    let mut users = names.clone();
+    for file in before.values().chain(after.values()) {
+        for (piece, holds) in file.pieces().iter().zip(file.holding(&names)) {
+            if holds && piece.kind == PieceKind::Entry(LongList::Memberships) {
+                users.insert(name_of(LongList::Memberships, file.piece(piece))?);
+            }
+        }
+    }
+    let kept = |version: &Version| -> Texts {
+        let of_file = |(path, file): (&String, &Rc<FileText>)| {
+            let (named, meant) = (file.holding(&names), file.holding(&users));
+            let text = file.without(|index, list| match list {
+                LongList::Groups => true,
+                LongList::Memberships => named[index],
+                LongList::Users => meant[index],
+            });
+            (path.clone(), text)
+        };
+        version.iter().map(of_file).collect()
+    };
+    Some((kept(before), kept(after)))
+}
+
+/// The entries that only one of two versions of a file has; `None` where more has changed.
+fn changed<'t>(old: &'t FileText, new: &'t FileText) -> Option<Vec<(LongList, &'t str)>> {
+    let (was, is) = (old.pieces.as_ref()?, new.pieces.as_ref()?);
+    let same = |(a, b): &(&Piece, &Piece)| a.kind == b.kind && old.piece(a) == new.piece(b);
+    let first = was.iter().zip(is).take_while(same).count();
+    let shorter = was.len().min(is.len()) - first;
+    let last = was.iter().rev().zip(is.iter().rev()).take(shorter).take_while(same).count();
+    let between = |all: &[Piece]| -> Range<usize> { first..all.len() - last };
+    let (was, is) = (&was[between(was)], &is[between(is)]);
+    fn rest(file: &FileText, pieces: &[Piece]) -> String {
+        let rest = pieces.iter().filter(|piece| !matches!(piece.kind, PieceKind::Entry(_)));
+        rest.map(|piece| file.piece(piece)).collect::<String>()
+    }
+    if rest(old, was) != rest(new, is) {
+        return None;
+    }
+    let mut numbers: BTreeMap<(LongList, &str), i64> = BTreeMap::new();
+    for (file, pieces, one) in [(old, was, -1), (new, is, 1)] {
+        for piece in pieces {
+            if let PieceKind::Entry(list) = piece.kind {
+                *numbers.entry((list, file.piece(piece))).or_default() += one;
+            }
+        }
+    }
+    Some(numbers.into_iter().filter(|(_, number)| *number != 0).map(|(entry, _)| entry).collect())
+}
+
+/// Whom or what an entry is about, as it is looked for.
+fn name_of(list: LongList, entry: &str) -> Option<String> {
+    let mut errors = Errors::of("");
+    let tree = yaml::parse(FileNumber::FIRST, entry, &mut NodeBudget::default(), &mut errors)?;
+    let Value::List(items) = tree.value else { return None };
+    let [item] = items.as_slice() else { return None };
+    let Value::Mapping(fields) = &item.value else { return None };
+    let wanted = if list == LongList::Memberships { "user" } else { "name" };
+    match &fields.iter().find(|field| field.key == wanted)?.value.value {
+        Value::Plain(name) | Value::Quoted(name) if !name.is_empty() => {
+            Some(name.chars().take(TOLD_BY).collect::<String>().to_ascii_lowercase())
+        }
+        _ => None,
+    }
+}
