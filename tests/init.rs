@@ -203,6 +203,40 @@ fn what_others_wrote_stays_and_ours_is_added_by_whole_lines() {
 }
 
 #[test]
+fn each_part_of_a_roster_gets_an_owner_and_keeps_the_one_that_it_has() {
+    let place = Place::new();
+    place.certctl(&init(&["--ci", "none"])).expect(0);
+    place.fill_in();
+    let include = "include: [{path: \"teams/*.yaml\", may: {addUsers: true}}]\n";
+    place.write("users.yaml", &(place.read("users.yaml") + include));
+    for team in ["pay", "web"] {
+        place.write(&format!("teams/{team}.yaml"), "apiVersion: certctl.dev/v1\nkind: RosterPart\n");
+    }
+    let of_pay = ["--owner", "@acme/platform", "--part-owner", "teams/pay.yaml=@acme/pay"];
+    let again = [&["init", "--ci", "none"][..], &of_pay].concat();
+    place.certctl(&again).expect(0).says("wrote     CODEOWNERS");
+    let owners = place.read("CODEOWNERS");
+    assert!(owners.ends_with("\n/teams/pay.yaml @acme/pay\n/teams/web.yaml @acme/platform\n"), "{owners}");
+
+    let owners = owners.replace("/teams/web.yaml @acme/platform", "/teams/web.yaml @acme/web");
+    place.write("CODEOWNERS", &owners);
+    place.certctl(&again).expect(0).says("Nothing to do");
+    assert_eq!(place.read("CODEOWNERS"), owners);
+    place
+        .certctl(&[
+            "init",
+            "--ci",
+            "none",
+            "--owner",
+            "@acme/platform",
+            "--part-owner",
+            "teams/x.yaml=@acme/x",
+        ])
+        .expect(64)
+        .says("includes no such part");
+}
+
+#[test]
 fn git_treats_the_records_as_bytes_and_sealed_files_as_binary() {
     let place = Place::new();
     place.certctl(&init(&["--ci", "none"])).expect(0);

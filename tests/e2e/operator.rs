@@ -143,7 +143,9 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
     // Why can alice, and why can she not? She had `edit` for 20 days.
     let explain =
         |verb: &str| json(&["explain", "alice", verb, "pods", "-n", "default", "--cluster", "prod"], 0);
+    let position = plane.audit_position();
     let yes = explain("get");
+    assert!(world.calls(position).len() <= 10, "a plan's, and the question: {:?}", world.calls(position));
     assert_eq!((&yes["allowed"], &yes["clusterSays"]), (&json!(true), &json!(true)), "{yes}");
     assert_eq!(yes["paths"][0]["group"], "operator-team");
     let no = explain("create");
@@ -232,7 +234,9 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
     );
 
     // All of it for an auditor, with the leaked one that is bound again, and who has left since.
+    let position = plane.audit_position();
     world.certctl(&["report", "-o", "../access.csv", "--format", "csv"]).expect(0);
+    assert!(world.calls(position).len() <= 9, "as many as a plan: {:?}", world.calls(position));
     let csv = fs::read_to_string(world.path("access.csv")).expect("a table");
     let rights: Vec<[String; 4]> = report::rows(&csv, "carol", "prod")
         .into_iter()

@@ -53,18 +53,26 @@ pub fn a_team_owns_its_part_and_access_follows_its_namespaces(plane: &'static Cl
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     may(&["list", "pods"], "teams-a", false);
 
-    // The same while somebody looks at the plan: what is gone is passed over, and what is new is the next apply's.
+    // The same while somebody looks at the plan: what is gone is passed over, and what is new or has other labels is
+    // the next apply's.
     world.namespace("teams-pr-2");
     world.namespace("teams-pr-3");
+    world.namespace("teams-b");
+    plane.kubectl_ok(&["label", "namespace", "teams-b", "shared=yes"]);
     let (code, shown) = answered(&world, "yes", &|| {
         plane.kubectl_ok(&["delete", "namespace", "teams-pr-2", "--wait=false"]);
         world.namespace("teams-pr-4");
+        plane.kubectl_ok(&["label", "namespace", "teams-a", "shared=yes"]);
+        plane.kubectl_ok(&["label", "namespace", "teams-b", "shared-"]);
     });
     assert_eq!(code, Some(0), "{shown}");
     may(&["create", "configmaps"], "teams-pr-3", true);
     may(&["create", "configmaps"], "teams-pr-4", false);
+    may(&["list", "pods"], "teams-a", false);
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     may(&["create", "configmaps"], "teams-pr-4", true);
+    may(&["list", "pods"], "teams-a", true);
+    may(&["list", "pods"], "teams-b", false);
 
     // What is applied is the part that is committed, and a part goes no further than its fence.
     world.write("teams/dev.yaml", &part.replace("[teams-dev]}", "[]}"));
