@@ -15,6 +15,7 @@ use kube::config::{AuthInfo, Cluster, KubeconfigError};
 use super::certificates;
 use super::kubeconfig_entries::{Entries, LARGEST, Led};
 use super::proxy::{self, ProxyVariables};
+use super::service_account;
 use crate::error::{Error, Result};
 use crate::model::LOGIN_PREFIX;
 
@@ -42,8 +43,10 @@ impl Context {
                 not_of_login(&entries, name)?;
                 Self::of(entries.lead(name)?, name)
             }
-            Err(Unread::Missing(_)) if name == IN_CLUSTER => Self::of_this_pod(),
-            Err(Unread::Missing(error)) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+            Err(Unread::Missing(_)) if name == IN_CLUSTER => {
+                Self::of(service_account::of_this_pod()?, name)
+            }
+            Err(Unread::Missing(error)) if service_account::is_pod() => {
                 Err(error.hint(format!(
                     "in a pod, `context: {IN_CLUSTER}` of that cluster in the roster uses the pod's service account"
                 )))
@@ -91,23 +94,6 @@ impl Context {
         };
         config.auth_info = user;
         Ok(Self { config, server, certificate_authority })
-    }
-
-    /// The API server of the pod that this runs in, as the pod's service account.
-    fn of_this_pod() -> Result<Self> {
-        let config = Config::incluster_env().map_err(|error| {
-            Error::new(format!(
-                "there is no kubeconfig, and `{IN_CLUSTER}` is no way to a cluster here; nothing was changed"
-            ))
-            .caused_by(error.to_string())
-            .hint("run it in a pod whose service account token is mounted, or name a kubeconfig with `--kubeconfig FILE`")
-        })?;
-        let certificate_authority =
-            config.root_cert_file.as_deref().map(std::fs::read).transpose().map_err(|error| {
-                Error::new("the CA of the pod's service account could not be read; nothing was changed")
-                    .caused_by(error)
-            })?;
-        Ok(Self { server: config.cluster_url.to_string(), certificate_authority, config })
     }
 }
 

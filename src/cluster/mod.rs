@@ -29,6 +29,7 @@ mod resource;
 mod retry;
 mod self_review;
 mod server;
+mod service_account;
 mod signing;
 mod signing_error;
 mod watch;
