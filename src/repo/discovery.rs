@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::url::RemoteUrl;
-use super::{opened, prefix, short};
+use super::{git, opened, prefix, short};
 use crate::error::{Error, Result};
 use crate::os;
 
@@ -37,29 +37,31 @@ impl Checkout {
                 .caused_by(error)
                 .hint(format!("mkdir {}", folder.display()))
         })?;
-        let git = opened(&folder)?;
-        let workdir = git.workdir().and_then(|workdir| os::full_path(workdir).ok()).ok_or_else(|| {
-            Error::new(format!(
-                "{} is a bare git repository: it has no working tree; nothing was written",
-                git.path().display()
-            ))
-            .hint("run certctl in a clone of it")
-        })?;
+        let repository = opened(&folder)?;
+        let workdir =
+            repository.workdir().and_then(|workdir| os::full_path(workdir).ok()).ok_or_else(|| {
+                Error::new(format!(
+                    "{} is a bare git repository: it has no working tree; nothing was written",
+                    repository.path().display()
+                ))
+                .hint("run certctl in a clone of it")
+            })?;
         let target = |name: &str| -> Option<String> {
-            Some(git.find_reference(name).ok()?.symbolic_target().ok()??.to_owned())
+            Some(repository.find_reference(name).ok()?.symbolic_target().ok()??.to_owned())
         };
         let there = target("refs/remotes/origin/HEAD")
             .and_then(|name| name.strip_prefix("refs/remotes/origin/").map(str::to_owned));
         // HEAD names its branch before that has a commit.
         let branch = there.or_else(|| target("HEAD").map(|name| short(&name).to_owned()));
-        let origin = git.find_remote("origin").ok();
-        let url = origin.as_ref().and_then(|remote| RemoteUrl::parse(remote.url().ok()?));
+        // libgit2 does not see what the environment configures. Of a remote that is not configured, git says the name.
+        let origin = git::run_in(&repository, &workdir, &["ls-remote", "--get-url", "origin"])?.stdout;
+        let origin = Some(origin.trim_end()).filter(|url| !["", "origin"].contains(url));
         Ok(Self {
             prefix: prefix(&workdir, &folder)?,
             workdir,
             branch,
             has_origin: origin.is_some(),
-            origin_host: url.map(|url| url.host),
+            origin_host: origin.and_then(RemoteUrl::parse).map(|url| url.host),
         })
     }
 }

@@ -4,11 +4,14 @@
 //! What it prints reaches people only through [`said`], which takes credentials out.
 
 use std::io::{ErrorKind, Seek as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+use git2::Repository;
 
 use super::{Repo, child};
 use crate::error::{Error, Result};
-use crate::interrupt::GRACE;
+use crate::interrupt::{GRACE, Interrupt};
 
 /// Set by git for its own hooks; they would point us at another repository or index.
 /// The list is `git rev-parse --local-env-vars`, without those that carry configuration.
@@ -66,18 +69,32 @@ pub(super) fn run_with(
     input: &[u8],
     environment: &[(&str, String)],
 ) -> Result<GitOutput> {
-    let mut command = Command::new("git");
-    // A bare repository that lies in a folder may have been committed there, with its configuration.
-    command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(&repo.workdir).args(arguments);
-    for name in OF_ANOTHER_REPOSITORY {
-        command.env_remove(name);
-    }
-    command.env("GIT_DIR", repo.git.path()).env("GIT_WORK_TREE", &repo.workdir);
-    command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    let mut command = command(&repo.git, &repo.workdir, arguments);
     for (name, value) in environment {
         command.env(name, value);
     }
-    let ran = stdin(input).and_then(|stdin| child::run(command.stdin(stdin), repo.interrupt.as_ref()));
+    answer(&mut command, input, repo.interrupt.as_ref())
+}
+
+/// As [`run`], in a repository that may have no commit yet.
+pub(super) fn run_in(git: &Repository, workdir: &Path, arguments: &[&str]) -> Result<GitOutput> {
+    answer(&mut command(git, workdir, arguments), b"", None)
+}
+
+fn command(git: &Repository, workdir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    // A bare repository that lies in a folder may have been committed there, with its configuration.
+    command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(workdir).args(arguments);
+    for name in OF_ANOTHER_REPOSITORY {
+        command.env_remove(name);
+    }
+    command.env("GIT_DIR", git.path()).env("GIT_WORK_TREE", workdir);
+    command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    command
+}
+
+fn answer(command: &mut Command, input: &[u8], interrupt: Option<&Interrupt>) -> Result<GitOutput> {
+    let ran = stdin(input).and_then(|stdin| child::run(command.stdin(stdin), interrupt));
     let ended = ran.map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::new("the `git` program was not found").hint("install git"),
         _ => Error::new("the `git` program could not be run").caused_by(error),

@@ -1,6 +1,8 @@
 //! Partial clones (`git clone --filter`): what was left out of them, and what git can still fetch. libgit2 cannot,
 //! and takes a tree that was left out for one without files.
 
+use std::fs;
+
 use git2::{ObjectType, Oid};
 
 use super::{Repo, git, internal};
@@ -10,14 +12,15 @@ use crate::error::{Error, Result};
 const NOTHING: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 impl Repo {
-    /// Whether objects may be missing here that a remote promised to have.
+    /// Whether objects may be missing here that a remote promised to have. As git does, it goes by the packs that came
+    /// with a promise, wherever the configuration is that names the remote.
     pub(super) fn is_partial(&self) -> bool {
-        let promised = || -> Result<bool, git2::Error> {
-            let config = self.git.config()?;
-            let mut entries = config.entries(Some(r"^(remote\..*\.promisor|extensions\.partialclone)$"))?;
-            Ok(entries.next().is_some())
-        };
-        promised().unwrap_or(false)
+        let packs = fs::read_dir(self.git.commondir().join("objects/pack"));
+        packs.is_ok_and(|mut packs| {
+            packs.any(|file| {
+                file.is_ok_and(|file| file.path().extension().is_some_and(|kind| kind == "promisor"))
+            })
+        })
     }
 
     /// Fetches what was left out of a commit's roster and records, in one go.

@@ -1,5 +1,6 @@
 //! Kinds of checkouts, beside git: what git reads, certctl reads, or it says in one sentence why not.
 
+use certctl::repo::Checkout;
 use certctl::repo::history::{Followed, Look, Past};
 
 use crate::workspace::{
@@ -45,6 +46,30 @@ stories! {
 
     fn what_a_clone_without_trees_left_out_is_fetched(workspace: &Workspace) {
         reads_the_commit_before(&cloned(workspace, "--filter=tree:0"));
+    }
+
+    fn what_was_left_out_is_fetched_wherever_the_remote_is_configured(workspace: &Workspace) {
+        let clone = cloned(workspace, "--filter=tree:0");
+        let config = clone.0.join(".git/config");
+        let settings = fs::read_to_string(&config).unwrap();
+        let (own, remote) = settings.split_at(settings.find("[remote").unwrap());
+        let (remote, rest) = remote.split_at(remote.find("[branch").unwrap());
+        assert!(remote.contains("promisor"), "{remote}");
+        fs::write(&config, format!("{own}{rest}")).unwrap();
+        fs::write(workspace.0.join(FROM_ENVIRONMENT), remote).unwrap();
+        reads_the_commit_before(&clone);
+    }
+
+    fn where_origin_is_git_says(workspace: &Workspace) {
+        let clone = workspace.alone();
+        let roster = clone.0.join("users.yaml");
+        let found = Checkout::find(&roster).unwrap();
+        assert_eq!((found.has_origin, found.origin_host), (false, None));
+        let by_environment = "[remote \"origin\"]\n\turl = forge:acme/access.git\n\
+                              [url \"https://github.com/\"]\n\tinsteadOf = forge:\n";
+        fs::write(workspace.0.join(FROM_ENVIRONMENT), by_environment).unwrap();
+        let found = Checkout::find(&roster).unwrap();
+        assert_eq!((found.has_origin, found.origin_host.as_deref()), (true, Some("github.com")));
     }
 
     fn what_cannot_be_fetched_is_not_taken_for_nothing(workspace: &Workspace) {
