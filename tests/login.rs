@@ -536,7 +536,13 @@ fn what_people_add_to_our_entries_stays() {
     };
     set(&["set-cluster", "certctl:acme:prod", "--proxy-url=http://proxy:3128", "--tls-server-name=inside"]);
     set(&["set-context", "prod", "--namespace=shop"]);
-    let added = ["proxy-url: http://proxy:3128", "tls-server-name: inside", "namespace: shop"];
+    set(&["set", "clusters.certctl:acme:prod.disable-compression", "true"]);
+    let added = [
+        "proxy-url: http://proxy:3128",
+        "tls-server-name: inside",
+        "namespace: shop",
+        "disable-compression: true",
+    ];
     world.certctl(&["login", "--embed"]).expect(0);
     let text = world.read().replace('"', "");
     for line in added {

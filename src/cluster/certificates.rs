@@ -14,7 +14,7 @@ use crate::pki::pem;
 /// The certificates of a CA bundle, DER.
 ///
 /// # Errors
-/// It is not PEM, or contains only server certificates, which cannot have issued others.
+/// It is not PEM, or contains no certificates but those of servers, which cannot have issued others.
 pub(super) fn authorities(bundle: &[u8], context: &str) -> Result<Vec<Vec<u8>>> {
     let text = String::from_utf8_lossy(bundle);
     let blocks = pem::decode(&text).map_err(|error| {
@@ -26,6 +26,22 @@ pub(super) fn authorities(bundle: &[u8], context: &str) -> Result<Vec<Vec<u8>>> 
     })?;
     let certificates: Vec<Vec<u8>> =
         blocks.iter().filter(|block| block.label == "CERTIFICATE").map(|block| block.der.to_vec()).collect();
+    if certificates.is_empty() {
+        let is_der = X509Certificate::from_der(bundle).is_ok();
+        let (cause, hint) = if is_der {
+            ("it is DER, and a kubeconfig needs PEM", "`openssl x509 -inform DER -in FILE` writes it as PEM")
+        } else {
+            (
+                "there is no `-----BEGIN CERTIFICATE-----` in it",
+                "it must be PEM, with one or more CA certificates",
+            )
+        };
+        return Err(Error::new(format!(
+            "{context}: the certificate-authority of the kubeconfig cannot be used; nothing was changed"
+        ))
+        .caused_by(cause.to_owned())
+        .hint(hint));
+    }
     let leaves: Vec<String> = certificates.iter().filter_map(|der| leaf_of_another(der)).collect();
     if !leaves.is_empty() && leaves.len() == certificates.len() {
         return Err(Error::new(format!(
@@ -107,6 +123,16 @@ mod tests {
         assert!(error.contains("`CN=prod.example.com` was issued by `CN=kubernetes`"), "{error}");
         for good in [ca.pem(), self_signed.pem(), format!("{}{}", server.pem(), ca.pem())] {
             authorities(good.as_bytes(), "prod").expect("a CA is among them");
+        }
+        // What is no bundle of certificates would otherwise end as `UnknownIssuer`.
+        for (bundle, why) in [
+            (ca.der().to_vec(), "openssl x509 -inform DER"),
+            (server_key.serialize_pem().into_bytes(), "no `-----BEGIN CERTIFICATE-----`"),
+            (b"prod-ca\n".to_vec(), "no `-----BEGIN CERTIFICATE-----`"),
+            (ca.pem().replace('\n', " ").into_bytes(), "Cause"),
+        ] {
+            let error = authorities(&bundle, "prod").expect_err(why).render(false);
+            assert!(error.contains(why) && error.contains("certificate-authority"), "{error}");
         }
         let error = authorities(b"-----BEGIN CERTIFICATE-----\nAAEC\n", "prod").expect_err("cut off");
         assert!(error.message().starts_with("prod: the certificate-authority"), "{error}");

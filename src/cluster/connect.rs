@@ -222,19 +222,83 @@ fn unbuildable(context: &str, plugin: Option<&str>, error: &kube::Error) -> Erro
             error.to_string(),
             "check `proxy-url` of that context's cluster, and HTTPS_PROXY".to_owned(),
         ),
-        error => (
-            "its certificates or key cannot be used",
-            match error {
+        error => {
+            let (cause, hint) = unusable_identity(match error {
                 kube::Error::InferKubeconfig(error) => error.to_string(),
                 error => super::error::root(error),
-            },
-            "`kubectl config view` shows which files the kubeconfig names".to_owned(),
-        ),
+            });
+            ("its certificates or key cannot be used", cause, hint.to_owned())
+        }
     };
     let failed = Error::new(format!("context `{context}`: {fact}; nothing was changed")).hint(hint);
     if cause.is_empty() { failed } else { failed.caused_by(cause) }
 }
 
+/// What is wrong with a client certificate or key, by what kube and rustls say of it, and what to do.
+fn unusable_identity(said: String) -> (String, &'static str) {
+    if said.contains("KeyMismatch") {
+        (
+            "the client key is not that of the client certificate".to_owned(),
+            "`openssl x509 -in CERTIFICATE -noout -pubkey` and `openssl pkey -in KEY -pubout` print the same if they belong together",
+        )
+    } else if said.contains("missing a private key") {
+        (
+            "the client key is none, or has a passphrase, and nobody is asked for it here".to_owned(),
+            "`openssl pkey -in KEY -out FILE` writes it without one",
+        )
+    } else {
+        (said, "`kubectl config view` shows which files the kubeconfig names")
+    }
+}
+
 fn excerpt(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().chars().take(QUOTED).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn refused(user: &str) -> String {
+        let text = format!(
+            "clusters: [{{name: one, cluster: {{server: 'https://one:6443'}}}}]\nusers: [{{name: ann, user: {{{user}}}}}]\n\
+             contexts: [{{name: prod, context: {{cluster: one, user: ann}}}}]\n"
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let opened = runtime.block_on(Connection::from_kubeconfig(&text, "prod", Duration::from_secs(1)));
+        opened.err().map_or_else(|| "it was opened".to_owned(), |error| error.render(false))
+    }
+
+    #[test]
+    fn a_client_certificate_or_key_that_cannot_be_used_is_refused_by_its_fault() {
+        let (key, other) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+        let params = CertificateParams::new(vec!["admin".to_owned()]).expect("a name");
+        let certificate = params.self_signed(&key).expect("signed");
+        let encrypted = key.serialize_pem().replace("PRIVATE", "ENCRYPTED PRIVATE");
+        let (pem, key) = (certificate.pem(), key.serialize_pem());
+        let data = |certificate: &[u8], key: &str| {
+            format!(
+                "client-certificate-data: {}, client-key-data: {}",
+                BASE64.encode(certificate),
+                BASE64.encode(key)
+            )
+        };
+        for (user, why) in [
+            (
+                data(pem.as_bytes(), &other.serialize_pem()),
+                "the client key is not that of the client certificate",
+            ),
+            (data(pem.as_bytes(), &encrypted), "or has a passphrase"),
+            (data(certificate.der(), &key), "missing certificate"),
+            (format!("client-certificate-data: {}", BASE64.encode(&pem)), "failed to load client key"),
+            (format!("client-key-data: {}", BASE64.encode(&key)), "failed to load client certificate"),
+            ("client-certificate-data: '%', client-key-data: '%'".to_owned(), "failed to decode base64"),
+        ] {
+            let said = refused(&user);
+            assert!(said.contains(why) && said.contains("nothing was changed"), "{why}: {said}");
+            assert!(!said.contains(&BASE64.encode(&key)), "{said}");
+        }
+    }
 }

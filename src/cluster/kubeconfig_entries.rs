@@ -343,6 +343,58 @@ contexts: [{name: prod, context: {cluster: one, user: ann}}]
         assert_eq!(both.current(), Some("prod"));
     }
 
+    /// As `aws eks update-kubeconfig`, `gcloud container clusters get-credentials`, `kubelogin convert-kubeconfig` and
+    /// kubelogin's `oidc-login setup` write them, and by hand.
+    #[test]
+    fn the_users_that_providers_write_are_read() {
+        let user = |text: &str| {
+            let text = GOOD.replace("{token: sup3rs3cret, tokenFile: null}", text);
+            entries(&text).lead("prod").unwrap_or_else(|error| panic!("{}", error.render(false))).user
+        };
+        for (form, command, arguments, environment) in [
+            (
+                "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws, \
+                 args: [--region, eu-west-1, eks, get-token, --cluster-name, prod, --output, json], \
+                 env: [{name: AWS_PROFILE, value: prod}]}}",
+                "aws",
+                8,
+                1,
+            ),
+            (
+                "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: gke-gcloud-auth-plugin, \
+                 installHint: Install it, provideClusterInfo: true}}",
+                "gke-gcloud-auth-plugin",
+                0,
+                0,
+            ),
+            (
+                "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: kubelogin, env: null, \
+                 args: [get-token, --login, azurecli, --server-id, '6dae42f8'], provideClusterInfo: false}}",
+                "kubelogin",
+                5,
+                0,
+            ),
+            (
+                "{exec: {apiVersion: client.authentication.k8s.io/v1, command: kubectl, interactiveMode: IfAvailable, \
+                 args: [oidc-login, get-token, '--oidc-issuer-url=https://id'], installHint: '', env: []}}",
+                "kubectl",
+                3,
+                0,
+            ),
+        ] {
+            let exec = user(form).exec.expect("a plugin");
+            assert_eq!(exec.command.as_deref(), Some(command));
+            assert_eq!(exec.args.unwrap_or_default().len(), arguments, "{command}");
+            assert_eq!(exec.env.unwrap_or_default().len(), environment, "{command}");
+            assert_eq!(exec.provide_cluster_info, command.starts_with("gke"), "{command}");
+        }
+        assert!(user("{token: sup3rs3cret}").token.is_some());
+        let file = user("{tokenFile: token}").token_file;
+        assert_eq!(file.as_deref(), Some("/home/ann/.kube/token"));
+        assert_eq!(user("{username: admin, password: sup3rs3cret}").username.as_deref(), Some("admin"));
+        assert_eq!(user("{as: ci, as-groups: [ops], token: x}").impersonate_groups, Some(vec!["ops".into()]));
+    }
+
     #[test]
     fn a_plugin_is_looked_for_on_path_unless_its_place_is_named() {
         for (command, found) in
