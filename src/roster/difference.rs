@@ -30,11 +30,16 @@ pub struct FileText {
     lower: String,
     /// `None` where it is laid out in another way than most.
     pieces: Option<Vec<Piece>>,
+    /// By its pieces, which of them hold escapes: what is written with those may be any name.
+    escaped: Vec<bool>,
 }
 
 impl FileText {
     pub fn new(text: String) -> Self {
-        Self { lower: text.to_ascii_lowercase(), pieces: layout::cut(&text), text }
+        let pieces = layout::cut(&text);
+        let is_escaped = |piece: &Piece| text[piece.range.clone()].contains('\\');
+        let escaped = pieces.iter().flatten().map(is_escaped).collect();
+        Self { lower: text.to_ascii_lowercase(), pieces, escaped, text }
     }
 
     /// All of it.
@@ -50,20 +55,37 @@ impl FileText {
         &self.text[piece.range.clone()]
     }
 
-    /// By its pieces, which of them hold one of these words.
-    fn holding(&self, words: &BTreeSet<String>) -> Vec<bool> {
+    fn has(&self, list: LongList) -> bool {
+        self.pieces().iter().any(|piece| piece.kind == PieceKind::Name(list))
+    }
+
+    /// By its pieces, which of them may name one of these.
+    fn naming(&self, names: &BTreeSet<String>) -> Vec<bool> {
         let pieces = self.pieces();
-        let mut holding = vec![false; pieces.len()];
-        for word in words {
+        let mut naming = self.escaped.clone();
+        for name in names {
             let mut from = 0;
-            while let Some(at) = self.lower[from..].find(word.as_str()) {
-                let index = pieces.partition_point(|piece| piece.range.end <= from + at);
+            while let Some(at) = self.lower[from..].find(name.as_str()) {
+                let range = from + at..from + at + name.len();
+                from = range.end;
+                if self.is_part_of_a_name(&range) {
+                    continue;
+                }
+                let index = pieces.partition_point(|piece| piece.range.end <= range.start);
                 let Some(piece) = pieces.get(index) else { break };
-                holding[index] = true;
-                from = piece.range.end;
+                naming[index] = true;
+                from = piece.range.end.max(from);
             }
         }
-        holding
+        naming
+    }
+
+    /// Whether it is a part of another name.
+    fn is_part_of_a_name(&self, range: &Range<usize>) -> bool {
+        let goes_on = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_alphanumeric() || b"-._@+".contains(c));
+        let bytes = self.lower.as_bytes();
+        let before = range.start.checked_sub(1).and_then(|at| bytes.get(at));
+        goes_on(before) || (range.len() < TOLD_BY && goes_on(bytes.get(range.end)))
     }
 
     /// Without the entries that are not kept. A list without entries has no value, so its name goes too.
@@ -98,20 +120,19 @@ pub fn difference(before: &Version, after: &Version) -> Option<(Texts, Texts)> {
             names.insert(name_of(list, entry)?);
         }
     }
-    // What is written with escapes may be any name.
-    names.insert("\\".to_owned());
     // A membership that is kept needs its user, and every version the same ones.
     let mut users = names.clone();
-    for file in before.values().chain(after.values()) {
-        for (piece, holds) in file.pieces().iter().zip(file.holding(&names)) {
-            if holds && piece.kind == PieceKind::Entry(LongList::Memberships) {
+    for file in before.values().chain(after.values()).filter(|file| file.has(LongList::Memberships)) {
+        for (piece, is_named) in file.pieces().iter().zip(file.naming(&names)) {
+            if is_named && piece.kind == PieceKind::Entry(LongList::Memberships) {
                 users.insert(name_of(LongList::Memberships, file.piece(piece))?);
             }
         }
     }
     let kept = |version: &Version| -> Texts {
         let of_file = |(path, file): (&String, &Rc<FileText>)| {
-            let (named, meant) = (file.holding(&names), file.holding(&users));
+            let meant = file.naming(&users);
+            let named = if file.has(LongList::Memberships) { file.naming(&names) } else { Vec::new() };
             let text = file.without(|index, list| match list {
                 LongList::Groups => true,
                 LongList::Memberships => named[index],
