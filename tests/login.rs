@@ -537,6 +537,7 @@ fn what_people_add_to_our_entries_stays() {
     set(&["set-cluster", "certctl:acme:prod", "--proxy-url=http://proxy:3128", "--tls-server-name=inside"]);
     set(&["set-context", "prod", "--namespace=shop"]);
     set(&["set", "clusters.certctl:acme:prod.disable-compression", "true"]);
+    set(&["set", "clusters.certctl:acme:dev.insecure-skip-tls-verify", "true"]);
     let added = [
         "proxy-url: http://proxy:3128",
         "tls-server-name: inside",
@@ -548,6 +549,7 @@ fn what_people_add_to_our_entries_stays() {
     for line in added {
         assert_eq!(text.matches(line).count(), 1, "{line}: {text}");
     }
+    assert!(!text.contains("insecure"), "{text}");
     world.certctl(&["logout"]).expect(0);
     let text = world.read();
     assert!(!text.contains("proxy") && !text.contains("namespace"), "{text}");

@@ -331,6 +331,10 @@ fn keep_theirs(document: &KubeconfigText<'_>, entries: &mut [LoginEntry], force:
             }
             entry.cluster[field] = json!(theirs);
         }
+        // Not `insecure-skip-tls-verify`, which is no way to the same server.
+        if document.field_of("clusters", &entry.name, "disable-compression") == Some("true") {
+            entry.cluster["disable-compression"] = json!(true);
+        }
     }
     said
 }
