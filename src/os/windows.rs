@@ -1,6 +1,6 @@
 //! Windows. What it has no part of is refused, and says so.
 //!
-//! Written by reading, and built in CI alone: see docs/compatibility.md.
+//! Built in CI; nobody has used it yet: see docs/compatibility.md.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::future::pending;

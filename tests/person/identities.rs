@@ -210,14 +210,20 @@ fn one_unusable_line_of_an_identity_file_stops_nothing() {
     let (issued, _) = world.issue("alice", &[&alice]);
     let file = "home/.config/certctl/identity.txt";
     let good = world.read(file);
-    // As a Windows editor saves it, with a post-quantum key before the good one.
-    world.write(file, &format!("\u{feff}AGE-SECRET-KEY-PQ-1SECRETSECRET\n{good}"));
-    assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
     let named = world.path(file).display().to_string();
-    assert_eq!(world.certctl(&["decrypt", "-i", &named]).expect(0).stderr, "");
-    let said =
-        world.certctl(&["-v", "decrypt"]).expect(0).says("identity.txt:1: this is a post-quantum identity");
-    assert!(!said.stderr.contains("SECRETSECRET"), "{}", said.stderr);
+    // As a Windows editor saves it, with something else before the good one.
+    for (line, why) in [
+        ("AGE-SECRET-KEY-PQ-1SECRETSECRET", "this is a post-quantum identity"),
+        ("AGE-PLUGIN-YUBIKEY-1SECRETSECRET", "this identity of an age plugin was cut off"),
+        (alice.as_str(), "this is a public key"),
+        ("password: SECRETSECRET", "this line is no identity"),
+    ] {
+        world.write(file, &format!("\u{feff}{line}\r\n{}", good.replace('\n', "\r\n")));
+        assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig, "{line}");
+        assert_eq!(world.certctl(&["decrypt", "-i", &named]).expect(0).stderr, "", "{line}");
+        let said = world.certctl(&["-v", "decrypt"]).expect(0).says(&format!("identity.txt:1: {why}"));
+        assert!(!said.stderr.contains("SECRETSECRET"), "{}", said.stderr);
+    }
     world.write(file, &format!("\u{feff}{good}"));
     assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
 }

@@ -244,8 +244,10 @@ stories! {
         let (clone, _) = workspace.shared();
         let repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
-        workspace.hook("pre-receive", "echo 'error: GH006: Protected branch update failed' >&2; exit 1");
+        workspace.hook("pre-receive", r"printf 'error: GH006: \033[31mProtected\033[0m branch \007update failed\033]0;owned\007\n' >&2; exit 1");
         let error = refused(repo.push(&target(&repo)));
+        // What a hook prints is for its own terminal, not for whoever reads ours.
+        assert!(error.chars().all(|c| c == '\n' || !c.is_control()), "{error:?}");
         assert!(error.contains("origin/main is protected") && error.contains("GH006"), "{error}");
         assert!(error.contains("kept in this clone, and nothing was granted"), "{error}");
         assert!(error.contains("certctl apply --push-branch certctl/records`, and open a pull request\n"), "{error}");
