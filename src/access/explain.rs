@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::granted::{GrantInForce, granted};
-use super::rights::{self, ClusterRoster, Right};
+use super::rights::{self, ClusterRoster, HeldRight};
 use crate::model::{GroupName, UserName};
 use crate::plan::RepositoryState;
 use crate::plan::observed::ClusterState;
@@ -23,7 +23,7 @@ pub struct Explanation<'a> {
     /// What stands in their way, whatever they ask for.
     pub obstacles: Vec<Obstacle>,
     /// Every right; with a question, those that allow it.
-    pub rights: Vec<Right<'a>>,
+    pub rights: Vec<HeldRight<'a>>,
     /// The answer to the question, where one was asked.
     pub answer: Option<Ruling>,
 }
@@ -87,7 +87,7 @@ pub fn explain<'a>(
         None => (here.rights(user, &requester, &authorizer), None),
         Some(request) => {
             let paths = authorizer.allowing(&requester, request).into_iter();
-            let rights: Vec<Right<'a>> = paths.map(|path| here.right(user, path)).collect();
+            let rights: Vec<HeldRight<'a>> = paths.map(|path| here.right(user, path)).collect();
             let answer =
                 answer(here, user, &requester, &authorizer, &state.roles, request, !rights.is_empty());
             (rights, Some(answer))

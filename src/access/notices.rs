@@ -48,7 +48,7 @@ pub struct Notice {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Matter {
     /// Access ends, all of it or some.
-    AccessEnds(Ending),
+    AccessEnds(WhatEnds),
     /// A certificate ends soon, and was to be renewed by now.
     CertificateUnrenewed(CredentialId),
     /// What is sealed to this key may be opened by others before long.
@@ -67,7 +67,7 @@ pub enum Matter {
 
 /// What ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
+pub enum WhatEnds {
     Everything,
     Membership(GroupName),
     /// A grant of their own, or of a group.
@@ -182,15 +182,15 @@ impl Found {
             until.filter(|until| outer.is_none_or(|outer| *until < outer))
         };
         let mut ends = Vec::new();
-        ends.extend(soon(user.until, None).map(|at| (Ending::Everything, at)));
+        ends.extend(soon(user.until, None).map(|at| (WhatEnds::Everything, at)));
         for (group, membership) in user.groups.iter().filter(|(_, of)| of.clusters.includes(cluster)) {
             let at = soon(membership.until, user.until);
-            ends.extend(at.map(|at| (Ending::Membership(group.clone()), at)));
+            ends.extend(at.map(|at| (WhatEnds::Membership(group.clone()), at)));
         }
         for of in roster.grants_of(user, cluster) {
             let outer = [user.until, of.membership_until].into_iter().flatten().min();
             let at = soon(of.grant.until, outer);
-            ends.extend(at.map(|at| (Ending::Grant(of.grant.role.clone(), of.through.cloned()), at)));
+            ends.extend(at.map(|at| (WhatEnds::Grant(of.grant.role.clone(), of.through.cloned()), at)));
         }
         for (ending, at) in ends {
             self.add(Matter::AccessEnds(ending), Some(at), cluster);

@@ -11,7 +11,7 @@ use super::beginnings::{Beginnings, CommitIndex};
 use super::credentials::{CredentialStanding, CredentialStatus, PlannedCluster, standings};
 use super::events::LifeEvent;
 use super::granted::granted;
-use super::rights::{self, ClusterRoster, Origin, Right};
+use super::rights::{self, ClusterRoster, HeldRight, Origin};
 use super::status::KnownFrom;
 use crate::model::{ClusterName, GroupName, UserName};
 use crate::plan::RepositoryState;
@@ -413,7 +413,7 @@ fn rights_of(
     let requesters = credentials
         .filter(|credential| credential.not_after > here.now)
         .map(|credential| rights::requester(user, Some(credential)));
-    for Right { origin, path, until } in
+    for HeldRight { origin, path, until } in
         requesters.flat_map(|requester| here.rights(user, &requester, authorizer))
     {
         // What everyone has who can authenticate is nobody's in particular.

@@ -36,7 +36,7 @@ impl Origin {
 
 /// One way in which rights come to somebody.
 #[derive(Debug, Clone)]
-pub struct Right<'a> {
+pub struct HeldRight<'a> {
     pub origin: Origin,
     pub path: AccessPath<'a>,
     /// When the roster ends it, if it does.
@@ -84,7 +84,7 @@ impl ClusterRoster<'_> {
         user: &UserName,
         requester: &Requester,
         authorizer: &Authorizer<'p>,
-    ) -> Vec<Right<'p>> {
+    ) -> Vec<HeldRight<'p>> {
         let paths = authorizer.paths(requester).into_iter();
         paths.map(|path| self.right(user, path)).collect()
     }
@@ -95,7 +95,7 @@ impl ClusterRoster<'_> {
         user: &UserName,
         credential: &Credential,
         authorizer: &Authorizer<'p>,
-    ) -> Vec<Right<'p>> {
+    ) -> Vec<HeldRight<'p>> {
         let mut own = requester(user, Some(credential));
         own.groups.retain(|group| group != AUTHENTICATED);
         let rights = self.rights(user, &own, authorizer).into_iter();
@@ -104,7 +104,7 @@ impl ClusterRoster<'_> {
     }
 
     /// With what the roster says of it.
-    pub fn right<'p>(self, user: &UserName, path: AccessPath<'p>) -> Right<'p> {
+    pub fn right<'p>(self, user: &UserName, path: AccessPath<'p>) -> HeldRight<'p> {
         let ours = observed::is_ours(&path.binding.labels, &self.roster.name);
         let origin = ours.then(|| Grantee::of_binding(&path.binding.at.name)).flatten().map_or(
             Origin::Others,
@@ -115,7 +115,7 @@ impl ClusterRoster<'_> {
         );
         let role = (path.binding.role_kind.as_str(), path.binding.role_name.as_str());
         let until = self.until(user, &origin, role, &path.binding.at);
-        Right { origin, path, until }
+        HeldRight { origin, path, until }
     }
 
     fn until(

@@ -92,14 +92,14 @@ pub(super) enum Issuing<'p> {
     /// The signer is made ready.
     Starting,
     /// Credentials are in the making.
-    Making { left: VecDeque<(&'p UserName, &'p Issuance)>, under_way: usize, trial: Trial },
+    Making { left: VecDeque<(&'p UserName, &'p Issuance)>, under_way: usize, trial: TrialState },
     /// There is nothing more to do.
     Over,
 }
 
 /// How far the try of the first certificate is, which all others wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trial {
+pub(super) enum TrialState {
     Due,
     UnderWay,
     Over,
@@ -326,15 +326,21 @@ impl<'p> ClusterMachine<'p> {
                 }
             }
             Issuing::Making { left, under_way, trial } => {
-                while *trial != Trial::UnderWay && *under_way < parallelism {
+                while *trial != TrialState::UnderWay && *under_way < parallelism {
                     let first = match trial {
-                        Trial::Due => left.iter().position(|(_, issuance)| is_tried(issuance)).unwrap_or(0),
-                        Trial::UnderWay | Trial::Over => 0,
+                        TrialState::Due => {
+                            left.iter().position(|(_, issuance)| is_tried(issuance)).unwrap_or(0)
+                        }
+                        TrialState::UnderWay | TrialState::Over => 0,
                     };
                     let Some((user, issuance)) = left.remove(first) else { break };
                     *under_way += 1;
-                    let tried = (*trial == Trial::Due || probe == Probe::All) && is_tried(issuance);
-                    *trial = if tried && *trial == Trial::Due { Trial::UnderWay } else { Trial::Over };
+                    let tried = (*trial == TrialState::Due || probe == Probe::All) && is_tried(issuance);
+                    *trial = if tried && *trial == TrialState::Due {
+                        TrialState::UnderWay
+                    } else {
+                        TrialState::Over
+                    };
                     let effect = Effect::Issue { user, issuance, probe: tried };
                     begun.push((Job::Issue(index, user, tried), Order::On(index, effect)));
                 }
@@ -387,8 +393,8 @@ impl<'p> ClusterMachine<'p> {
         if let Issuing::Making { left, under_way, trial } = &mut self.issuing {
             *under_way -= 1;
             match &made {
-                Made::Issued(..) if probe => *trial = Trial::Over,
-                Made::Failed(_) if *trial == Trial::UnderWay => *trial = Trial::Due,
+                Made::Issued(..) if probe => *trial = TrialState::Over,
+                Made::Failed(_) if *trial == TrialState::UnderWay => *trial = TrialState::Due,
                 Made::Useless(_) => left.clear(),
                 Made::Issued(..) | Made::Failed(_) => {}
             }

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 
 use super::binding_write::{BindingStep, BindingWrite, Goal};
-use super::cluster_machine::{ClusterMachine, Issuing, Job, Noting, Trial, is_tried};
+use super::cluster_machine::{ClusterMachine, Issuing, Job, Noting, TrialState, is_tried};
 use super::cluster_outcome::{ClusterOutcome, Made};
 pub use super::effects::{Effect, Event, Order, Phase, Publication, Task, TaskId};
 pub use super::policy::{Extent, Notes, Policy, Probe};
@@ -396,7 +396,7 @@ impl<'p> Machine<'p> {
             Ok(()) => {
                 let left: VecDeque<_> = cluster.wanted().collect();
                 let tries = probe != Probe::None && left.iter().any(|(_, issuance)| is_tried(issuance));
-                let trial = if tries { Trial::Due } else { Trial::Over };
+                let trial = if tries { TrialState::Due } else { TrialState::Over };
                 Issuing::Making { left, under_way: 0, trial }
             }
             Err(error) => {

@@ -31,7 +31,7 @@ use crate::interrupt::Interrupt;
 use crate::model::{RosterId, RosterName, hex};
 use crate::plan::observed::SeenCluster;
 use crate::plan::{ClusterPlan, RepositoryState};
-use crate::repo::{Proposal, PushTarget, Standing};
+use crate::repo::{Proposal, ProposalState, PushTarget};
 pub use cluster_outcome::{ClusterOutcome, Failure, Issued, Made};
 pub use effects::Phase;
 pub use outcome::{Outcome, Published};
@@ -100,7 +100,7 @@ impl Records {
 
     /// Whether earlier records have to be merged first.
     fn wait(&self) -> bool {
-        matches!(self, Self::Propose(proposal) if proposal.standing != Standing::Free)
+        matches!(self, Self::Propose(proposal) if proposal.standing != ProposalState::Free)
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Records, Settings};
 use crate::error::{Error, Result};
 use crate::record;
 use crate::record_folder::RecordFolder;
-use crate::repo::{Changes, Repo, Standing};
+use crate::repo::{Changes, ProposalState, Repo};
 
 /// What has to be committed or pushed.
 pub enum Next {
@@ -38,11 +38,11 @@ pub fn prepare(repo: Repo, changed: Vec<RecordChange>, message: String, settings
         // clone would take back what this one does.
         Records::Push(target) => repo.ahead(target)?,
         Records::Propose(proposal) => match proposal.standing {
-            Standing::Free => proposal.head_is_ahead,
-            Standing::Waits(_) => {
+            ProposalState::Free => proposal.head_is_ahead,
+            ProposalState::Waits(_) => {
                 return Ok(Next::Done(Published::Waits(repo.pull_request_url(proposal.target()))));
             }
-            Standing::Unpushed => true,
+            ProposalState::Unpushed => true,
         },
     };
     if !elsewhere && changes.is_empty() {
@@ -75,8 +75,10 @@ impl Work {
                 repo.push(&target).map(Published::Pushed)
             }
             Records::Propose(proposal) => match proposal.standing {
-                Standing::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
-                Standing::Free | Standing::Waits(_) => match repo.propose(&proposal, &changes, &message)? {
+                ProposalState::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
+                ProposalState::Free | ProposalState::Waits(_) => match repo
+                    .propose(&proposal, &changes, &message)?
+                {
                     Some(pushed) => Ok(Published::Proposed(pushed)),
                     None if proposal.head_is_ahead => repo.propose_head(&proposal).map(Published::Proposed),
                     None => Ok(Published::Nothing),

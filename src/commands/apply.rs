@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::BranchName;
 use crate::plan::{Plan, digest, safety};
-use crate::planning::approved_plan::Expected;
+use crate::planning::apply_source::ApplySource;
+use crate::planning::approved_plan::ExpectedPlan;
 use crate::planning::cluster_locks::Locks;
-use crate::planning::committed::Committed;
 use crate::planning::preflight;
 use crate::planning::roster_branch;
 use crate::render::{text, words};
@@ -38,7 +38,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
         return Err(Error::usage("there is no terminal to ask on, so nothing was done")
             .hint("to apply without a question, as in CI, run `certctl apply --auto-approve`"));
     }
-    let expected = Expected::new(args)?;
+    let expected = ExpectedPlan::new(args)?;
     let host = CiEnvironment::detect();
     let mut repo = Repo::discover(&global.roster)?;
     repo.commit_as(args.author.clone(), host.author)?;
@@ -49,7 +49,7 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
         terminal.detail(&format!("{path}: brought to the last commit, which an interrupted apply had made"));
     }
     // Only now: before the recovery the working tree may hold an older roster than the commit.
-    let committed = Committed::read(global, &repo)?;
+    let committed = ApplySource::read(global, &repo)?;
     if !args.no_push && !args.only_revocations {
         report.push = Some(repo.preflight_push(args.push_branch.as_deref(), host.branch.as_deref())?);
     }
@@ -74,11 +74,11 @@ async fn apply(global: &Global, args: &ApplyArgs, terminal: &Terminal, report: &
 
 struct Run<'a> {
     global: &'a Global,
-    committed: &'a Committed,
+    committed: &'a ApplySource,
     /// To be recorded as the one that the roster is applied from.
     branch: Option<BranchName>,
     args: &'a ApplyArgs,
-    expected: Option<Expected>,
+    expected: Option<ExpectedPlan>,
     terminal: &'a Terminal,
     interrupt: Interrupt,
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::repo::{CommitId, PushTarget, Repo};
 
 /// The last commit, and what it says.
-pub struct Committed {
+pub struct ApplySource {
     pub head: CommitId,
     pub source: Source,
     /// The files that the roster names.
@@ -24,7 +24,7 @@ pub struct Committed {
     objects: Rc<Repo>,
 }
 
-impl Committed {
+impl ApplySource {
     /// Reads it.
     ///
     /// # Errors

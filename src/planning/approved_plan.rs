@@ -27,7 +27,7 @@ const CONTENTS: usize = 10;
 const LARGEST_PLAN: u64 = 256 * 1024 * 1024;
 
 /// What was reviewed.
-pub enum Expected {
+pub enum ExpectedPlan {
     /// `--expect-digest`.
     Digest(String),
     /// `--expect-plan`.
@@ -36,7 +36,7 @@ pub enum Expected {
     Parts(Vec<ApprovedDocument>),
 }
 
-impl Expected {
+impl ExpectedPlan {
     /// What the flags say; `None` where they say nothing.
     ///
     /// # Errors

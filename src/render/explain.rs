@@ -9,7 +9,7 @@ use super::text::date;
 use super::{Style, colour};
 use crate::access::explain::{ByRoster, Explanation, GroupThatAllows, InGroup, Obstacle, Ruling};
 use crate::access::granted::GrantInForce;
-use crate::access::rights::{Origin, Right};
+use crate::access::rights::{HeldRight, Origin};
 use crate::error::visible_line;
 use crate::model::{ClusterName, UserName};
 use crate::rbac::{AccessRequest, PolicyRule};
@@ -132,8 +132,8 @@ pub fn document(
     }
 }
 
-fn path(right: &Right<'_>, question: Option<&AccessRequest>) -> PathDocument {
-    let Right { origin, path, until } = right;
+fn path(right: &HeldRight<'_>, question: Option<&AccessRequest>) -> PathDocument {
+    let HeldRight { origin, path, until } = right;
     PathDocument {
         group: origin.group().map(ToString::to_string),
         subject: Some(format!("{} {}", path.subject.kind, path.subject.name)),
@@ -146,13 +146,13 @@ fn path(right: &Right<'_>, question: Option<&AccessRequest>) -> PathDocument {
     }
 }
 
-fn role(right: &Right<'_>) -> String {
+fn role(right: &HeldRight<'_>) -> String {
     format!("{} {}", right.path.binding.role_kind, right.path.binding.role_name)
 }
 
 /// The rules of its role; with a question, those that allow it.
 fn rules<'a>(
-    right: &Right<'a>,
+    right: &HeldRight<'a>,
     question: Option<&'a AccessRequest>,
 ) -> impl Iterator<Item = &'a PolicyRule> + use<'a> {
     let rules = right.path.rules.unwrap_or_default();
@@ -349,7 +349,7 @@ pub fn asked(request: &AccessRequest) -> String {
 }
 
 /// `group developers: RoleBinding shop/certctl:developers:edit`.
-fn through(right: &Right<'_>) -> String {
+fn through(right: &HeldRight<'_>) -> String {
     let (at, subject) = (&right.path.binding.at, right.path.subject);
     match &right.origin {
         Origin::Group(group) => format!("group {group}: {at}"),

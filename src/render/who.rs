@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::words::access as words;
 use crate::access::credentials::CredentialStatus;
 use crate::access::granted::GrantInForce;
-use crate::access::rights::Right;
+use crate::access::rights::HeldRight;
 use crate::model::{ClusterName, UserName};
 use crate::record::Credential;
 
@@ -31,7 +31,7 @@ pub enum MayDo<'a> {
     /// As the roster says: no cluster was asked.
     Granted(Vec<GrantInForce<'a>>),
     /// As the cluster says, besides what every authenticated user may do.
-    Bound(Vec<Right<'a>>),
+    Bound(Vec<HeldRight<'a>>),
 }
 
 /// The output of `certctl who --format json`.

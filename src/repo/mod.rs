@@ -51,7 +51,7 @@ pub use crate::record::TRAILER;
 pub use commit::Committed;
 pub use discovery::Checkout;
 pub use fast_forward::Newer;
-pub use propose::{Proposal, Standing};
+pub use propose::{Proposal, ProposalState};
 pub use push::Pushed;
 pub use remote::PushTarget;
 pub use snapshot::Snapshot;

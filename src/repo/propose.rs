@@ -19,14 +19,14 @@ pub struct Proposal {
     /// Where the branch is over there.
     tip: Option<Oid>,
     /// What has to be merged first.
-    pub standing: Standing,
+    pub standing: ProposalState,
     /// Whether HEAD holds what the roster's branch lacks: then nothing may be bound yet.
     pub head_is_ahead: bool,
 }
 
 /// What stands in the way of another proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ProposalState {
     /// Nothing.
     Free,
     /// An earlier proposal, with so many files, waits to be merged.
@@ -73,10 +73,10 @@ impl Repo {
         };
         let standing = match (tip, waiting.len()) {
             (Some(tip), files @ 1..) if !records_are_ahead || self.same(&waiting, tip, head)? => {
-                Standing::Waits(files)
+                ProposalState::Waits(files)
             }
-            (_, 0) if !records_are_ahead => Standing::Free,
-            (_, 0) => Standing::Unpushed,
+            (_, 0) if !records_are_ahead => ProposalState::Free,
+            (_, 0) => ProposalState::Unpushed,
             _ => {
                 return Err(Error::new(format!(
                     "{target} holds records that wait to be merged, and this clone others that were never pushed; \

@@ -1,6 +1,6 @@
 //! Records on a branch of their own, for a person to merge.
 
-use certctl::repo::Standing;
+use certctl::repo::ProposalState;
 
 use crate::workspace::*;
 
@@ -11,14 +11,14 @@ fn aside(repo: &Repo) -> PushTarget {
 }
 
 /// What a run sees: first whether the records are the last ones, then the branch for proposals.
-fn standing(repo: &Repo) -> Standing {
+fn standing(repo: &Repo) -> ProposalState {
     let to = aside(repo);
     assert_eq!(repo.refuse_stale(&repo.head().unwrap(), Some(&to), &[]).unwrap(), None);
     repo.proposal(&to).unwrap().standing
 }
 
 fn propose(repo: &Repo, path: &str, text: &str) {
-    assert_eq!(standing(repo), Standing::Free);
+    assert_eq!(standing(repo), ProposalState::Free);
     let proposal = repo.proposal(&aside(repo)).unwrap();
     assert!(!proposal.head_is_ahead);
     let pushed = repo.propose(&proposal, &write(path, text), &message("certctl: issue")).unwrap().unwrap();
@@ -52,8 +52,8 @@ stories! {
         assert_eq!(workspace.origin_log(), ["roster"]);
         assert_eq!((repo.head().unwrap(), ours.has(ALICE), ours.status()), (head, None, String::new()));
         // The next run, with the same clone and with another one, sees that it waits.
-        assert_eq!(standing(&repo), Standing::Waits(1));
-        assert_eq!(standing(&workspace.clone_as("other").open()), Standing::Waits(1));
+        assert_eq!(standing(&repo), ProposalState::Waits(1));
+        assert_eq!(standing(&workspace.clone_as("other").open()), ProposalState::Waits(1));
         // Nothing to change is no proposal.
         let empty = repo.propose(&repo.proposal(&aside(&repo)).unwrap(), &Changes::new(), &message("x"));
         assert_eq!(empty.unwrap(), None);
@@ -69,10 +69,10 @@ stories! {
             theirs.commit_all("roster");
             theirs.git("push -q");
             ours.git("pull -q --rebase");
-            assert_eq!(standing(&ours.open()), Standing::Waits(1), "{way}");
+            assert_eq!(standing(&ours.open()), ProposalState::Waits(1), "{way}");
             merge(&theirs, way);
             ours.git("pull -q --rebase");
-            assert_eq!(standing(&ours.open()), Standing::Free, "{way}");
+            assert_eq!(standing(&ours.open()), ProposalState::Free, "{way}");
             assert_eq!(ours.has(path).unwrap(), format!("{path} by {way}\n"));
         }
         // The last one stands on main, and holds nothing but itself.
@@ -94,20 +94,20 @@ stories! {
         theirs.git("merge -q --no-edit main");
         theirs.git(&format!("push -q origin {BRANCH}"));
         ours.git("pull -q --rebase");
-        assert_eq!(standing(&repo), Standing::Waits(1));
+        assert_eq!(standing(&repo), ProposalState::Waits(1));
         theirs.git("switch -q main");
         merge(&theirs, "squash");
         ours.git("pull -q --rebase");
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
     }
 
     fn a_closed_proposal_waits_until_its_branch_is_deleted(workspace: &Workspace) {
         let (ours, _) = workspace.shared();
         let repo = ours.open();
         propose(&repo, ALICE, "alice\n");
-        assert_eq!(standing(&repo), Standing::Waits(1));
+        assert_eq!(standing(&repo), ProposalState::Waits(1));
         workspace.git(&format!("--git-dir=origin.git branch -qD {BRANCH}"));
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
         propose(&repo, ALICE, "alice, issued anew\n");
     }
 
@@ -144,17 +144,17 @@ stories! {
         workspace.hook("update", "[ $1 != refs/heads/main ] || { echo 'GL: You are not allowed to push code to protected branches' >&2; exit 1; }");
         let id = commit(&repo, ALICE, "alice\n");
         assert!(refused(repo.push(&target(&repo))).contains("origin/main is protected"));
-        assert_eq!(standing(&repo), Standing::Unpushed);
+        assert_eq!(standing(&repo), ProposalState::Unpushed);
         let proposal = repo.proposal(&aside(&repo)).unwrap();
         assert!(proposal.head_is_ahead);
         assert_eq!(repo.propose_head(&proposal).unwrap().commit.to_string(), id);
         // It is still no record of the roster's branch.
-        assert_eq!(standing(&repo), Standing::Waits(1));
+        assert_eq!(standing(&repo), ProposalState::Waits(1));
         assert!(repo.proposal(&aside(&repo)).unwrap().head_is_ahead);
         fs::remove_file(workspace.0.join("origin.git/hooks/update")).unwrap();
         merge(&theirs, "squash");
         // The clone that has it under another id follows.
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
         assert!(!repo.proposal(&aside(&repo)).unwrap().head_is_ahead);
         assert_eq!((subject(&ours).as_str(), ours.status()), ("squashed", String::new()));
     }
@@ -164,14 +164,14 @@ stories! {
         let repo = ours.open();
         ours.put("users.yaml", "kind: Roster # bob left\n");
         ours.commit_all("bob-left");
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
         let proposal = repo.proposal(&aside(&repo)).unwrap();
         assert!(proposal.head_is_ahead);
         repo.propose_head(&proposal).unwrap();
-        assert_eq!(standing(&repo), Standing::Waits(1));
+        assert_eq!(standing(&repo), ProposalState::Waits(1));
         let head = repo.head().unwrap();
         merge(&theirs, "squash");
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
         assert!(!repo.proposal(&aside(&repo)).unwrap().head_is_ahead);
         assert_eq!(repo.head().unwrap(), head, "a person's commit is theirs to move");
     }
@@ -186,11 +186,11 @@ stories! {
         theirs.git("push -q");
         let clone = workspace.actions_checkout("ci");
         assert_eq!(clone.git("rev-list --count HEAD"), "1\n");
-        assert_eq!(standing(&clone.open()), Standing::Waits(1));
+        assert_eq!(standing(&clone.open()), ProposalState::Waits(1));
         merge(&theirs, "squash");
         let clone = workspace.actions_checkout("ci-after");
         let repo = clone.open();
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
         propose(&repo, BOB, "bob\n");
         assert_eq!(workspace.git(&format!("--git-dir=origin.git diff --name-only main {BRANCH}")), format!("{BOB}\n"));
     }
@@ -222,7 +222,7 @@ stories! {
         let error = refused(declined);
         assert!(error.contains("no branches today") && error.contains("nothing was granted"), "{error}");
         assert_eq!((ours.status(), subject(&ours).as_str()), (String::new(), "roster"));
-        assert_eq!(standing(&repo), Standing::Free);
+        assert_eq!(standing(&repo), ProposalState::Free);
 
         fs::remove_file(workspace.0.join("origin.git/hooks/pre-receive")).unwrap();
         // The origin takes the push, and dies before it can say so.

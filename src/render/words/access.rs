@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::access::credentials::Note;
 use crate::access::events::{Bounds, Gain, GrantHolder, LifeEvent};
 use crate::access::granted::GrantInForce;
-use crate::access::rights::{Origin, Right};
+use crate::access::rights::{HeldRight, Origin};
 use crate::error::visible_line;
 use crate::model::Recipient;
 use crate::roster::{Grant, OnClusters};
@@ -63,9 +63,9 @@ pub fn granted(granted: &GrantInForce<'_>) -> String {
 
 /// What a cluster gives somebody, each role once for each way in which it comes: `edit in shop, staging through
 /// developers`, `edit in shop through RoleBinding shop/theirs, which is not ours`.
-pub fn held(rights: &[Right<'_>]) -> Vec<String> {
+pub fn held(rights: &[HeldRight<'_>]) -> Vec<String> {
     let mut places: BTreeMap<(String, String), Option<Vec<String>>> = BTreeMap::new();
-    for Right { origin, path, until } in rights {
+    for HeldRight { origin, path, until } in rights {
         let binding = path.binding;
         let through = match origin {
             Origin::Group(group) => format!(" through {group}"),

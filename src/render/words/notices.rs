@@ -1,16 +1,16 @@
 //! What somebody must do soon, in English.
 
 use super::access::minute;
-use crate::access::notices::{Ending, Matter, Notice};
+use crate::access::notices::{Matter, Notice, WhatEnds};
 use crate::model::UserName;
 
 /// `access ends 2026-12-24, on prod`.
 pub fn notice(notice: &Notice) -> String {
     let what = match &notice.what {
-        Matter::AccessEnds(Ending::Everything) => "access ends".to_owned(),
-        Matter::AccessEnds(Ending::Membership(group)) => format!("membership in group `{group}` ends"),
-        Matter::AccessEnds(Ending::Grant(role, None)) => format!("the grant of {role} ends"),
-        Matter::AccessEnds(Ending::Grant(role, Some(group))) => {
+        Matter::AccessEnds(WhatEnds::Everything) => "access ends".to_owned(),
+        Matter::AccessEnds(WhatEnds::Membership(group)) => format!("membership in group `{group}` ends"),
+        Matter::AccessEnds(WhatEnds::Grant(role, None)) => format!("the grant of {role} ends"),
+        Matter::AccessEnds(WhatEnds::Grant(role, Some(group))) => {
             format!("the grant of {role} to group `{group}` ends")
         }
         Matter::CertificateUnrenewed(credential) => {
@@ -43,13 +43,13 @@ pub fn notice(notice: &Notice) -> String {
 /// What to do about it.
 pub fn remedy(user: &UserName, notice: &Notice) -> String {
     match &notice.what {
-        Matter::AccessEnds(Ending::Everything) => {
+        Matter::AccessEnds(WhatEnds::Everything) => {
             format!("who needs it longer asks for a later `until` of user `{user}`")
         }
-        Matter::AccessEnds(Ending::Membership(group)) => {
+        Matter::AccessEnds(WhatEnds::Membership(group)) => {
             format!("who needs it longer asks for `certctl grant {user} --group {group} --until WHEN`")
         }
-        Matter::AccessEnds(Ending::Grant(..)) => "who needs it longer asks for a later `until` of the grant".to_owned(),
+        Matter::AccessEnds(WhatEnds::Grant(..)) => "who needs it longer asks for a later `until` of the grant".to_owned(),
         Matter::CertificateUnrenewed(_) => {
             "see why the last applies failed, and run `certctl apply` before then".to_owned()
         }
