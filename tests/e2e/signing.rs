@@ -219,6 +219,7 @@ pub fn a_signer_that_never_signs_is_given_up_and_holds_up_no_revocation(plane: &
     has_nothing(&world, "ivan");
     world.can(&jane, &["list", "pods"], false);
     has_nothing_but_a_revoked_record(&world, "jane");
+    world.certctl(&["doctor", "--sign", "--timeout", "2s"]).expect(1).says("signer: ").says("EKS");
     // Unsigned requests do not stay for a signer that starts later.
     let pending = plane.kubectl_ok(&["get", "csr", "-l", "certctl.dev/roster=never", "-o", "json"]);
     let pending: Value = serde_json::from_str(&pending).expect("JSON");

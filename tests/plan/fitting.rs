@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use certctl::plan::binding_diff::BindingVerb;
 use certctl::plan::{ClusterPlan, digest};
-use certctl::render::words;
+use certctl::render::{Style, text, words};
 use expect_test::expect;
 
 use crate::story::Story;
@@ -104,6 +104,28 @@ fn bindings_follow_the_namespaces_that_there_are() {
     let plan = story.plan();
     assert!(plan.bindings.is_empty() && plan.held.is_empty() && plan.losing.is_empty());
     assert_eq!(digest(&story), calm);
+}
+
+#[test]
+fn more_than_ten_bindings_are_counted_and_shown_when_asked_for() {
+    let mut story = Story::of(TEAM);
+    for number in 1..=9 {
+        story.namespace(&format!("pr-{number}"), &[]);
+    }
+    let shown = |story: &Story, verbose| {
+        let plan = story.whole();
+        let text = text::render(&plan, &digest::digest(&plan), Style { verbose, ..Style::default() });
+        assert!(
+            text.find("\n  Access\n").is_some_and(|access| Some(access) < text.find("\n  Bindings\n")),
+            "{text}"
+        );
+        (text.contains("RoleBinding pr-1/"), text.contains(" bindings to write; -v shows them"))
+    };
+    story.cluster.state.namespaces.remove("pr-9");
+    assert_eq!(shown(&story, false), (true, false), "ten of them");
+    story.namespace("pr-9", &[]);
+    assert_eq!(shown(&story, false), (false, true));
+    assert_eq!(shown(&story, true), (true, false));
 }
 
 #[test]
