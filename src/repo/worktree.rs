@@ -11,7 +11,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use git2::{Delta, Diff, DiffOptions, FileMode, Tree};
+use git2::{Delta, Diff, DiffOptions, FileMode, IndexEntryExtendedFlag, IndexEntryFlag, Tree};
 
 use super::{Repo, TreeItem, git, internal};
 use crate::error::{Error, Result};
@@ -110,10 +110,30 @@ impl Repo {
         };
         let (file_not_old, file_not_new) = (file(old).map_err(read)?, file(new).map_err(read)?);
         let index_not_old = index(old).map_err(read)?;
+        // Of a file that the index knows as one of the two, git has the last word, unless it was told not to look.
+        let in_both = |step: &TreeChange| {
+            file_not_old.contains(&step.path) && file_not_new.contains(&step.path) && nameable(step)
+        };
+        let in_index = |step: &TreeChange| {
+            (step.old.is_some() && !index_not_old.contains(&step.path))
+                || (step.new.is_some() && !index_not_new.contains(&step.path))
+        };
+        let entries = self.git.index().map_err(read)?;
+        let is_looked_at = |step: &TreeChange| {
+            entries.get_path(Path::new(&step.path), 0).is_some_and(|entry| {
+                entry.flags & IndexEntryFlag::VALID.bits() == 0
+                    && entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() == 0
+            })
+        };
+        let suspects = steps.iter().filter(|step| in_both(step) && in_index(step) && is_looked_at(step));
+        let suspects: Vec<&str> = suspects.map(|step| step.path.as_str()).collect();
+        let changed = self.differs_from_index(&suspects)?;
+        let unchanged: HashSet<String> =
+            suspects.into_iter().filter(|path| !changed.contains(*path)).map(str::to_owned).collect();
 
         for step in steps {
             let path = step.path.as_str();
-            let foreign = (file_not_old.contains(path) && file_not_new.contains(path))
+            let foreign = (in_both(&step) && !unchanged.contains(path))
                 || (index_not_old.contains(path) && index_not_new.contains(path));
             let special = !step.old.iter().chain(&step.new).all(|entry| entry.is_regular());
             let obstacle = self.obstacle(path);
@@ -132,6 +152,24 @@ impl Repo {
             way.blocked.push(Blocked { path: self.shown(path), why });
         }
         Ok(way)
+    }
+
+    /// Those of these files that are not as the index has them, by git: libgit2 knows neither filters nor what the
+    /// environment configures.
+    fn differs_from_index(&self, paths: &[&str]) -> Result<HashSet<String>> {
+        if paths.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let compare = ["--literal-pathspecs", "diff", "--no-ext-diff", "--name-only", "-z", "--"];
+        let arguments: Vec<&str> = compare.into_iter().chain(paths.iter().copied()).collect();
+        let answer = git::run(self, &arguments)?;
+        if !answer.success {
+            return Err(Error::new(
+                "git could not tell what is changed in the working tree; nothing was done",
+            )
+            .caused_by(answer.cause()));
+        }
+        Ok(answer.stdout.split_terminator('\0').map(str::to_owned).collect())
     }
 
     /// Writes files, then the index. Paths that are blocked are not touched.

@@ -4,7 +4,8 @@ use certctl::repo::Checkout;
 use certctl::repo::history::{Followed, Look, Past};
 
 use crate::workspace::{
-    Clone, Command, FROM_ENVIRONMENT, Repo, Workspace, commit, fs, isolated, refused, target,
+    ALICE, Clone, Command, FROM_ENVIRONMENT, Repo, Workspace, commit, fs, isolated, message, record, refused,
+    target, write,
 };
 
 /// A commit further, with another roster and another record, pushed.
@@ -177,6 +178,33 @@ stories! {
         clone.put("access/prod/ann.yaml", "anne\n");
         clone.put("access/prod/a[b] c.yaml", "new\n");
         assert_eq!(clone.open().dirty(&[]).unwrap(), ["access/prod/a[b] c.yaml", "access/prod/ann.yaml"]);
+    }
+
+    /// libgit2 sees a change where git sees none: it runs no filter, and reads no configuration of the environment.
+    fn a_record_whose_lines_end_otherwise_is_not_somebodys_change(workspace: &Workspace) {
+        for (settings, attributes) in [
+            ("[core]\n\tautocrlf = true\n", ""),
+            ("[filter \"unix\"]\n\tclean = tr -d '\\\\r'\n", "access/** filter=unix\n"),
+        ] {
+            let clone = workspace.alone();
+            fs::write(workspace.0.join(FROM_ENVIRONMENT), settings).unwrap();
+            clone.put(".gitattributes", attributes);
+            clone.put(ALICE, "alice\r\n");
+            clone.commit_all("alice");
+            assert_eq!(clone.git(&format!("show HEAD:{ALICE}")), "alice\n", "{settings}");
+            let repo = clone.open();
+            commit(&repo, ALICE, "renewed\n");
+            assert_eq!(clone.git(&format!("show HEAD:{ALICE}")), record("renewed\n"));
+            assert_eq!(clone.status(), "", "{settings}");
+            clone.put(ALICE, "somebody's\r\n");
+            let error = refused(repo.commit(&write(ALICE, "again\n"), &message("certctl: renew")));
+            assert!(error.contains("is changed in the working tree"), "{error}");
+            // Nor where git was told not to look.
+            clone.git(&format!("update-index --assume-unchanged {ALICE}"));
+            refused(repo.commit(&write(ALICE, "again\n"), &message("certctl: renew")));
+            assert_eq!(fs::read_to_string(clone.0.join(ALICE)).unwrap(), "somebody's\r\n");
+            fs::remove_dir_all(&clone.0).unwrap();
+        }
     }
 
     fn where_to_push_is_what_git_says_wherever_that_is_set(workspace: &Workspace) {
