@@ -242,7 +242,8 @@ pub struct Cluster {
     /// The cluster's name in this roster, and its folder under `access/`.
     #[schemars(length(min = 1, max = 39), regex(pattern = NAME), example = &"prod")]
     pub name: String,
-    /// The context in certctl's own kubeconfig for this cluster. Default: the name.
+    /// The context in certctl's own kubeconfig for this cluster. Default: the name. In a pod without a kubeconfig,
+    /// `in-cluster` is its service account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 255), example = &"admin@prod")]
     pub context: Option<String>,
