@@ -238,12 +238,12 @@ fn unbuildable(context: &str, plugin: Option<&str>, error: &kube::Error) -> Erro
 fn unusable_identity(said: String) -> (String, &'static str) {
     if said.contains("KeyMismatch") {
         (
-            "the client key is not that of the client certificate".to_owned(),
+            "the client key does not belong to the client certificate".to_owned(),
             "`openssl x509 -in CERTIFICATE -noout -pubkey` and `openssl pkey -in KEY -pubout` print the same if they belong together",
         )
     } else if said.contains("missing a private key") {
         (
-            "the client key is none, or has a passphrase, and nobody is asked for it here".to_owned(),
+            "there is no client key, or it has a passphrase, and nobody is asked for it here".to_owned(),
             "`openssl pkey -in KEY -out FILE` writes it without one",
         )
     } else {
@@ -288,9 +288,9 @@ mod tests {
         for (user, why) in [
             (
                 data(pem.as_bytes(), &other.serialize_pem()),
-                "the client key is not that of the client certificate",
+                "the client key does not belong to the client certificate",
             ),
-            (data(pem.as_bytes(), &encrypted), "or has a passphrase"),
+            (data(pem.as_bytes(), &encrypted), "or it has a passphrase"),
             (data(certificate.der(), &key), "missing certificate"),
             (format!("client-certificate-data: {}", BASE64.encode(&pem)), "failed to load client key"),
             (format!("client-key-data: {}", BASE64.encode(&key)), "failed to load client certificate"),
