@@ -3,6 +3,7 @@
 
 mod blocks;
 mod pages;
+mod recording;
 mod reference;
 mod screen;
 mod steady;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         Need::Nothing,
         [
             pages::every_command_block_runs,
+            recording::the_demo_is_shown_as_it_runs,
             reference::the_commands_are_those_of_the_program,
             reference::the_roster_reference_is_that_of_the_schema,
         ]

@@ -98,9 +98,22 @@ impl Team {
         (ran.code, ran.stdout + &ran.stderr)
     }
 
-    /// Types a line of shell at a terminal, and answers; how it ended, and what showed.
+    /// Types a line of shell at a terminal, and answers; how it ended, and the lines that were left there.
     #[track_caller]
     pub fn types(
+        &self,
+        folder: &str,
+        who: &str,
+        line: &str,
+        answers: &[(&str, &str)],
+    ) -> (Option<i32>, String) {
+        let (code, shown) = self.shows(folder, who, line, answers);
+        (code, super::screen::left_on(&shown))
+    }
+
+    /// The same, with all that the terminal got.
+    #[track_caller]
+    pub fn shows(
         &self,
         folder: &str,
         who: &str,
@@ -115,6 +128,6 @@ impl Team {
             terminal.type_keys(&format!("{answer}\r"));
         }
         let ran = terminal.end();
-        (ran.code, super::screen::left_on(&ran.stdout))
+        (ran.code, ran.stdout)
     }
 }
