@@ -80,6 +80,13 @@ pub struct DigestedPerson {
     pub until: String,
 }
 
+impl DigestedPerson {
+    /// Whether they get a new credential.
+    pub(super) fn gets_a_credential(&self) -> bool {
+        !self.recipients.is_empty()
+    }
+}
+
 /// Who gets the rights of a binding, or a binding and its parts, and who loses them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

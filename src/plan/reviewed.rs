@@ -3,11 +3,12 @@
 //! Several changes are reviewed apart and applied together, so each decision counts by itself: one person,
 //! one place in a binding, one `until`. Less than was reviewed is no fault, save a term that every reviewed
 //! plan held, such as a proxy: it is where credentials go. A place in a binding was shown only with the `until` it
-//! was shown with: without that, somebody has it for longer.
+//! was shown with: without that, somebody has it for longer. A new credential was shown only with the proxy and the
+//! server's name it was shown with: without them, it leads elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::digest::{Digested, DigestedBinding, DigestedCluster};
+use super::digest::{Digested, DigestedBinding, DigestedCluster, DigestedPerson};
 use super::terms::{self, Terms};
 
 /// What has not been reviewed.
@@ -48,14 +49,37 @@ struct Shown<'a> {
     cluster: &'a DigestedCluster,
     /// Each `until` in it that is not there any more, be it another time.
     gone: Vec<&'a String>,
+    /// Whether a term of the way to the cluster, such as a proxy, is not there any more, be it another one.
+    leads_elsewhere: bool,
 }
+
+/// The terms of the way to a cluster.
+const WAY: [fn(&Terms) -> &Option<String>; 4] = [
+    |terms| &terms.server,
+    |terms| &terms.certificate_authority,
+    |terms| &terms.proxy_url,
+    |terms| &terms.tls_server_name,
+];
 
 impl<'a> Shown<'a> {
     fn new(cluster: &'a DigestedCluster, now: &DigestedCluster) -> Self {
         let kept: BTreeSet<&str> =
             now.terms.iter().flat_map(|now| &now.ends).map(|end| terms::about(end)).collect();
         let ends = cluster.terms.iter().flat_map(|terms| &terms.ends);
-        Self { cluster, gone: ends.filter(|end| !kept.contains(terms::about(end))).collect() }
+        let is_gone = |of: &fn(&Terms) -> &Option<String>| {
+            cluster.terms.as_ref().is_some_and(|shown| of(shown).is_some())
+                && now.terms.as_ref().is_none_or(|now| of(now).is_none())
+        };
+        Self {
+            cluster,
+            gone: ends.filter(|end| !kept.contains(terms::about(end))).collect(),
+            leads_elsewhere: WAY.iter().any(is_gone),
+        }
+    }
+
+    /// Whether this was decided about this person, and a new credential leads where it was to lead.
+    fn decides(&self, person: &DigestedPerson) -> bool {
+        self.cluster.people.contains(person) && !(self.leads_elsewhere && person.gets_a_credential())
     }
 
     /// Whether somebody was to have what the binding of this name gives, and for no shorter time.
@@ -77,8 +101,7 @@ fn name_of(binding: &str) -> &str {
 /// What `cluster` decides and none of those does.
 fn added(cluster: &DigestedCluster, shown: &[Shown<'_>]) -> DigestedCluster {
     let DigestedCluster { name, uid, people, bindings, terms: now } = cluster;
-    let people =
-        people.iter().filter(|person| !shown.iter().any(|shown| shown.cluster.people.contains(person)));
+    let people = people.iter().filter(|person| !shown.iter().any(|shown| shown.decides(person)));
     DigestedCluster {
         name: name.clone(),
         uid: uid.clone(),
@@ -136,8 +159,8 @@ fn unseen_fitting(
     new.filter(|(_, told)| !told.is_empty()).collect()
 }
 
-/// The terms that all of those hold and `cluster` does not, and each `until` for lack of which something in `new`
-/// was not shown.
+/// The terms that all of those hold and `cluster` does not, and each `until`, proxy and name of a server for lack of
+/// which something in `new` was not shown.
 fn lost(cluster: &DigestedCluster, shown: &[Shown<'_>], new: &DigestedCluster) -> DigestedCluster {
     let now = cluster.terms.clone().unwrap_or_default();
     let held_by_all = |of: fn(&Terms) -> &BTreeSet<String>| {
@@ -156,8 +179,12 @@ fn lost(cluster: &DigestedCluster, shown: &[Shown<'_>], new: &DigestedCluster) -
         |end: &&&String| longer.iter().any(|(user, binding)| terms::ends_what(end, user, binding));
     let missing = shown.iter().flat_map(|shown| &shown.gone).filter(for_longer).map(|end| (*end).clone());
     let dropped = |of: fn(&Terms) -> &Option<String>| {
-        let kept = of(&now).is_some() || terms(shown).any(|terms| of(terms).is_none());
-        terms(shown).next().filter(|_| !kept).and_then(|terms| of(terms).clone())
+        if of(&now).is_some() {
+            return None;
+        }
+        let in_all = terms(shown).all(|terms| of(terms).is_some());
+        let with = shown.iter().filter(|shown| in_all || !shown.cluster.people.is_disjoint(&new.people));
+        with.filter_map(|shown| shown.cluster.terms.as_ref()).find_map(|terms| of(terms).clone())
     };
     DigestedCluster {
         name: cluster.name.clone(),

@@ -98,3 +98,35 @@ fn an_end_of_something_else_is_no_matter() {
     both.edit(bob, "");
     assert_eq!(unreviewed(&both, &[&one, &other]), "");
 }
+
+#[test]
+fn a_new_credential_was_shown_only_on_the_way_that_it_was_shown_on() {
+    let (base, plain) = (team(), "{name: prod,");
+    let carol = "- {name: carol, recipients: [age1carol], groups: [ops]}\n";
+    for (way, told) in [
+        ("proxyURL: 'http://proxy:3128'", "- prod: kubeconfigs connect through the proxy http://proxy:3128"),
+        ("tlsServerName: kubernetes", "- prod: kubeconfigs verify the server as kubernetes"),
+    ] {
+        let with_the_way = format!("{{name: prod, {way},");
+        let (mut one, other) = (with(&base, carol), with(&base, DAN));
+        one.edit(plain, &with_the_way);
+        let both = with(&one, DAN);
+        // Who was shown without it gets it, as another change shows it.
+        assert_eq!(unreviewed(&both, &[&one, &other]), "", "{way}");
+        // Who was shown with it does not get along without it.
+        let mut without = both.clone();
+        without.edit(&with_the_way, plain);
+        let shown = unreviewed(&without, &[&one, &other]);
+        assert!(shown.contains(told) && shown.contains("carol"), "{way}:\n{shown}");
+        assert!(!shown.contains("dan"), "{way}:\n{shown}");
+        // A later change that shows them without it has been reviewed as well.
+        let later = with(&base, carol);
+        assert_eq!(unreviewed(&without, &[&one, &other, &later]), "", "{way}");
+        // Who leaves is led nowhere.
+        let bob = "- {name: bob, recipients: [age1bob], groups: [developers]}\n";
+        let (mut left, mut leaves) = (one.clone(), base.clone());
+        left.edit(bob, "");
+        leaves.edit(bob, "");
+        assert_eq!(unreviewed(&leaves, &[&left, &other]), "", "{way}");
+    }
+}
