@@ -10,7 +10,7 @@ use certctl::plan::{Held, Reason, Verb};
 use jiff::SignedDuration;
 
 use crate::story::{Story, TEAM};
-use crate::world::{Course, End};
+use crate::world::{Course, End, There};
 
 const PUBLIC: &str = "https://prod.example.com:6443";
 
@@ -167,14 +167,31 @@ fn what_was_tried_in_vain_is_neither_recorded_nor_bound_and_holds_up_no_cut_off(
     for name in ["carol", "dan", "erin"] {
         story.yaml += &new(name);
     }
-    story.leads_nowhere = true;
+    story.there = There::Useless;
     let (plan, signed) = (story.plan(), story.signed.len());
     assert_eq!(story.apply_to(&plan, &Course::default()), End::Failed);
     assert_eq!(story.signed.len(), signed + 1, "the first one is tried alone");
     assert!(story.bound("bob").is_empty() && story.record("carol").is_empty());
-    story.leads_nowhere = false;
+    story.there = There::Works;
     story.apply();
     assert_eq!(["carol", "dan", "erin"].map(|name| story.bound(name).len()), [1, 1, 1]);
+}
+
+/// A private address, from CI.
+#[test]
+fn what_cannot_be_reached_from_here_is_warned_about_once_and_handed_out() {
+    let mut story = Story::applied(TEAM);
+    story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");
+    for name in ["carol", "dan", "erin"] {
+        story.yaml += &format!("- {{name: {name}, recipients: [age1{name}], groups: [developers]}}\n");
+    }
+    story.there = There::NoAnswer;
+    let plan = story.plan();
+    assert_eq!(story.apply_to(&plan, &Course::default()), End::Done);
+    assert_eq!(story.warned, ["no answer from there"], "the first one is tried, and no other");
+    assert!(story.bound("bob").is_empty());
+    assert_eq!(["carol", "dan", "erin"].map(|name| story.bound(name).len()), [1, 1, 1]);
+    assert!(story.plan().is_empty(), "{}", story.text());
 }
 
 #[test]

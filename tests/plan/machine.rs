@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::story::{Story, ours, request, subject};
 use crate::team::{GRANTS, GROUPS, Key, PEOPLE, Person, Team, Until};
-use crate::world::{Course, Edit, Effect, End, Fault, World};
+use crate::world::{Course, Edit, Effect, End, Fault, There, World};
 
 /// When something ends, in minutes from now; `None` is never.
 type Ending = Option<i64>;
@@ -50,7 +50,7 @@ enum Happening {
     /// The signer's limit, in days.
     Longest(i64),
     /// Whether the published address is of no use.
-    Nowhere(bool),
+    There(There),
     /// Who applies from now on.
     Identity(&'static str),
     /// The next apply is made from a new checkout.
@@ -94,7 +94,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..4usize, who()).prop_map(|(kind, who)| H::Request(kind, who)),
         1 => (0..3u8).prop_map(H::Server),
         1 => prop::sample::select(vec![1, 10, 3650]).prop_map(H::Longest),
-        1 => any::<bool>().prop_map(H::Nowhere),
+        1 => prop::sample::select(vec![There::Works, There::NoAnswer, There::Useless]).prop_map(H::There),
         1 => prop::sample::select(vec!["certctl", "ci"]).prop_map(H::Identity),
         2 => Just(H::Clone),
         2 => (0..9usize).prop_map(H::PutBack),
@@ -196,7 +196,7 @@ impl Machine {
             H::Server(number) => {
                 self.world.cluster.published.endpoint.server = format!("https://{number}.example.com")
             }
-            H::Nowhere(so) => self.world.leads_nowhere = *so,
+            H::There(there) => self.world.there = *there,
             H::Longest(days) => self.world.longest = SignedDuration::from_hours(24 * days),
             H::Identity(who) => self.world.cluster.identity = Some((*who).to_owned()),
             H::Clone => self.world.clone_anew(),
@@ -529,7 +529,7 @@ impl Machine {
 
     /// Whoever runs the cluster and the roster fixes what is held back.
     fn fix_what_is_held(&mut self) {
-        self.world.leads_nowhere = false;
+        self.world.there = There::Works;
         let needed: BTreeSet<BindingAt> =
             PEOPLE.iter().flat_map(|who| self.team.bindings(who, self.world.now).into_keys()).collect();
         let theirs = |binding: &Binding| binding.labels != ours() && needed.contains(&binding.at);

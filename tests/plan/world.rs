@@ -46,18 +46,30 @@ pub struct World {
     pub unmerged: Option<CommitHash>,
     /// The longest that the signer signs.
     pub longest: SignedDuration,
-    /// Whether the published address is no use: a new certificate that is tried there is refused.
-    pub leads_nowhere: bool,
+    /// What a new certificate meets that is tried at the published address.
+    pub there: There,
     /// Everything that was ever signed, recorded or not.
     pub signed: Vec<CredentialGroup>,
     /// What somebody binds just before an apply looks for the last time.
     pub planted: Option<Binding>,
+    /// What every apply warned of.
+    pub warned: Vec<String>,
     /// Of every commit that an apply had to make.
     pub messages: Vec<String>,
     /// What every apply told of how far it is.
     pub told: Vec<Event>,
     serial: u64,
     version: u64,
+}
+
+/// What is at the published address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum There {
+    Works,
+    /// Nobody, as far as can be told from where apply runs.
+    NoAnswer,
+    /// What refuses it.
+    Useless,
 }
 
 /// What can happen to one effect.
@@ -136,9 +148,10 @@ impl World {
             new_id: "0123456789abcdef0123456789abcdef".parse().expect("a roster id"),
             unmerged: None,
             longest,
-            leads_nowhere: false,
+            there: There::Works,
             signed: Vec::new(),
             planted: None,
+            warned: Vec::new(),
             messages: Vec::new(),
             told: Vec::new(),
             serial: 0,
@@ -298,6 +311,8 @@ impl<'p> Run<'_, '_, 'p> {
             }
         }
         let failed = self.machine.has_failed() || self.failed;
+        let warnings = self.machine.into_outcome().into_iter().flat_map(|outcome| outcome.warnings);
+        self.world.warned.extend(warnings.map(|warning| warning.message().to_owned()));
         if failed { End::Failed } else { End::Done }
     }
 
@@ -386,14 +401,18 @@ impl<'p> Run<'_, '_, 'p> {
             }
             Order::On(_, Asked::StartSigner { requester: _ }) => self.machine.signer_started(id, Ok(())),
             Order::On(_, Asked::Issue { user, issuance, probe }) => {
-                let useless = probe && self.world.leads_nowhere;
+                let useless = probe && self.world.there == There::Useless;
+                let unreachable = probe && self.world.there == There::NoAnswer;
                 assert!(!self.useless, "nothing is issued once one was tried in vain");
                 let made = match self.issue(user, issuance)? {
                     Some(_) if useless => {
                         self.useless = true;
                         Made::Useless(refused())
                     }
-                    Some(issued) => Made::Issued(Box::new(issued), None),
+                    Some(issued) => Made::Issued(
+                        Box::new(issued),
+                        unreachable.then(|| Error::new("no answer from there")),
+                    ),
                     None => Made::Failed(refused()),
                 };
                 self.machine.issued(id, made);
