@@ -1,5 +1,5 @@
-//! Runs the `git` program: never through a shell, never asking, and in the repository that was opened,
-//! whatever git would find by itself.
+//! Runs the `git` program: never through a shell, never asking, without hooks, and in the repository that was
+//! opened, whatever git would find by itself.
 //!
 //! What it prints reaches people only through [`said`], which takes credentials out.
 
@@ -69,6 +69,19 @@ pub(super) fn run_with(
     input: &[u8],
     environment: &[(&str, String)],
 ) -> Result<GitOutput> {
+    if !repo.configuration_is_checked.replace(true) {
+        repo.refuse_tracked_configuration().inspect_err(|_| repo.configuration_is_checked.set(false))?;
+    }
+    run_unchecked(repo, arguments, input, environment)
+}
+
+/// As [`run_with`], whatever configuration git reads: only for what runs no other program.
+pub(super) fn run_unchecked(
+    repo: &Repo,
+    arguments: &[&str],
+    input: &[u8],
+    environment: &[(&str, String)],
+) -> Result<GitOutput> {
     let mut command = command(&repo.git, &repo.workdir, arguments);
     for (name, value) in environment {
         command.env(name, value);
@@ -81,10 +94,13 @@ pub(super) fn run_in(git: &Repository, workdir: &Path, arguments: &[&str]) -> Re
     answer(&mut command(git, workdir, arguments), b"", None)
 }
 
+/// What every git is told. A bare repository in a folder may have been committed there, with its configuration;
+/// a hook may be a committed file (`core.hooksPath = .husky`), or run what one says (pre-commit).
+const SETTINGS: [&str; 4] = ["-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null"];
+
 fn command(git: &Repository, workdir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
-    // A bare repository that lies in a folder may have been committed there, with its configuration.
-    command.args(["-c", "safe.bareRepository=explicit"]).arg("-C").arg(workdir).args(arguments);
+    command.args(SETTINGS).arg("-C").arg(workdir).args(arguments);
     for name in OF_ANOTHER_REPOSITORY {
         command.env_remove(name);
     }

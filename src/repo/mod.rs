@@ -11,6 +11,7 @@
 mod author;
 mod child;
 mod commit;
+mod configuration;
 mod containment;
 mod crash_recovery;
 mod declined;
@@ -34,7 +35,7 @@ mod status;
 mod url;
 mod worktree;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
@@ -137,6 +138,8 @@ pub struct Repo {
     /// last commit that certctl itself moved HEAD to.
     base: RefCell<Head>,
     identity: author::CommitIdentity,
+    /// Whether it is known that no configuration of git's is a committed file.
+    configuration_is_checked: Cell<bool>,
     /// Where a signal is heard that no git may outlive for long.
     interrupt: Option<Interrupt>,
     /// Where the roster's branch was over there when [`Repo::refuse_stale`] asked; the commit is here.
@@ -185,6 +188,7 @@ impl Repo {
             prefix,
             base: RefCell::new(base),
             identity: author::CommitIdentity::default(),
+            configuration_is_checked: Cell::new(false),
             interrupt: None,
             seen: RefCell::new(None),
         };

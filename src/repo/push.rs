@@ -116,9 +116,9 @@ impl Repo {
         self.push_with(&["push"], target, id, lease)
     }
 
-    /// The same, and the remote changes nothing. The hooks of this clone are for the push itself.
+    /// The same, and the remote changes nothing.
     pub(super) fn push_dry(&self, target: &PushTarget, id: Oid, lease: Option<&str>) -> Result<PushOutcome> {
-        self.push_with(&["push", "--dry-run", "--no-verify"], target, id, lease)
+        self.push_with(&["push", "--dry-run"], target, id, lease)
     }
 
     fn push_with(

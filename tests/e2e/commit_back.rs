@@ -221,10 +221,13 @@ pub fn a_merge_between_our_commit_and_our_push_is_built_upon(plane: &'static Clu
     // Our git has asked where main is; before it sends anything, ben is taken off the roster.
     roster(&world, &["ann"]);
     world.git(&["commit", "-qam", "merge"]);
-    executable(
-        &world.path("ci/.git/hooks/pre-push"),
-        "[ -e ../pushed ] || { touch ../pushed; env -u GIT_DIR git -C ../repo push -q origin main; }",
+    let pushed = world.path("ci/.git/pushed");
+    let script = format!(
+        "[ -e {0} ] || {{ touch {0}; env -u GIT_DIR git -C {1} push -q origin main; }}",
+        pushed.display(),
+        world.repo().display()
     );
+    certctl_testing::before_a_push_arrives(&world.path("ci"), &script);
     let (ran, document) = apply(&world, "ci", &[]);
     ran.expect(0);
     assert_eq!(

@@ -221,15 +221,14 @@ pub fn a_push_between_our_commit_and_our_push_loses_nothing(plane: &'static Clus
         let clone = format!("ci-{race}");
         world.checkout(&clone, "main", false);
         let folder = world.path(&clone);
-        // Runs after our commit and before our push reaches the remote: somebody else's push comes first.
-        let hook = folder.join(".git/hooks/pre-push");
+        // After our commit, and before our push reaches the remote.
         let script = format!(
-            "set -e\n[ -e {done} ] && exit 0\n: > {done}\ncd {clone}\nunset GIT_DIR\n\
-             echo {race} > notes.txt\ngit add notes.txt\ngit commit -q -m notes\ngit push -q",
+            "set -e; [ -e {done} ] && exit 0; : > {done}; cd {repo}; unset GIT_DIR; \
+             echo {race} > notes.txt; git add notes.txt; git commit -q -m notes; git push -q",
             done = folder.join("pushed").display(),
-            clone = world.repo().display(),
+            repo = world.repo().display(),
         );
-        certctl_testing::executable(&hook, &script);
+        certctl_testing::before_a_push_arrives(&folder, &script);
         fs::write(folder.join(".git/info/exclude"), "pushed\n").expect("an exclusion");
         world.certctl_in(&clone, &["apply", "--auto-approve"]).expect(0);
         everyone_has_access(&world, &people, 1);

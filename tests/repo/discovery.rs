@@ -75,6 +75,62 @@ stories! {
         assert!(!mark.exists());
     }
 
+    fn no_hook_is_run_wherever_it_is(workspace: &Workspace) {
+        for place in [".git/hooks", ".husky", "outside"] {
+            let (clone, _) = workspace.shared_as(&place.replace(['.', '/'], "-"));
+            let mark = workspace.0.join("ran");
+            for hook in ["pre-push", "post-index-change", "reference-transaction", "post-checkout", "post-commit"] {
+                executable(&clone.0.join(place).join(hook), &format!("echo {hook} >> {}", mark.display()));
+            }
+            if place != ".git/hooks" {
+                clone.git(&format!("config core.hooksPath {place}"));
+            }
+            let repo = clone.open();
+            let to = target(&repo);
+            repo.dry_push(&to).unwrap();
+            commit(&repo, ALICE, "alice\n");
+            repo.push(&to).unwrap();
+            assert!(!mark.exists(), "{place}: {}", fs::read_to_string(&mark).unwrap());
+        }
+    }
+
+    fn configuration_in_a_committed_file_is_refused_before_git_runs_what_it_names(workspace: &Workspace) {
+        let mark = workspace.0.join("ran");
+        executable(&workspace.0.join("evil"), &format!("touch {}", mark.display()));
+        let evil = format!("[core]\n\tsshCommand = {0}\n\tfsmonitor = {0}\n", workspace.0.join("evil").display());
+        // A file, one in a folder, a link to a file outside, and one that says where the working tree is.
+        for (number, (file, more)) in
+            [(".gitconfig", ""), ("team/git/config", ""), ("link", ""), (".gitconfig", "\tworktree = ../team\n")]
+                .into_iter()
+                .enumerate()
+        {
+            let (clone, _) = workspace.shared_as(&format!("clone-{number}"));
+            clone.put("team/users.yaml", "kind: Roster\n");
+            match file {
+                "link" => {
+                    fs::write(workspace.0.join("elsewhere"), &evil).unwrap();
+                    symlink(workspace.0.join("elsewhere"), clone.0.join(file)).unwrap();
+                }
+                _ => clone.put(file, &format!("{evil}{more}")),
+            }
+            clone.commit_all("config");
+            clone.git(&format!("config include.path ../{file}"));
+            let (repo, roster) = (Repo::discover(&clone.0.join("team/users.yaml")), "team/users.yaml");
+            let error = refused(repo.and_then(|repo| repo.dirty(&[]).map(drop)));
+            assert!(error.contains("git reads its configuration from") && error.contains(file), "{roster}: {error}");
+            assert!(!mark.exists(), "{file}");
+        }
+    }
+
+    fn configuration_that_no_commit_can_change_is_the_clones_own(workspace: &Workspace) {
+        let clone = workspace.alone();
+        // Not committed: git does not overwrite it by what a commit brings.
+        clone.put("mine", "[user]\n\tname = Bea\n");
+        clone.git("config include.path ../mine");
+        commit(&clone.open(), ALICE, "alice\n");
+        assert_eq!(clone.git("log -1 --format=%an"), "Bea\n");
+    }
+
     fn the_git_program_works_in_the_repository_that_was_found(workspace: &Workspace) {
         // By itself git would look for one from the root of the working tree up.
         let clone = workspace.alone();

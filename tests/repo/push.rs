@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use certctl::interrupt::Interrupt;
+use certctl_testing::before_a_push_arrives;
 
 use crate::workspace::*;
 
@@ -35,7 +36,7 @@ stories! {
         let mut repo = clone.open();
         let id = commit(&repo, ALICE, "alice\n");
         let hung = workspace.0.join("hung");
-        executable(&clone.0.join(".git/hooks/pre-push"), &format!("echo $$ > {}; exec sleep 1000", hung.display()));
+        workspace.hook("pre-receive", &format!("echo $$ > {}; exec sleep 1000", hung.display()));
         let (interrupter, interrupt) = Interrupt::new();
         interrupter.set();
         repo.heed(interrupt);
@@ -326,7 +327,7 @@ stories! {
         // Our git has asked where the branch is, and has not yet sent anything.
         theirs.put("users.yaml", "kind: Roster # merged\n");
         theirs.commit_all("merge");
-        clone.hook("pre-push", &format!(
+        before_a_push_arrives(&clone.0, &format!(
             "[ -e {0}/pushed ] || {{ touch {0}/pushed; env -u GIT_DIR git -C {0}/theirs push -q; }}", workspace.0.display()
         ));
         let pushed = repo.push(&target(&repo)).unwrap();
@@ -344,7 +345,7 @@ stories! {
         // Each waits, having asked where the branch is, until the other has asked too.
         let wait = "touch {0}/$(basename $PWD).asked; while [ ! -e {0}/alone.asked ] || [ ! -e {0}/other.asked ]; do :; done";
         for clone in [&one, &other] {
-            clone.hook("pre-push", &wait.replace("{0}", &workspace.0.display().to_string()));
+            before_a_push_arrives(&clone.0, &wait.replace("{0}", &workspace.0.display().to_string()));
         }
         let (mut a, mut b) = std::thread::scope(|threads| {
             let push = |repo: Repo| { let to = target(&repo); repo.push(&to).unwrap().tries };

@@ -9,7 +9,7 @@ pub use std::process::Command;
 
 use certctl::record::with_checksum;
 pub use certctl::repo::{Changes, PushTarget, Repo, TRAILER};
-pub use certctl_testing::executable;
+pub use certctl_testing::{before_push, executable};
 
 /// Declares tests whose bodies run in a child process with nothing of the caller's environment.
 macro_rules! stories {
@@ -87,6 +87,13 @@ impl Workspace {
         (ours, self.clone_as("theirs"))
     }
 
+    /// The same in a folder of its own.
+    pub fn shared_as(&self, name: &str) -> (Clone, Clone) {
+        let folder = self.0.join(name);
+        fs::create_dir(&folder).unwrap();
+        Self(folder).shared()
+    }
+
     pub fn clone_as(&self, name: &str) -> Clone {
         self.git(&format!("clone -q origin.git {name}"));
         Clone(self.0.join(name))
@@ -155,11 +162,6 @@ impl Workspace {
 impl Clone {
     pub fn git(&self, arguments: &str) -> String {
         git(&self.0, arguments)
-    }
-
-    /// Installs a hook here.
-    pub fn hook(&self, name: &str, script: &str) {
-        executable(&self.0.join(".git/hooks").join(name), script);
     }
 
     pub fn put(&self, path: &str, text: &str) {

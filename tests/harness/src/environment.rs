@@ -36,3 +36,21 @@ pub fn executable(file: &Path, script: &str) {
     fs::write(file, format!("#!/bin/sh\n{script}\n")).expect("a script");
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("executable");
 }
+
+/// Has a script run by each push of a clone to its origin, when git has been told where the branches are, and before
+/// what it sends arrives there: somebody else comes first.
+///
+/// # Panics
+/// It cannot be set up.
+pub fn before_a_push_arrives(clone: &Path, script: &str) {
+    let program = clone.join(".git/receive-pack");
+    // A push begins with a length, and one that sends nothing with `0000`.
+    let receive = format!(
+        "{{ first=$(dd bs=1 count=4 status=none)\n[ \"$first\" = 0000 ] || ( {script} ) >&2\n\
+         printf %s \"$first\"; cat; }} | git receive-pack \"$@\""
+    );
+    executable(&program, &receive);
+    let mut git = Command::new("git");
+    git.arg("-C").arg(clone).args(["config", "remote.origin.receivepack"]).arg(program);
+    assert!(git.status().expect("git starts").success());
+}

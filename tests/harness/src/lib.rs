@@ -31,7 +31,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use crate::browser::Browser;
-pub use crate::environment::{executable, scrubbed, with_author};
+pub use crate::environment::{before_a_push_arrives, executable, scrubbed, with_author};
 pub use crate::folder::TemporaryFolder;
 pub use crate::kubectl::Kubectl;
 use crate::pki::{Authority, Pair};
