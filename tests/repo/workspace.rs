@@ -9,7 +9,7 @@ pub use std::process::Command;
 
 use certctl::record::with_checksum;
 pub use certctl::repo::{Changes, PushTarget, Repo, TRAILER};
-pub use certctl_testing::{before_push, executable};
+pub use certctl_testing::executable;
 
 /// Declares tests whose bodies run in a child process with nothing of the caller's environment.
 macro_rules! stories {
