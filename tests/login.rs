@@ -239,6 +239,48 @@ fn a_kubeconfig_that_was_not_there_is_for_its_owner_only_and_goes_again() {
 }
 
 #[test]
+fn the_roster_that_login_noted_is_found_from_any_folder() {
+    let world = World::new();
+    fs::create_dir(world.path("elsewhere")).expect("a folder");
+    let here = |args: &[&str]| Ran::of(world.command(args).current_dir(world.path("elsewhere")));
+    here(&["whoami", "--offline"]).expect(1).says("users.yaml could not be read");
+    world.certctl(&["login"]).expect(0);
+    let written = world.read();
+
+    let shown = here(&["whoami", "--offline"]).expect(0).says("view everywhere; deployer in shop");
+    assert_eq!(shown.stdout.lines().count(), 3, "{}", shown.stdout);
+    let printed = here(&["decrypt", "--cluster", "prod"]).expect(0).stdout;
+    assert!(printed.contains("https://prod.example.com"), "{printed}");
+    here(&["login"]).expect(0).says("logged in to dev, prod");
+    assert_eq!(world.read(), written);
+    // It is for a person's own commands, and what is named comes first.
+    here(&["validate"]).expect(1).says("certctl init");
+    here(&["whoami", "--offline", "--roster", "nowhere.yaml"])
+        .expect(1)
+        .says("nowhere.yaml could not be read");
+
+    // Of two, none is guessed.
+    let copy = fs::read_to_string(world.path("repo/users.yaml")).expect("a roster");
+    fs::create_dir(world.path("other")).expect("a folder");
+    let copied =
+        Command::new("cp").arg("-R").arg(world.path("repo/access")).arg(world.path("other")).status();
+    assert!(copied.expect("cp starts").success());
+    let copy = copy
+        .replace("name: acme", "name: other")
+        .replace("kind: Roster", "kind: Roster\ndefaults: {contextName: '{roster}-{cluster}'}");
+    fs::write(world.path("other/users.yaml"), copy).expect("a roster");
+    Ran::of(world.command(&["login"]).current_dir(world.path("other"))).expect(0);
+    for command in [&["whoami", "--offline"][..], &["decrypt", "--cluster", "prod"], &["login"], &["logout"]]
+    {
+        here(command).expect(1).says("users.yaml could not be read");
+    }
+    Ran::of(world.command(&["logout"]).current_dir(world.path("other"))).expect(0);
+    assert_eq!(world.read(), written);
+    here(&["logout"]).expect(0).says("logged out of 2 clusters");
+    assert!(!world.config().exists());
+}
+
+#[test]
 fn the_file_of_kubeconfig_lists_is_the_one_that_kubectl_writes() {
     let world = World::new();
     let [a, b, link] = ["a", "b", "link"].map(|name| world.path("home").join(name));
@@ -285,13 +327,22 @@ fn a_context_of_someone_else_is_not_taken_over_without_force() {
     context_of_prod("prod-admin");
     let theirs = "contexts:\n- name: prod\n  context: {cluster: x, user: y}\ncurrent-context: prod\n";
     world.write(theirs);
-    world
+    // It may be the administrator's, before it has the name that the roster has for it.
+    let refused = world
         .certctl(&["login"])
         .expect(1)
-        .says("context `prod` that certctl did not write")
-        .says("rename-context prod")
-        .says("login --force");
+        .says("context `prod` that certctl did not write; nothing was changed")
+        .says("`kubectl config rename-context prod prod-admin`");
+    assert!(!refused.stderr.contains("--force"), "{}", refused.stderr);
     assert_eq!(world.read(), theirs);
+    let both = format!(
+        "{}- name: prod-admin\n  context: {{cluster: x, user: y}}\n",
+        theirs.replace("current-context: prod\n", "")
+    );
+    world.write(&both);
+    let refused = world.certctl(&["login"]).expect(1).says("`kubectl config rename-context prod NAME`");
+    assert!(!refused.stderr.contains("--force"), "{}", refused.stderr);
+    world.write(theirs);
     world.certctl(&["login", "--cluster", "dev"]).expect(0);
     world.certctl(&["login", "--force"]).expect(0);
     let taken = world.read();

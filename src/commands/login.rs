@@ -388,7 +388,8 @@ fn fingerprint(base64: Option<&str>) -> String {
 }
 
 /// Contexts of these names that others made. `force` takes them over, in the file that is changed,
-/// but never one that plan and apply use: that is the administrator's way in.
+/// but never one that plan and apply use: that is the administrator's way in. Nor is `force` proposed for one that
+/// certctl did not write, for it may be theirs all the same.
 fn not_taken(
     path: &Path,
     document: &KubeconfigText<'_>,
@@ -397,36 +398,47 @@ fn not_taken(
     force: Option<bool>,
 ) -> Result<()> {
     let prefix = format!("{LOGIN_PREFIX}{}:", roster.name);
-    let theirs = document.contexts().into_iter().filter(|context| {
+    let contexts = document.contexts();
+    let theirs = contexts.iter().filter(|context| {
         let named = entries.iter().any(|entry| entry.context == context.name);
         named && !(context.cluster.starts_with(&prefix) && context.user.starts_with(&prefix))
     });
     for context in theirs {
         let name = &context.name;
         let place = path.display();
-        let other = context.user.strip_prefix(LOGIN_PREFIX).and_then(|rest| rest.split_once(':'));
-        let administrators =
-            other.is_none() && roster.clusters.values().any(|cluster| cluster.context == *name);
-        if force == Some(true) && !administrators {
-            continue;
-        }
-        let error = match other {
-            Some((other, _)) => Error::new(format!(
+        let rename =
+            |new: &str| format!("keep it under another name: `kubectl config rename-context {name} {new}`");
+        if let Some((other, _)) =
+            context.user.strip_prefix(LOGIN_PREFIX).and_then(|rest| rest.split_once(':'))
+        {
+            if force == Some(true) {
+                continue;
+            }
+            let error = Error::new(format!(
                 "{place} has a context `{name}` that `certctl login` wrote for roster `{other}`; nothing was changed"
             ))
-            .hint(format!("keep it under another name: `kubectl config rename-context {name} {other}-{name}`")),
-            None if administrators => Error::new(format!(
+            .hint(rename(&format!("{other}-{name}")));
+            let replace = force.map(|_| "or replace it: `certctl login --force`");
+            return Err(replace.into_iter().fold(error, Error::hint));
+        }
+        if roster.clusters.values().any(|cluster| cluster.context == *name) {
+            return Err(Error::new(format!(
                 "{place} has a context `{name}` that certctl did not write, and that `certctl plan` and `apply` use; nothing was changed"
             ))
-            .hint(format!("keep it under another name: `kubectl config rename-context {name} {name}-admin`"))
-            .hint(format!("where you run `certctl plan`, name it in the roster too: `context: {name}-admin`")),
-            None => Error::new(format!(
-                "{place} has a context `{name}` that certctl did not write; nothing was changed"
-            ))
-            .hint(format!("keep it under another name: `kubectl config rename-context {name} NAME`")),
-        };
-        let replaceable = force.is_some() && !administrators;
-        return Err(if replaceable { error.hint("or replace it: `certctl login --force`") } else { error });
+            .hint(rename(&format!("{name}-admin")))
+            .hint(format!("where you run `certctl plan`, name it in the roster too: `context: {name}-admin`")));
+        }
+        if force == Some(true) {
+            continue;
+        }
+        // The administrator's, before it has the name that the roster has for it.
+        let wanted = roster.clusters.values().find(|cluster| cluster.context_name == *name);
+        let wanted = wanted.map(|cluster| cluster.context.as_str());
+        let new = wanted.filter(|wanted| contexts.iter().all(|context| context.name != *wanted));
+        return Err(Error::new(format!(
+            "{place} has a context `{name}` that certctl did not write; nothing was changed"
+        ))
+        .hint(rename(new.unwrap_or("NAME"))));
     }
     Ok(())
 }
