@@ -398,9 +398,9 @@ fn on_a_terminal_it_asks_and_offers_what_it_found() {
             &[
                 ("keep it for good [acme]:", "\n"),
                 ("by name or by number [kind-local]:", "1\n"),
-                ("its folder in access/ [prod_eu]:", "Prod\n"),
+                ("roster and in access/ [prod_eu]:", "Prod\n"),
                 ("That must match", ""),
-                ("its folder in access/ [prod_eu]:", "prod\n"),
+                ("roster and in access/ [prod_eu]:", "prod\n"),
                 ("you for example:", "\n"),
                 ("That is empty", ""),
                 ("you for example:", "alice\n"),

@@ -175,7 +175,9 @@ pub enum Command {
     Credential(CredentialArgs),
     /// Show who you are on each cluster, what you may do there, and until when
     ///
-    /// Asks each cluster which user you are, with your own credential.
+    /// Asks each cluster, with your own credential, which user you are and what it grants. The rights are those of
+    /// the roster in this clone; what the cluster does not grant of them is marked. Says so when the clone is behind
+    /// its branch.
     #[command(after_help = "Example: certctl whoami --cluster prod --format json")]
     Whoami(WhoamiArgs),
     /// Show who holds which credential until when, and what needs somebody

@@ -111,7 +111,7 @@ pub struct CredentialArgs {
 pub struct WhoamiArgs {
     /// Your name on the roster; required if your key decrypts the kubeconfigs of several users
     pub user: Option<UserName>,
-    /// Do not contact any cluster
+    /// Contact neither a cluster nor the remote
     #[arg(long)]
     pub offline: bool,
     /// Output format

@@ -43,7 +43,7 @@ pub use context::current as current_context;
 pub use lease::LeaseLock;
 pub use ledger::{read as read_ledger, rosters};
 pub use own_rights::{HasRight, rights};
-pub use own_rules::{Granted, granted};
+pub use own_rules::listed_rights;
 pub use probe::{NewCertificate, Probed, reach};
 pub use read::{bindings, observe, uid};
 pub use self_review::{own_identity, whoami};

@@ -1,6 +1,8 @@
-//! What a credential may do in a namespace, as the cluster itself says it (SelfSubjectRulesReview). It decides
-//! nothing: an authorizer that is not RBAC need not list its rules, and then the review says so.
+//! What a credential may do in namespaces, as the cluster itself lists it (SelfSubjectRulesReview).
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -8,21 +10,13 @@ use super::connect::Connection;
 use super::resource::Resource;
 use super::retry::Repeat;
 use super::self_review;
+use crate::access::delivered::ListedRights;
 use crate::error::Result;
+use crate::model::Namespace;
+use crate::rbac::{ListedRules, PolicyRule};
 
-/// What the cluster grants a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Granted {
-    /// No more than asking about oneself, which everyone may.
-    Nothing,
-    /// Nothing that is listed, and the list is not complete.
-    Unknown,
-    /// More than that.
-    Something,
-}
-
-/// The groups of the API of which everyone may use something (the ClusterRole `system:basic-user`).
-const ABOUT_ONESELF: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
+/// Every cluster has this namespace, and people have no rights in it but those that they have in each.
+const LIKE_ANY: &str = "kube-node-lease";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,14 +31,32 @@ struct Status {
 #[serde(rename_all = "camelCase")]
 struct Rule {
     #[serde(default)]
+    verbs: Option<Vec<String>>,
+    #[serde(default)]
     api_groups: Option<Vec<String>>,
+    #[serde(default)]
+    resources: Option<Vec<String>>,
+    #[serde(default)]
+    resource_names: Option<Vec<String>>,
 }
 
-/// Asks what the credential of this connection may do in a namespace.
+/// Asks what the credential of this connection may do in every namespace, and in each of these.
 ///
 /// # Errors
-/// The review failed.
-pub async fn granted(connection: &Connection, namespace: &str) -> Result<Granted> {
+/// A review failed.
+pub async fn listed_rights(
+    connection: &Connection,
+    namespaces: &BTreeSet<&Namespace>,
+) -> Result<ListedRights> {
+    let asked = namespaces.iter().map(|namespace| async move {
+        Ok(((*namespace).clone(), listed(connection, namespace.as_str()).await?))
+    });
+    let (everywhere, namespaces) =
+        futures::future::try_join(listed(connection, LIKE_ANY), try_join_all(asked)).await?;
+    Ok(ListedRights { everywhere, namespaces: BTreeMap::from_iter(namespaces) })
+}
+
+async fn listed(connection: &Connection, namespace: &str) -> Result<ListedRules> {
     let status = self_review::ask(
         connection,
         Resource::SelfSubjectRulesReviews,
@@ -53,52 +65,49 @@ pub async fn granted(connection: &Connection, namespace: &str) -> Result<Granted
     );
     let call =
         self_review::call(Resource::SelfSubjectRulesReviews, "what the credential may do is not known");
-    let status = status.await.map_err(|failure| failure.explain(connection, &call))?;
-    Ok(judge(&status))
+    let status: Status = status.await.map_err(|failure| failure.explain(connection, &call))?;
+    Ok(status.into())
 }
 
-fn judge(status: &Status) -> Granted {
-    let about_oneself = |rule: &Rule| {
-        let groups = rule.api_groups.iter().flatten();
-        groups.into_iter().all(|group| ABOUT_ONESELF.contains(&group.as_str()))
-    };
-    if !status.resource_rules.iter().flatten().all(about_oneself) {
-        Granted::Something
-    } else if status.incomplete {
-        Granted::Unknown
-    } else {
-        Granted::Nothing
+impl From<Status> for ListedRules {
+    fn from(status: Status) -> Self {
+        let rules = status.resource_rules.into_iter().flatten().map(|rule| PolicyRule {
+            verbs: rule.verbs.unwrap_or_default(),
+            api_groups: rule.api_groups.unwrap_or_default(),
+            resources: rule.resources.unwrap_or_default(),
+            resource_names: rule.resource_names.unwrap_or_default(),
+            non_resource_urls: Vec::new(),
+        });
+        Self { rules: rules.collect(), is_complete: !status.incomplete }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rbac::Listed;
 
     #[test]
     fn what_everyone_may_do_is_nothing_and_an_incomplete_list_is_no_proof() {
-        for (status, granted) in [
+        for (status, anything) in [
             (
                 r#"{"resourceRules": [], "nonResourceRules": [{"verbs": ["get"]}], "incomplete": false}"#,
-                Granted::Nothing,
+                Listed::No,
             ),
-            (r#"{"resourceRules": null}"#, Granted::Nothing),
+            (r#"{"resourceRules": null}"#, Listed::No),
             (
                 r#"{"resourceRules": [{"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]}]}"#,
-                Granted::Nothing,
+                Listed::No,
             ),
-            (r#"{"resourceRules": [], "incomplete": true}"#, Granted::Unknown),
+            (r#"{"resourceRules": [], "incomplete": true}"#, Listed::Unclear),
             (
                 r#"{"resourceRules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}], "incomplete": true}"#,
-                Granted::Something,
+                Listed::Yes,
             ),
-            (
-                r#"{"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}"#,
-                Granted::Something,
-            ),
+            (r#"{"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}"#, Listed::Yes),
         ] {
             let status: Status = serde_json::from_str(status).expect("a status");
-            assert_eq!(judge(&status), granted);
+            assert_eq!(ListedRules::from(status).anything(), anything);
         }
     }
 }

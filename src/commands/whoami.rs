@@ -1,6 +1,6 @@
 //! `certctl whoami`: on each cluster, who one is, what one may do, and until when.
 
-use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::login::{entry_name, parse};
 use super::runtime;
+use crate::access::delivered::ListedRights;
 use crate::cli::{Format, Global, WhoamiArgs};
 use crate::clock;
-use crate::cluster::{self, Connection, Granted};
+use crate::cluster::{self, Connection};
 use crate::console::terminal::Terminal;
 use crate::error::{Error, Result};
 use crate::exit_code::{DONE, FAILED};
@@ -22,10 +23,13 @@ use crate::person::rights::{self, Standing};
 use crate::pki::Certificate;
 use crate::pki::pem::from_base64;
 use crate::planning::source::{self, Source};
+use crate::rbac::Listed;
 use crate::record::{Credential, CredentialState};
 use crate::render::json;
 use crate::render::table::Table;
 use crate::render::words;
+use crate::repo::Repo;
+use crate::roster::Grant;
 use crate::seal::Identities;
 
 /// What the kubeconfig of kubectl holds of a cluster.
@@ -65,19 +69,21 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
             login: Login::None,
             answer: None,
         });
-        show(&rows.collect::<Vec<_>>(), args.format, terminal)?;
+        show(&rows.collect::<Vec<_>>(), None, args.format, terminal)?;
         return Ok(DONE);
     }
     identities?;
     let opened = own?;
-    let answers: Vec<Option<Result<ClusterSays>>> = if args.offline {
-        opened.iter().map(|_| None).collect()
-    } else {
-        let asked = futures::future::join_all(opened.iter().map(|own| {
-            let namespaces = namespaces(standing(&source, own, now));
-            ask(own, namespaces, global.request_timeout)
-        }));
-        runtime()?.block_on(asked).into_iter().map(Some).collect()
+    let (answers, clone): (Vec<Option<Result<ClusterSays>>>, Option<CloneState>) = match args.offline {
+        true => (opened.iter().map(|_| None).collect(), None),
+        false => {
+            let asked = futures::future::join_all(
+                opened.iter().map(|own| ask(own, standing(&source, own, now), global.request_timeout)),
+            );
+            let (answers, clone) =
+                runtime()?.block_on(async { futures::join!(asked, clone_of(&global.roster)) });
+            (answers.into_iter().map(Some).collect(), clone)
+        }
     };
     let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
     let rows = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| Row {
@@ -86,15 +92,32 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
         login: *login,
         answer: answer.as_ref(),
     });
-    show(&rows.collect::<Vec<_>>(), args.format, terminal)?;
+    show(&rows.collect::<Vec<_>>(), clone.as_ref(), args.format, terminal)?;
     for (own, answer) in opened.iter().zip(&answers) {
-        let nothing = matches!(answer, Some(Ok(says)) if says.granted == Granted::Nothing);
-        if nothing && standing(&source, own, now).grants().next().is_some() {
-            terminal.say(&format!(
-                "{}: the cluster grants this credential nothing: it was cut off, or is not bound yet. The rights above are those of {} in this clone; run `git pull`, and ask an admin if nothing newer comes.",
-                own.cluster, source.file
-            ));
-        }
+        let Some(Ok(says)) = answer else { continue };
+        let grants = || standing(&source, own, now).grants();
+        let lost: Vec<String> =
+            grants().filter_map(|grant| rights::not_granted(grant, &says.rights)).collect();
+        let what = match says.rights.anything() {
+            Listed::No if grants().next().is_some() => {
+                "grants this credential nothing: it was cut off, or is not bound yet".to_owned()
+            }
+            _ if !lost.is_empty() => {
+                format!("does not grant {}: it was taken away, or is not bound yet", lost.join("; "))
+            }
+            _ => continue,
+        };
+        let next = match &clone {
+            Some(CloneState::Current) => "it is what its branch holds, so ask an admin",
+            _ => "run `git pull`, and ask an admin if nothing newer comes",
+        };
+        terminal.say(&format!(
+            "{}: the cluster {what}. The rights above are those of {} in this clone; {next}.",
+            own.cluster, source.file
+        ));
+    }
+    if let Some(CloneState::Behind(branch)) = &clone {
+        terminal.say(&format!("This clone is behind {branch}: run `git pull`."));
     }
     for (own, login) in opened.iter().zip(&logins) {
         if *login == Login::Outdated {
@@ -121,39 +144,37 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
 struct ClusterSays {
     /// Whom it takes one for.
     user: String,
-    granted: Granted,
+    rights: ListedRights,
 }
 
 impl ClusterSays {
     fn grants_word(&self) -> &'static str {
-        match self.granted {
-            Granted::Nothing => "nothing",
-            Granted::Unknown => "unknown",
-            Granted::Something => "something",
+        match self.rights.anything() {
+            Listed::No => "nothing",
+            Listed::Unclear => "unknown",
+            Listed::Yes => "something",
         }
     }
 }
 
-/// In how many namespaces a cluster is asked for rights; one of them is enough to know that there are some.
-const MOST_NAMESPACES: usize = 5;
-
-/// Where one has rights by the roster; what holds in all namespaces holds in `default` too.
-fn namespaces(standing: Standing<'_>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for grant in standing.grants() {
-        match &grant.namespaces {
-            None => drop(names.insert("default".to_owned())),
-            Some(namespaces) => names.extend(namespaces.iter().map(|(name, _)| name.to_string())),
-        }
-    }
-    if names.is_empty() {
-        names.insert("default".to_owned());
-    }
-    names.into_iter().take(MOST_NAMESPACES).collect()
+/// How far a clone is.
+enum CloneState {
+    /// It holds all of its branch.
+    Current,
+    /// It lacks something that this branch has at the remote.
+    Behind(String),
 }
 
-/// Whom the cluster takes one for, and whether it grants that credential anything.
-async fn ask(own: &Own, namespaces: BTreeSet<String>, limit: Duration) -> Result<ClusterSays> {
+/// Asks the remote; `None` where it does not answer, or none is followed.
+async fn clone_of(roster: &Path) -> Option<CloneState> {
+    let roster = roster.to_owned();
+    let asked = tokio::task::spawn_blocking(move || Repo::discover(&roster)?.behind());
+    let behind = asked.await.ok()?.ok()?;
+    Some(behind.map_or(CloneState::Current, |branch| CloneState::Behind(branch.to_string())))
+}
+
+/// Whom the cluster takes one for, and what it grants that credential.
+async fn ask(own: &Own, standing: Standing<'_>, limit: Duration) -> Result<ClusterSays> {
     if own.kubeconfig.private_key.is_none() {
         return Err(Error::new(format!(
             "{}: the cluster was not asked, because the private key is not in the repository",
@@ -163,11 +184,13 @@ async fn ask(own: &Own, namespaces: BTreeSet<String>, limit: Duration) -> Result
     }
     let text = std::str::from_utf8(&own.plaintext).unwrap_or_default();
     let connection = Connection::from_kubeconfig(text, &own.kubeconfig.context, limit).await?;
-    let rules = futures::future::try_join_all(
-        namespaces.iter().map(|namespace| cluster::granted(&connection, namespace)),
-    );
-    let (user, granted) = futures::future::try_join(cluster::whoami(&connection), rules).await?;
-    Ok(ClusterSays { user, granted: granted.into_iter().max().unwrap_or(Granted::Unknown) })
+    let namespaces = standing.namespaces();
+    let (user, rights) = futures::future::try_join(
+        cluster::whoami(&connection),
+        cluster::listed_rights(&connection, &namespaces),
+    )
+    .await?;
+    Ok(ClusterSays { user, rights })
 }
 
 fn login(source: &Source, global: &Global, own: &Own) -> Result<Login> {
@@ -214,6 +237,15 @@ impl Row<'_> {
         self.credential.not_after <= self.standing.now
     }
 
+    /// What the cluster lists of the credential's rights, where it was asked.
+    fn listed(&self) -> Option<&ListedRights> {
+        self.answer?.as_ref().ok().map(|says| &says.rights)
+    }
+
+    fn right(&self, grant: &Grant) -> String {
+        self.listed().map_or_else(|| words::access::grant(grant), |listed| rights::marked(grant, listed))
+    }
+
     fn cells(&self) -> [String; 8] {
         let expired = if self.is_expired() { " (expired)" } else { "" };
         [
@@ -228,7 +260,7 @@ impl Row<'_> {
                 Some(Err(_)) => "an error".to_owned(),
             },
             self.standing.groups().join(", "),
-            self.standing.grants().map(words::access::grant).collect::<Vec<_>>().join("; "),
+            self.standing.grants().map(|grant| self.right(grant)).collect::<Vec<_>>().join("; "),
         ]
     }
 
@@ -238,7 +270,7 @@ impl Row<'_> {
             "user": self.standing.user.as_str(),
             "credential": self.credential.id.as_str(),
             "groups": self.standing.groups(),
-            "rights": self.standing.grants().map(rights::right).collect::<Vec<_>>(),
+            "rights": self.standing.grants().map(|grant| rights::right(grant, self.listed())).collect::<Vec<_>>(),
             "notAfter": self.credential.not_after.to_string(),
             "expired": self.is_expired(),
             "login": self.login.word(),
@@ -255,7 +287,7 @@ impl Row<'_> {
     }
 }
 
-fn show(rows: &[Row<'_>], format: Format, terminal: &Terminal) -> Result<()> {
+fn show(rows: &[Row<'_>], clone: Option<&CloneState>, format: Format, terminal: &Terminal) -> Result<()> {
     match format {
         Format::Text => {
             let mut table = Table::new([
@@ -266,14 +298,17 @@ fn show(rows: &[Row<'_>], format: Format, terminal: &Terminal) -> Result<()> {
                 "LOGIN",
                 "CLUSTER SAYS",
                 "GROUPS",
-                "RIGHTS",
+                "RIGHTS BY THE ROSTER",
             ]);
             rows.iter().for_each(|row| table.push(row.cells()));
             terminal.show(&table.text(terminal.columns()))
         }
         Format::Json => {
             let clusters: Vec<Value> = rows.iter().map(Row::json).collect();
-            terminal.show_document(&json::text(&json!({"formatVersion": 1, "clusters": clusters})))
+            let behind = clone.map(|clone| matches!(clone, CloneState::Behind(_)));
+            terminal.show_document(&json::text(&json!({
+                "formatVersion": 1, "clusters": clusters, "cloneIsBehind": behind,
+            })))
         }
     }
 }

@@ -7,11 +7,13 @@
 mod authorizer;
 mod binding;
 mod control;
+mod listed;
 mod power;
 mod rule;
 
 pub use authorizer::{AUTHENTICATED, AccessPath, Authorizer, PRIVILEGED, Requester, Roles};
 pub use binding::{Binding, BindingAt, Subject};
 pub use control::{Control, Controls, Reach, Scope};
+pub use listed::{Listed, ListedRules};
 pub use power::{Power, powers};
 pub use rule::{AccessRequest, Objects, PolicyRule, granted};

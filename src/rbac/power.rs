@@ -85,13 +85,17 @@ fn impersonates(rules: &[PolicyRule], of_cluster: bool) -> bool {
     accounts || of_cluster && (people || nodes)
 }
 
+/// Whether a rule allows no more than asking about oneself.
+pub(super) fn is_about_oneself(rule: &PolicyRule) -> bool {
+    rule.api_groups.iter().all(|group| ABOUT_ONESELF.contains(&group.as_str()))
+}
+
 /// Whether a rule allows more than to read, and to ask about oneself. What may be done as somebody else is nothing
 /// to who may be nobody else.
 fn writes(rule: &PolicyRule) -> bool {
-    let about_oneself = rule.api_groups.iter().all(|group| ABOUT_ONESELF.contains(&group.as_str()));
     let reads = |verb: &str| READ.contains(&verb) || verb.starts_with("impersonate-on:");
     let reads = rule.verbs.iter().all(|verb| reads(verb));
-    !rule.resources.is_empty() && !about_oneself && !reads
+    !rule.resources.is_empty() && !is_about_oneself(rule) && !reads
 }
 
 #[cfg(test)]

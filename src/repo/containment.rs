@@ -19,7 +19,7 @@ impl Repo {
         !seen.is_some_and(|tip| self.reaches(tip, commit))
     }
 
-    fn reaches(&self, commit: Oid, other: Oid) -> bool {
+    pub(super) fn reaches(&self, commit: Oid, other: Oid) -> bool {
         commit == other || self.git.graph_descendant_of(commit, other).unwrap_or(false)
     }
 }

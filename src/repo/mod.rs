@@ -9,6 +9,7 @@
 //! Everything here blocks: an asynchronous caller wraps it in `spawn_blocking`.
 
 mod author;
+mod behind;
 mod child;
 mod commit;
 mod configuration;

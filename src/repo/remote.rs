@@ -234,7 +234,13 @@ impl Repo {
 
     /// The tip as the remote says it now, without fetching it.
     pub(super) fn remote_tip(&self, target: &PushTarget) -> Tip {
-        let answer = git::run(self, &["ls-remote", "--", &target.remote, &target.theirs])?;
+        self.remote_tip_with(target, &[])
+    }
+
+    /// As [`Repo::remote_tip`], with environment variables for git.
+    pub(super) fn remote_tip_with(&self, target: &PushTarget, environment: &[(&str, String)]) -> Tip {
+        let arguments = ["ls-remote", "--", &target.remote, &target.theirs];
+        let answer = git::run_with(self, &arguments, b"", environment)?;
         if !answer.success {
             return Err(RemoteError::of(&answer, Error::new(format!("{target} could not be read"))));
         }

@@ -92,10 +92,9 @@ impl Questions<'_> {
                 let suggested = || cluster_name(&context.0);
                 match named {
                     Some(name) => Some(name),
-                    None if self.asks => Some(self.ask(
-                        "Name of the cluster in the roster, and of its folder in access/",
-                        suggested(),
-                    )?),
+                    None if self.asks => {
+                        Some(self.ask("Name of the cluster in the roster and in access/", suggested())?)
+                    }
                     None => self.guess("--cluster", missing, suggested(), "after the context"),
                 }
             }

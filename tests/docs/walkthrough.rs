@@ -34,6 +34,9 @@ impl Page {
         let (ended, shown) = self.team.types(folder, who, line, answers);
         assert_eq!(ended, Some(code), "{line}:\n{shown}");
         let shown = self.steady.text(&self.team.at_home(shown.trim_end()));
+        // What other programs show is theirs.
+        let wide = shown.lines().find(|shown| shown.chars().count() > 80 && !line.starts_with("cat "));
+        assert_eq!(wide, None, "{line}");
         let shown = if shown.is_empty() { shown } else { shown + "\n" };
         self.text.push_str(&format!("```console\n{who}$ {line}\n{shown}```\n\n"));
     }

@@ -174,6 +174,7 @@ const TESTS: &[(&str, OnACluster)] = &tests! {
     ]
     login: [
         from_a_public_key_to_kubectl_and_on_through_renewal_rotation_and_removal,
+        whoami_notices_what_was_lost_of_the_rights,
         an_embedded_login_works_and_whoami_says_when_it_is_outdated,
     ]
     preflight: [

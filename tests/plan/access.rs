@@ -2,11 +2,13 @@
 //! roster's back.
 
 use certctl::access::audit::{self, Audited};
+use certctl::access::delivered::{Delivered, ListedRights};
 use certctl::access::explain::{self, InGroup, Obstacle};
 use certctl::access::question::Question;
 use certctl::access::rights::{ClusterRoster, Origin};
 use certctl::model::{ClusterName, CredentialGroup};
 use certctl::plan::observed::{Binding, BindingAt};
+use certctl::rbac::{ListedRules, PolicyRule};
 use certctl::render::audit::{AuditedCluster, document, markdown, message};
 use certctl::render::fit::fitted;
 use certctl::render::{Style, sarif};
@@ -26,6 +28,58 @@ fn team() -> Story {
     roles.insert("view".into(), vec![rule(&["get", "list"], &[""], &["pods"])]);
     roles.insert("edit".into(), vec![rule(&["get", "create"], &[""], &["pods", "secrets"])]);
     story
+}
+
+/// What lists of rules tell of alice's grants: `view` everywhere, `edit` in shop, Role deployer in shop and staging, and
+/// ClusterRole tool everywhere.
+#[test]
+fn what_a_list_of_rules_tells_of_a_grant() {
+    let grants = "  grants:
+  - {clusterRole: view}
+  - {clusterRole: edit, namespaces: [shop]}
+  - {role: deployer, namespaces: [shop, staging]}
+  - {clusterRole: tool}
+  - {clusterRole: edit, namespaces: [staging, 'pr-*']}
+";
+    let roster = Story::applied(&TEAM.replace(
+        "  grants:\n  - {clusterRole: view}\n  - {clusterRole: edit, namespaces: [shop]}\n",
+        grants,
+    ))
+    .roster();
+    let view = rule(&["get", "list"], &[""], &["configmaps", "pods"]);
+    let edit = rule(&["create", "update"], &[""], &["configmaps", "pods"]);
+    let deployer = rule(&["patch"], &["apps"], &["deployments"]);
+    let about_oneself = rule(&["create"], &["authorization.k8s.io"], &["selfsubjectaccessreviews"]);
+    let told = |everywhere: &[&PolicyRule],
+                shop: &[&PolicyRule],
+                staging: &[&PolicyRule],
+                is_complete: bool| {
+        let all = |more: &[&PolicyRule]| {
+            let rules =
+                [&about_oneself].into_iter().chain(everywhere.iter().copied()).chain(more.iter().copied());
+            ListedRules { rules: rules.cloned().collect(), is_complete }
+        };
+        let of = |namespace: &str, more| (namespace.parse().expect("a name"), all(more));
+        let namespaces = [of("shop", shop), of("staging", staging)].into_iter().collect();
+        let listed = ListedRights { everywhere: all(&[]), namespaces };
+        let grants = &roster.groups[&"developers".parse().expect("a name")].grants;
+        let words = grants.iter().map(|grant| match listed.delivers(grant) {
+            Delivered::Whole => "yes".to_owned(),
+            Delivered::Nowhere => "no".to_owned(),
+            Delivered::NotIn(places) => {
+                format!("not in {}", places.iter().map(|p| p.as_str()).collect::<Vec<_>>().join(" "))
+            }
+            Delivered::Unclear => "?".to_owned(),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(told(&[&view], &[&edit, &deployer], &[&edit, &deployer], true), "yes, yes, ?, ?, ?");
+    assert_eq!(told(&[&view], &[], &[], true), "yes, no, no, ?, not in staging");
+    assert_eq!(told(&[&view], &[&deployer], &[], true), "yes, no, not in staging, ?, not in staging");
+    assert_eq!(told(&[], &[&view, &edit], &[&deployer], true), "no, yes, ?, no, not in staging");
+    assert_eq!(told(&[], &[], &[], true), "no, no, no, no, not in staging");
+    // What is not listed proves nothing where not all is.
+    assert_eq!(told(&[], &[&edit], &[], false), "?, yes, ?, ?, ?");
 }
 
 fn foreign(story: &mut Story, namespace: Option<&str>, name: &str, role: &str, to: (&str, &str)) {

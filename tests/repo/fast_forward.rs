@@ -106,6 +106,32 @@ stories! {
         assert!(!repo.ahead(&to).unwrap());
     }
 
+    fn a_clone_that_is_behind_says_so_and_fetches_nothing(workspace: &Workspace) {
+        let (ours, theirs) = workspace.shared();
+        let behind = || ours.open().behind().map(|branch| branch.map(|branch| branch.to_string()));
+        assert_eq!(behind().unwrap(), None);
+        push(&theirs, "README", "more\n");
+        let seen = ours.git("rev-parse origin/main");
+        assert_eq!(behind().unwrap().as_deref(), Some("origin/main"));
+        assert_eq!(ours.git("rev-parse origin/main"), seen);
+        ours.git("pull -q --rebase");
+        ours.put("README", "ours\n");
+        ours.commit_all("ours");
+        assert_eq!(behind().unwrap(), None, "ahead is not behind");
+        ours.git("checkout -q --detach");
+        assert!(refused(behind()).contains("HEAD is detached"));
+        ours.git("checkout -q main");
+
+        // Nobody is asked for a passphrase.
+        let asked = workspace.0.join("asked");
+        let ssh = workspace.0.join("ssh");
+        executable(&ssh, &format!("echo $SSH_ASKPASS_REQUIRE $SSH_ASKPASS >{}\nexit 1", asked.display()));
+        ours.git(&format!("config core.sshCommand {}", ssh.display()));
+        ours.git("remote set-url origin ssh://git.example.com/origin.git");
+        assert!(refused(behind()).contains("origin/main could not be read"));
+        assert_eq!(fs::read_to_string(asked).unwrap(), "force false\n");
+    }
+
     fn a_remote_that_cannot_be_asked_stops_all_but_no_push(workspace: &Workspace) {
         let (ours, _) = workspace.shared();
         let repo = ours.open();
