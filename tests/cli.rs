@@ -116,6 +116,48 @@ fn help_is_as_committed() {
     assert_eq!(place.run(&["--version"]).stdout, format!("certctl {}\n", env!("CARGO_PKG_VERSION")));
 }
 
+/// build.rs as cargo runs it for a release, in a clone and in what `git archive` makes of one.
+#[test]
+fn a_release_names_its_commit_and_the_date_of_it() {
+    let place = Place::new();
+    let script = place.path("build-script");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let compiled = Command::new(compiler).args(["--edition", "2024", "-o"]).arg(&script).arg(source).output();
+    let compiled = compiled.expect("rustc starts");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let version = |folder: &str, variables: &[(&str, &str)]| {
+        let mut command = certctl_testing::scrubbed(&script, &place.path(folder), &place.path("home"));
+        command.env("CARGO_PKG_VERSION", "1.2.3").env("PROFILE", "release").envs(variables.iter().copied());
+        let said = Ran::of(&mut command).expect(0).stdout;
+        let line = said.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=CERTCTL_LONG_VERSION="));
+        line.expect("a version").to_owned()
+    };
+    fs::create_dir_all(place.path("clone")).expect("a folder");
+    let git = |args: &[&str]| {
+        let mut git = certctl_testing::scrubbed("git", &place.path("clone"), &place.path("home"));
+        certctl_testing::with_author(&mut git);
+        git.env("GIT_COMMITTER_DATE", "2026-03-04T23:30:00Z").args(args);
+        Ran::of(&mut git).expect(0).stdout.trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "one"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    assert_eq!(version("clone", &[]), format!("1.2.3 ({} 2026-03-04)", &commit[..12]));
+    let epoch = ("SOURCE_DATE_EPOCH", "1709164800");
+    assert_eq!(version("clone", &[epoch]), format!("1.2.3 ({} 2024-02-29)", &commit[..12]));
+    assert_eq!(version("clone", &[("PROFILE", "debug")]), "1.2.3");
+
+    // An archive, unpacked in somebody else's clone.
+    place.write(
+        "clone/vendor/packaging/commit.txt",
+        format!("{} 2026-05-06\n", "0123456789".repeat(4)).as_bytes(),
+    );
+    assert_eq!(version("clone/vendor", &[]), "1.2.3 (012345678901 2026-05-06)");
+    place.write("clone/vendor/packaging/commit.txt", b"$Format:%H %cs$\n");
+    assert_eq!(version("clone/vendor", &[]), "1.2.3");
+}
+
 #[test]
 fn a_command_line_that_cannot_be_meant_ends_in_64() {
     let place = Place::new();

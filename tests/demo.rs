@@ -45,6 +45,20 @@ fn the_story_ends_well_and_leaves_nothing_behind() {
         let codes: Vec<&str> = said.split(&asked).skip(1).map(|rest| &rest[..3]).collect();
         assert_eq!(codes, answers, "what {who}'s kubeconfig gets, before and after: {said}");
     }
+    // Roster and plans are shown once each: apply carries out what was shown.
+    let lines =
+        |beginning: &str| said.lines().filter(|line| line.trim_start().starts_with(beginning)).count();
+    for (once, what) in [
+        ("kind: Roster", "the roster"),
+        ("+ issue   bob ", "the first plan"),
+        ("- revoke  bob ", "the second"),
+    ] {
+        assert_eq!(lines(once), 1, "{what}: {said}");
+    }
+    let mut digests: Vec<&str> = said.lines().filter(|line| line.starts_with("Digest: ")).collect();
+    let shown = digests.len();
+    digests.dedup();
+    assert_eq!((shown, digests.len()), (2, 2), "{said}");
     assert!(said.contains("\nThe end, after "), "{said}");
     assert_eq!(left_behind(machine.path()), [""; 0]);
 }

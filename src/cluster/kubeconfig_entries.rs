@@ -292,6 +292,23 @@ contexts: [{name: prod, context: {cluster: one, user: ann}}]
     }
 
     #[test]
+    fn a_context_that_is_not_there_is_told_with_the_nearest_and_with_those_that_are() {
+        let text = |of: &str, context: &str| entries(of).lead(context).err().expect(context).render(false);
+        let said = text(GOOD, "prodd");
+        assert!(
+            said.contains("no context `prodd` in the kubeconfig: it has prod; nothing was changed"),
+            "{said}"
+        );
+        assert!(said.contains("Hint: did you mean `prod`?") && said.contains("set `context:`"), "{said}");
+        let said = text(GOOD, "stage");
+        assert!(said.contains("it has prod") && !said.contains("did you mean"), "{said}");
+        // The name may be anybody's.
+        let odd = GOOD.replace("name: prod", "name: \"prod\\e[2J\"");
+        let said = text(&odd, "prod");
+        assert!(said.contains("no context `prod`") && !said.contains('\u{1b}'), "{said:?}");
+    }
+
+    #[test]
     fn every_encoding_and_every_empty_file_is_read() {
         let wide: Vec<u8> =
             [0xff, 0xfe].into_iter().chain(GOOD.encode_utf16().flat_map(u16::to_le_bytes)).collect();

@@ -169,7 +169,12 @@ pub fn nine_of_twelve_deleted_by_mistake_are_withheld(plane: &'static Cluster) {
     let one = world.open("prod", "u11");
     // Longer in between, so that what is renewed outlives the clock that is moved further.
     world.roster(&roster(&world, "", &users(3, ", validity: 90d")));
-    world.certctl(&["plan"]).expect(0).says("Warning: 9 revocations are withheld").says("--acknowledge 9");
+    let planned = world
+        .certctl(&["plan"])
+        .expect(0)
+        .says("Warning: 9 revocations are withheld")
+        .says("--acknowledge 9");
+    assert!(!planned.stderr.contains("Error"), "it exits with 0: {}", planned.stderr);
     world
         .certctl(&["apply", "--auto-approve", "--acknowledge", "8"])
         .expect(1)
@@ -353,6 +358,22 @@ pub fn a_cluster_that_was_swapped_is_refused_and_one_that_is_down_stops_no_other
     assert!(!world.exists("access/stage"));
     run(&["apply", "--auto-approve", "--cluster", "prod"]).expect(0);
     run(&["plan", "--cluster", "prod", "--detailed-exitcode"]).expect(0);
+
+    // Nothing to do on one, and nobody says that of the other.
+    let planned = run(&["plan"]).expect(1).stdout;
+    assert!(planned.contains("Cluster prod\n  no changes\n"), "{planned}");
+    assert!(planned.contains("Cluster stage\n  ! not planned"), "{planned}");
+    assert!(planned.contains("\n\nNothing to do on prod; nothing is known of stage.\n"), "{planned}");
+    let comment = run(&["plan", "--format", "markdown"]).expect(1).stdout;
+    assert!(comment.contains("stage") && comment.contains("127.0.0.1:1"), "{comment}");
+    let document = run(&["plan", "--format", "json"]).expect(1).stdout;
+    let document: serde_json::Value = serde_json::from_str(&document).expect("JSON");
+    let error = |index: usize| document["clusters"][index]["error"].as_str();
+    assert!(error(0).is_none() && error(1).is_some_and(|why| why.contains("127.0.0.1:1")), "{document}");
+    let applied = run(&["apply", "--auto-approve"]).expect(1);
+    for said in [planned, comment, document.to_string(), applied.stdout, applied.stderr] {
+        assert!(!said.contains("as the roster says"), "{said}");
+    }
 }
 
 /// Creates a CertificateSigningRequest as someone with a kubeconfig of the test's, and says how that went.

@@ -16,10 +16,17 @@ const TEAM: [&str; 12] =
 /// `more` is what stands in an entry besides name, recipients and the team.
 fn roster(world: &World, stage: &str, users: &[(&str, &str)]) -> String {
     let name = world.name;
+    // Of the second group, whose only grant counts on prod, ivan is a member everywhere and judy on stage.
+    let also = |user: &str| match user {
+        "ivan" => format!(", {name}-ops"),
+        "judy" => format!(", {{name: {name}-ops, clusters: [stage]}}"),
+        _ => String::new(),
+    };
     let users = users.iter().map(|(user, more)| {
         format!(
-            "- {{name: {user}, recipients: [\"{}\"], groups: [{name}-team]{more}}}\n",
-            world.identity(user)
+            "- {{name: {user}, recipients: [\"{}\"], groups: [{name}-team{}]{more}}}\n",
+            world.identity(user),
+            also(user)
         )
     });
     let users: String = users.collect();
@@ -114,6 +121,14 @@ pub fn two_months_of_a_team_answer_every_question(plane: &'static Cluster) {
     team(&[]);
     apply();
     let leaked = world.open("prod", "carol");
+    let edit = ["create", "configmaps", "-n", "default"];
+    for (user, cluster, can) in
+        [("ivan", "prod", true), ("ivan", "stage", false), ("judy", "prod", false), ("judy", "stage", false)]
+    {
+        let kubeconfig = world.open(cluster, user);
+        world.can(&kubeconfig, &["list", "pods", "-n", "default"], true);
+        world.can(&kubeconfig, &edit, can);
+    }
     at(20);
     team(&[("bob", "gone"), ("alice", ", grants: [{clusterRole: edit, namespaces: [default]}]")]);
     apply();

@@ -200,10 +200,40 @@ pub fn who_is_cut_off_by_hand_stays_out_until_they_are_let_in_again(plane: &'sta
     let group =
         world.kubectl(&alices, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.groups[0]}"]).stdout;
     let id = group.rsplit(':').next().expect("an id").to_owned();
-    revoke(&["alice", "--credential", &id]).expect(0);
+    // Beside a roster that is not valid, of the cluster that is named, by its context.
+    world.write_as_it_is("../broken/users.yaml", "users: [\n");
+    let broken = |cluster: &str| {
+        let args = ["revoke", "alice", "--credential", &id, "--auto-approve", "--roster-name", "byhand"];
+        world.certctl_in("broken", &[&args[..], &["--cluster", cluster]].concat())
+    };
+    broken("tests").expect(1).says("no context `tests`").says("did you mean `test`?");
+    world.can(&alices, &LIST, true);
+    broken("test").expect(0).says("Context test: cut off in 1 binding.");
     world.can(&alices, &LIST, false);
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.can(&alices, &LIST, false);
+    world.can(&world.open("prod", "alice"), &LIST, true);
+
+    // Of a valid roster's clusters, the one that is named, or those that are there.
+    let gone = "clusters:\n- {name: stage, context: gone}\n- {name: prod, context: test}\n";
+    let two = roster(&world, &member(&world, "alice", ""));
+    world
+        .write_as_it_is("../two/users.yaml", &two.replace("clusters: [{name: prod, context: test}]\n", gone));
+    let (alices, alice) = (world.open("prod", "alice"), ["revoke", "alice", "--auto-approve"]);
+    world
+        .certctl_in("two", &[&alice[..], &["--cluster", "stage"]].concat())
+        .expect(1)
+        .says("no context `gone`");
+    world.can(&alices, &LIST, true);
+    let cut = world.certctl_in("two", &[&alice[..], &["--cluster", "prod"]].concat()).expect(0);
+    assert!(
+        !cut.stderr.contains("gone") && cut.stderr.contains("Context test: cut off in 1"),
+        "{}",
+        cut.stderr
+    );
+    world.can(&alices, &LIST, false);
+    world.certctl_in("two", &[&alice[..], &["--undo"]].concat()).expect(1).says("no context `gone`");
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.can(&world.open("prod", "alice"), &LIST, true);
     plane.kubectl_ok(&["delete", "rolebinding", "byhand-theirs", "-n", "default"]);
 }

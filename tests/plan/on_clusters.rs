@@ -46,6 +46,37 @@ fn what_counts_elsewhere_is_not_granted_here() {
 }
 
 #[test]
+fn a_grant_and_a_membership_end_on_each_cluster_by_themselves() {
+    let mut story = on_two();
+    story.edit(
+        "{clusterRole: edit, namespaces: [shop], clusters: [staging]}",
+        "{clusterRole: edit, namespaces: [shop], clusters: [staging], until: 2099-01-01}
+  - {clusterRole: edit, namespaces: [shop], clusters: [prod], until: '2026-01-10T12:00:00.75Z'}",
+    );
+    story.edit(
+        "{name: testers, inCertificate: true,",
+        "{name: helpers, grants: [{clusterRole: admin, namespaces: [staging]}]}\n- {name: testers, inCertificate: true,",
+    );
+    story.edit(
+        "{name: testers, clusters: [staging]}]",
+        "{name: testers, clusters: [staging], until: 2026-01-05}, {name: helpers, clusters: [prod], until: 2026-01-12}]",
+    );
+    story.apply();
+    let all = [
+        "ClusterRoleBinding certctl:developers:view",
+        "RoleBinding shop/certctl:developers:edit",
+        "RoleBinding staging/certctl:helpers:admin",
+    ];
+    assert_eq!(bound(&story), all);
+    story.wait("9d").apply();
+    assert_eq!(bound(&story), all);
+    story.wait("2d").apply();
+    assert_eq!(bound(&story), [all[0], all[2]], "the grant has ended here, whatever it does on staging");
+    story.wait("2d").apply();
+    assert_eq!(bound(&story), [all[0]]);
+}
+
+#[test]
 fn a_membership_that_no_longer_counts_here_ends_here() {
     let mut story = on_two();
     story.edit("{name: testers, clusters: [staging]}", "testers");
