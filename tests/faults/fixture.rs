@@ -105,24 +105,23 @@ impl Fixture {
         asks(&call) && self.calls.iter().find(asks).is_some_and(|first| first.number < call.number)
     }
 
-    /// The last call of the part that revokes access; 0 if nothing is revoked.
+    /// How many calls revoke access.
     ///
     /// # Panics
     /// Something is taken, and not before the first request for a certificate.
-    pub fn last_reduction(&self) -> usize {
-        let issuing = self
-            .calls
-            .iter()
-            .position(|call| call.resource == "certificatesigningrequests" && call.verb != "list");
-        let before_issuing = &self.calls[..issuing.unwrap_or(self.calls.len())];
-        let reduces = |call: &&Call| {
-            call.resource.ends_with("bindings") && matches!(call.verb.as_str(), "patch" | "delete")
-        };
-        let last = before_issuing.iter().rfind(reduces).map_or(0, |call| call.number);
+    pub fn reductions(&self) -> usize {
+        let issues = |call: &&Call| call.resource == "certificatesigningrequests" && call.verb != "list";
+        let before_issuing = self.calls.iter().take_while(|call| !issues(call));
+        let count = before_issuing.filter(|call| reduces(call)).count();
         let scenario = self.scenario.name;
-        assert_eq!(last == 0, self.cut_off.is_empty(), "{scenario}: revocations come before all issuing");
-        last
+        assert_eq!(count == 0, self.cut_off.is_empty(), "{scenario}: revocations come before all issuing");
+        count
     }
+}
+
+/// Whether a call takes somebody out of a binding, where it comes before all issuing.
+pub fn reduces(call: &Call) -> bool {
+    call.resource.ends_with("bindings") && matches!(call.verb.as_str(), "patch" | "delete")
 }
 
 fn active(records: &[certctl::record::Record], user: &str) -> CredentialGroup {
