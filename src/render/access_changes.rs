@@ -23,11 +23,15 @@ pub struct AccessChange {
 }
 
 impl AccessChange {
-    /// `+ view everywhere  through developers`.
+    /// What it is marked with.
+    pub fn sign(&self) -> char {
+        if self.gained { '+' } else { '-' }
+    }
+
+    /// `view everywhere  through developers`.
     pub fn said(&self) -> String {
-        let sign = if self.gained { '+' } else { '-' };
         let through = self.through.as_ref().map_or(String::new(), |through| format!("  {through}"));
-        format!("{sign} {}{through}", self.what)
+        format!("{}{through}", self.what)
     }
 }
 

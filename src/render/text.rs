@@ -5,14 +5,18 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::access_changes::{self, AccessChange};
 use super::full_control::{self, Gained};
-use super::{Style, access_changes, colour, count, words};
+use super::{Style, colour, count, words};
 use crate::error::visible_line;
 use crate::plan::binding_diff::{BindingDiff, BindingVerb};
 use crate::plan::binding_key::Grantee;
 use crate::plan::change::{Cause, ChangeReason};
 use crate::plan::roster_changes::RosterChange;
 use crate::plan::{Approval, Base, ClusterChanges, CredentialAction, Plan, Summary, Verb, Warning};
+
+/// Names up to here make a column of what people gain and lose.
+const WIDEST_NAMES: usize = 24;
 
 /// The whole plan.
 pub fn render(plan: &Plan, digest: &str, style: Style) -> String {
@@ -200,8 +204,13 @@ fn render_cluster(out: &mut String, cluster: &ClusterChanges, plan: &Plan, style
     let access = access_changes::of(cluster);
     if !access.is_empty() {
         let _ = writeln!(out, "  {}", style.paint(colour::HEADING, "Access"));
+        let length = |change: &AccessChange| visible_line(&change.who).chars().count();
+        let width = access.iter().map(length).filter(|length| *length <= WIDEST_NAMES).max().unwrap_or(0);
         for change in &access {
-            let _ = writeln!(out, "    {}", visible_line(&format!("{}  {}", change.who, change.said())));
+            let color = if change.gained { colour::ADD } else { colour::REMOVE };
+            let sign = style.paint(color, &change.sign().to_string());
+            let (who, said) = (visible_line(&change.who), visible_line(&change.said()));
+            let _ = writeln!(out, "    {who:<width$}  {sign} {said}");
         }
     }
     if !cluster.bindings.is_empty() {

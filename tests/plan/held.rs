@@ -31,7 +31,7 @@ fn a_namespace_that_is_gone_holds_the_grant_there_and_nobody_else() {
                 - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
                 + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
               Access
-                bob  - view everywhere  through developers
+                bob    - view everywhere  through developers
                 carol  + view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
@@ -87,7 +87,7 @@ fn a_role_that_is_gone_keeps_nobody_in_and_lets_nobody_in() {
                 - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
                 + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
               Access
-                bob  - edit in shop; view everywhere  through developers
+                bob    - edit in shop; view everywhere  through developers
                 carol  + view everywhere  through developers
               Bindings
                 ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
@@ -127,7 +127,7 @@ fn a_foreign_binding_under_our_name_stays_as_it_was() {
                 - revoke  bob    until 2026-01-31 00:00Z (30d)  no longer on the roster; cd04a4754498e06d keeps only what system:authenticated may do
                 + issue   carol  until 2026-01-31 00:00Z (30d)  new on the roster
               Access
-                bob  - edit in shop  through developers
+                bob    - edit in shop  through developers
                 carol  + edit in shop  through developers
               Bindings
                 ~ update  RoleBinding shop/certctl:developers:edit  to ClusterRole edit

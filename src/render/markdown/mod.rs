@@ -155,7 +155,9 @@ fn sections(index: usize, cluster: &ClusterChanges, history: Option<&str>, now: 
     const UNFOLD: &str = "\n</details>\n";
     let bindings = cluster.bindings.iter().map(binding).collect();
     let access = access_changes::of(cluster);
-    let access = access.iter().map(|change| format!("- {}: {}\n", prose(&change.who), prose(&change.said())));
+    let access = access
+        .iter()
+        .map(|change| format!("- {}: {} {}\n", prose(&change.who), change.sign(), prose(&change.said())));
     let left_overs =
         cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&words::cleanup(cleanup))));
     let withdrawn =
