@@ -64,8 +64,8 @@ fn three_people() {
 
             Revoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.
 
-            - bob: - edit in shop; view everywhere through developers
-            - carol: + edit in shop; view everywhere through developers
+            - bob: `-` edit in shop; view everywhere through developers
+            - carol: `+` edit in shop; view everywhere through developers
 
             <details><summary>2 bindings to write: 2 changed</summary>
 
@@ -263,7 +263,7 @@ fn what_apply_would_withhold_is_said() {
 
         Revoke and rotate cut off the old credential at once; until it expires it can do what `system:authenticated` may.
 
-        - root: - view everywhere
+        - root: `-` view everywhere
 
         <details><summary>1 binding to write: 1 removed</summary>
 
@@ -323,7 +323,7 @@ fn each_cluster_has_its_heading() {
         | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
         | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
 
-        - alice, bob: + edit in shop; view everywhere through developers
+        - alice, bob: `+` edit in shop; view everywhere through developers
 
         <details><summary>2 bindings to write: 2 new</summary>
 
@@ -350,7 +350,7 @@ fn each_cluster_has_its_heading() {
         | 🟢 issue | `alice` | new on the roster | 2026-01-31 00:00Z (30d) |
         | 🟢 issue | `bob` | new on the roster | 2026-01-31 00:00Z (30d) |
 
-        - alice, bob: + view everywhere through developers
+        - alice, bob: `+` view everywhere through developers
 
         <details><summary>1 binding to write: 1 new</summary>
 

@@ -13,8 +13,9 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::access_changes::{self, AccessChange};
 use super::text::{self, date, span};
-use super::{access_changes, count, grouped, noun, words};
+use super::{count, grouped, noun, words};
 use crate::error::Error;
 use crate::model::ClusterName;
 use crate::plan::action::CutOff;
@@ -155,9 +156,9 @@ fn sections(index: usize, cluster: &ClusterChanges, history: Option<&str>, now: 
     const UNFOLD: &str = "\n</details>\n";
     let bindings = cluster.bindings.iter().map(binding).collect();
     let access = access_changes::of(cluster);
-    let access = access
-        .iter()
-        .map(|change| format!("- {}: {} {}\n", prose(&change.who), change.sign(), prose(&change.said())));
+    let line = |change: &AccessChange| prose(&format!("{} {}", change.sign(), change.said()));
+    let access = access.iter().map(|change| format!("- {}: {}\n", prose(&change.who), line(change)));
+
     let left_overs =
         cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&words::cleanup(cleanup))));
     let withdrawn =
