@@ -3,10 +3,12 @@
 
 mod blocks;
 mod pages;
+mod plan_picture;
 mod recording;
 mod reference;
 mod screen;
 mod steady;
+mod svg;
 mod team;
 mod walkthrough;
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         Need::Nothing,
         [
             pages::every_command_block_runs,
+            plan_picture::the_plan_is_shown_as_it_is,
             recording::the_demo_is_shown_as_it_runs,
             reference::the_commands_are_those_of_the_program,
             reference::the_roster_reference_is_that_of_the_schema,

@@ -61,6 +61,17 @@ impl Team {
         found.expect("a cluster of the team").1.put(object).expect("made");
     }
 
+    /// Somebody adds a user to a ClusterRoleBinding by hand.
+    pub fn binds_by_hand(&self, cluster: &str, binding: &str, user: &str) {
+        let (_, sandbox) = self.clusters.iter().find(|(known, _)| *known == cluster).expect("a cluster");
+        let mut object = sandbox
+            .get("rbac.authorization.k8s.io", "clusterrolebindings", "", binding)
+            .expect("the binding is there");
+        let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user});
+        object["subjects"].as_array_mut().expect("subjects").push(subject);
+        sandbox.put(object).expect("written");
+    }
+
     /// A program as somebody starts it, in a folder of theirs.
     fn command(&self, folder: &Path, who: &str, program: &str) -> Command {
         let home = self.path(who);
