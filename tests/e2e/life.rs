@@ -205,10 +205,21 @@ pub fn nine_of_twelve_deleted_by_mistake_are_withheld(plane: &'static Cluster) {
     world.can(&one, &LIST, false);
     assert_eq!(bound(&world).lines().count(), 3 * 2);
     world.certctl_at(Some(&due), &["plan", "--detailed-exitcode"]).expect(0);
+
+    // Somebody who is protected is not lost with their record.
+    world.roster(&roster(&world, "", &users(3, ", validity: 90d, protected: true")));
+    world.certctl_at(Some(&due), &["apply", "--auto-approve"]).expect(0);
+    let protected = world.open("prod", "u0");
+    world.git(&["rm", "-q", "access/prod/u0.yaml", "access/prod/u0.kubeconfig.age"]);
+    world.commit("u0's record");
+    world
+        .certctl_at(Some(&due), &["apply", "--auto-approve"])
+        .expect(1)
+        .says("`u0` is protected and would lose access to `prod`");
+    world.can(&protected, &LIST, true);
 }
 
-/// Starts certctl and does not wait for it; its standard error is piped.
-/// Starts it; what it says is kept for [`end`].
+/// Starts certctl and does not wait for it; what it says is kept for [`end`].
 pub fn start(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("certctl starts")
 }

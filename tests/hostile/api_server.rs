@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::LazyLock;
 use std::thread;
+use std::time::Duration;
 
 /// 200 MB of data, in `ulimit`'s units, and a minute of the processor's time.
 const BOUNDS: &str = "ulimit -d 204800 && ulimit -t 60 && ulimit -c 0 && exec \"$0\" \"$@\"";
@@ -58,6 +59,10 @@ fn list(path: &str, items: &str, next: &str) -> String {
 }
 
 fn plan(server: &str) -> Output {
+    plan_with(server, &[])
+}
+
+fn plan_with(server: &str, flags: &[&str]) -> Output {
     let folder = tempfile::Builder::new().prefix("certctl-hostile-").tempdir().expect("a folder");
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
     write("users.yaml", ROSTER);
@@ -70,6 +75,7 @@ fn plan(server: &str) -> Output {
     );
     certctl_testing::scrubbed("sh", folder.path(), folder.path())
         .args(["-c", BOUNDS, env!("CARGO_BIN_EXE_certctl"), "--kubeconfig", "kubeconfig", "plan"])
+        .args(flags)
         .env("CERTCTL_NOW", "2026-01-01T00:00:00Z")
         .output()
         .expect("sh starts")
@@ -106,6 +112,16 @@ fn a_clock_that_is_20_minutes_off_is_named() {
 fn a_list_with_endless_pages_is_abandoned() {
     let server = serve(|path, writer| whole(writer, &list(path, "", "more")));
     refused(&plan(&server), "more than 2000 pages");
+}
+
+/// Each page comes in time, and the last one never.
+#[test]
+fn pages_that_trickle_in_for_ever_are_abandoned() {
+    let server = serve(|path, writer| {
+        thread::sleep(Duration::from_millis(300));
+        whole(writer, &list(path, "", "more"))
+    });
+    refused(&plan_with(&server, &["--request-timeout", "1s"]), "the list did not end within 20 s");
 }
 
 #[test]
