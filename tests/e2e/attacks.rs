@@ -90,13 +90,13 @@ pub fn who_stays_keeps_their_rights_while_a_group_is_renamed(plane: &'static Clu
 pub fn a_label_taken_off_keeps_nobody_in(plane: &'static Cluster) {
     let world = World::new(plane, "label");
     world.namespace("label");
-    world.roster(&roster(&world, "label", "lab", &["alice", "bob"]));
+    world.roster(&roster(&world, "label", "lab", &["lea", "bob"]));
     world.certctl(&["apply", "--auto-approve"]).expect(0);
-    let (alices, bobs) = (world.open("prod", "alice"), world.open("prod", "bob"));
+    let (leas, bobs) = (world.open("prod", "lea"), world.open("prod", "bob"));
     let list = ["list", "pods", "-n", "label"];
     let groups = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.groups[0]}"];
     let bobs_group = world.kubectl(&bobs, &groups).stdout;
-    world.roster(&roster(&world, "label", "lab", &["alice"]));
+    world.roster(&roster(&world, "label", "lab", &["lea"]));
     let digest = || {
         let plan = world.certctl(&["plan", "--format", "json"]).expect(0).stdout;
         let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
@@ -124,11 +124,13 @@ pub fn a_label_taken_off_keeps_nobody_in(plane: &'static Cluster) {
     let applied = world.certctl(&["apply", "--auto-approve"]).expect(1);
     assert!(applied.stderr.contains("1 held back"), "{}", applied.stderr);
     world.can(&bobs, &list, false);
-    world.can(&alices, &list, true);
+    world.can(&leas, &list, true);
     let names = ["get", "rolebinding", "label-theirs", "-o", "jsonpath={.subjects[*].name}"];
     assert_eq!(kubectl(&names), "zoe");
     let labels = ["get", "rolebinding", "certctl:lab:view", "-o", "jsonpath={.metadata.labels}"];
     assert_eq!(kubectl(&labels), "");
+    // Nobody owns it any more: every roster of the cluster would be warned of it.
+    kubectl(&["delete", "rolebinding", "certctl:lab:view"]);
     world.sweep();
 }
 
