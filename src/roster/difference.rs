@@ -22,6 +22,9 @@ pub type Texts = BTreeMap<String, String>;
 /// So many characters of a name are looked for: credential groups tell longer ones apart by their hash.
 const TOLD_BY: usize = 30;
 
+/// The most names that are looked for. With more of them, it is faster to read everything.
+const MOST_NAMES: usize = 50;
+
 /// The text of a file, and what is known of it without reading it as YAML.
 #[derive(Debug)]
 pub struct FileText {
@@ -118,6 +121,9 @@ pub fn difference(before: &Version, after: &Version) -> Option<(Texts, Texts)> {
         }
         for (list, entry) in changed(old, new)? {
             names.insert(name_of(list, entry)?);
+            if names.len() > MOST_NAMES {
+                return None;
+            }
         }
     }
     // A membership that is kept needs its user, and every version the same ones.
@@ -126,6 +132,9 @@ pub fn difference(before: &Version, after: &Version) -> Option<(Texts, Texts)> {
         for (piece, is_named) in file.pieces().iter().zip(file.naming(&names)) {
             if is_named && piece.kind == PieceKind::Entry(LongList::Memberships) {
                 users.insert(name_of(LongList::Memberships, file.piece(piece))?);
+                if users.len() > MOST_NAMES {
+                    return None;
+                }
             }
         }
     }
