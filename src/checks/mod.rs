@@ -14,7 +14,7 @@ use crate::console::terminal::Terminal;
 use crate::error::{Error, Result, visible_line};
 use crate::exit_code::{DONE, FAILED};
 use crate::model::ClusterName;
-use crate::render::json;
+use crate::render::{first_of, json};
 use crate::rights::Right;
 
 /// What a check is about.
@@ -254,10 +254,7 @@ impl Checks {
     /// `rights: 30 of 31`, or which ones where something is the matter with them.
     fn rights(&self, of: &Check, rights: &[&str]) -> String {
         if of.result != CheckResult::Ok {
-            let named = rights[..rights.len().min(RIGHTS_NAMED)].join(", ");
-            let more = rights.len().saturating_sub(RIGHTS_NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            return format!("right to {named}{more}");
+            return format!("right to {}", first_of(rights, RIGHTS_NAMED));
         }
         let all = self.0.iter().filter(|check| check.right.is_some() && check.cluster == of.cluster).count();
         match rights.len() {

@@ -6,6 +6,7 @@ use super::{CheckArea, Checks};
 use crate::cluster::{self, Connection};
 use crate::error::{Error, Result};
 use crate::model::ClusterName;
+use crate::render::first_of;
 use crate::rights::manifest::granted;
 
 /// Rules named in one line.
@@ -30,12 +31,10 @@ fn same(wanted: &Value, there: Option<&Value>) -> Result<()> {
     let Some(there) = there else { return wrong("it is not there".to_owned()) };
     let (needed, found) = (granted(&wanted["rules"]), granted(&there["rules"]));
     let list = |rules: Vec<&[String; 4]>| {
-        let named = rules.iter().take(MOST).map(|[_, resource, name, verb]| {
+        let named = rules.iter().map(|[_, resource, name, verb]| {
             if name.is_empty() { format!("{verb} {resource}") } else { format!("{verb} {resource} `{name}`") }
         });
-        let named = named.collect::<Vec<_>>().join(", ");
-        let more = rules.len().saturating_sub(MOST);
-        if more > 0 { format!("{named} and {more} more") } else { named }
+        first_of(named, MOST)
     };
     let missing: Vec<_> = needed.difference(&found).collect();
     if !missing.is_empty() {

@@ -13,6 +13,7 @@ use crate::console::terminal::{Terminal, Tty};
 use crate::error::{Error, Result};
 use crate::model::CredentialId;
 use crate::os;
+use crate::render::first_of;
 use crate::seal::Identities;
 use crate::unlock;
 
@@ -83,11 +84,7 @@ pub fn tried(identities: &Identities) -> String {
 /// The first of them, and how many more there are.
 pub fn listed(texts: &[String]) -> String {
     const MOST: usize = 10;
-    let mut list = texts.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if let Some(more) = texts.len().checked_sub(MOST).filter(|more| *more > 0) {
-        list += &format!(" and {more} more");
-    }
-    list
+    first_of(texts, MOST)
 }
 
 /// The identities that exist where they are looked for, in order.

@@ -4,7 +4,6 @@
 //! replacement cannot be delivered.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use crate::apply::{Records, Target};
 use crate::cluster::{self, HasRight};
@@ -12,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::ClusterName;
 use crate::plan::CredentialAction;
 use crate::plan::cut_offs::Replaced;
+use crate::render::first_of;
 use crate::repo::{PushTarget, Repo};
 use crate::roster::Roster;
 use crate::seal;
@@ -42,10 +42,7 @@ pub async fn rights(roster: &Roster, runs: &mut [Target], errors: &mut Vec<Error
 }
 
 fn missing(cluster: &ClusterName, context: &str, refused: &[String]) -> Error {
-    let mut named = refused.iter().take(MOST_RIGHTS).cloned().collect::<Vec<_>>().join(", ");
-    if let more @ 1.. = refused.len().saturating_sub(MOST_RIGHTS) {
-        let _ = write!(named, " and {more} more");
-    }
+    let named = first_of(refused, MOST_RIGHTS);
     Error::new(format!(
         "cluster {cluster}: context `{context}` is not allowed to {named}; nothing was issued or bound there"
     ))

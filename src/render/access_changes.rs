@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::first_of;
 use crate::plan::ClusterChanges;
 use crate::plan::binding_key::Grantee;
 use crate::plan::rights::{self, RightsChange};
@@ -66,8 +67,8 @@ pub fn of(cluster: &ClusterChanges) -> Vec<AccessChange> {
         alike.into_iter().map(|(changes, who)| (who, changes)).collect();
     alike.sort();
     let lines = alike.iter().flat_map(|(people, changes)| {
-        changes.iter().map(|((lost, through), places)| AccessChange {
-            who: names(people),
+        changes.iter().map(move |((lost, through), places)| AccessChange {
+            who: first_of(people, MOST_NAMES),
             gained: !lost,
             what: places
                 .iter()
@@ -78,14 +79,6 @@ pub fn of(cluster: &ClusterChanges) -> Vec<AccessChange> {
         })
     });
     lines.collect()
-}
-
-fn names(people: &[&str]) -> String {
-    let shown = people.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
-    match people.len().checked_sub(MOST_NAMES) {
-        Some(more @ 1..) => format!("{shown} and {more} more"),
-        _ => shown,
-    }
 }
 
 /// `edit in shop, staging`.

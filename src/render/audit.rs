@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::date;
-use super::{Style, colour, count, full_control, markdown};
+use super::{Style, colour, count, first_of, full_control, markdown};
 use crate::access::audit::{Audited, Finding, Risk, What};
 use crate::error::visible_line;
 use crate::model::ClusterName;
@@ -225,12 +225,9 @@ pub fn message(finding: &Finding) -> String {
                     "{object} of {subject} was revoked and authenticates until {until}; it can do what system:authenticated may"
                 ),
                 Some(left) => {
-                    let more = left.len().saturating_sub(MOST_NAMES);
-                    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                    let names: Vec<&str> = left.iter().take(MOST_NAMES).map(String::as_str).collect();
+                    let left = first_of(left, MOST_NAMES);
                     format!(
-                        "{object} of {subject} was revoked and authenticates until {until}; left to it: {}{more}",
-                        names.join(", ")
+                        "{object} of {subject} was revoked and authenticates until {until}; left to it: {left}"
                     )
                 }
             }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::date;
-use super::{Style, colour};
+use super::{Style, colour, first_of};
 use crate::access::explain::{ByRoster, Explanation, GroupThatAllows, InGroup, Obstacle, Ruling};
 use crate::access::granted::GrantInForce;
 use crate::access::rights::{HeldRight, Origin};
@@ -223,7 +223,7 @@ pub fn text(
     }
     if let Some(Ruling { allowed: false, elsewhere, groups, roles }) = answer {
         if !elsewhere.is_empty() {
-            let names = some(elsewhere.iter().map(String::as_str));
+            let names = first_of(elsewhere, MOST_NAMES);
             let _ = writeln!(out, "  {}", visible_line(&format!("they may in {names}")));
         }
         for allows in groups {
@@ -233,7 +233,7 @@ pub fn text(
             let _ = writeln!(out, "  no group of the roster would allow it");
         }
         if !roles.is_empty() {
-            let names = some(roles.iter().map(String::as_str));
+            let names = first_of(roles, MOST_NAMES);
             let _ = writeln!(out, "  {}", visible_line(&format!("roles that allow it: {names}")));
         }
     }
@@ -404,16 +404,6 @@ pub fn obstacle(user: &UserName, cluster: &ClusterName, obstacle: &Obstacle) -> 
         Obstacle::Revoked(until) => {
             format!("{user}'s credential was revoked; it still authenticates until {}", date(*until))
         }
-    }
-}
-
-/// The first few, and how many more.
-fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    let shown = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(MOST_NAMES) {
-        Some(more @ 1..) => format!("{shown} and {more} more"),
-        _ => shown,
     }
 }
 

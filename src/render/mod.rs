@@ -81,6 +81,17 @@ pub fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", noun(number, ("", "s")))
 }
 
+/// The first of some names, and how many more there are.
+pub fn first_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>, most: usize) -> String {
+    let mut names = names.into_iter();
+    let first: Vec<S> = names.by_ref().take(most).collect();
+    let first = first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.count() {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// One, or several.
 pub fn noun(number: usize, (one, several): (&'static str, &'static str)) -> &'static str {
     if number == 1 { one } else { several }

@@ -9,10 +9,13 @@ use crate::import::finish::{Finish, Kept, ReplacedSubjects};
 use crate::model::{ClusterName, LABEL_MANAGED_BY};
 use crate::rbac::Subject;
 use crate::render::kubectl::Kubectl;
-use crate::render::{count, shell};
+use crate::render::{count, first_of, shell};
 
 /// Subjects that stay, of which each has a line.
 const MOST_KEPT: usize = 200;
+
+/// Names in one line.
+const MOST_NAMES: usize = 8;
 
 /// What takes the subjects out: all of one binding, in one command line.
 pub fn removal(kubectl: Kubectl<'_>, removal: &ReplacedSubjects<'_>) -> String {
@@ -68,7 +71,7 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
         let names: Vec<String> = taken.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
         let role = format!("{} {}", binding.role_kind, binding.role_name);
         lines.push(String::new());
-        lines.push(shell::comment(&format!("{}: {role}, of {}", binding.at, shown(&names))));
+        lines.push(shell::comment(&format!("{}: {role}, of {}", binding.at, first_of(&names, MOST_NAMES))));
         if taken.iter().any(|subject| subject.kind == "Group") {
             lines.push(shell::comment(
                 "Whoever has a group of these in a certificate, and not on the roster, loses this.",
@@ -93,14 +96,4 @@ pub fn script(cluster: &ClusterName, finish: &Finish<'_>, kubectl: Kubectl<'_>) 
         lines.push(shell::comment(&format!("- and {more} more, which --format json has")));
     }
     lines.join("\n") + "\n"
-}
-
-/// Some of many names.
-fn shown(names: &[String]) -> String {
-    const MOST: usize = 8;
-    let first = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(MOST) {
-        Some(more) if more > 0 => format!("{first} and {more} more"),
-        _ => first,
-    }
 }

@@ -158,7 +158,6 @@ fn sections(index: usize, cluster: &ClusterChanges, history: Option<&str>, now: 
     let access = access_changes::of(cluster);
     let line = |change: &AccessChange| prose(&format!("{} {}", change.sign(), change.said()));
     let access = access.iter().map(|change| format!("- {}: {}\n", prose(&change.who), line(change)));
-
     let left_overs =
         cluster.cleanups.iter().map(|cleanup| format!("- {}\n", prose(&words::cleanup(cleanup))));
     let withdrawn =
