@@ -16,31 +16,27 @@ use crate::pki::pem;
 /// # Errors
 /// It is not PEM, or contains no certificates but those of servers, which cannot have issued others.
 pub(super) fn authorities(bundle: &[u8], context: &str) -> Result<Vec<Vec<u8>>> {
-    let text = String::from_utf8_lossy(bundle);
-    let blocks = pem::decode(&text).map_err(|error| {
+    const PEM: &str = "it must be PEM, with one or more CA certificates";
+    let unusable = |cause: &str, hint: &str| {
         Error::new(format!(
             "{context}: the certificate-authority of the kubeconfig cannot be used; nothing was changed"
         ))
-        .caused_by(error.message().to_owned())
-        .hint("it must be PEM, with one or more CA certificates")
-    })?;
+        .caused_by(cause.to_owned())
+        .hint(hint)
+    };
+    let text = String::from_utf8_lossy(bundle);
+    let blocks = pem::decode(&text).map_err(|error| unusable(error.message(), PEM))?;
     let certificates: Vec<Vec<u8>> =
         blocks.iter().filter(|block| block.label == "CERTIFICATE").map(|block| block.der.to_vec()).collect();
     if certificates.is_empty() {
-        let is_der = X509Certificate::from_der(bundle).is_ok();
-        let (cause, hint) = if is_der {
-            ("it is DER, and a kubeconfig needs PEM", "`openssl x509 -inform DER -in FILE` writes it as PEM")
-        } else {
-            (
-                "there is no `-----BEGIN CERTIFICATE-----` in it",
-                "it must be PEM, with one or more CA certificates",
+        return Err(if X509Certificate::from_der(bundle).is_ok() {
+            unusable(
+                "it is DER, and a kubeconfig needs PEM",
+                "`openssl x509 -inform DER -in FILE` writes it as PEM",
             )
-        };
-        return Err(Error::new(format!(
-            "{context}: the certificate-authority of the kubeconfig cannot be used; nothing was changed"
-        ))
-        .caused_by(cause.to_owned())
-        .hint(hint));
+        } else {
+            unusable("there is no `-----BEGIN CERTIFICATE-----` in it", PEM)
+        });
     }
     let leaves: Vec<String> = certificates.iter().filter_map(|der| leaf_of_another(der)).collect();
     if !leaves.is_empty() && leaves.len() == certificates.len() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -51,8 +51,7 @@ pub async fn listed_rights(
     let asked = namespaces.iter().map(|namespace| async move {
         Ok(((*namespace).clone(), listed(connection, namespace.as_str()).await?))
     });
-    let (everywhere, namespaces) =
-        futures::future::try_join(listed(connection, LIKE_ANY), try_join_all(asked)).await?;
+    let (everywhere, namespaces) = try_join(listed(connection, LIKE_ANY), try_join_all(asked)).await?;
     Ok(ListedRights { everywhere, namespaces: BTreeMap::from_iter(namespaces) })
 }
 

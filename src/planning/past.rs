@@ -4,7 +4,7 @@
 //! what it changed is told with the next version that can be read.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use crate::model::{ClusterName, RepoPath, UserName};
 use crate::record;
 use crate::repo::Repo;
 use crate::repo::history::{BlobId, Changed, CommitInfo, Files, Followed, History};
+use crate::roster::difference::Texts;
 use crate::roster::{self, PartPath, Roster, RosterParts};
 use crate::seal;
 
@@ -98,13 +99,13 @@ pub(super) fn parts_of(
     Ok(parts)
 }
 
-/// The files of a roster as some commit holds them, by their paths beside it; the roster itself is `""`.
-pub(super) struct PastFiles(pub(super) BTreeMap<String, String>);
+/// The files of a roster as some commit holds them.
+pub(super) struct PastFiles(pub(super) Texts);
 
 impl PastFiles {
     /// `None` where one of them is too long or no text.
     fn read(repo: &Repo, files: &Files) -> Result<Option<Self>> {
-        let mut texts = BTreeMap::new();
+        let mut texts = Texts::new();
         let mut size = 0;
         for (path, blob) in files {
             let Some(text) = text_of(repo, *blob, &mut size)? else { return Ok(None) };

@@ -116,7 +116,8 @@ pub fn roster(global: &Global) -> Result<Source> {
         if absent { error.hint("to start one here, run `certctl init`") } else { error }
     })?;
     let folder = folder_of(&global.roster);
-    let source = Source::parse((file, String::new()), folder.clone(), RosterFiles::Folder(folder), &bytes)?;
+    let source =
+        Source::parse((file, String::new()), folder.clone(), RosterFiles::Folder(folder), &bytes, None)?;
     source.refuse_unknown_clusters(global)?;
     Ok(source)
 }
@@ -148,7 +149,7 @@ fn at(named: (String, String), folder: PathBuf, repo: Rc<Repo>, commit: CommitId
     let name = repo.roster().to_owned();
     let snapshot = Snapshot::new(repo, commit);
     let Some(bytes) = snapshot.read(&name, roster::SIZE_LIMIT as u64)? else { return Ok(None) };
-    Source::parse(named, folder, RosterFiles::Commit(snapshot), &bytes).map(Some)
+    Source::parse(named, folder, RosterFiles::Commit(snapshot), &bytes, None).map(Some)
 }
 
 fn unreadable(file: &str) -> Error {
@@ -185,21 +186,12 @@ pub fn roster_about(global: &Global, user: &UserName) -> Result<Source> {
             return None;
         }
         let text = roster::excerpt::about(text, user.as_str())?;
-        let (file, name, folder) =
-            (global.roster.display().to_string(), name_of(&global.roster), folder_of(&global.roster));
+        let (file, folder) = (global.roster.display().to_string(), folder_of(&global.roster));
         let files = RosterFiles::Folder(folder.clone());
-        let parts = PartFiles {
-            folder: &folder,
-            name: &name,
-            of_commit: "",
-            files: &files,
-            instead: &BTreeMap::new(),
-            about: Some(user),
-        };
-        let roster = roster::parse_with_parts(&file, &text, &seal::parse_recipient, &parts).ok()?;
-        let whole = roster.users.contains_key(user)
-            && global.clusters.iter().all(|cluster| roster.clusters.contains_key(cluster));
-        whole.then(|| Source { file, of_commit: String::new(), name, files, folder, text, roster })
+        let source = Source::parse((file, String::new()), folder, files, text.as_bytes(), Some(user)).ok()?;
+        let whole = source.roster.users.contains_key(user)
+            && global.clusters.iter().all(|cluster| source.roster.clusters.contains_key(cluster));
+        whole.then_some(source)
     };
     part().map_or_else(|| self::roster(global), Ok)
 }
@@ -210,19 +202,14 @@ impl Source {
         folder: PathBuf,
         files: RosterFiles,
         bytes: &[u8],
+        about: Option<&UserName>,
     ) -> Result<Self> {
         let name = name_of(Path::new(&file));
         let file = format!("{file}{of_commit}");
         let text = roster::text(&file, bytes)?.to_owned();
         let instead = &BTreeMap::new();
-        let parts = PartFiles {
-            folder: &folder,
-            name: &name,
-            of_commit: &of_commit,
-            files: &files,
-            instead,
-            about: None,
-        };
+        let parts =
+            PartFiles { folder: &folder, name: &name, of_commit: &of_commit, files: &files, instead, about };
         let roster = roster::parse_with_parts(&file, &text, &seal::parse_recipient, &parts)?;
         Ok(Self { file, of_commit, name, folder, text, roster, files })
     }

@@ -39,10 +39,14 @@ impl Team {
         self.folder.path().join(path)
     }
 
+    fn sandbox(&self, cluster: &str) -> &Sandbox {
+        let found = self.clusters.iter().find(|(name, _)| *name == cluster);
+        &found.expect("a cluster of the team").1
+    }
+
     /// Where users reach a cluster.
     pub fn server(&self, cluster: &str) -> String {
-        let found = self.clusters.iter().find(|(name, _)| *name == cluster);
-        found.expect("a cluster of the team").1.server()
+        self.sandbox(cluster).server()
     }
 
     /// The text as it would be on machines and clusters of their own.
@@ -57,13 +61,12 @@ impl Team {
     /// Makes a namespace.
     pub fn namespace(&self, cluster: &str, name: &str) {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        let found = self.clusters.iter().find(|(known, _)| *known == cluster);
-        found.expect("a cluster of the team").1.put(object).expect("made");
+        self.sandbox(cluster).put(object).expect("made");
     }
 
     /// Somebody adds a user to a ClusterRoleBinding by hand.
     pub fn binds_by_hand(&self, cluster: &str, binding: &str, user: &str) {
-        let (_, sandbox) = self.clusters.iter().find(|(known, _)| *known == cluster).expect("a cluster");
+        let sandbox = self.sandbox(cluster);
         let mut object = sandbox
             .get("rbac.authorization.k8s.io", "clusterrolebindings", "", binding)
             .expect("the binding is there");

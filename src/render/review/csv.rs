@@ -96,10 +96,7 @@ fn cells<'a>(
         notes.join(" ").into(),
         of_roster(|details| details.full_name.as_ref().map(ToString::to_string).unwrap_or_default()),
         of_roster(|details| details.email.as_ref().map(ToString::to_string).unwrap_or_default()),
-        of_roster(|details| {
-            let labels = details.labels.iter().map(|(name, value)| format!("{name}: {value}"));
-            labels.collect::<Vec<_>>().join("; ")
-        }),
+        of_roster(|details| words::labels(details).collect::<Vec<_>>().join("; ")),
     ]
 }
 

@@ -4,7 +4,7 @@
 //! nothing else, whatever the rest of it holds.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,7 +14,7 @@ use super::html::Attribute::{
     Class, ColSpan, Data, DateTime, For, Hidden, Id, Label, LabelledBy, Role, Scope, ToId, Type, Value,
 };
 use super::html::{Attribute, Html};
-use super::words::{basis, day, through, who};
+use super::words::{basis, day, labels, through, who};
 use crate::access::audit::Risk;
 use crate::access::credentials::{CredentialStanding, CredentialStatus};
 use crate::access::granted;
@@ -36,8 +36,8 @@ const SCRIPT: &str = include_str!("page.js");
 /// Where nothing was found, and not every cluster was asked.
 const NOTHING_KNOWN: &str = "Nothing was found in the records; what is bound behind the roster's back is not known of a cluster that was not read.";
 
-/// The members of a group that stand open.
-const MOST_MEMBERS: usize = 40;
+/// The people of a list that stand open.
+const MOST_OPEN: usize = 40;
 
 /// The page.
 pub fn page(review: &AccessReview<'_>) -> String {
@@ -294,10 +294,9 @@ fn one_person(html: &mut Html, review: &AccessReview<'_>, name: &UserName, perso
 
 /// Who somebody is, as the roster says.
 fn details(html: &mut Html, of: &Details) {
-    let Details { full_name, email, labels } = of;
+    let Details { full_name, email, labels: _ } = of;
     let full_name = full_name.iter().map(ToString::to_string);
-    let labels = labels.iter().map(|(name, value)| format!("{name}: {value}"));
-    for said in full_name.chain(email.iter().map(ToString::to_string)).chain(labels) {
+    for said in full_name.chain(email.iter().map(ToString::to_string)).chain(labels(of)) {
         html.text(" ");
         html.words("span", &[Class("detail")], &said);
     }
@@ -495,12 +494,19 @@ fn members(html: &mut Html, review: &AccessReview<'_>, group: &GroupName) {
     };
     match names.len() {
         0 => html.text("nobody"),
-        1..=MOST_MEMBERS => list(html),
-        more => html.element("details", &[], |html| {
-            html.words("summary", &[], &format!("{} people", grouped(more)));
-            list(html);
-        }),
+        number => folded(html, number, &format!("{} people", grouped(number)), list),
     }
+}
+
+/// A list of so many people, behind a summary where there are many of them.
+fn folded(html: &mut Html, number: usize, summary: &str, list: impl FnOnce(&mut Html)) {
+    if number <= MOST_OPEN {
+        return list(html);
+    }
+    html.element("details", &[], |html| {
+        html.words("summary", &[], summary);
+        list(html);
+    });
 }
 
 fn changes(html: &mut Html, review: &AccessReview<'_>) {
@@ -545,25 +551,14 @@ fn changes(html: &mut Html, review: &AccessReview<'_>) {
                             format!("{} {}", grouped(users.len()), noun(users.len(), ("person", "people")));
                         row(html, &number, &|html| {
                             html.text(&format!("renewed on {cluster}: "));
-                            names(html, users);
+                            let list = users.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+                            folded(html, users.len(), "their names", |html| html.text(&list));
                         });
                     }
                 }
             });
         });
     });
-}
-
-/// Many names stand folded.
-fn names(html: &mut Html, names: &BTreeSet<&UserName>) {
-    let list = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0..=MOST_MEMBERS => html.text(&list),
-        _ => html.element("details", &[], |html| {
-            html.words("summary", &[], "their names");
-            html.text(&list);
-        }),
-    }
 }
 
 fn findings(html: &mut Html, review: &AccessReview<'_>) {

@@ -4,10 +4,16 @@ use jiff::Timestamp;
 
 use crate::access::review::{PastCommit, ReviewedRight, RightBasis};
 use crate::access::rights::Origin;
+use crate::roster::Details;
 
 /// `2026-12-24`.
 pub fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
+}
+
+/// `team: shop` for each label.
+pub fn labels(of: &Details) -> impl Iterator<Item = String> {
+    of.labels.iter().map(|(name, value)| format!("{name}: {value}"))
 }
 
 /// Through what somebody has a right.
