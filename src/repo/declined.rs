@@ -22,25 +22,80 @@ pub(super) enum Declined {
     Unknown,
 }
 
-/// What GitHub, GitLab, Gitea and Forgejo, and Bitbucket print, in lower case. What is said of a rule in general
-/// comes last.
+/// What GitHub, GitLab, Gitea and Forgejo, Bitbucket, Azure DevOps and git itself print, in lower case. What is said of
+/// a rule in general comes last.
 const SAID: [(Declined, &[&str]); 6] = [
     (
         Declined::Unsigned,
-        &["verified signature", "unsigned commit", "must be signed", "not signed with", "gpg key"],
+        &[
+            "verified signature",
+            "unverified commit",
+            "unsigned commit",
+            "must be signed",
+            "must be a signed",
+            "not signed with",
+            "gpg key",
+        ],
     ),
     (Declined::WithoutSignOff, &["signed-off-by", "sign-off", "signoff", "dco"]),
-    (Declined::FileSize, &["gh001", "file size limit", "large files", "larger than the allowed size"]),
-    (Declined::Secret, &["cannot contain secrets", "secrets detected", "push protection", "secret scanning"]),
+    (
+        Declined::FileSize,
+        &[
+            "gh001",
+            "file size limit",
+            "large files",
+            "larger than the allowed size",
+            "blobs which exceed",
+            "pack exceeds maximum allowed size",
+        ],
+    ),
+    (
+        Declined::Secret,
+        &[
+            "cannot contain secrets",
+            "secrets detected",
+            "push protection",
+            "secret scanning",
+            "hardcoded secret",
+            "one or more secrets",
+        ],
+    ),
     (Declined::Quota, &["quota", "exceeded its size limit", "repository size limit", "storage limit"]),
-    (Declined::Protected, &["protected", "rule violations", "branch permission", "branch restriction"]),
+    (
+        Declined::Protected,
+        &[
+            "protected",
+            "rule violations",
+            "branch permission",
+            "branch restriction",
+            "must use a pull request",
+        ],
+    ),
 ];
+
+/// Without the colours that hosts paint with.
+fn plain(text: &str) -> String {
+    let mut rest = text;
+    let mut plain = String::new();
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        plain.push_str(before);
+        rest = after.trim_start_matches(|part: char| !('@'..='~').contains(&part));
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    plain + rest
+}
+
+/// Whether these words stand there, not as the end of another one: a hardcoded secret has no DCO.
+fn says(text: &str, words: &str) -> bool {
+    text.match_indices(words)
+        .any(|(at, _)| !text[..at].ends_with(|before: char| before.is_ascii_alphanumeric()))
+}
 
 impl Declined {
     /// Of a push that was declined.
     pub(super) fn of(answer: &GitOutput) -> Self {
-        let said = format!("{}\n{}", answer.stderr, answer.stdout).to_ascii_lowercase();
-        let known = SAID.iter().find(|(_, words)| words.iter().any(|word| said.contains(word)));
+        let said = plain(&format!("{}\n{}", answer.stderr, answer.stdout)).to_ascii_lowercase();
+        let known = SAID.iter().find(|(_, words)| words.iter().any(|words| says(&said, words)));
         known.map_or(Self::Unknown, |(declined, _)| *declined)
     }
 
@@ -96,6 +151,27 @@ mod tests {
                 "remote: Your push has been rejected, because this repository has exceeded its size limit of 1 GB",
                 Declined::Quota,
             ),
+            (
+                "remote: Gitea: branch main is protected from unverified commit 1f0ad9f8d4f9cb37dc5a7bd2a1b9d6c0ac5d9ef2",
+                Declined::Unsigned,
+            ),
+            ("remote: Commit must be a signed commit", Declined::Unsigned),
+            (
+                "remote: GitLab: You are attempting to check in one or more blobs which exceed the 100.0MiB limit:",
+                Declined::FileSize,
+            ),
+            ("remote: fatal: pack exceeds maximum allowed size (1.00 MiB)", Declined::FileSize),
+            ("remote: hook: hardcoded secret found in access/lab/alice.yaml", Declined::Secret),
+            (
+                "remote: error: VS403654: The push was rejected because it contains one or more secrets.",
+                Declined::Secret,
+            ),
+            (
+                "! [remote rejected] main -> main (TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch.)",
+                Declined::Protected,
+            ),
+            ("remote: \u{1b}[31mProt\u{1b}[1mected\u{1b}[0m branch\u{1b}[", Declined::Protected),
+            ("remote: this branch is unprotected, and takes nothing all the same", Declined::Unknown),
             ("remote: no pushes on Fridays", Declined::Unknown),
         ] {
             let answer = GitOutput {

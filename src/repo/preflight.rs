@@ -5,7 +5,6 @@
 use super::push::PushOutcome;
 use super::{Proposal, PushTarget, Repo, git, head_of};
 use crate::error::{Error, Result};
-use crate::record_folder::RECORDS;
 
 /// The message of the commit that is only tried: it is on no branch.
 const TRIED: &[u8] = b"certctl tries whether a commit can be signed\n";
@@ -59,10 +58,7 @@ impl Repo {
                 Err(Error::new(format!("{target} was changed by someone else just now; nothing was granted"))
                     .hint("run `certctl apply` again"))
             }
-            PushOutcome::Declined(answer) => Err(Error::new(format!(
-                "the remote declined the push to {target}, a branch for {RECORDS}/ that certctl replaces"
-            ))
-            .caused_by(answer.cause())),
+            PushOutcome::Declined(answer) => Err(super::propose::declined(target, &answer)),
             PushOutcome::Unclear(answer) => Err(super::push::failed(target, &answer, "nothing was recorded")),
         }
     }

@@ -7,6 +7,8 @@
 
 use git2::Oid;
 
+use super::declined::Declined;
+use super::git::GitOutput;
 use super::push::PushOutcome;
 use super::{Changes, CommitId, PushTarget, Pushed, Repo, entry, git, head_of, internal};
 use crate::error::{Error, Result};
@@ -45,6 +47,22 @@ impl Proposal {
     pub(super) fn lease(&self) -> String {
         self.tip.map_or(String::new(), |tip| tip.to_string())
     }
+}
+
+/// Why the remote did not take the branch for proposals.
+pub(super) fn declined(target: &PushTarget, answer: &GitOutput) -> Error {
+    let declined = Declined::of(answer);
+    let error = Error::new(format!(
+        "the remote declined the push to {target}, a branch for {RECORDS}/ that certctl replaces; nothing was granted"
+    ))
+    .caused_by(answer.cause());
+    if !declined.is_about_the_branch() {
+        return declined.explain(error);
+    }
+    error.hint(format!(
+        "allow the identity that certctl runs as to push to {}, also by force, or delete the branch after each merge",
+        target.branch()
+    ))
 }
 
 impl Repo {
@@ -215,19 +233,11 @@ impl Repo {
         };
         match self.push_once(target, id, Some(&proposal.lease()))? {
             PushOutcome::Done(answer) => Ok(pushed(super::host_pages::printed(&answer.stderr))),
-            PushOutcome::Moved => Err(Error::new(format!(
-                "{target} was changed by someone else just now; nothing was granted"
-            ))
-            .hint("run `certctl apply` again")),
-            PushOutcome::Declined(answer) => Err(Error::new(format!(
-                "the remote declined the push to {target}, a branch for {RECORDS}/ that certctl replaces; nothing was granted"
-            ))
-            .caused_by(answer.cause())
-            .hint(format!(
-                "allow the identity that certctl runs as to push to {}, also by force, or delete the branch after each merge",
-                target.branch()
-            )))
-            .map_err(|error| super::declined::Declined::of(&answer).explain(error)),
+            PushOutcome::Moved => {
+                Err(Error::new(format!("{target} was changed by someone else just now; nothing was granted"))
+                    .hint("run `certctl apply` again"))
+            }
+            PushOutcome::Declined(answer) => Err(declined(target, &answer)),
             // The reply may be all that was lost. The remote knows.
             PushOutcome::Unclear(answer) => match self.remote_tip(target) {
                 Ok(Some(tip)) if tip == id => Ok(pushed(None)),

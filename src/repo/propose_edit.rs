@@ -3,9 +3,11 @@
 
 use git2::Oid;
 
+use super::declined::Declined;
+use super::git::GitOutput;
 use super::push::PushOutcome;
 use super::remote_error::RemoteFailure;
-use super::{CommitId, Pushed, Repo, TreeItem, entry, host_pages, internal};
+use super::{CommitId, PushTarget, Pushed, Repo, TreeItem, entry, host_pages, internal};
 use crate::error::{Error, Result};
 use crate::model::BranchName;
 
@@ -64,7 +66,23 @@ impl Repo {
                 Ok(Some(tip)) if tip == id => Ok(pushed(None)),
                 _ => Err(failed(answer.cause(), RemoteFailure::of(&answer))),
             },
-            PushOutcome::Declined(answer) => Err(failed(answer.cause(), RemoteFailure::of(&answer))),
+            PushOutcome::Declined(answer) => Err(declined(&target, &answer)),
         }
+    }
+}
+
+/// Why the remote did not take it. The commit is a person's own, and made again at the next try.
+fn declined(target: &PushTarget, answer: &GitOutput) -> Error {
+    let error = Error::new(format!("the remote declined the push to {target}; nothing was changed"))
+        .caused_by(answer.cause());
+    match Declined::of(answer) {
+        Declined::WithoutSignOff => {
+            error.hint("leave `--branch` out, and commit the edit with `git commit --signoff`")
+        }
+        declined if declined.is_about_the_branch() => error.hint(format!(
+            "name a branch that you may push to, or have yourself allowed to push to {}",
+            target.branch()
+        )),
+        declined => declined.explain(error),
     }
 }

@@ -221,6 +221,11 @@ stories! {
         let declined = repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue"));
         let error = refused(declined);
         assert!(error.contains("no branches today") && error.contains("nothing was granted"), "{error}");
+        assert!(error.contains("also by force"), "{error}");
+        // No right to push helps here; and what is known before is explained as well.
+        workspace.hook("pre-receive", "echo 'Commit must be a signed commit' >&2; exit 1");
+        let error = refused(repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue")));
+        assert!(error.contains("commit.gpgSign") && !error.contains("by force"), "{error}");
         assert_eq!((ours.status(), subject(&ours).as_str()), (String::new(), "roster"));
         assert_eq!(standing(&repo), ProposalState::Free);
 

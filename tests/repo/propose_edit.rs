@@ -32,6 +32,23 @@ stories! {
         assert_eq!(workspace.origin_log_of("on-call/alice").len(), 2);
     }
 
+    fn an_edit_that_the_remote_declines_says_what_helps(workspace: &Workspace) {
+        let (ours, _) = workspace.shared();
+        let head = ours.open().head().unwrap();
+        let files = [("users.yaml".to_owned(), "kind: Roster # edited\n".to_owned())];
+        let branch = "on-call/alice".parse().unwrap();
+        for (said, helps) in [
+            ("Missing Signed-off-by line", "leave `--branch` out, and commit the edit with `git commit --signoff`"),
+            ("branch on-call/alice is protected from unverified commit", "git config commit.gpgSign true"),
+            ("no branches today", "name a branch that you may push to"),
+        ] {
+            workspace.hook("pre-receive", &format!("echo '{said}' >&2; exit 1"));
+            let error = refused(ours.open().propose_edit(&branch, &head, &files, "roster: edited\n"));
+            assert!(error.contains(said) && error.contains("nothing was changed"), "{error}");
+            assert!(error.contains(helps), "{error}");
+        }
+    }
+
     /// A pull in between: the edit is of what was read, and takes nothing of that back.
     fn an_edit_is_made_on_the_commit_that_it_was_read_from(workspace: &Workspace) {
         let (ours, _) = workspace.shared();

@@ -320,6 +320,17 @@ stories! {
         assert!(error.contains(&format!("--push-branch certctl/records`, and open a pull request: {page}")), "{error}");
     }
 
+    /// By git's own limit, in git's own words.
+    fn a_push_that_is_too_large_is_no_matter_of_rights(workspace: &Workspace) {
+        let (clone, _) = workspace.shared();
+        let repo = clone.open();
+        commit(&repo, ALICE, "alice\n");
+        workspace.git("--git-dir=origin.git config receive.maxInputSize 10");
+        let error = refused(repo.push(&target(&repo)));
+        assert!(error.contains("pack exceeds maximum allowed size"), "{error}");
+        assert!(error.contains("git log --stat") && !error.contains("--push-branch"), "{error}");
+    }
+
     fn a_push_between_our_commit_and_our_push_is_built_upon(workspace: &Workspace) {
         let (clone, theirs) = workspace.shared();
         let repo = clone.open();
