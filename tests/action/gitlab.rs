@@ -139,6 +139,24 @@ fn what_is_planned_is_the_merge_with_what_the_target_holds_by_now() {
     assert!(!ours[0].contains("bob"), "the old plan is gone: {}", ours[0]);
 }
 
+/// GitLab runs its pipeline again when its target changes; what was said of another target does not stay.
+#[test]
+fn a_merge_request_that_is_moved_to_another_target_is_planned_for_that_one() {
+    let world = World::new();
+    // Where the branch leads at first, bob is there already.
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    world.git("clone", &["push", "-q", "origin", "topic:elsewhere"]);
+    plan(&world, &[("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "elsewhere")]).expect(0);
+    assert_eq!(world.host.bodies(1, ME), [""; 0], "nothing changes there");
+    plan(&world, &[]).expect(0);
+    let [ours] = &world.host.bodies(1, ME)[..] else { panic!("one note") };
+    assert!(ours.contains("bob") && ours.contains(" into `main`."), "{ours}");
+    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    plan(&world, &[("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "elsewhere")]).expect(0);
+    let [ours] = &world.host.bodies(1, ME)[..] else { panic!("one note") };
+    assert!(!ours.contains("bob") && ours.contains(" into `elsewhere`."), "{ours}");
+}
+
 #[test]
 fn a_forks_merge_request_gets_no_token_and_no_cluster() {
     let world = World::new();
