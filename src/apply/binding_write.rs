@@ -45,6 +45,8 @@ pub struct BindingWrite<'p> {
     deleted: Option<String>,
     /// It is emptied before it is deleted: as it was read.
     emptied: Option<Box<Binding>>,
+    /// The write that is under way makes it.
+    makes: bool,
 }
 
 /// What is to be done next with a binding.
@@ -83,7 +85,7 @@ impl<'p> BindingWrite<'p> {
         if !open {
             return None;
         }
-        let mut this = Self { action, roster, goal, attempt: 0, deleted: None, emptied: None };
+        let mut this = Self { action, roster, goal, attempt: 0, deleted: None, emptied: None, makes: false };
         let step = match is_as_planned {
             true => this.decide(action.observed.clone()),
             false => BindingStep::Read { pause: Duration::ZERO },
@@ -160,6 +162,10 @@ impl<'p> BindingWrite<'p> {
             // The namespace is gone, and it was one of those that happened to be there.
             (WriteError::NotFound(_), _) if self.action.may_vanish => return BindingStep::End(Ok(false)),
             (WriteError::Conflict(_), _) if !last => return BindingStep::Read { pause: Duration::ZERO },
+            // Somebody deleted it meanwhile; where its namespace is gone too, making it fails.
+            (WriteError::NotFound(_), _) if !last && !self.makes => {
+                return BindingStep::Read { pause: Duration::ZERO };
+            }
             (WriteError::Unclear(_), _) if !last => {
                 return BindingStep::Read { pause: PAUSE * (1 << (self.attempt - 1)) };
             }
@@ -197,6 +203,7 @@ impl<'p> BindingWrite<'p> {
                 Err(OtherRole) => return BindingStep::End(Err(elsewhere())),
             },
         };
+        self.makes = current.is_none();
         match (write, current) {
             (None, _) => BindingStep::End(Ok(otherwise)),
             (Some(Write::Delete), Some(binding)) if binding.subjects.is_empty() => {

@@ -18,6 +18,7 @@ mod publish;
 pub mod record_changes;
 mod run;
 mod sealing;
+pub mod signer_limit;
 mod take_out;
 pub mod trial;
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use certctl_sandbox::signer::SignerOptions;
 use certctl_sandbox::{Sandbox, State};
 use certctl_testing::{ControlPlane, Kubectl, Output, TemporaryFolder};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// What a cluster consists of.
@@ -26,6 +26,8 @@ pub enum Kind {
 pub struct Options {
     /// Approves and never signs, like EKS.
     pub unsigning: bool,
+    /// Signs for no longer than this.
+    pub hours: Option<u32>,
 }
 
 /// A cluster that tests may share.
@@ -72,12 +74,16 @@ impl Cluster {
             Kind::Kubernetes => {
                 let options = certctl_testing::Options {
                     sign: !options.unsigning,
+                    signing_duration: options.hours.map(|hours| format!("{hours}h")),
                     ..certctl_testing::Options::default()
                 };
                 Self::Kubernetes(ControlPlane::start(&binaries, options).expect("the control plane starts"))
             }
             Kind::Sandbox => {
-                let signer = SignerOptions { enabled: !options.unsigning, ..SignerOptions::default() };
+                let mut signer = SignerOptions { enabled: !options.unsigning, ..SignerOptions::default() };
+                if let Some(hours) = options.hours {
+                    signer.longest = SignedDuration::from_hours(hours.into());
+                }
                 let options = certctl_sandbox::Options { signer, ..sandbox_options() };
                 let sandbox = Sandbox::start(options).expect("the sandbox starts");
                 // The shared clusters are never dropped, and their folders have to go all the same.
@@ -99,7 +105,8 @@ impl Cluster {
     /// The cluster of the same kind that never signs, which tests share.
     pub fn unsigning(&self) -> &'static Self {
         static SHARED: [OnceLock<Cluster>; 2] = [const { OnceLock::new() }; 2];
-        SHARED[self.kind() as usize].get_or_init(|| self.another(Options { unsigning: true }))
+        SHARED[self.kind() as usize]
+            .get_or_init(|| self.another(Options { unsigning: true, ..Options::default() }))
     }
 
     fn kind(&self) -> Kind {
@@ -110,8 +117,8 @@ impl Cluster {
     }
 
     /// A cluster of the same kind that tests do not share, for as long as the tests run.
-    pub fn of_its_own(&self) -> &'static Self {
-        Box::leak(Box::new(self.another(Options::default())))
+    pub fn of_its_own(&self, options: Options) -> &'static Self {
+        Box::leak(Box::new(self.another(options)))
     }
 
     /// Gives the API server another CA for client certificates; the signer stays with the old one.

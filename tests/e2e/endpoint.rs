@@ -9,7 +9,7 @@ use certctl_sandbox::proxy::{Proxy, Upstream};
 use certctl_testing::Ran;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Options};
 use crate::world::{World, until};
 
 pub fn what_nobody_could_use_is_not_handed_out(plane: &'static Cluster) {
@@ -49,12 +49,30 @@ pub fn what_nobody_could_use_is_not_handed_out(plane: &'static Cluster) {
 
     roster(&server("https://127.0.0.1:1"));
     apply(0, "it cannot be reached from here");
+    let before = world.read("access/prod/cluster.yaml");
     roster(&server(&plane.server()));
     apply(0, "1 credential issued");
     world.can(&world.open("prod", "alice"), &["list", "pods"], true);
     let pin = world.read("access/prod/cluster.yaml");
     assert!(pin.contains(&plane.server()) && pin.contains("BEGIN CERTIFICATE"), "{pin}");
     world.certctl(&["plan"]).expect(0).says("Nothing to do");
+    world.certctl(&["repin"]).expect(0).says("its pin says already where the context leads");
+
+    // A pin of somewhere else is moved by an edit that is committed like any other, and to nowhere that is of no use.
+    world.write_as_it_is("access/prod/cluster.yaml", &before);
+    world.commit("the pin of before");
+    roster("");
+    world.certctl(&["repin"]).expect(1).says("which is their own machine for everyone else");
+    assert_eq!(world.read("access/prod/cluster.yaml"), before);
+    roster(&server(&plane.server()));
+    world
+        .certctl(&["repin"])
+        .expect(0)
+        .says(&format!("server: https://127.0.0.1:1 -> {}", plane.server()))
+        .says("git diff access");
+    assert_eq!(world.read("access/prod/cluster.yaml"), pin);
+    world.commit("prod has moved");
+    world.certctl(&["plan", "--detailed-exitcode"]).expect(0).says("Nothing to do");
 }
 
 /// A real `kubectl proxy`, with certctl's own identity. It ends when dropped.
@@ -179,7 +197,7 @@ pub fn what_stands_between_is_named_and_hands_out_nothing_wrong(plane: &'static 
 pub fn a_client_ca_that_was_replaced_is_noticed_and_everyone_gets_a_new_certificate(
     shared: &'static Cluster,
 ) {
-    let plane = shared.of_its_own();
+    let plane = shared.of_its_own(Options { hours: Some(1), ..Options::default() });
     let world = World::new(plane, "replaced");
     world.roster(&format!(
         "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: replaced}}\n\
@@ -188,7 +206,11 @@ pub fn a_client_ca_that_was_replaced_is_noticed_and_everyone_gets_a_new_certific
          users:\n- {{name: alice, recipients: [\"{}\"], groups: [replaced-team]}}\n",
         world.identity("alice")
     ));
-    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    world
+        .certctl(&["apply", "--auto-approve"])
+        .expect(0)
+        .says("the signer gives certificates of 1.0 hours, where the roster asks for")
+        .says("--cluster-signing-duration");
     let old = world.open("prod", "alice");
     let list = ["list", "pods"];
     world.can(&old, &list, true);

@@ -109,7 +109,7 @@ fn old_can(world: &World, user: &str) -> bool {
 }
 
 pub fn ten_people_move_from_openssl_to_a_roster_and_nobody_is_locked_out(plane: &'static Cluster) {
-    let plane: &'static Cluster = Box::leak(Box::new(plane.another(Options::default())));
+    let plane = plane.of_its_own(Options::default());
     let world = World::new(plane, "import");
     plane.apply(BY_HAND);
     by_hand(&world);

@@ -158,7 +158,7 @@ impl Adversary<'_> {
         if passes || self.random.below(3) == 0 {
             return;
         }
-        let act = match self.random.below(9) {
+        let act = match self.random.below(10) {
             0 => self.plant(),
             1 => self.change("labels off", |binding, _| {
                 binding["metadata"]["labels"] = json!({});
@@ -181,6 +181,7 @@ impl Adversary<'_> {
                 binding["roleRef"]["name"] = json!("admin");
                 binding["metadata"]["uid"] = json!("00000000-0000-4000-8000-000000000000");
             }),
+            8 => self.delete(),
             _ => self.request(),
         };
         self.acts.push(format!("before {} {}: {act}", turn.verb, turn.resource));
@@ -207,16 +208,24 @@ impl Adversary<'_> {
 
     /// Changes some binding in the namespace.
     fn change(&mut self, what: &str, edit: impl FnOnce(&mut Value, &mut Random)) -> String {
-        let mut bindings = self.sandbox.list(RBAC, "rolebindings");
-        bindings.retain(|binding| binding["metadata"]["namespace"] == NAMESPACE);
-        if bindings.is_empty() {
-            return format!("{what}: nothing to change");
-        }
-        let mut binding = self.random.pick(&bindings).clone();
+        let Some(mut binding) = self.some_binding() else { return format!("{what}: nothing to change") };
         edit(&mut binding, &mut self.random);
         let name = binding["metadata"]["name"].to_string();
         self.sandbox.put(binding).expect("a binding");
         format!("{what}: {name}")
+    }
+
+    fn delete(&mut self) -> String {
+        let Some(binding) = self.some_binding() else { return "nothing to delete".to_owned() };
+        let name = binding["metadata"]["name"].as_str().expect("a name");
+        self.sandbox.remove(RBAC, "rolebindings", NAMESPACE, name);
+        format!("deleted: {name}")
+    }
+
+    fn some_binding(&mut self) -> Option<Value> {
+        let mut bindings = self.sandbox.list(RBAC, "rolebindings");
+        bindings.retain(|binding| binding["metadata"]["namespace"] == NAMESPACE);
+        (!bindings.is_empty()).then(|| self.random.pick(&bindings).clone())
     }
 
     /// A request for somebody's credential group, with our labels.

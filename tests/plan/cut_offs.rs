@@ -1,11 +1,13 @@
 //! What only takes access away, where no more can or shall be done.
 
+use std::collections::BTreeSet;
+
 use certctl::plan::Verb;
 use certctl::plan::cut_offs::Replaced;
 use certctl::record::CredentialState;
 
 use crate::story::{BOB, Story, TEAM};
-use crate::world::End;
+use crate::world::{Course, Edit, End, Fault};
 
 const ALICE: &str = "{name: alice, recipients: [age1alice]";
 const CAROL: &str = "- {name: carol, recipients: [age1carol], groups: [developers]}\n";
@@ -99,4 +101,28 @@ fn one_persons_rotation_can_wait_while_all_else_goes_on() {
     assert!(story.bound("bob").is_empty());
     assert_eq!((story.bound("alice"), story.bound("carol").len()), (alices, 1));
     finish(&mut story);
+}
+
+/// With the binding, whoever was to be taken out of it is gone; who stays is bound again.
+#[test]
+fn a_binding_that_vanishes_before_any_write_is_no_failure() {
+    let uids = |story: &Story| -> BTreeSet<String> {
+        story.cluster.state.bindings.iter().map(|binding| binding.uid.clone()).collect()
+    };
+    let mut same_bindings = Story::applied(TEAM);
+    same_bindings.edit(ALICE, "{name: alice, generation: 2, recipients: [age1alice]").edit(BOB, CAROL);
+    let known = uids(&same_bindings);
+    for before in [same_bindings, eventful()] {
+        let mut made_again = 0;
+        // More than there are writes.
+        for write in 0..30 {
+            let mut story = before.clone();
+            let course = Course { faults: [(write, Fault::Meddled(Edit::Delete))].into(), seed: None };
+            let end = story.try_apply(&course, &mut |_, _, _| {});
+            assert_eq!(end, End::Done, "write {write}: {:?}", story.warned);
+            made_again += usize::from(uids(&story) != known);
+            finish(&mut story);
+        }
+        assert!(made_again > 3, "{made_again}");
+    }
 }

@@ -195,6 +195,18 @@ fn what_cannot_be_reached_from_here_is_warned_about_once_and_handed_out() {
 }
 
 #[test]
+fn a_signer_that_gives_an_hour_is_named_once_and_what_it_gives_is_handed_out() {
+    let mut story = Story::of(TEAM);
+    story.longest = SignedDuration::from_hours(1);
+    let plan = story.plan();
+    assert_eq!(story.apply_to(&plan, &Course::default()), End::Done);
+    assert_eq!(story.warned.len(), 1, "{:?}", story.warned);
+    assert!(story.warned[0].contains("the signer gives certificates of 1.0 hours"), "{:?}", story.warned);
+    assert_eq!(["alice", "bob"].map(|name| story.bound(name).len()), [1, 1]);
+    assert!(story.plan().is_empty(), "{}", story.text());
+}
+
+#[test]
 fn clocks_that_are_apart_are_named_and_further_apart_nothing_is_issued() {
     let mut story = Story::applied(TEAM);
     story.edit("- {name: bob, recipients: [age1bob], groups: [developers]}\n", "");

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use certctl::apply::Probe;
 use certctl::apply::machine::{Effect as Asked, Event, Extent, Machine, Order, Policy, Publication, Task};
 use certctl::apply::record_changes::{ClusterWork, RecordChange};
+use certctl::apply::signer_limit::short_lived;
 use certctl::apply::{Issued, Made, Notes};
 use certctl::error::Error;
 use certctl::ledger::Ledger;
@@ -294,6 +295,18 @@ enum Came {
     /// Done, for all that its maker knows: perhaps.
     Unclear,
     Conflict,
+    /// There is no such object any more.
+    Gone,
+}
+
+/// How a write that was not done ends for its maker.
+fn not_done(came: Came) -> WriteError {
+    match came {
+        Came::Done | Came::Unclear => WriteError::Unclear(refused()),
+        Came::Refused => WriteError::Failed(refused()),
+        Came::Conflict => WriteError::Conflict(refused()),
+        Came::Gone => WriteError::NotFound(refused()),
+    }
 }
 
 impl<'p> Run<'_, '_, 'p> {
@@ -350,18 +363,14 @@ impl<'p> Run<'_, '_, 'p> {
             Order::On(_, Asked::Write { action, write, current }) => {
                 let result = match self.write(action, &write, current.as_deref())? {
                     Came::Done => Ok(self.world.binding(&action.at).cloned()),
-                    Came::Refused => Err(WriteError::Failed(refused())),
-                    Came::Unclear => Err(WriteError::Unclear(refused())),
-                    Came::Conflict => Err(WriteError::Conflict(refused())),
+                    came => Err(not_done(came)),
                 };
                 self.machine.written(id, result);
             }
             Order::On(_, Asked::TakeOut { current, rest }) => {
                 let result = match self.take_out(&current, rest)? {
                     Came::Done => Ok(()),
-                    Came::Refused => Err(WriteError::Failed(refused())),
-                    Came::Unclear => Err(WriteError::Unclear(refused())),
-                    Came::Conflict => Err(WriteError::Conflict(refused())),
+                    came => Err(not_done(came)),
                 };
                 self.machine.taken_out(id, result);
             }
@@ -373,9 +382,8 @@ impl<'p> Run<'_, '_, 'p> {
                 let came = self.write_ledger(ledger, resource_version)?;
                 let result = match (came, &self.world.cluster.ledger) {
                     (Came::Done, SeenLedger::Kept(stored)) => Ok(stored.clone()),
-                    (Came::Unclear, _) => Err(WriteError::Unclear(refused())),
-                    (Came::Conflict, _) => Err(WriteError::Conflict(refused())),
-                    _ => Err(WriteError::Failed(refused())),
+                    (Came::Done, _) => unreachable!("what was written is kept"),
+                    (came, _) => Err(not_done(came)),
                 };
                 self.machine.ledger_written(id, result);
             }
@@ -393,7 +401,7 @@ impl<'p> Run<'_, '_, 'p> {
             Order::On(_, Asked::DeleteRequest { name, uid: _ }) => {
                 let delete = |world: &mut World| {
                     world.cluster.state.requests.retain(|request| request.name != name);
-                    true
+                    Ok(())
                 };
                 let came = self.attempt(None, Effect::Deleted(name.to_owned()), delete)?;
                 let deleted = matches!(came, Came::Done | Came::Unclear);
@@ -409,10 +417,12 @@ impl<'p> Run<'_, '_, 'p> {
                         self.useless = true;
                         Made::Useless(refused())
                     }
-                    Some(issued) => Made::Issued(
-                        Box::new(issued),
-                        unreachable.then(|| Error::new("no answer from there")),
-                    ),
+                    Some(issued) => {
+                        let given = self.world.now.duration_until(issued.credential.not_after);
+                        let short = short_lived(given, issuance.validity, issuance.roster_validity);
+                        let unreachable = unreachable.then(|| Error::new("no answer from there"));
+                        Made::Issued(Box::new(issued), short.or(unreachable))
+                    }
                     None => Made::Failed(refused()),
                 };
                 self.machine.issued(id, made);
@@ -428,12 +438,12 @@ impl<'p> Run<'_, '_, 'p> {
         Ok(())
     }
 
-    /// One effect, and whatever happens to it; `change` says whether the API server took it.
+    /// One effect, and whatever happens to it; `change` says why the API server did not take it.
     fn attempt(
         &mut self,
         at: Option<&BindingAt>,
         effect: Effect,
-        change: impl FnOnce(&mut World) -> bool,
+        change: impl FnOnce(&mut World) -> Result<(), Came>,
     ) -> Result<Came, Crash> {
         let fault = self.course.faults.get(&self.effects);
         self.effects += 1;
@@ -445,8 +455,8 @@ impl<'p> Run<'_, '_, 'p> {
             _ => {}
         }
         let before = self.world.clone();
-        if !change(self.world) {
-            return Ok(Came::Conflict);
+        if let Err(came) = change(self.world) {
+            return Ok(came);
         }
         (self.witness)(&before, self.world, &effect);
         Ok(if fault == Some(&Fault::Lost) { Came::Unclear } else { Came::Done })
@@ -464,9 +474,10 @@ impl<'p> Run<'_, '_, 'p> {
             match (write, current, found) {
                 (Write::Create(groups), None, None) => {
                     world.put(made(action, groups));
-                    true
+                    Ok(())
                 }
-                (Write::Delete, _, None) => true,
+                (Write::Delete, _, None) => Ok(()),
+                (Write::Set(_), _, None) => Err(Came::Gone),
                 (Write::Set(_) | Write::Delete, Some(known), Some(found))
                     if known.resource_version == found.resource_version && known.uid == found.uid =>
                 {
@@ -478,9 +489,9 @@ impl<'p> Run<'_, '_, 'p> {
                         }
                         _ => world.cluster.state.bindings.retain(|binding| binding.at != action.at),
                     }
-                    true
+                    Ok(())
                 }
-                _ => false,
+                _ => Err(Came::Conflict),
             }
         };
         self.attempt(Some(&action.at), Effect::Wrote(action.at.clone()), took)
@@ -491,9 +502,10 @@ impl<'p> Run<'_, '_, 'p> {
         let took = |world: &mut World| match world.binding(&current.at).cloned() {
             Some(found) if found.resource_version == current.resource_version => {
                 world.put(Binding { subjects: rest, ..found });
-                true
+                Ok(())
             }
-            _ => false,
+            Some(_) => Err(Came::Conflict),
+            None => Err(Came::Gone),
         };
         self.attempt(Some(&current.at), Effect::Wrote(current.at.clone()), took)
     }
@@ -506,14 +518,14 @@ impl<'p> Run<'_, '_, 'p> {
                 SeenLedger::Missing | SeenLedger::Unusable { .. } => None,
             };
             if found != resource_version {
-                return false;
+                return Err(Came::Conflict);
             }
             // As the API server keeps it, and the next plan reads it.
             let ledger = Ledger::parse(&ledger.to_data()).expect("what is written can be read");
             world.version += 1;
             let resource_version = world.version.to_string();
             world.cluster.ledger = SeenLedger::Kept(StoredLedger { ledger, resource_version });
-            true
+            Ok(())
         };
         self.attempt(None, Effect::Noted, took)
     }
@@ -536,7 +548,7 @@ impl<'p> Run<'_, '_, 'p> {
         asked.requester = world.cluster.identity.clone().unwrap_or_default();
         let ask = |world: &mut World| {
             world.cluster.state.requests.push(asked);
-            true
+            Ok(())
         };
         if !matches!(self.attempt(None, Effect::Asked(user.clone()), ask)?, Came::Done) {
             return Ok(None);
@@ -548,7 +560,7 @@ impl<'p> Run<'_, '_, 'p> {
                 .filter(|request| request.name == name)
                 .for_each(|request| request.issued = true);
             world.signed.push(group);
-            true
+            Ok(())
         };
         if !matches!(self.attempt(None, Effect::Signed(user.clone()), sign)?, Came::Done) {
             return Ok(None);
@@ -594,7 +606,7 @@ impl<'p> Run<'_, '_, 'p> {
         if !changes.is_empty() {
             let commit = |world: &mut World| {
                 changes.into_iter().for_each(|change| world.record(change));
-                true
+                Ok(())
             };
             if self.attempt(None, Effect::Committed, commit)? != Came::Done {
                 return Ok(false);
@@ -605,7 +617,7 @@ impl<'p> Run<'_, '_, 'p> {
         }
         let push = |world: &mut World| {
             world.remote = world.clone_of_it();
-            true
+            Ok(())
         };
         Ok(self.attempt(None, Effect::Pushed, push)? == Came::Done)
     }
