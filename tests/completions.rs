@@ -25,6 +25,7 @@ apiVersion: certctl.dev/v1
 kind: Roster
 metadata: {name: acme}
 clusters: [{name: prod}, {name: stage}]
+groups: [{name: developers}, {name: on-call}]
 users:
 - {name: alice@example.com, recipients: [age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa]}
 - {name: bob, recipients: [age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa]}
@@ -73,6 +74,8 @@ impl Place {
             ("certctl plan --format=js", "certctl plan --format=json"),
             ("certctl plan --detailed", "certctl plan --detailed-exitcode"),
             ("certctl --cluster st", "certctl --cluster stage"),
+            ("certctl grant bob --group on", "certctl grant bob --group on-call"),
+            ("certctl revoke-grant bob --group dev", "certctl revoke-grant bob --group developers"),
         ] {
             // In each of them, `^A` goes to the start of the line and `^E` to its end.
             terminal.type_keys(&format!("{typed}\t"));

@@ -209,6 +209,45 @@ mod tests {
         }
     }
 
+    /// Lists of a server that is newer than what this was built with.
+    #[test]
+    fn fields_that_are_not_known_change_nothing() {
+        let list = |kind: &str, item: serde_json::Value| {
+            serde_json::json!({
+                "kind": kind, "apiVersion": "v1", "shards": {"new": 1}, "items": [item],
+                "metadata": {"resourceVersion": "7", "continue": "", "selfCheck": ["new"]},
+            })
+        };
+        let metadata = serde_json::json!({"name": "n", "uid": "u", "origin": {"new": 1}});
+        let binding = serde_json::json!({
+            "metadata": metadata, "validUntil": "new", "roleRef": {"kind": "Role", "name": "r", "version": 2},
+            "subjects": [{"kind": "Group", "name": "g", "when": [{"new": 1}]}],
+        });
+        let page: Page<BindingObject> =
+            serde_json::from_value(list("RoleBindingList", binding)).expect("a list");
+        let binding = page.items.and_then(|items| items.into_iter().next()).map(Binding::from).expect("one");
+        assert_eq!((binding.role_name.as_str(), binding.subjects[0].name.as_str()), ("r", "g"));
+
+        let role = serde_json::json!({
+            "metadata": metadata, "inherits": ["new"],
+            "rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"], "fields": ["new"]}],
+        });
+        let page: Page<RoleObject> = serde_json::from_value(list("RoleList", role)).expect("a list");
+        let role = page.items.and_then(|items| items.into_iter().next()).expect("one");
+        assert_eq!(role.into_rules()[0].resources, ["pods"]);
+
+        let request = serde_json::json!({
+            "metadata": metadata, "verdict": "new",
+            "spec": {"request": "", "signerName": "a/b", "username": "mallory", "trust": {"new": 1}},
+            "status": {"conditions": [{"type": "Approved", "status": "True", "by": "new"}], "chain": ["new"]},
+        });
+        let page: Page<CertificateSigningRequest> =
+            serde_json::from_value(list("CertificateSigningRequestList", request)).expect("a list");
+        let request =
+            page.items.and_then(|items| items.into_iter().next()).map(signing_request).expect("one");
+        assert_eq!((request.name.as_str(), request.requester.as_str()), ("n", "mallory"));
+    }
+
     #[test]
     fn an_answer_without_items_is_no_empty_list() {
         assert!(serde_json::from_str::<Page<Named>>(r#"{"kind":"RoleList","items":null}"#).is_ok());

@@ -5,12 +5,14 @@
 //! does not change for its whole duration, because clocks differ between machines. The Lease saves
 //! work and confusion; what makes a race harmless are the resource versions and the git push.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::api::PostParams;
 use kube::core::Request as Build;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -31,13 +33,17 @@ const RENEWAL: Duration = Duration::from_secs(5);
 /// How often a waiting run polls the lock.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// It is written back whole, and so what is not looked at is kept as well, such as fields of newer servers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Lease {
     api_version: String,
     kind: String,
     metadata: Metadata,
+    #[serde(default)]
     spec: Spec,
+    #[serde(flatten)]
+    other: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -47,7 +53,9 @@ struct Metadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resource_version: Option<String>,
     #[serde(default)]
-    labels: std::collections::BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +69,38 @@ struct Spec {
     acquire_time: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     renew_time: Option<String>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+impl Lease {
+    /// A new one, or the one that is there, as its next holder writes it.
+    fn taken_by(current: Option<&Self>, name: &str, roster: &RosterName, holder: &str, now: &str) -> Self {
+        let mut lease = current.cloned().unwrap_or_else(|| Self {
+            api_version: "coordination.k8s.io/v1".to_owned(),
+            kind: "Lease".to_owned(),
+            metadata: Metadata { name: name.to_owned(), ..Metadata::default() },
+            spec: Spec::default(),
+            other: Map::new(),
+        });
+        let ours = [(LABEL_MANAGED_BY, MANAGED_BY), (LABEL_ROSTER, roster.as_str())];
+        lease.metadata.labels.extend(ours.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        lease.spec = Spec {
+            holder_identity: Some(holder.to_owned()),
+            lease_duration_seconds: i64::try_from(DURATION.as_secs()).ok(),
+            acquire_time: Some(now.to_owned()),
+            renew_time: Some(now.to_owned()),
+            other: lease.spec.other,
+        };
+        lease
+    }
+}
+
+impl Spec {
+    /// As whoever held it leaves it.
+    fn given_back(self) -> Self {
+        Self { lease_duration_seconds: Some(1), other: self.other, ..Self::default() }
+    }
 }
 
 /// The lock, held. Give it back with [`LeaseLock::release`]; dropped without that, it expires.
@@ -138,7 +178,7 @@ impl LeaseLock {
                     lease = renewed;
                 }
             }
-            lease.spec = Spec { lease_duration_seconds: Some(1), ..Spec::default() };
+            lease.spec = lease.spec.given_back();
             let _ = home.put(&lease).await;
         });
         Self { stop, renewing }
@@ -183,24 +223,7 @@ impl Home {
         roster: &RosterName,
         holder: &str,
     ) -> Result<Option<Lease>> {
-        let now = micro_time();
-        let lease = Lease {
-            api_version: "coordination.k8s.io/v1".to_owned(),
-            kind: "Lease".to_owned(),
-            metadata: Metadata {
-                name: self.name.clone(),
-                resource_version: current.and_then(|lease| lease.metadata.resource_version.clone()),
-                labels: [(LABEL_MANAGED_BY, MANAGED_BY), (LABEL_ROSTER, roster.as_str())]
-                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .into(),
-            },
-            spec: Spec {
-                holder_identity: Some(holder.to_owned()),
-                lease_duration_seconds: i64::try_from(DURATION.as_secs()).ok(),
-                acquire_time: Some(now.clone()),
-                renew_time: Some(now),
-            },
-        };
+        let lease = Lease::taken_by(current, &self.name, roster, holder, &micro_time());
         if current.is_some() {
             return self.put(&lease).await;
         }
@@ -253,4 +276,37 @@ fn said(lease: &Lease) -> String {
 /// MicroTime, as Kubernetes writes it.
 fn micro_time() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whoever_takes_it_and_gives_it_back_keeps_what_a_newer_server_has_there() {
+        let there = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "verdict": "new",
+            "metadata": {"name": "certctl-acme", "resourceVersion": "7", "labels": {"a": "b"}, "annotations": {"c": "d"}},
+            "spec": {"holderIdentity": "gone", "strategy": "OldestEmulationVersion"},
+        });
+        let current: Lease = serde_json::from_value(there).expect("a lease");
+        let roster = "acme".parse().expect("a name");
+        let mut taken =
+            Lease::taken_by(Some(&current), "certctl-acme", &roster, "us", "2026-11-24T12:00:00.000000Z");
+        let written = serde_json::to_value(&taken).expect("JSON");
+        let kept = [("/verdict", "new"), ("/metadata/annotations/c", "d"), ("/metadata/labels/a", "b")];
+        for (pointer, value) in kept
+            .into_iter()
+            .chain([("/spec/strategy", "OldestEmulationVersion"), ("/spec/holderIdentity", "us")])
+        {
+            assert_eq!(written.pointer(pointer), Some(&json!(value)), "{pointer}");
+        }
+        assert_eq!(written["metadata"]["resourceVersion"], "7");
+        assert_eq!(written["metadata"]["labels"]["certctl.dev/roster"], "acme");
+        taken.spec = taken.spec.given_back();
+        let given = serde_json::to_value(&taken.spec).expect("JSON");
+        assert_eq!(given, json!({"leaseDurationSeconds": 1, "strategy": "OldestEmulationVersion"}));
+    }
 }

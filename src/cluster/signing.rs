@@ -11,8 +11,9 @@ use jiff::SignedDuration;
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
 use kube::api::ListParams;
 use kube::core::Request as Build;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::Connection;
@@ -125,7 +126,7 @@ impl Signer {
             return Err(failed(SigningEnd::Interrupted));
         }
         let created = self.create(&wanted).await.map_err(failed)?;
-        let uid = created.metadata.uid.clone().unwrap_or_default();
+        let uid = created.uid().to_owned();
         let signed = async {
             self.approve(&wanted, created).await?;
             self.await_end(&wanted, &uid, &mut follow, ask.timeout).await
@@ -171,7 +172,7 @@ impl Signer {
     }
 
     /// Creates the request; if the response was lost, checks whether it exists.
-    async fn create(&self, wanted: &RequestedCertificate) -> Result<CertificateSigningRequest, SigningEnd> {
+    async fn create(&self, wanted: &RequestedCertificate) -> Result<Stored, SigningEnd> {
         let call = request_call("create", Resource::SigningRequests, &wanted.name, "nothing was issued");
         let refused = |failure: CallFailure| SigningEnd::NotCreated(failure.explain(&self.connection, &call));
         let request = Build::new(call.resource.path(None))
@@ -180,7 +181,7 @@ impl Signer {
         let mut tries = 0;
         loop {
             let failure = match self.connection.call(&request, Repeat::OnlyIfUndone).await {
-                Ok(object) => return wanted.check(object, None),
+                Ok(stored) => return wanted.checked(stored, None),
                 Err(failure) => failure,
             };
             // An unguessable name can only be taken by our own earlier attempt.
@@ -188,7 +189,7 @@ impl Signer {
                 return Err(refused(failure));
             }
             match self.get(&wanted.name).await {
-                Ok(Some(object)) => return wanted.check(object, None),
+                Ok(Some(stored)) => return wanted.checked(stored, None),
                 Ok(None) => {}
                 Err(_) => return Err(refused(failure)),
             }
@@ -223,23 +224,19 @@ impl Signer {
 
     /// Approves the request that was checked. On a conflict or a lost answer it is read and checked
     /// again, and must still be the same object.
-    async fn approve(
-        &self,
-        wanted: &RequestedCertificate,
-        created: CertificateSigningRequest,
-    ) -> Result<(), SigningEnd> {
+    async fn approve(&self, wanted: &RequestedCertificate, created: Stored) -> Result<(), SigningEnd> {
         let call = request_call("update", Resource::SigningApproval, &wanted.name, "nothing was issued");
-        let uid = created.metadata.uid.clone().unwrap_or_default();
+        let uid = created.uid().to_owned();
         let mut current = created;
         let mut tries = 0;
         loop {
-            match progress(&current) {
+            match progress(&current.known) {
                 RequestState::Denied(reason) => return Err(SigningEnd::Denied(reason)),
                 RequestState::Failed(reason) => return Err(SigningEnd::Failed(reason)),
                 RequestState::Approved | RequestState::Issued(_) => return Ok(()),
                 RequestState::Pending => {}
             }
-            let failure = match self.send_approval(current).await {
+            let failure = match self.send_approval(&wanted.name, current).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
@@ -261,29 +258,23 @@ impl Signer {
             }
             sleep(retry::backoff(tries, retry::jitter())).await;
             current = match self.get(&wanted.name).await {
-                Ok(Some(object)) => wanted.check(object, Some(&uid))?,
+                Ok(Some(stored)) => wanted.checked(stored, Some(&uid))?,
                 Ok(None) => return Err(SigningEnd::Vanished),
                 Err(_) => return Err(SigningEnd::NotApproved(failure.explain(&self.connection, &call))),
             };
         }
     }
 
-    async fn send_approval(&self, mut object: CertificateSigningRequest) -> Result<(), CallFailure> {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let condition = CertificateSigningRequestCondition {
-            type_: "Approved".to_owned(),
-            status: "True".to_owned(),
-            reason: Some("CertctlApprove".to_owned()),
-            message: Some(format!("approved by certctl for roster {}", self.roster)),
-            ..CertificateSigningRequestCondition::default()
-        };
-        let status = object.status.get_or_insert_default();
-        status.conditions.get_or_insert_default().push(condition);
-        let ours = |error: &dyn std::error::Error| CallFailure::Ours(error.to_string());
-        let body = serde_json::to_vec(&object).map_err(|error| ours(&error))?;
+    async fn send_approval(&self, name: &str, stored: Stored) -> Result<(), CallFailure> {
+        let body = to_bytes(&stored.with_condition(&json!({
+            "type": "Approved",
+            "status": "True",
+            "reason": "CertctlApprove",
+            "message": format!("approved by certctl for roster {}", self.roster),
+        })));
         let request = Build::new(Resource::SigningApproval.path(None))
-            .replace_subresource("approval", &segment(&name), &as_us(), body)
-            .map_err(|error| ours(&error))?;
+            .replace_subresource("approval", &segment(name), &as_us(), body)
+            .map_err(|error| CallFailure::Ours(error.to_string()))?;
         // It carries the resourceVersion that was checked; a second one could only conflict, and
         // the caller looks after each.
         let _: IgnoredAny = self.connection.call(&request, Repeat::OnlyIfUndone).await?;
@@ -303,7 +294,7 @@ impl Signer {
         loop {
             match follow.seen() {
                 Watched::Present(object) => {
-                    if let Some(end) = wanted.end_of((*object).clone(), uid) {
+                    if let Some(end) = wanted.end_of(&object, uid) {
                         return end;
                     }
                 }
@@ -337,13 +328,13 @@ impl Signer {
     /// Reads the request itself. `None` if it has not ended, or cannot be read.
     async fn look(&self, wanted: &RequestedCertificate, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
         match self.get(&wanted.name).await {
-            Ok(Some(object)) => wanted.end_of(object, uid),
+            Ok(Some(stored)) => wanted.end_of(&stored.known, uid),
             Ok(None) => Some(Err(SigningEnd::Vanished)),
             Err(_) => None,
         }
     }
 
-    async fn get(&self, name: &str) -> Result<Option<CertificateSigningRequest>, CallFailure> {
+    async fn get(&self, name: &str) -> Result<Option<Stored>, CallFailure> {
         let request = Build::new(Resource::SigningRequests.path(None))
             .get(&segment(name), &Default::default())
             .map_err(|error| CallFailure::Ours(error.to_string()))?;
@@ -378,6 +369,41 @@ impl Signer {
     }
 }
 
+/// A request as the cluster has it: what is looked at, and all of it, since an approval writes all of it back. A newer
+/// server may have fields that are not known here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Value")]
+struct Stored {
+    known: CertificateSigningRequest,
+    whole: Map<String, Value>,
+}
+
+impl TryFrom<Value> for Stored {
+    type Error = serde_json::Error;
+
+    fn try_from(whole: Value) -> Result<Self, Self::Error> {
+        Ok(Self { known: Deserialize::deserialize(&whole)?, whole: serde_json::from_value(whole)? })
+    }
+}
+
+impl Stored {
+    fn uid(&self) -> &str {
+        self.known.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// The same with one condition more.
+    fn with_condition(mut self, condition: &Value) -> Value {
+        let status = self.whole.entry("status").or_insert_with(|| json!({}));
+        let mut conditions = match status["conditions"].take() {
+            Value::Array(conditions) => conditions,
+            _ => Vec::new(),
+        };
+        conditions.push(condition.clone());
+        status["conditions"] = conditions.into();
+        self.whole.into()
+    }
+}
+
 /// What was sent, and must be what the cluster has.
 #[derive(Debug)]
 struct RequestedCertificate {
@@ -390,13 +416,14 @@ struct RequestedCertificate {
 }
 
 impl RequestedCertificate {
-    /// Passes an object on only if it is the request that this process created, and, if its UID is
-    /// known already, the same object still.
-    fn check(
-        &self,
-        object: CertificateSigningRequest,
-        uid: Option<&str>,
-    ) -> Result<CertificateSigningRequest, SigningEnd> {
+    /// Passes an object on only if it is the request that this process created.
+    fn checked(&self, stored: Stored, uid: Option<&str>) -> Result<Stored, SigningEnd> {
+        self.check(&stored.known, uid).map(|()| stored)
+    }
+
+    /// Whether it is the request that this process created, and, if its UID is known already, the same
+    /// object still.
+    fn check(&self, object: &CertificateSigningRequest, uid: Option<&str>) -> Result<(), SigningEnd> {
         let spec = &object.spec;
         let there = object.metadata.uid.as_deref().unwrap_or_default();
         let foreign = if there.is_empty() {
@@ -414,18 +441,17 @@ impl RequestedCertificate {
         } else if spec.usages.as_deref() != Some(&self.usages) {
             "it asks for other usages"
         } else {
-            return Ok(object);
+            return Ok(());
         };
         Err(SigningEnd::Foreign(foreign))
     }
 
     /// How a request ended; `None` while it is pending.
-    fn end_of(&self, object: CertificateSigningRequest, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
-        let object = match self.check(object, Some(uid)) {
-            Ok(object) => object,
-            Err(end) => return Some(Err(end)),
-        };
-        match progress(&object) {
+    fn end_of(&self, object: &CertificateSigningRequest, uid: &str) -> Option<Result<Vec<u8>, SigningEnd>> {
+        if let Err(end) = self.check(object, Some(uid)) {
+            return Some(Err(end));
+        }
+        match progress(object) {
             RequestState::Issued(certificate) => Some(Ok(certificate)),
             RequestState::Denied(reason) => Some(Err(SigningEnd::Denied(reason))),
             RequestState::Failed(reason) => Some(Err(SigningEnd::Failed(reason))),
@@ -530,8 +556,8 @@ mod tests {
 
     #[test]
     fn only_what_was_sent_is_approved() {
-        assert!(wanted().check(object(), None).is_ok());
-        assert!(wanted().check(object(), Some("u")).is_ok());
+        assert!(wanted().check(&object(), None).is_ok());
+        assert!(wanted().check(&object(), Some("u")).is_ok());
         type Change = fn(&mut CertificateSigningRequest);
         let changes: [(&str, Change); 8] = [
             ("no UID", |o| o.metadata.uid = None),
@@ -546,7 +572,7 @@ mod tests {
         for (what, change) in changes {
             let mut object = object();
             change(&mut object);
-            match wanted().check(object, Some("u")) {
+            match wanted().check(&object, Some("u")) {
                 Err(SigningEnd::Foreign(why)) => assert!(why.contains(what), "{what}: {why}"),
                 other => panic!("{what}: {other:?}"),
             }
@@ -569,6 +595,30 @@ mod tests {
             assert_eq!(progress(&with(conditions, certificate)), expected, "{conditions:?} {certificate:?}");
         }
         assert_eq!(progress(&object()), RequestState::Pending);
+    }
+
+    #[test]
+    fn an_approval_writes_back_what_a_newer_server_has_and_this_one_does_not_know() {
+        let sent = json!({
+            "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+            "metadata": {"name": "c", "uid": "u", "resourceVersion": "7", "aboutIt": {"new": 1}},
+            "spec": {"request": "Yg==", "signerName": "a/b", "trust": ["new"]},
+            "status": {"conditions": [{"type": "Checked", "status": "True", "by": "new"}], "pending": "new"},
+            "verdict": "new",
+        });
+        let stored: Stored = serde_json::from_value(sent.clone()).expect("a request");
+        assert_eq!((stored.uid(), progress(&stored.known)), ("u", RequestState::Pending));
+        let approved = json!({"type": "Approved", "status": "True"});
+        let mut expected = sent;
+        expected["status"]["conditions"].as_array_mut().expect("a list").push(approved.clone());
+        assert_eq!(stored.with_condition(&approved), expected);
+
+        for status in [json!(null), json!({}), json!({"conditions": null})] {
+            let bare = json!({"metadata": {"uid": "u"}, "spec": {"request": "", "signerName": "a/b"}, "status": status});
+            let stored: Stored = serde_json::from_value(bare).expect("a request");
+            assert_eq!(stored.with_condition(&approved)["status"]["conditions"], json!([approved]));
+        }
+        assert!(serde_json::from_value::<Stored>(json!([])).is_err());
     }
 
     #[test]

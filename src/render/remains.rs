@@ -53,7 +53,7 @@ pub fn script(
             if groups.is_empty() { String::new() } else { format!(", in groups {}", groups.join(", ")) };
         format!("{user} {} until {}{groups}", credential.id, date(credential.not_after))
     });
-    let what = "Certificates authenticate until they expire, then without any right of the roster's:";
+    let what = "Certificates authenticate until they expire, then without any right that the roster gave:";
     stays(&mut lines, what, alive);
     lines.join("\n") + "\n"
 }
