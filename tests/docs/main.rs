@@ -10,6 +10,7 @@ mod screen;
 mod steady;
 mod svg;
 mod team;
+mod tutorial;
 mod walkthrough;
 
 use std::process::ExitCode;
@@ -24,9 +25,14 @@ fn main() -> ExitCode {
             plan_picture::the_plan_is_shown_as_it_is,
             recording::the_demo_is_shown_as_it_runs,
             reference::the_commands_are_those_of_the_program,
+            reference::every_example_is_a_command_line,
             reference::the_roster_reference_is_that_of_the_schema,
         ]
     );
     let keys = tests!(Need::Program("ssh-keygen"), [walkthrough::the_first_day_is_told_as_it_happens]);
-    certctl_testing::run(everywhere.into_iter().chain(keys))
+    let kubectl = tests!(
+        Need::ControlPlane,
+        [pages::every_command_block_with_kubectl_runs, tutorial::every_block_runs_in_turn_with_kubectl]
+    );
+    certctl_testing::run(everywhere.into_iter().chain(keys).chain(kubectl))
 }

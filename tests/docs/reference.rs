@@ -4,9 +4,11 @@
 use std::fmt::Write as _;
 
 use certctl::cli::Cli;
-use clap::{Arg, Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _, Parser as _};
 use expect_test::expect_file;
 use serde_json::Value;
+
+use super::blocks::blocks;
 
 pub fn the_commands_are_those_of_the_program() {
     expect_file!["../../docs/commands.md"].assert_eq(&commands());
@@ -14,6 +16,41 @@ pub fn the_commands_are_those_of_the_program() {
 
 pub fn the_roster_reference_is_that_of_the_schema() {
     expect_file!["../../docs/roster.md"].assert_eq(&roster());
+}
+
+/// Each command reads the roster, a cluster and files of somebody, and so they do not run one after the other as the
+/// blocks of other pages do; but each is one that certctl takes.
+pub fn every_example_is_a_command_line() {
+    let mut taken = 0;
+    for block in blocks("docs/commands.md", &commands()).iter().filter(|block| block.language == "console") {
+        let line = block.text.replace("\\\n", " ");
+        for command in line.lines().flat_map(|line| line.split("&&")).flat_map(|line| line.split(" | ")) {
+            if !command.trim_start().starts_with("certctl ") {
+                continue;
+            }
+            if let Err(error) = Cli::try_parse_from(words(command)) {
+                panic!("`{command}`: {error}");
+            }
+            taken += 1;
+        }
+    }
+    eprintln!("{taken} examples of docs/commands.md are command lines");
+    assert!(taken > 0);
+}
+
+/// The words of a simple command, up to a redirection or a comment, as a shell splits them.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = command.trim();
+    while !rest.is_empty() && !rest.starts_with(['>', '#']) {
+        let (word, after) = match rest.strip_prefix('\'') {
+            Some(quoted) => quoted.split_once('\'').expect("the quote ends"),
+            None => rest.split_once(' ').unwrap_or((rest, "")),
+        };
+        words.push(word.to_owned());
+        rest = after.trim_start();
+    }
+    words
 }
 
 fn commands() -> String {

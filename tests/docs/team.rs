@@ -1,31 +1,71 @@
 //! A team on one machine: each person has a home and a clone, and types at a terminal of 80 columns. The clusters are
-//! in memory, with RBAC, client certificates and a signer.
+//! in memory, with RBAC, client certificates and a signer, or a real control plane.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use certctl_sandbox::{Options, Sandbox};
-use certctl_testing::{Ran, TemporaryFolder, Terminal};
+use certctl_testing::{ControlPlane, Ran, TemporaryFolder, Terminal};
 use serde_json::json;
 
 /// The team's machine.
 pub struct Team {
     folder: TemporaryFolder,
-    clusters: Vec<(&'static str, Sandbox)>,
+    clusters: Vec<(&'static str, Cluster)>,
+}
+
+/// A cluster of the team.
+enum Cluster {
+    InMemory(Sandbox),
+    Real(Box<ControlPlane>),
+}
+
+impl Cluster {
+    fn server(&self) -> String {
+        match self {
+            Self::InMemory(sandbox) => sandbox.server(),
+            Self::Real(plane) => plane.server().to_owned(),
+        }
+    }
+
+    fn kubeconfig(&self) -> String {
+        match self {
+            Self::InMemory(sandbox) => sandbox.kubeconfig(),
+            Self::Real(plane) => fs::read_to_string(plane.kubeconfig()).expect("a kubeconfig"),
+        }
+    }
 }
 
 impl Team {
-    /// A machine with a bare repository `access.git`, and these clusters.
+    /// A machine with a bare repository `access.git`, and these clusters in memory.
     pub fn new(clusters: &[&'static str]) -> Self {
-        let folder = TemporaryFolder::new("certctl-docs-").expect("a folder");
         let start = |name: &&'static str| {
             let options = Options { context: format!("{name}-admin"), ..Options::default() };
-            (*name, Sandbox::start(options).expect("a sandbox"))
+            (*name, Cluster::InMemory(Sandbox::start(options).expect("a sandbox")))
         };
-        let team = Self { clusters: clusters.iter().map(start).collect(), folder };
-        for (name, sandbox) in &team.clusters {
-            fs::write(team.path(&format!("{name}.kubeconfig")), sandbox.kubeconfig()).expect("a kubeconfig");
+        Self::on(clusters.iter().map(start).collect())
+    }
+
+    /// The same with a control plane as its only cluster, which the administrator calls `context`.
+    pub fn with_control_plane(name: &'static str, context: &str) -> Self {
+        let binaries = certctl_testing::binaries().expect("a control plane");
+        let plane = ControlPlane::start(&binaries, certctl_testing::Options::default()).expect("it starts");
+        plane.add_context(context);
+        Self::on(vec![(name, Cluster::Real(Box::new(plane)))])
+    }
+
+    /// Puts the kubectl of the control plane on everybody's PATH.
+    pub fn has_kubectl(&self) {
+        let kubectl = certctl_testing::binaries().expect("a control plane").join("kubectl");
+        std::os::unix::fs::symlink(kubectl, self.path("bin/kubectl")).expect("a link");
+    }
+
+    fn on(clusters: Vec<(&'static str, Cluster)>) -> Self {
+        let folder = TemporaryFolder::new("certctl-docs-").expect("a folder");
+        let team = Self { folder, clusters };
+        for (name, cluster) in &team.clusters {
+            fs::write(team.path(&format!("{name}.kubeconfig")), cluster.kubeconfig()).expect("a kubeconfig");
         }
         let bin = team.path("bin");
         fs::create_dir(&bin).expect("a folder");
@@ -39,21 +79,28 @@ impl Team {
         self.folder.path().join(path)
     }
 
-    fn sandbox(&self, cluster: &str) -> &Sandbox {
-        let found = self.clusters.iter().find(|(name, _)| *name == cluster);
+    fn cluster(&self, name: &str) -> &Cluster {
+        let found = self.clusters.iter().find(|(named, _)| *named == name);
         &found.expect("a cluster of the team").1
+    }
+
+    fn sandbox(&self, name: &str) -> &Sandbox {
+        match self.cluster(name) {
+            Cluster::InMemory(sandbox) => sandbox,
+            Cluster::Real(_) => panic!("{name} is not in memory"),
+        }
     }
 
     /// Where users reach a cluster.
     pub fn server(&self, cluster: &str) -> String {
-        self.sandbox(cluster).server()
+        self.cluster(cluster).server()
     }
 
     /// The text as it would be on machines and clusters of their own.
     pub fn at_home(&self, text: &str) -> String {
         let text = text.replace(&self.folder.path().display().to_string(), "/srv");
-        let named = |text: String, (name, sandbox): &(&str, Sandbox)| {
-            text.replace(&sandbox.server(), &format!("https://{name}.example.com:6443"))
+        let named = |text: String, (name, cluster): &(&str, Cluster)| {
+            text.replace(&cluster.server(), &format!("https://{name}.example.com:6443"))
         };
         self.clusters.iter().fold(text, named)
     }
