@@ -7,7 +7,7 @@ use std::process::Command;
 use certctl_testing::{Ran, Said};
 use serde_json::Value;
 
-use crate::machine::{Machine, SOURCE};
+use crate::machine::{Machine, SOURCE, roster};
 
 /// Installs the plugin by its manifest; the folder that krew tells people to put on their PATH.
 fn installed(machine: &Machine) -> PathBuf {
@@ -29,19 +29,27 @@ fn installed(machine: &Machine) -> PathBuf {
 }
 
 /// What it says of itself, however it is called.
-fn speaks_as_plugin(run: impl Fn(&[&str], i32) -> Said) {
+fn speaks_as_plugin(machine: &Machine, run: impl Fn(&[&str], i32) -> Said) {
     run(&["plan", "--offline"], 1).says("Hint: ").says("`kubectl certctl init`");
     run(&["plan", "--no-such"], 64).says("Usage: kubectl certctl plan ");
     run(&["help", "apply"], 0).says("Usage: kubectl certctl apply ");
     run(&["--version"], 0).says(&format!("certctl {}\n", env!("CARGO_PKG_VERSION")));
+    // And it works, on a cluster.
+    let kubeconfig = machine.path("home/admin.kubeconfig");
+    let cluster = machine.cluster(&kubeconfig);
+    let recipient = run(&["keygen", "-o", "identity.txt"], 0).stdout;
+    machine.write("users.yaml", roster(&cluster, &recipient));
+    let kubeconfig = kubeconfig.display().to_string();
+    run(&["plan", "--kubeconfig", &kubeconfig], 0).says("Plan: 1 to issue, 1 binding to write.");
 }
 
 pub fn krews_link_speaks_as_kubectls_plugin() {
     let machine = Machine::new();
     let bin = installed(&machine);
-    speaks_as_plugin(|words, code| {
+    speaks_as_plugin(&machine, |words, code| {
         Ran::of(machine.command(bin.join("kubectl-certctl")).args(words)).expect(code)
     });
+    let machine = Machine::new();
     let own = |words: &[&str], code| {
         Ran::of(machine.command(env!("CARGO_BIN_EXE_certctl")).args(words)).expect(code)
     };
@@ -59,5 +67,5 @@ pub fn kubectl_runs_krews_link() {
         command.env("PATH", format!("{}:{path}", bin.display())).arg("certctl").args(words);
         command
     };
-    speaks_as_plugin(|words, code| Ran::of(&mut run(words)).expect(code));
+    speaks_as_plugin(&machine, |words, code| Ran::of(&mut run(words)).expect(code));
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use certctl_sandbox::{Options, Sandbox};
 use certctl_testing::{Ran, Said};
 use tempfile::TempDir;
 
@@ -53,6 +54,14 @@ impl Machine {
         Ran::of(self.command(source.join("packaging").join(name)).args(arguments)).expect(code)
     }
 
+    /// A cluster in memory; the administrator's kubeconfig of it, where `kubeconfig` says.
+    pub fn cluster(&self, kubeconfig: &Path) -> Sandbox {
+        let options = Options { context: "prod-admin".to_owned(), ..Options::default() };
+        let sandbox = Sandbox::start(options).expect("a cluster");
+        fs::write(kubeconfig, sandbox.kubeconfig()).expect("a kubeconfig");
+        sandbox
+    }
+
     /// certctl as it is built, without what a debugger needs: with that it takes seconds to pack.
     pub fn certctl(&self) -> PathBuf {
         let stripped = self.path("certctl");
@@ -61,4 +70,15 @@ impl Machine {
         Ran::of(&mut strip).expect(0);
         stripped
     }
+}
+
+/// A roster of one user on a cluster, with the line that `certctl keygen` printed.
+pub fn roster(cluster: &Sandbox, recipient: &str) -> String {
+    format!(
+        "apiVersion: certctl.dev/v1\nkind: Roster\nmetadata: {{name: acme}}\nclusters:\n\
+         - {{name: prod, context: prod-admin, server: \"{}\"}}\ngroups:\n- name: developers\n  grants:\n  \
+         - {{clusterRole: view}}\nusers:\n- name: alice\n  recipients:\n  {}\n  groups: [developers]\n",
+        cluster.server(),
+        recipient.trim()
+    )
 }

@@ -31,7 +31,13 @@ fn main() -> ExitCode {
             release::a_release_is_whole_or_refused,
         ]
     );
-    let as_root = tests!(Need::Root, [tree::git_fetches_and_pushes_in_the_image_without_a_shell]);
+    let as_root = tests!(
+        Need::Root,
+        [
+            tree::certctl_applies_in_the_image_and_pushes,
+            tree::git_fetches_and_pushes_in_the_image_without_a_shell,
+        ]
+    );
     let with_kubectl = tests!(Need::ControlPlane, [krew::kubectl_runs_krews_link]);
     certctl_testing::run(anywhere.into_iter().chain(on_debian).chain(as_root).chain(with_kubectl))
 }

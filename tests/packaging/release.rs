@@ -8,11 +8,13 @@ use std::process::Command;
 use certctl_testing::{Ran, executable};
 use serde_json::Value;
 
-use crate::machine::{Machine, SOURCE};
+use crate::machine::{Machine, SOURCE, roster};
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = "https://github.example/acme/certctl";
+/// What packaging/release lets a binary have.
+const LIMIT: u64 = 15_000_000;
 
 pub fn notes_are_the_part_about_one_version() {
     let machine = Machine::new();
@@ -82,6 +84,25 @@ pub fn an_archive_is_the_same_twice_and_works_in_an_empty_home() {
     assert_eq!(certctl(&["--version"]).stdout, format!("certctl {VERSION}\n"));
     certctl(&["demo"]).says("\nThe end, after ");
     assert_eq!(fs::read_dir(machine.path("home")).expect("a folder").count(), 0, "it left something at home");
+
+    // From a roster to a login, with a cluster.
+    let kubeconfig = machine.path("admin.kubeconfig");
+    let cluster = machine.cluster(&kubeconfig);
+    let admin = kubeconfig.display().to_string();
+    fs::write(unpacked.join("users.yaml"), roster(&cluster, &certctl(&["keygen"]).stdout)).expect("a roster");
+    certctl(&["plan", "--kubeconfig", &admin]).says("Plan: 1 to issue, 1 binding to write.");
+    for words in
+        [&["init", "--quiet"][..], &["add", "users.yaml"], &["commit", "--quiet", "--message", "roster"]]
+    {
+        let mut git = certctl_testing::scrubbed("git", &unpacked, &machine.path("home"));
+        certctl_testing::with_author(&mut git);
+        Ran::of(git.args(words)).expect(0);
+    }
+    let author = "ci <ci@example.com>";
+    certctl(&["apply", "--auto-approve", "--no-push", "--author", author, "--kubeconfig", &admin])
+        .says("1 credential issued");
+    certctl(&["login"]).says("logged in to prod");
+    certctl(&["logout"]).says("logged out of 1 cluster");
 }
 
 pub fn debians_package_is_the_same_twice_and_installs_what_the_archive_holds() {
@@ -204,9 +225,19 @@ fn world() -> (Machine, PathBuf) {
     machine
         .write("source/CHANGELOG.md", format!("# Changelog\n\n## {VERSION} - 2026-12-01\n\n- all of it\n"));
     for target in targets() {
-        small(&machine.path(format!("binaries/binary-{target}/certctl")), target.trim_end_matches("-again"));
+        let program = if target.contains("-windows-") { "certctl.exe" } else { "certctl" };
+        small(
+            &machine.path(format!("binaries/binary-{target}/{program}")),
+            target.trim_end_matches("-again"),
+        );
     }
     (machine, source)
+}
+
+/// The name of a target's archive.
+fn archive_of(version: &str, target: &str) -> String {
+    let end = if target.contains("-windows-") { "zip" } else { "tar.gz" };
+    format!("certctl-{version}-{target}.{end}")
 }
 
 pub fn a_release_is_whole_or_refused() {
@@ -222,6 +253,18 @@ pub fn a_release_is_whole_or_refused() {
     assert!(!machine.path("dist").exists());
 
     machine.write(&again, before);
+    let cargo = machine.read("source/Cargo.toml");
+    let elsewhere = "Error: Cargo.toml says that certctl is at https://github.com/OWNER/certctl, and this is";
+    release(&tag, 1).says(elsewhere);
+    machine.write("source/Cargo.toml", cargo.replace("https://github.com/OWNER/certctl", REPOSITORY));
+    let mac = "binaries/binary-aarch64-apple-darwin/certctl";
+    let before = machine.read(mac);
+    let large = fs::OpenOptions::new().write(true).open(machine.path(mac)).expect("a binary");
+    large.set_len(LIMIT + 1).expect("a large one");
+    release(&tag, 1)
+        .says(&format!("Error: aarch64-apple-darwin has {} bytes, over the limit of {LIMIT}", LIMIT + 1));
+    assert!(!machine.path("dist").exists());
+    machine.write(mac, before);
     release(&tag, 0);
     assert_eq!(machine.read("dist/notes.md"), "- all of it\n");
     let mut check = Command::new("sha256sum");
@@ -231,7 +274,7 @@ pub fn a_release_is_whole_or_refused() {
     let sums: Vec<(String, String)> = machine
         .read("dist/SHA256SUMS")
         .lines()
-        .filter(|line| line.ends_with(".tar.gz"))
+        .filter(|line| line.ends_with(".tar.gz") || line.ends_with(".zip"))
         .map(|line| line.split_once("  ").expect("two columns"))
         .map(|(sum, file)| (sum.to_owned(), file.to_owned()))
         .collect();
@@ -245,15 +288,16 @@ pub fn a_release_is_whole_or_refused() {
             (Some("linux"), Some("arm64")) => "aarch64-unknown-linux-musl",
             (Some("darwin"), Some("amd64")) => "x86_64-apple-darwin",
             (Some("darwin"), Some("arm64")) => "aarch64-apple-darwin",
+            (Some("windows"), Some("amd64")) => "x86_64-pc-windows-msvc",
             other => panic!("{other:?}"),
         };
-        let file = format!("certctl-{VERSION}-{target}.tar.gz");
+        let file = archive_of(VERSION, target);
         let sum = sums.iter().find(|(_, name)| *name == file).expect("an archive");
         assert_eq!(platform["sha256"], sum.0);
         assert_eq!(platform["uri"], format!("{REPOSITORY}/releases/download/{tag}/{file}"));
     }
     let formula = machine.read("dist/certctl.rb");
-    for (sum, file) in &sums {
+    for (sum, file) in sums.iter().filter(|(_, file)| !file.contains("windows")) {
         let pair = format!("url \"{REPOSITORY}/releases/download/{tag}/{file}\"\n      sha256 \"{sum}\"\n");
         assert!(formula.contains(&pair), "{formula}");
     }
@@ -297,6 +341,26 @@ pub fn a_release_is_whole_or_refused() {
             "./usr/share/zsh/site-functions/_certctl",
         ]
     );
+    // Windows' archive is one that it opens by itself.
+    let zip = format!("dist/{}", archive_of(VERSION, "x86_64-pc-windows-msvc"));
+    let listed = Ran::of(machine.command("python3").args(["-m", "zipfile", "--list", &zip])).expect(0).stdout;
+    for file in ["certctl.exe", "LICENSE-MIT", "completions/certctl.ps1"] {
+        assert!(listed.contains(&format!("certctl-{VERSION}-x86_64-pc-windows-msvc/{file} ")), "{listed}");
+    }
+    // What the README tells people to download is there.
+    let readme = fs::read_to_string(Path::new(SOURCE).join("README.md")).expect("the README");
+    let released = machine.read("dist/SHA256SUMS");
+    let words = readme.split(|c: char| c.is_whitespace() || "/`|()".contains(c));
+    let mut named = 0;
+    for word in words.filter(|word| [".tar.gz", ".zip", ".deb"].iter().any(|end| word.ends_with(end))) {
+        let word = word.trim_start_matches("./");
+        assert!(released.lines().any(|line| line.ends_with(&format!("  {word}"))), "there is no {word}");
+        named += 1;
+    }
+    assert!(named > 3, "the README names {named} files");
+    for expected in [format!("/download/v{VERSION}/"), format!("certctl:{VERSION} ")] {
+        assert!(readme.contains(&expected), "{expected}");
+    }
     for file in ["certctl.yaml", "certctl.rb", "PKGBUILD"] {
         let text = machine.read(&format!("dist/{file}"));
         assert!(!text.contains('@'), "{file} has a blank: {text}");
@@ -310,11 +374,15 @@ pub fn every_target_of_the_workflow_is_packed_and_pinned() {
     for missing in &targets {
         // One of which there is no archive: each manifest has a place for it.
         let there = targets.iter().filter(|target| *target != missing);
-        let sums = there.map(|target| format!("{}  certctl-1.0.0-{target}.tar.gz\n", "0".repeat(64)));
+        let sums = there.map(|target| format!("{}  {}\n", "0".repeat(64), archive_of("1.0.0", target)));
         machine.write("dist/SHA256SUMS", sums.collect::<String>());
         machine
             .script(Path::new(SOURCE), "manifests", &["dist", "1.0.0", REPOSITORY], 1)
             .says(&format!("Error: SHA256SUMS has no archive for {missing}; nothing was written"));
+        // Where an apply is tried; CI on Windows is not.
+        if missing.contains("-windows-") {
+            continue;
+        }
         let system = missing.strip_prefix("x86_64-").or(missing.strip_prefix("aarch64-")).expect("a machine");
         assert!(install.contains(system), "action/install knows no {missing}");
     }
