@@ -1,6 +1,7 @@
 //! The scripts of packaging/, as the release workflow runs them, with the certctl that is built already: what
 //! they make is what a machine gets that has never seen certctl, and it works there.
 
+mod crates;
 #[path = "../repo/http.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "the manner of the tests of src/repo, which use all of it")]
 mod http;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
             release::an_archive_is_the_same_twice_and_works_in_an_empty_home,
             release::a_bill_of_materials_holds_what_is_linked_and_nothing_else,
             release::every_target_of_the_workflow_is_packed_and_pinned,
+            crates::what_is_published_holds_all_that_it_is_built_from,
         ]
     );
     let on_debian = tests!(
