@@ -381,10 +381,7 @@ fn the_roster_says_what_the_context_is_called_and_where_it_begins() {
         .replace("    server: ", "    proxy-url: http://mine:1\n    tls-server-name: mine\n    server: ");
     world.write(&theirs);
     world.certctl(&["login", "--cluster", "prod"]).expect(0);
-    let after = world.read();
-    for kept in ["namespace: \"mine\"", "proxy-url: \"http://mine:1\"", "tls-server-name: \"mine\""] {
-        assert!(after.contains(kept), "{kept}: {after}");
-    }
+    assert_eq!(world.read(), theirs);
     // A kubeconfig that was issued before the roster had a proxy is not what the roster says.
     world.issue("dev", CredentialState::Active);
     world
@@ -412,10 +409,42 @@ fn the_context_that_plan_and_apply_use_is_never_taken_over() {
     world.write("");
     world.certctl(&["login"]).expect(0);
     fs::remove_dir_all(world.path("repo/access")).expect("removed");
-    world
-        .certctl(&["plan", "--cluster", "dev"])
-        .expect(1)
-        .says("context `dev` is what `certctl login` wrote");
+    for command in
+        [&["plan"][..], &["doctor"], &["audit"], &["bootstrap", "--check"], &["import", "--context", "dev"]]
+    {
+        world
+            .certctl(&[command, &["--cluster", "dev"]].concat())
+            .expect(1)
+            .says("context `dev` is what `certctl login` wrote");
+    }
+}
+
+/// With several files kubectl takes the first that has a name: ours would hide the administrator's.
+#[test]
+fn the_administrators_context_is_hidden_in_no_other_file_either() {
+    let world = World::new();
+    let [first, second] = ["first", "second"].map(|name| world.path("home").join(name));
+    let theirs = "contexts:\n- name: dev\n  context: {cluster: x, user: y}\n";
+    fs::write(&first, "kind: Config\n").expect("written");
+    fs::write(&second, theirs).expect("written");
+    for how in ["--exec", "--embed", "--force"] {
+        let mut command = world.command(&["login", how]);
+        command.env("KUBECONFIG", std::env::join_paths([&first, &second]).expect("a list"));
+        Ran::of(&mut command).expect(1).says("second has a context `dev` that certctl did not write");
+        assert_eq!(fs::read_to_string(&first).expect("a file"), "kind: Config\n");
+    }
+    // A template keeps them apart.
+    let file = world.path("repo/users.yaml");
+    let roster = fs::read_to_string(&file).expect("a roster");
+    fs::write(
+        &file,
+        roster.replace("groups: [{", "defaults: {contextName: 'gke_{roster}_{cluster}'}\ngroups: [{"),
+    )
+    .expect("a roster");
+    let mut command = world.command(&["login", "--embed"]);
+    command.env("KUBECONFIG", std::env::join_paths([&first, &second]).expect("a list"));
+    Ran::of(&mut command).expect(0).says("gke_acme_dev, gke_acme_prod");
+    assert_eq!(fs::read_to_string(&second).expect("a file"), theirs);
 }
 
 #[test]
@@ -589,18 +618,25 @@ fn what_people_add_to_our_entries_stays() {
     set(&["set-context", "prod", "--namespace=shop"]);
     set(&["set", "clusters.certctl:acme:prod.disable-compression", "true"]);
     set(&["set", "clusters.certctl:acme:dev.insecure-skip-tls-verify", "true"]);
+    set(&["set", "users.certctl:acme:prod.act-as", "ops"]);
+    set(&["set-credentials", "certctl:acme:prod", "--exec-env=CERTCTL_IDENTITY=/keys/mine"]);
+    world.write(&world.read().replacen("interactiveMode: IfAvailable", "interactiveMode: Never", 1));
     let added = [
         "proxy-url: http://proxy:3128",
         "tls-server-name: inside",
         "namespace: shop",
         "disable-compression: true",
+        "as: ops",
     ];
-    world.certctl(&["login", "--embed"]).expect(0);
-    let text = world.read().replace('"', "");
-    for line in added {
-        assert_eq!(text.matches(line).count(), 1, "{line}: {text}");
+    let of_the_plugin = ["value: /keys/mine", "interactiveMode: Never"];
+    for (how, stays) in [("--exec", &[&added[..], &of_the_plugin].concat()), ("--embed", &added.to_vec())] {
+        world.certctl(&["login", how]).expect(0);
+        let text = world.read().replace('"', "");
+        for line in stays {
+            assert_eq!(text.matches(line).count(), 1, "{line}: {text}");
+        }
+        assert!(!text.contains("insecure"), "{text}");
     }
-    assert!(!text.contains("insecure"), "{text}");
     world.certctl(&["logout"]).expect(0);
     let text = world.read();
     assert!(!text.contains("proxy") && !text.contains("namespace"), "{text}");

@@ -70,7 +70,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
     };
     let document = parse(&target, &text)?;
     not_taken(&target, &document, &entries, &source.roster, Some(args.force))?;
-    let kept = keep_theirs(&document, &mut entries, args.force);
+    let kept = keep_theirs(&target, &document, &mut entries, args.force)?;
     if !args.force {
         not_moved(&target, &document, &entries)?;
     }
@@ -312,31 +312,30 @@ fn target(files: &KubeconfigFiles, entries: &[LoginEntry]) -> Result<PathBuf> {
     Ok(files.write.clone())
 }
 
-/// People's own way to the same server stays in our entries, unless they take the roster's with `force`. Says
-/// where the roster's is another.
-fn keep_theirs(document: &KubeconfigText<'_>, entries: &mut [LoginEntry], force: bool) -> Vec<String> {
+/// What people added to our entries stays. Says where the roster's way to a cluster is another than theirs.
+fn keep_theirs(
+    path: &Path,
+    document: &KubeconfigText<'_>,
+    entries: &mut [LoginEntry],
+    force: bool,
+) -> Result<Vec<String>> {
     let mut said = Vec::new();
     for entry in entries {
-        for field in ["proxy-url", "tls-server-name"] {
-            let Some(theirs) = document.field_of("clusters", &entry.name, field) else { continue };
-            let rosters = entry.cluster.get(field).filter(|rosters| *rosters != theirs);
-            match rosters.and_then(serde_json::Value::as_str) {
-                Some(_) if force => continue,
-                Some(rosters) => said.push(format!(
-                    "{}: `{field}` stays `{}`; the roster says `{rosters}`: `certctl login --force` takes that.",
-                    entry.context,
-                    visible_line(theirs)
-                )),
-                None => {}
-            }
-            entry.cluster[field] = json!(theirs);
-        }
-        // Not `insecure-skip-tls-verify`, which is no way to the same server.
-        if document.field_of("clusters", &entry.name, "disable-compression") == Some("true") {
-            entry.cluster["disable-compression"] = json!(true);
-        }
+        let kept = entry.keep_theirs(document, force).map_err(|why| unsafely(path, why))?;
+        let shown = |value: &serde_json::Value| {
+            visible_line(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        said.extend(kept.iter().map(|kept| {
+            format!(
+                "{}: `{}` stays `{}`; the roster says `{}`: `certctl login --force` takes that.",
+                entry.context,
+                kept.field,
+                shown(&kept.theirs),
+                shown(&kept.rosters)
+            )
+        }));
     }
-    said
+    Ok(said)
 }
 
 /// Entries that are there already lead where they did: a branch that is checked out by chance, or by

@@ -97,9 +97,10 @@ impl<'d, 't> Edit<'d, 't> {
                     _ => None,
                 })
             };
-            let node = node.ok_or_else(|| self.refuse(list))?;
+            let node =
+                node.filter(|node| node.value().as_ref() == Some(item)).ok_or_else(|| self.refuse(list))?;
             match wanted.iter_mut().find(|item| item.name() == Some(name)) {
-                Some(old) if old.kind.same(&node.kind) => {}
+                Some(old) if old.value().as_ref() == Some(item) => {}
                 Some(old) => {
                     let range = if flow { old.bytes.clone() } else { self.lines(list, old)? };
                     let new = if !flow && !document.text[range.clone()].ends_with('\n') {
@@ -393,12 +394,24 @@ fn block(item: &Value, indent: &str, newline: &str) -> String {
     out
 }
 
+/// A name as the key of a mapping, quoted where it could be taken for something else.
+fn key(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    let text = Value::from(name);
+    if plain && Node::plain(name).value().as_ref() == Some(&text) {
+        name.to_owned()
+    } else {
+        text.to_string()
+    }
+}
+
 fn nested(value: &Value, first: &str, rest: &str, newline: &str, out: &mut String) {
     let mut lead = first;
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
-                out.push_str(&format!("{lead}{name}:"));
+                out.push_str(&format!("{lead}{}:", key(name)));
                 lead = rest;
                 match value {
                     Value::Object(fields) if !fields.is_empty() => {

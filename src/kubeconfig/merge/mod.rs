@@ -7,6 +7,7 @@
 //! back. A layout that cannot be edited like this is refused.
 
 mod edit;
+mod theirs;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -120,8 +121,7 @@ impl<'t> KubeconfigText<'t> {
 
     /// A field of an entry's `cluster` or `user`, such as `server`, where it is text.
     pub fn field_of(&self, list: &str, name: &str, field: &str) -> Option<&str> {
-        let (_, inner) = LISTS.iter().find(|(known, _)| *known == list)?;
-        self.items(list)?.iter().find(|item| item.name() == Some(name))?.get(inner)?.get(field)?.text()
+        self.inner(list, name)?.get(field)?.text()
     }
 
     /// The arguments of an entry's credential plugin, where it has one.
@@ -221,6 +221,12 @@ impl<'t> KubeconfigText<'t> {
         edit.take_current(&gone, &back)?;
         edit.take_head();
         edit.finish()
+    }
+
+    /// What an entry holds beside its name: the mapping `cluster`, `context` or `user`.
+    fn inner(&self, list: &str, name: &str) -> Option<&Node> {
+        let (_, inner) = LISTS.iter().find(|(known, _)| *known == list)?;
+        self.items(list)?.iter().find(|item| item.name() == Some(name))?.get(inner)
     }
 
     fn field(&self, name: &str) -> Option<&Node> {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use serde_json::{Map, Value};
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, options};
 
 use crate::error::{Error, Result};
@@ -74,6 +75,30 @@ impl Node {
         self.get("name")?.text()
     }
 
+    /// As JSON; `None` where that would not say the same: an anchor, an alias, a tag, a key that is repeated or merged.
+    pub(super) fn value(&self) -> Option<Value> {
+        if self.anchor != 0 || self.tag.is_some() {
+            return None;
+        }
+        match &self.kind {
+            NodeKind::Scalar(_) if self.is_null() => Some(Value::Null),
+            NodeKind::Scalar(text) => Some(plain_value(text)),
+            NodeKind::Quoted(text) => Some(Value::from(text.as_str())),
+            NodeKind::Alias(_) => None,
+            NodeKind::List { items, .. } => items.iter().map(Self::value).collect(),
+            NodeKind::Mapping { pairs, .. } => {
+                let mut fields = Map::new();
+                for (key, value) in pairs {
+                    let name = key.text().filter(|name| *name != "<<")?;
+                    if fields.insert(name.to_owned(), value.value()?).is_some() {
+                        return None;
+                    }
+                }
+                Some(Value::Object(fields))
+            }
+        }
+    }
+
     pub(super) fn same(&self, other: &Self) -> bool {
         self.anchor == other.anchor && self.tag == other.tag && self.kind.same(&other.kind)
     }
@@ -93,6 +118,19 @@ impl NodeKind {
             }
             _ => false,
         }
+    }
+}
+
+/// A scalar without quotes, as kubectl reads it: to YAML 1.1, `yes` and `on` are no text.
+fn plain_value(text: &str) -> Value {
+    match text {
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            Value::from(true)
+        }
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            Value::from(false)
+        }
+        text => text.parse().map_or_else(|_| Value::from(text), Value::Number),
     }
 }
 
