@@ -394,8 +394,13 @@ impl Identities {
         {
             return self.add_locked(path, &bytes);
         }
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Error::new(format!("{name}: the file is no identity: it is not text")))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| match bytes[..] {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::new(format!(
+                "{name}: the file is no identity that can be read: it is UTF-16"
+            ))
+            .hint("save it as UTF-8; PowerShell's `>` writes UTF-16, `Set-Content -Encoding ascii` does not"),
+            _ => Error::new(format!("{name}: the file is no identity: it is not text")),
+        })?;
         // Windows editors begin a text file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let start = text.trim_start();

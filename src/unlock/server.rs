@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_secs(15);
 /// whether anybody could still find the socket.
 pub(super) async fn serve(
     listener: &Listener,
-    vault: Vault,
+    mut vault: Vault,
     lasts: Duration,
     clock: impl Fn() -> Timestamp,
     is_there: impl Fn() -> bool,
@@ -37,7 +37,7 @@ pub(super) async fn serve(
             },
             () = tokio::time::sleep_until(look) => continue,
         };
-        match accepted.and_then(|connection| reply(connection, &vault, clock())) {
+        match accepted.and_then(|connection| reply(connection, &mut vault, clock())) {
             Ok(Answer::Locked) => return,
             Ok(_) => {}
             // Whoever sends nothing of use gets no answer; nobody can make this loop spin.
@@ -46,7 +46,7 @@ pub(super) async fn serve(
     }
 }
 
-fn reply(connection: Connection, vault: &Vault, now: Timestamp) -> io::Result<Answer> {
+fn reply(connection: Connection, vault: &mut Vault, now: Timestamp) -> io::Result<Answer> {
     let mut connection = Hurried { connection, until: Instant::now() + PATIENCE };
     let answer = vault.answer(&Question::receive(&mut connection)?, now);
     // Whoever asked may be gone; locked it is all the same.

@@ -24,13 +24,11 @@ impl Vault {
         self.until
     }
 
-    /// The answer; after [`Answer::Locked`] there is no other.
-    pub(super) fn answer(&self, question: &Question, now: Timestamp) -> Answer {
-        if now >= self.until {
-            return Answer::Locked;
-        }
+    /// The answer; after [`Answer::Locked`] there is no other, and by then nothing is held any more.
+    pub(super) fn answer(&mut self, question: &Question, now: Timestamp) -> Answer {
         match question {
-            Question::Lock => Answer::Locked,
+            _ if now >= self.until => self.lock(),
+            Question::Lock => self.lock(),
             Question::What => {
                 let files = self.files.iter();
                 let files = files.map(|(file, identities)| (*file, identities.recipients().clone()));
@@ -38,6 +36,11 @@ impl Vault {
             }
             Question::Open(with, sealed) => self.open(with, sealed),
         }
+    }
+
+    fn lock(&mut self) -> Answer {
+        self.files.clear();
+        Answer::Locked
     }
 
     fn open(&self, with: &BTreeSet<FileDigest>, sealed: &[u8]) -> Answer {
@@ -49,5 +52,35 @@ impl Vault {
             }
         }
         Answer::NotOpened(OpenError::NotForUs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::new_identity;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    /// With one identity, until the 100th second.
+    fn vault() -> Vault {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("identity");
+        std::fs::write(&path, &new_identity("now", None).expect("made").file).expect("written");
+        let identities = Identities::load(&[path]).expect("loaded");
+        Vault::new([(FileDigest::from_bytes([7; FileDigest::LENGTH]), identities)].into(), at(100))
+    }
+
+    #[test]
+    fn once_it_says_locked_it_holds_nothing() {
+        for (question, second) in [(Question::Lock, 0), (Question::What, 100), (Question::Lock, 100)] {
+            let mut vault = vault();
+            assert!(matches!(vault.answer(&Question::What, at(99)), Answer::What(it) if it.files.len() == 1));
+            assert!(matches!(vault.answer(&question, at(second)), Answer::Locked));
+            // Not even to somebody whose clock is behind.
+            assert!(matches!(vault.answer(&Question::What, at(0)), Answer::What(it) if it.files.is_empty()));
+        }
     }
 }

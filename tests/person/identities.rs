@@ -228,6 +228,57 @@ fn one_unusable_line_of_an_identity_file_stops_nothing() {
     assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig);
 }
 
+/// What people have in the file, and beside it, was reported to age, rage and sops.
+#[test]
+fn a_good_identity_is_found_in_whatever_it_was_saved_as_and_beside_keys_that_age_cannot_use() {
+    let world = World::new();
+    let file = "home/.config/certctl/identity.txt";
+    let alice = world.identity(file);
+    let good = world.read(file).trim().to_owned();
+    world.roster(&[("alice", &format!("recipients: [{alice}]"))]);
+    let (issued, _) = world.issue("alice", &[&alice]);
+    let other = world.identity("out/other");
+    let armored = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\n-----END AGE ENCRYPTED FILE-----\n";
+    for content in [
+        good.clone(),
+        format!("{good}\n{armored}"),
+        format!("{}\n  {good}\t\r\n\r\n", world.read("out/other").trim()),
+        format!("# created: now\r\n# public key: {alice}\r\n{good}"),
+    ] {
+        world.write(file, &content);
+        assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig, "{content:?}");
+    }
+    // What PowerShell's `>` writes is told apart from what is no text at all.
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(good.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    std::fs::write(world.path(file), wide).expect("written");
+    let named = world.path(file).display().to_string();
+    world.certctl(&["decrypt", "-i", &named]).expect(1).says("it is UTF-16").says("save it as UTF-8");
+
+    world.write(file, &good);
+    world.ssh_identity("home/.ssh/id_rsa", "rsa", "");
+    let make = |kind: &[&str], file: &str| {
+        let path = world.path(file);
+        let _ = std::fs::remove_file(&path);
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        let made = keygen.args(["-q", "-N", "", "-t"]).args(kind).arg("-f").arg(&path).status();
+        assert!(made.expect("ssh-keygen runs").success(), "{kind:?}");
+    };
+    for (kind, file, why) in [
+        (&["rsa", "-b", "1024"][..], "home/.ssh/id_rsa", "RSA key of less than 2048 bits"),
+        (&["ecdsa"], "home/.ssh/id_ed25519", "it takes ed25519 and rsa"),
+        (&["rsa", "-b", "2048", "-m", "PEM"], "home/.ssh/id_rsa", ""),
+    ] {
+        make(kind, file);
+        let ran = world.certctl(&["-v", "decrypt"]).expect(0);
+        assert_eq!(ran.stdout, issued.kubeconfig, "{kind:?}");
+        assert!(ran.stderr.contains(why), "{kind:?}: {}", ran.stderr);
+    }
+    // Where nothing opens it, those are said too.
+    world.seal("alice", &[&other], &issued.kubeconfig);
+    world.certctl(&["decrypt", "alice"]).expect(1).says("none of your identities opens");
+}
+
 #[test]
 fn what_was_tried_and_what_would_open_it_is_said() {
     let world = World::new();

@@ -1,6 +1,7 @@
 //! `certctl unlock`: a passphrase is asked for once, and forgotten when it should be.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use certctl_testing::Ran;
 use rustix::process::{Pid, Signal, kill_process};
@@ -67,6 +68,12 @@ fn one_passphrase_serves_three_at_once_until_it_is_locked() {
     std::fs::write(&sealed, to_alice).expect("written");
 
     world.certctl(&["lock"]).expect(0).says("Locked.");
+    // The process that held the keys ends, and nothing is left to connect to.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while keeper(&world).is_some() {
+        assert!(Instant::now() < deadline, "it does not end");
+    }
+    assert!(!world.path(FOLDER).join("socket").exists());
     world.certctl(&["lock"]).expect(0).says("Nothing was unlocked.");
     is_locked(&world);
 }
