@@ -17,6 +17,7 @@ mod held;
 #[allow(dead_code, reason = "what only the scripts' own tests use")]
 mod host;
 mod import;
+mod in_cluster;
 mod init;
 mod keys;
 mod kubeconfigs;
@@ -71,6 +72,12 @@ fn main() -> ExitCode {
             permissions::what_applies_in_the_cluster_is_valid_and_fits_the_image(plane);
         },
     );
+    // Nor tokens of service accounts.
+    let pod = Test::new(
+        "only_on_kubernetes::in_cluster::a_pod_plans_and_applies_as_its_service_account",
+        Need::OwnMounts,
+        || in_cluster::a_pod_plans_and_applies_as_its_service_account(cluster::shared(Kind::Kubernetes)),
+    );
     // What is in our memory, and what our children do, is the same on each cluster.
     let anywhere = ANYWHERE.iter().map(|(name, test)| {
         Test::new(&format!("only_on_the_sandbox::{name}"), Need::ControlPlane, move || {
@@ -82,7 +89,7 @@ fn main() -> ExitCode {
         Need::Browser,
         || report::the_page_works_in_a_browser_and_obeys_nobody_else(cluster::shared(Kind::Sandbox)),
     );
-    certctl_testing::run(on_clusters.chain([denial, pull, page]).chain(anywhere).chain(
+    certctl_testing::run(on_clusters.chain([denial, pull, pod, page]).chain(anywhere).chain(
         certctl_testing::tests!(
             Need::ControlPlane,
             [reference_age::the_reference_age_opens_what_we_seal_and_we_what_it_seals]

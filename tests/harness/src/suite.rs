@@ -18,6 +18,8 @@ pub enum Need {
     Program(&'static str),
     /// To be root, who may change the root folder.
     Root,
+    /// A control plane, and to be root where the kernel gives a process mounts of its own.
+    OwnMounts,
     /// A control plane, a browser, and what tests/report/package-lock.json names.
     Browser,
 }
@@ -40,6 +42,14 @@ impl Need {
                 let axe = || lacks(!browser::axe().exists(), "`npm ci --prefix tests/report` was not run");
                 let browser = || lacks(browser::installed().is_none(), "chromium is not installed");
                 Self::ControlPlane.missing().or_else(axe).or_else(browser)
+            }
+            Self::OwnMounts => {
+                let unshare =
+                    Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
+                let mounts = unshare.is_ok_and(|status| status.success());
+                let lacks =
+                    (!mounts).then(|| "`unshare --mount` needs root, and a kernel that lets it".to_owned());
+                Self::ControlPlane.missing().or(lacks)
             }
             Self::Root => {
                 let id = Command::new("id").arg("-u").output();
