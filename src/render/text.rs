@@ -276,7 +276,7 @@ fn people(out: &mut String, title: &str, actions: &[&CredentialAction], now: Tim
         let (sign, paint) = match action.verb() {
             Verb::Issue => ("+", colour::ADD),
             Verb::Renew => ("~", colour::CHANGE),
-            Verb::Rotate => ("±", colour::CHANGE),
+            Verb::Rotate => ("*", colour::CHANGE),
             Verb::Revoke => ("-", colour::REMOVE),
         };
         let verb = style.paint(paint, &format!("{sign} {:<6}", action.verb()));

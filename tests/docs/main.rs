@@ -1,6 +1,7 @@
 //! The documentation, held to the program: its command blocks run, and the pages that are made of the program are as
 //! it makes them.
 
+mod anywhere;
 mod blocks;
 mod pages;
 mod plan_picture;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let everywhere = tests!(
         Need::Nothing,
         [
+            anywhere::every_command_is_fit_for_a_dumb_terminal_and_a_pipe,
             pages::every_command_block_runs,
             plan_picture::the_plan_is_shown_as_it_is,
             recording::the_demo_is_shown_as_it_runs,

@@ -327,7 +327,7 @@ fn a_leaked_key_is_rotated() {
         expect![[r#"
         Cluster prod
           People
-            ± rotate  alice  until 2026-01-31 00:00Z (30d)  generation raised from 1 to 2; cd2662154e6d76b2 is cut off
+            * rotate  alice  until 2026-01-31 00:00Z (30d)  generation raised from 1 to 2; cd2662154e6d76b2 is cut off
           Bindings
             ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                       + Group certctl:alice:(to be issued)    once it is issued and recorded
@@ -357,7 +357,7 @@ fn a_recipient_is_swapped_and_it_cannot_be_overlooked() {
         Cluster prod
           ! warning  alice's recipients changed: whoever holds the new key gets alice's access; make sure that alice asked for it  [recipient-changed]
           People
-            ± rotate  alice  until 2026-01-31 00:00Z (30d)  RECIPIENT CHANGED: 1 removed, 1 added; cd2662154e6d76b2 is cut off
+            * rotate  alice  until 2026-01-31 00:00Z (30d)  RECIPIENT CHANGED: 1 removed, 1 added; cd2662154e6d76b2 is cut off
           Bindings
             ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                       + Group certctl:alice:(to be issued)    once it is issued and recorded
@@ -390,7 +390,7 @@ fn another_kind_of_key() {
         expect![[r#"
         Cluster prod
           People
-            ± rotate  alice  until 2026-01-31 00:00Z (30d)  key changed from ecdsa-p256 to ed25519; cd2662154e6d76b2 is cut off
+            * rotate  alice  until 2026-01-31 00:00Z (30d)  key changed from ecdsa-p256 to ed25519; cd2662154e6d76b2 is cut off
           Bindings
             ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                       + Group certctl:alice:(to be issued)    once it is issued and recorded
@@ -496,7 +496,7 @@ fn a_credential_that_outlives_its_successor_is_renewed_and_can_be_cut_off() {
         expect![[r#"
         Cluster prod
           People
-            ± rotate  alice  until 2026-01-04 00:00Z (24h)  generation raised from 1 to 2; cd2662154e6d76b2 is cut off
+            * rotate  alice  until 2026-01-04 00:00Z (24h)  generation raised from 1 to 2; cd2662154e6d76b2 is cut off
           Bindings
             ~ update  ClusterRoleBinding certctl:developers:view  to ClusterRole view
                       + Group certctl:alice:(to be issued)    once it is issued and recorded
