@@ -159,11 +159,12 @@ checked_text!(
         check_any_name(text, 64)?;
         let edge = |b: &u8| b.is_ascii_alphanumeric();
         let inner = |b: u8| edge(&b) || b"-._@+:/".contains(&b);
-        let bytes = text.as_bytes();
+        // Keycloak's groups begin with a slash.
+        let bytes = text.strip_prefix('/').unwrap_or(text).as_bytes();
         if bytes.iter().copied().all(inner) && bytes.first().is_some_and(edge) && bytes.last().is_some_and(edge) {
             return Ok(());
         }
-        Err(Invalid("must match [A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?".into()))
+        Err(Invalid("must match /?[A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?".into()))
     }
 );
 checked_text!(
@@ -636,9 +637,20 @@ mod tests {
 
     #[test]
     fn names_are_bounded_ascii_and_not_reserved() {
-        for good in
-            ["alice", "a", "prabesh-thapa", "a.b@c-1", "0", "Ann.Lee+k8s@Example.com", "a_b", &"a".repeat(64)]
-        {
+        // The last ones as Google, QQ and a directory give them.
+        for good in [
+            "alice",
+            "a",
+            "prabesh-thapa",
+            "a.b@c-1",
+            "0",
+            "Ann.Lee+k8s@Example.com",
+            "a_b",
+            &"a".repeat(64),
+            "j.doe+ci-bot_2@team.example.co.uk",
+            "1234567890@example.com",
+            "ALEE",
+        ] {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
         }
         for (bad, why) in [
@@ -656,6 +668,12 @@ mod tests {
             ("kubeadm:cluster-admins", "reserved"),
             ("аlice", "U+0430"),
             ("cluster", "reserved"),
+            ("ann_example.com#EXT#@tenant.example.com", "must match"),
+            ("o'neil@example.com", "must match"),
+            ("CORP\\ann", "must match"),
+            ("System:Masters", "reserved"),
+            ("KUBEADM:cluster-admins", "reserved"),
+            ("Certctl:ann", "reserved"),
             (&"a".repeat(65), "64 is the limit"),
         ] {
             let error = bad.parse::<UserName>().expect_err(bad);
@@ -665,9 +683,20 @@ mod tests {
 
     #[test]
     fn a_group_may_be_called_as_clusters_bind_it_but_not_all_of_them_can_be_bound_by_name() {
-        for good in ["developers", "oidc:Developers", "team/payments"] {
+        // The last four as Google, Entra and Keycloak give them, with the API server's prefix and without.
+        for good in [
+            "developers",
+            "oidc:Developers",
+            "team/payments",
+            "dev@example.com",
+            "6dae42f8-4368-4678-94ff-3960e28e3630",
+            "oidc:/team/payments",
+            "/payments",
+            &"G".repeat(64),
+        ] {
             let group: GroupName = good.parse().expect(good);
-            assert_eq!(group.is_plain().is_ok(), good == "developers", "{good}");
+            let plain = good.chars().all(|c| !"/:G".contains(c));
+            assert_eq!(group.is_plain().is_ok(), plain, "{good}");
         }
         for bad in [
             "system:masters",
@@ -678,6 +707,12 @@ mod tests {
             "a/",
             "a b",
             "a%2f",
+            "/",
+            "//a",
+            "CN=dev,OU=Groups",
+            "Domain Users",
+            "SYSTEM:MASTERS",
+            &"G".repeat(65),
         ] {
             assert!(bad.parse::<GroupName>().is_err(), "{bad}");
         }

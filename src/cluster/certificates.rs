@@ -117,7 +117,21 @@ mod tests {
         let error = authorities(server.pem().as_bytes(), "prod").expect_err("no CA").render(false);
         assert!(error.contains("is not a CA, but a server's own certificate"), "{error}");
         assert!(error.contains("`CN=prod.example.com` was issued by `CN=kubernetes`"), "{error}");
-        for good in [ca.pem(), self_signed.pem(), format!("{}{}", server.pem(), ca.pem())] {
+        // Leaves alone, more than one of them, or with a key beside them.
+        for leaves in [server.pem().repeat(2), format!("{}{}", server_key.serialize_pem(), server.pem())] {
+            let error = authorities(leaves.as_bytes(), "prod").expect_err("no CA").render(false);
+            assert!(error.contains("kube-root-ca.crt"), "{error}");
+        }
+        let intermediate = named("between", true).signed_by(&server_key, &issuer).expect("signed");
+        let text = format!("issuer=kubernetes\r\n{}", ca.pem().replace('\n', "\r\n"));
+        for good in [
+            ca.pem(),
+            self_signed.pem(),
+            format!("{}{}", server.pem(), ca.pem()),
+            intermediate.pem(),
+            text,
+            format!("\u{feff}{}", ca.pem()),
+        ] {
             authorities(good.as_bytes(), "prod").expect("a CA is among them");
         }
         // What is no bundle of certificates would otherwise end as `UnknownIssuer`.
@@ -144,8 +158,22 @@ mod tests {
         let version_3 = named("admin", false).self_signed(&key).expect("signed");
         check_client(&with(&version_3.pem()), "prod").expect("version 3");
         check_client(&AuthInfo::default(), "prod").expect("no certificate");
-        let error = check_client(&with(&version_1(version_3.der())), "prod").expect_err("version 1");
-        assert!(error.message().contains("X.509 version 1"), "{error}");
+        // As microk8s and `openssl x509 -req` write it: in the entry, in a file, before others, beside the key.
+        let old = version_1(version_3.der());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("client.crt");
+        std::fs::write(&path, &old).expect("written");
+        let file = AuthInfo {
+            client_certificate: path.to_str().map(str::to_owned),
+            client_certificate_data: Some(String::new()),
+            ..AuthInfo::default()
+        };
+        let chain = with(&format!("{old}{}", version_3.pem()));
+        let beside = with(&format!("{}{old}", key.serialize_pem()));
+        for user in [with(&old), file, chain, beside, with(&old.replace('\n', "\r\n"))] {
+            let error = check_client(&user, "prod").expect_err("version 1");
+            assert!(error.message().contains("X.509 version 1"), "{error}");
+        }
     }
 
     /// The certificate without `[0] version` and `[3] extensions`, as `openssl x509 -req` writes it.

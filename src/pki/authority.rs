@@ -55,6 +55,8 @@ mod tests {
             format!("{two}{one}"),
             format!("# the old one\n{one}\n# the new one\n{two}{two}"),
             format!("{one}{two}").replace('\n', "\r\n"),
+            format!("\u{feff}{one}{two}"),
+            format!("Certificate:\n    Data:\n{one}\n\n{}", two.replace('\n', "  \n")),
         ] {
             assert_eq!(read(&same), bundle, "{same}");
             assert_eq!(read(&same).sha256(), bundle.sha256());

@@ -64,7 +64,8 @@ pub(crate) fn from_base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 /// If a block is cut off, or contains something other than base64. The content is not repeated.
 pub(crate) fn decode(text: &str) -> Result<Vec<Block<'_>>> {
     let mut blocks = Vec::new();
-    let mut lines = text.lines().map(str::trim_end);
+    // Windows editors begin a text file with a byte order mark.
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim_end);
     while let Some(line) = lines.next() {
         let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
             continue;

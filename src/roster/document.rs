@@ -26,7 +26,7 @@ const LABEL: &str = r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$";
 /// The names of clusters; their limit of 39 characters is a separate schema keyword.
 const NAME: &str = "^[a-z0-9]([-a-z0-9._@]*[a-z0-9])?$";
 const USER_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+]*[A-Za-z0-9])?$";
-const GROUP_NAME: &str = "^[A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?$";
+const GROUP_NAME: &str = "^/?[A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?$";
 const ROSTER_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const ROLE: &str = r"^[!-$&-.0-~]+$";
 const DURATION: &str = "^([0-9]+[mhdw])+$";

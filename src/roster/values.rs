@@ -214,6 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn a_contexts_name_is_a_template_of_roster_and_cluster() {
+        for good in [
+            "{roster}-{cluster}",
+            "gke_{roster}_eu_{cluster}",
+            "arn:aws:eks:eu-west-1:1:cluster/{cluster}",
+            "{cluster}@{roster} of people",
+            "{cluster}{cluster}",
+            "prod",
+        ] {
+            assert_eq!(context_name(good), Ok(good.to_owned()), "{good}");
+        }
+        let long = format!("{{cluster}}{}", "x".repeat(255));
+        for bad in ["", "{", "{user}", "{ cluster }", "{{cluster}}", "{Cluster}", "a\nb", "a\u{202e}b", &long]
+        {
+            assert!(context_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn an_ambiguous_time_is_refused() {
         for bad in [
             "",

@@ -119,7 +119,7 @@ fn a_cluster_becomes_a_draft_that_says_what_is_missing() {
         # Left out: 2 ServiceAccounts, 1 node and 2 subjects of Kubernetes itself.
         #
         # Not taken over:
-        # - ClusterRoleBinding devs, Group oidc:SRE team: a roster cannot use the name, which must match [A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?
+        # - ClusterRoleBinding devs, Group oidc:SRE team: a roster cannot use the name, which must match /?[A-Za-z0-9]([-A-Za-z0-9._@+:/]*[A-Za-z0-9])?
         # - RoleBinding shop/deploy, User Alice: the name differs from `alice` in case only
         # - RoleBinding shop/gone, User bob: Role lost does not exist, so it gives nothing
         # - RoleBinding leaving/view, User bob: the namespace is being deleted

@@ -142,18 +142,32 @@ stories! {
             ("sparse-elsewhere", "--sparse", "sparse-checkout set docs"),
             ("hooks-elsewhere", "-c core.hooksPath=/nowhere", ""),
             ("git-dir-elsewhere", "--separate-git-dir=elsewhere", ""),
-            ("worktree", "", "worktree add -q --detach ../of-another"),
+            ("worktree", "", "worktree add -q --detach ../of-another; -C ../of-another checkout -q -b side --track origin/main"),
+            (
+                "worktree-of-a-bare-one",
+                "--bare",
+                "config remote.origin.fetch +refs/heads/*:refs/remotes/origin/*; fetch -q; \
+                 worktree add -q --track -b bare-side ../of-a-bare-one origin/main",
+            ),
+            ("objects-borrowed", "--reference=origin.git", ""),
+            ("index-of-version-4", "", "update-index --index-version 4"),
+            ("untracked-cache", "", "update-index --force-untracked-cache"),
+            ("packed", "", "gc -q; commit-graph write --reachable; multi-pack-index write"),
+            (
+                "precious-objects",
+                "",
+                "config core.repositoryFormatVersion 1; config extensions.preciousObjects true",
+            ),
         ] {
             let arguments = format!("clone -q {arguments} file://{root}/origin.git {kind}");
             workspace.git(&arguments.replace("  ", " "));
             let clone = Clone(workspace.0.join(kind));
-            if !then.is_empty() {
-                clone.git(then);
-            }
-            let clone = if kind == "worktree" { Clone(workspace.0.join("of-another")) } else { clone };
-            if kind == "worktree" {
-                clone.git("checkout -q -b side --track origin/main");
-            }
+            then.split("; ").filter(|command| !command.is_empty()).for_each(|command| drop(clone.git(command)));
+            let clone = match kind {
+                "worktree" => Clone(workspace.0.join("of-another")),
+                "worktree-of-a-bare-one" => Clone(workspace.0.join("of-a-bare-one")),
+                _ => clone,
+            };
             let (path, text) = (format!("access/prod/{kind}.yaml"), format!("{kind}\r\n\n"));
             let repo = clone.open();
             commit(&repo, &path, &text);
@@ -234,8 +248,13 @@ stories! {
             assert!(error.contains("belongs to another user; nothing was done"), "{error}");
             assert!(error.contains("git config --global --add safe.directory"), "{error}");
         }
-        workspace.git(&format!("config --global --add safe.directory {}", clone.0.display()));
-        Repo::discover(&roster).unwrap();
+        let place = clone.0.display().to_string();
+        for trusted in [place.as_str(), "*"] {
+            workspace.git(&format!("config --global --add safe.directory {trusted}"));
+            Repo::discover(&roster).unwrap();
+            workspace.git("config --global --unset-all safe.directory");
+            refused(Repo::discover(&roster));
+        }
     }
 
     fn what_libgit2_cannot_read_is_said_in_a_sentence(workspace: &Workspace) {
