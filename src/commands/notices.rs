@@ -18,13 +18,13 @@ pub fn run(global: &Global, args: &NoticesArgs, terminal: &Terminal) -> Result<u
     let source = source::roster(global)?;
     let now = clock::now();
     let mut status = RosterStatus::new(source.roster.name.clone(), now);
-    let mut add = |cluster: KnownCluster<'_>| {
-        status.add(&source.roster, cluster.name, cluster.known, cluster.planned);
+    let standing = match args.offline {
+        true => standing::offline(&source, global, now),
+        false => runtime()?.block_on(standing::online(&source, global, now, terminal)),
     };
-    let errors = match args.offline {
-        true => standing::offline(&source, global, now, &mut add),
-        false => runtime()?.block_on(standing::online(&source, global, now, terminal, &mut add)),
-    };
+    for KnownCluster { name, known, planned } in standing.clusters() {
+        status.add(&source.roster, name, known, planned);
+    }
     status.sort();
     let recipients = source.roster.users.values().flat_map(|user| user.recipients.keys());
     let problems = seal::problems(recipients);
@@ -33,11 +33,11 @@ pub fn run(global: &Global, args: &NoticesArgs, terminal: &Terminal) -> Result<u
         NoticesFormat::Json => terminal.show_document(&json::text(&render::document(&notices)))?,
         NoticesFormat::Markdown => terminal.show_document(&render::markdown(&notices))?,
     }
-    for error in &errors {
+    for error in &standing.errors {
         terminal.error(error);
     }
     Ok(match () {
-        () if !errors.is_empty() => FAILED,
+        () if !standing.errors.is_empty() => FAILED,
         () if args.detailed_exitcode && !notices.people.is_empty() => CHANGES,
         () => DONE,
     })

@@ -19,13 +19,13 @@ pub fn run(global: &Global, args: &StatusArgs, terminal: &Terminal) -> Result<u8
     let source = source::roster(global)?;
     let now = clock::now();
     let mut status = RosterStatus::new(source.roster.name.clone(), now);
-    let mut add = |cluster: KnownCluster<'_>| {
-        status.add(&source.roster, cluster.name, cluster.known, cluster.planned);
+    let standing = match args.offline {
+        true => standing::offline(&source, global, now),
+        false => runtime()?.block_on(standing::online(&source, global, now, terminal)),
     };
-    let errors = match args.offline {
-        true => standing::offline(&source, global, now, &mut add),
-        false => runtime()?.block_on(standing::online(&source, global, now, terminal, &mut add)),
-    };
+    for KnownCluster { name, known, planned } in standing.clusters() {
+        status.add(&source.roster, name, known, planned);
+    }
     status.sort();
     let is_known = |user: &&UserName| {
         source.roster.users.contains_key(*user) || status.standings.iter().any(|known| known.user == **user)
@@ -49,11 +49,11 @@ pub fn run(global: &Global, args: &StatusArgs, terminal: &Terminal) -> Result<u8
             terminal.show_document(&prometheus::render(&status))?;
         }
     }
-    for error in &errors {
+    for error in &standing.errors {
         terminal.error(error);
     }
     Ok(match () {
-        () if !errors.is_empty() => FAILED,
+        () if !standing.errors.is_empty() => FAILED,
         () if args.detailed_exitcode && status.needs_person() => CHANGES,
         () => DONE,
     })

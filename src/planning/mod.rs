@@ -12,6 +12,7 @@ mod codeowners;
 pub(crate) mod connect;
 pub(crate) mod lookup;
 pub(crate) mod past;
+mod past_rosters;
 pub(crate) mod preflight;
 mod records;
 pub(crate) mod roster_branch;

@@ -85,11 +85,7 @@ fn names(repo: &Repo, rosters: &History) -> Result<BTreeSet<String>> {
 }
 
 /// What a version of the roster includes; each version is read once.
-pub(super) fn parts_of(
-    repo: &Repo,
-    blob: BlobId,
-    known: &mut HashMap<BlobId, Vec<PartPath>>,
-) -> Result<Vec<PartPath>> {
+fn parts_of(repo: &Repo, blob: BlobId, known: &mut HashMap<BlobId, Vec<PartPath>>) -> Result<Vec<PartPath>> {
     if let Some(known) = known.get(&blob) {
         return Ok(known.clone());
     }
@@ -134,7 +130,7 @@ impl PastFiles {
 }
 
 /// The text of a file; `None` where it is none, or too long together with the `size` of those before it.
-pub(super) fn text_of(repo: &Repo, blob: BlobId, size: &mut usize) -> Result<Option<String>> {
+fn text_of(repo: &Repo, blob: BlobId, size: &mut usize) -> Result<Option<String>> {
     let Some(bytes) = repo.content(blob, roster::SIZE_LIMIT.saturating_sub(*size))? else { return Ok(None) };
     *size += bytes.len();
     Ok(String::from_utf8(bytes).ok())

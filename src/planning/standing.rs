@@ -1,5 +1,5 @@
-//! The clusters as `status` and `report` read them: from records, and from the clusters that can be read. One that is
-//! down leaves what the records know, marked so.
+//! The clusters as `status`, `notices` and `report` read them: from records, and from the clusters that can be read. One
+//! that is down leaves what the records know, marked so.
 
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use crate::cli::Global;
 use crate::console::terminal::Terminal;
 use crate::error::Error;
 use crate::model::ClusterName;
+use crate::plan::{ClusterChanges, UnreadCluster};
 use crate::repo::Repo;
 
 /// A cluster, as far as it is known.
@@ -22,50 +23,63 @@ pub struct KnownCluster<'a> {
     pub planned: Option<PlannedCluster<'a>>,
 }
 
-/// Shows each cluster from the records alone; returns what failed.
-pub fn offline(
-    source: &Source,
-    global: &Global,
-    now: Timestamp,
-    show: &mut dyn FnMut(KnownCluster<'_>),
-) -> Vec<Error> {
-    let planned = clusters::offline(source, global, None, now);
-    show_all(&planned.runs, &KnownFrom::Records, show);
-    for unread in &planned.unread {
-        let known = KnownFrom::RecordsOnly { error: unread.error.clone() };
-        show(KnownCluster { name: &unread.name, known, planned: None });
+/// All clusters, as far as they are known.
+pub struct Standing {
+    read: Vec<ReadCluster>,
+    /// What failed.
+    pub errors: Vec<Error>,
+}
+
+struct ReadCluster {
+    name: ClusterName,
+    known: KnownFrom,
+    run: Option<(Box<dyn ClusterRun>, ClusterChanges)>,
+}
+
+/// From the records alone.
+pub fn offline(source: &Source, global: &Global, now: Timestamp) -> Standing {
+    let Planned { runs, unread, errors, .. } = clusters::offline(source, global, None, now);
+    let mut standing = Standing { read: Vec::new(), errors };
+    standing.add(runs, &KnownFrom::Records);
+    for UnreadCluster { name, error } in unread {
+        standing.read.push(ReadCluster { name, known: KnownFrom::RecordsOnly { error }, run: None });
     }
-    planned.errors
+    standing
 }
 
 /// From records and clusters, all of them read side by side.
-pub async fn online(
-    source: &Source,
-    global: &Global,
-    now: Timestamp,
-    terminal: &Terminal,
-    show: &mut dyn FnMut(KnownCluster<'_>),
-) -> Vec<Error> {
+pub async fn online(source: &Source, global: &Global, now: Timestamp, terminal: &Terminal) -> Standing {
     let commit = Repo::discover(&global.roster).and_then(|repo| repo.head()).ok().map(|id| id.to_string());
     let Planned { runs, unread, errors, .. } =
         clusters::make(source, global, commit, now, &OnlyRead, terminal).await;
-    show_all(&runs, &KnownFrom::Cluster, show);
-    for unread in &unread {
-        let known = KnownFrom::RecordsOnly { error: unread.error.clone() };
-        let wanted = source.roster.clusters.get(&unread.name);
+    let mut standing = Standing { read: Vec::new(), errors };
+    standing.add(runs, &KnownFrom::Cluster);
+    for UnreadCluster { name, error } in unread {
+        let known = KnownFrom::RecordsOnly { error };
+        let wanted = source.roster.clusters.get(&name);
         // Where the records are what is wrong, it has been said.
-        match wanted.and_then(|wanted| OfflineRun::plan(source, &unread.name, wanted, now).ok()) {
-            Some(run) => show_all(&[run], &known, show),
-            None => show(KnownCluster { name: &unread.name, known, planned: None }),
+        match wanted.and_then(|wanted| OfflineRun::plan(source, &name, wanted, now).ok()) {
+            Some(run) => standing.add([run], &known),
+            None => standing.read.push(ReadCluster { name, known, run: None }),
         }
     }
-    errors
+    standing
 }
 
-fn show_all(runs: &[impl ClusterRun], known: &KnownFrom, show: &mut dyn FnMut(KnownCluster<'_>)) {
-    for run in runs {
-        let changes = run.changes();
-        let planned = PlannedCluster { observed: run.observed(), changes: &changes };
-        show(KnownCluster { name: run.name(), known: known.clone(), planned: Some(planned) });
+impl Standing {
+    fn add<R: ClusterRun + 'static>(&mut self, runs: impl IntoIterator<Item = R>, known: &KnownFrom) {
+        self.read.extend(runs.into_iter().map(|run| {
+            let (name, changes) = (run.name().clone(), run.changes());
+            ReadCluster { name, known: known.clone(), run: Some((Box::new(run), changes)) }
+        }));
+    }
+
+    /// Each cluster.
+    pub fn clusters(&self) -> impl Iterator<Item = KnownCluster<'_>> {
+        self.read.iter().map(|ReadCluster { name, known, run }| {
+            let planned =
+                run.as_ref().map(|(run, changes)| PlannedCluster { observed: run.observed(), changes });
+            KnownCluster { name, known: known.clone(), planned }
+        })
     }
 }

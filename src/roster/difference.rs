@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::errors::Errors;
+use super::include::{self, PartPath};
 use super::layout::{self, LongList, Piece, PieceKind};
 use super::yaml::{self, NodeBudget, Value};
 use crate::model::FileNumber;
@@ -48,6 +49,11 @@ impl FileText {
     /// All of it.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What it includes, as [`include::included`] says.
+    pub fn included(&self) -> Vec<PartPath> {
+        include::included_by(&self.text, self.pieces.as_deref())
     }
 
     fn pieces(&self) -> &[Piece] {

@@ -15,7 +15,7 @@ use super::document::shapes;
 use super::errors::{Errors, quoted};
 use super::fence::{self, Fenced, FileScope, May};
 use super::fields::list_or_empty;
-use super::layout::{self, PieceKind};
+use super::layout::{self, Piece, PieceKind};
 use super::pattern;
 use super::reader::{self, Fields};
 use super::yaml::{self, Node, NodeBudget, SIZE_LIMIT, Value};
@@ -123,10 +123,15 @@ pub fn included(text: &str) -> Vec<PartPath> {
     if !text.contains("include") {
         return Vec::new();
     }
-    // Nor need the people of the others.
-    let rest = layout::cut(text).map(|pieces| {
-        let rest = pieces.into_iter().filter(|piece| piece.kind == PieceKind::Rest);
-        rest.map(|piece| &text[piece.range]).collect::<String>()
+    included_by(text, layout::cut(text).as_deref())
+}
+
+/// As [`included`], where the text has been cut.
+pub(super) fn included_by(text: &str, pieces: Option<&[Piece]>) -> Vec<PartPath> {
+    // Nobody need be read for it.
+    let rest = pieces.map(|pieces| {
+        let rest = pieces.iter().filter(|piece| piece.kind == PieceKind::Rest);
+        rest.map(|piece| &text[piece.range.clone()]).collect::<String>()
     });
     let text = rest.as_deref().unwrap_or(text);
     let mut errors = Errors::of("");

@@ -8,7 +8,7 @@ use certctl_testing::{Ran, Said};
 use crate::workspace::*;
 
 /// One that age takes, for everybody.
-const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+pub const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
 fn roster(users: &[&str]) -> String {
     let users =
@@ -21,7 +21,7 @@ fn roster(users: &[&str]) -> String {
 }
 
 /// A credential of bob's that begins on a day of 2026.
-fn credential(month: u8, state: CredentialState) -> Credential {
+pub fn credential(month: u8, state: CredentialState) -> Credential {
     let key = rcgen::KeyPair::generate().unwrap();
     let id = CredentialId::of_public_key(&rcgen::PublicKeyData::subject_public_key_info(&key));
     let mut params = rcgen::CertificateParams::default();

@@ -5,6 +5,7 @@
 mod workspace;
 
 mod author;
+mod branch_past;
 mod commit;
 mod crash_recovery;
 mod discovery;
