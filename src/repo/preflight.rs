@@ -23,8 +23,11 @@ impl Repo {
         }
         if self.signs()? {
             let head = head_of(&self.git)?.id;
-            self.new_commit(self.tree_of(head)?.id(), head, TRIED, None)
-                .map_err(|error| error.within("signing it, as `commit.gpgSign` asks"))?;
+            self.new_commit(self.tree_of(head)?.id(), head, TRIED, None).map_err(|error| {
+                error.within("signing it, as `commit.gpgSign` asks").hint(
+                    "give git a key that it can sign with here (`git config user.signingKey`), or turn signing off in this clone: `git config commit.gpgSign false`",
+                )
+            })?;
         }
         Ok(())
     }

@@ -220,10 +220,15 @@ pub fn what_applies_in_the_cluster_is_valid_and_fits_the_image(plane: &'static C
     );
     let page = std::fs::read_to_string(format!("{}/docs/permissions.md", env!("CARGO_MANIFEST_DIR")));
     assert!(page.expect("a page").contains("`ghcr.io/OWNER/certctl:VERSION`"));
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let secrets =
+        pod["volumes"].as_array().expect("volumes").iter().filter_map(|volume| volume.get("secret"));
+    assert_eq!(secrets.map(|secret| &secret["secretName"]).collect::<Vec<_>>(), ["certctl-deploy-key"]);
     let user = &pod["securityContext"]["runAsUser"];
     assert!(image.contains(&format!("\nUSER {user}:{user}\n")), "{user}: {image}");
     for container in [clone, apply] {
         assert_eq!(container["image"], "ghcr.io/acme/certctl:1.2.3");
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+        assert!(container["resources"]["limits"]["memory"].is_string(), "{container}");
     }
 }

@@ -185,6 +185,12 @@ pub fn the_page_works_in_a_browser_and_obeys_nobody_else(plane: &'static Cluster
         assert_eq!(overflows, false, "{scheme}, {width} wide");
     }
     browser.call("Emulation.clearDeviceMetricsOverride", &serde_json::json!({}));
+    // On paper there is nothing to click on.
+    let visible = "['nav', '#filters', '.people', '#groups'].filter(it => document.querySelector(it).checkVisibility()).join()";
+    browser.call("Emulation.setEmulatedMedia", &serde_json::json!({"media": "print"}));
+    assert_eq!(browser.value(visible), ".people,#groups");
+    browser.call("Emulation.setEmulatedMedia", &serde_json::json!({"media": ""}));
+    assert_eq!(browser.value(visible), "nav,#filters,.people,#groups");
     let pdf = browser.pdf();
     assert!(pdf.starts_with(b"%PDF-") && pdf.len() > 10_000, "{} bytes", pdf.len());
 

@@ -10,7 +10,7 @@ use crate::workspace::*;
 /// One that age takes, for everybody.
 pub const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
-fn roster(users: &[&str]) -> String {
+pub fn roster(users: &[&str]) -> String {
     let users =
         users.iter().map(|user| format!("- {{name: {user}, recipients: [{RECIPIENT}], groups: [dev]}}\n"));
     let users: String = users.collect();
@@ -221,6 +221,7 @@ stories! {
             let found = found(clue);
             assert_eq!((found["credential"].as_str(), found["state"].as_str()), (Some(new.id.as_str()), Some("active")));
             assert_eq!(found["mayDo"], serde_json::json!(["view everywhere through dev"]), "{clue}");
+            assert_eq!(found["commit"], new.roster_commit.as_str());
         }
         let found = found("event");
         assert_eq!((found["credential"].as_str(), found["state"].as_str()), (Some(old.id.as_str()), Some("revoked")));
@@ -233,7 +234,8 @@ stories! {
         assert_eq!(bob["credential"], new.id.as_str());
         assert_eq!(bob["groups"], serde_json::json!(["dev"]));
 
-        let near = format!("{}0", &new.x509_sha256[..63]);
+        let last = if new.x509_sha256.ends_with('0') { "1" } else { "0" };
+        let near = format!("{}{last}", &new.x509_sha256[..63]);
         certctl(&clone, &["who", &near]).expect(1).says("did you mean X509SHA256=");
         certctl(&clone, &["who", "README"]).expect(1).says("README is neither a fingerprint");
         certctl(&clone, &["who", "nowhere"]).expect(1).says("`nowhere` is neither");

@@ -9,6 +9,7 @@ mod branch_past;
 mod commit;
 mod crash_recovery;
 mod discovery;
+mod doctor;
 mod fast_forward;
 mod history;
 mod http;
