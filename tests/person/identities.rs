@@ -317,6 +317,43 @@ fn a_key_that_only_an_agent_holds_is_told_apart() {
     Ran::of(&mut command).expect(1).says("keys that only an ssh-agent holds cannot decrypt");
 }
 
+/// `validate` says so, before anything is sealed to a key that opens nothing.
+#[test]
+fn recipients_that_cannot_decrypt_are_refused_by_name_when_the_roster_is_validated() {
+    let world = World::new();
+    for (recipient, why) in [
+        ("sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5", "on a security token"),
+        ("sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNh", "on a security token"),
+        ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY", "type ecdsa"),
+        ("ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5", "ssh certificate"),
+        ("age1pq1qqqqqqqq", "post-quantum"),
+    ] {
+        world.roster(&[("alice", &format!("recipients: [\"{recipient}\"]"))]);
+        world.certctl(&["validate"]).expect(1).says("recipient of user `alice`").says(why);
+    }
+}
+
+/// As git checks it out under `core.autocrlf`, as an editor saves it, or with what it was before beside it.
+#[test]
+fn an_authority_is_the_same_however_its_file_is_written() {
+    let world = World::new();
+    let alice = world.identity("home/.config/certctl/identity.txt");
+    world.roster(&[("alice", &format!("recipients: [{alice}]"))]);
+    let (issued, _) = world.issue("alice", &[&alice]);
+    let authority = world.authority.clone();
+    for written in [
+        authority.replace('\n', "\r\n"),
+        format!("\u{feff}{authority}"),
+        format!("subject=CN = kubernetes\n\n{authority}\n"),
+        authority.repeat(2),
+    ] {
+        world.write("repo/clusters/prod.crt", &written);
+        assert_eq!(world.certctl(&["decrypt"]).expect(0).stdout, issued.kubeconfig, "{written}");
+        world.certctl(&["login"]).expect(0);
+        world.certctl(&["credential", "--cluster", "prod"]).expect(0);
+    }
+}
+
 #[test]
 fn colour_is_for_terminals_that_know_it() {
     let world = World::new();

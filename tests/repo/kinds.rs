@@ -230,6 +230,25 @@ stories! {
         fs::write(workspace.0.join(FROM_ENVIRONMENT), by_environment).unwrap();
         let repo = clone.open();
         assert!(target(&repo).to_string().contains("elsewhere"), "{}", target(&repo));
+        fs::remove_file(workspace.0.join(FROM_ENVIRONMENT)).unwrap();
+        // Included under a condition that only git decides.
+        clone.git(&format!("remote add elsewhere {}", place.display()));
+        fs::write(workspace.0.join("included"), "[remote]\n\tpushDefault = elsewhere\n").unwrap();
+        for (condition, holds) in [
+            ("gitdir:alone/", true),
+            ("gitdir/i:ALONE/", true),
+            ("onbranch:main", true),
+            ("hasconfig:remote.*.url:**/origin.git", true),
+            ("gitdir:theirs/", false),
+            ("onbranch:other", false),
+        ] {
+            let include = format!("[includeIf \"{condition}\"]\n\tpath = included\n");
+            fs::write(workspace.0.join(FROM_ENVIRONMENT), include).unwrap();
+            let target = target(&clone.open()).to_string();
+            assert_eq!(target.contains("elsewhere"), holds, "{condition}: {target}");
+        }
+        fs::rename(workspace.0.join("included"), workspace.0.join(FROM_ENVIRONMENT)).unwrap();
+        let repo = clone.open();
         // The setting of the branch comes first, and the last file counts.
         clone.git("config branch.main.pushRemote origin");
         assert!(target(&repo).to_string().contains("origin"), "{}", target(&repo));
