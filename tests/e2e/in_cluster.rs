@@ -6,7 +6,7 @@ use std::fs;
 use certctl_testing::{Ran, executable};
 
 use crate::cluster::Cluster;
-use crate::world::World;
+use crate::world::{World, until};
 
 /// Makes the kubelet's folder, from the files in `account`, in mounts that end with the program.
 const POD: &str = r#"set -e
@@ -16,8 +16,6 @@ mkdir -p $mount
 cp account/* $mount/
 cd repo
 exec "$@""#;
-
-const LIST: [&str; 1] = ["list pods"];
 
 pub fn a_pod_plans_and_applies_as_its_service_account(plane: &'static Cluster) {
     let world = World::new(plane, "pods");
@@ -51,20 +49,19 @@ pub fn a_pod_plans_and_applies_as_its_service_account(plane: &'static Cluster) {
     mount("namespace", b"pods");
     mount("token", token("certctl-plan").as_bytes());
     executable(&world.path("pod"), POD);
-    let (host, port) = plane
-        .server()
-        .strip_prefix("https://")
-        .and_then(|address| address.split_once(':'))
-        .map(|(host, port)| (host.to_owned(), port.to_owned()))
-        .expect("an address");
+    let server = plane.server();
+    let address = server.strip_prefix("https://").and_then(|address| address.split_once(':'));
+    let (host, port) = address.expect("host and port");
     world.unset("KUBECONFIG");
-    world.set("KUBERNETES_SERVICE_HOST", &host);
-    world.set("KUBERNETES_SERVICE_PORT", &port);
+    world.set("KUBERNETES_SERVICE_HOST", host);
+    world.set("KUBERNETES_SERVICE_PORT", port);
     let pod = |line: &str| -> Ran {
         world.sh(&format!("exec unshare --mount ./pod '{}' {line}", env!("CARGO_BIN_EXE_certctl")))
     };
 
     let since = plane.audit_position();
+    // The authorizer hears of new rights a moment later.
+    until("plan", || pod("plan --detailed-exitcode").code == Some(2));
     pod("plan --detailed-exitcode").expect(2).says("1 to issue");
     // Who may only plan cannot apply, and is named.
     pod("apply --auto-approve").expect(1).says("--serviceaccount=pods:certctl-plan");
@@ -77,7 +74,7 @@ pub fn a_pod_plans_and_applies_as_its_service_account(plane: &'static Cluster) {
         let name = format!("system:serviceaccount:pods:{account}");
         assert!(events.iter().any(|event| event["user"]["username"] == name), "{name} asked nothing");
     }
-    world.can(&world.open("prod", "alice"), &LIST[0].split(' ').collect::<Vec<_>>(), true);
+    world.can(&world.open("prod", "alice"), &["list", "pods"], true);
 
     // Three of its kind: a proxy of the environment, which is for no server on loopback, a token that is not taken, and a
     // kubeconfig, which comes first.

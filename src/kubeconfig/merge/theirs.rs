@@ -44,7 +44,7 @@ impl LoginEntry {
     /// stays, which is told, or gives way to `force`.
     ///
     /// # Errors
-    /// An entry of ours has anchors, aliases or tags: it cannot be edited safely.
+    /// An entry of ours has anchors, aliases, tags or a key twice: a copy would not say the same.
     pub fn keep_theirs(&mut self, document: &KubeconfigText<'_>, force: bool) -> Result<Vec<Kept>> {
         let mut kept = Vec::new();
         if let (Some(theirs), Value::Object(ours)) =
@@ -88,7 +88,7 @@ fn entry(document: &KubeconfigText<'_>, list: &str, name: &str) -> Result<Option
         Some(Value::Object(fields)) => Ok(Some(fields)),
         Some(_) => Ok(None),
         None => Err(Error::new(format!(
-            "line {}: an anchor, an alias or a tag in an entry that `certctl login` wrote",
+            "line {}: an anchor, an alias, a tag or a repeated key in an entry that `certctl login` wrote",
             inner.lines.start
         ))),
     }
