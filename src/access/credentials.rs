@@ -204,7 +204,7 @@ pub fn standings(roster: &Roster, cluster: PlannedCluster<'_>, now: Timestamp) -
     let names: BTreeSet<&UserName> = roster.users.keys().chain(records.keys()).collect();
     let mut standings = Vec::new();
     for name in names {
-        let owner = Holder { roster, name, user: roster.users.get(name), cluster, now };
+        let owner = CredentialOwner { roster, name, user: roster.users.get(name), cluster, now };
         let credentials = records.get(name).map_or(&[][..], |record: &Record| &record.credentials);
         let of_owner: Vec<CredentialStanding> =
             credentials.iter().rev().map(|c| owner.standing(c, &facts, bound.as_ref())).collect();
@@ -284,7 +284,7 @@ impl Bound {
 }
 
 /// Somebody on one cluster.
-struct Holder<'a> {
+struct CredentialOwner<'a> {
     roster: &'a Roster,
     name: &'a UserName,
     /// `None` where the roster does not name them.
@@ -293,7 +293,7 @@ struct Holder<'a> {
     now: Timestamp,
 }
 
-impl Holder<'_> {
+impl CredentialOwner<'_> {
     fn has_access(&self) -> bool {
         self.user.is_some_and(|user| granted::has_access(user, &self.cluster.changes.name, self.now))
     }

@@ -140,8 +140,11 @@ pub fn notices(
         if here.is_empty() {
             continue;
         }
-        let mut found =
-            Found { now, until: now.saturating_add(within).unwrap_or(Timestamp::MAX), all: BTreeMap::new() };
+        let mut found = DueNotices {
+            now,
+            until: now.saturating_add(within).unwrap_or(Timestamp::MAX),
+            all: BTreeMap::new(),
+        };
         for cluster in &here {
             found.endings(roster, user, cluster);
         }
@@ -163,14 +166,14 @@ pub fn notices(
 }
 
 /// What was found of one person.
-struct Found {
+struct DueNotices {
     now: Timestamp,
     /// What ends later is not told.
     until: Timestamp,
     all: BTreeMap<(Matter, Option<Timestamp>), BTreeSet<ClusterName>>,
 }
 
-impl Found {
+impl DueNotices {
     fn add(&mut self, what: Matter, due: Option<Timestamp>, cluster: &ClusterName) {
         self.all.entry((what, due)).or_default().insert(cluster.clone());
     }

@@ -169,14 +169,14 @@ impl LedgerWrite {
     }
 }
 
-type Entries = BTreeMap<CredentialId, Timestamp>;
+type CredentialTimes = BTreeMap<CredentialId, Timestamp>;
 
-fn holds(known: &Entries, wanted: &Entries) -> bool {
+fn holds(known: &CredentialTimes, wanted: &CredentialTimes) -> bool {
     wanted.iter().all(|(id, not_after)| known.get(id).is_some_and(|known| known >= not_after))
 }
 
 /// A key that its owner brought keeps its id through a renewal, and then expires later.
-fn add(known: &mut Entries, more: &Entries) {
+fn add(known: &mut CredentialTimes, more: &CredentialTimes) {
     for (id, not_after) in more {
         let known = known.entry(id.clone()).or_insert(*not_after);
         *known = (*known).max(*not_after);

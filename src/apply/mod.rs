@@ -61,7 +61,7 @@ pub struct Settings {
     /// How long an approved request may stay unsigned.
     pub timeout: Duration,
     /// Where the records go.
-    pub records: Records,
+    pub records: RecordsTo,
     /// Whether the commit asks the host to run no CI for it.
     pub skip_ci_marker: bool,
     /// What the clusters note besides credentials.
@@ -74,7 +74,7 @@ pub struct Settings {
 
 /// Where the records go, and with that what may be issued and bound.
 #[derive(Debug, Clone)]
-pub enum Records {
+pub enum RecordsTo {
     /// Nowhere: subjects leave the bindings, and that is all.
     Nowhere,
     /// Committed and not pushed (`--no-push`).
@@ -87,7 +87,7 @@ pub enum Records {
     Propose(Proposal),
 }
 
-impl Records {
+impl RecordsTo {
     fn extent(&self) -> Extent {
         match self {
             Self::Nowhere => Extent::CutOffs,

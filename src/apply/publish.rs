@@ -2,7 +2,7 @@
 
 use super::outcome::Published;
 use super::record_changes::RecordChange;
-use super::{Records, Settings};
+use super::{RecordsTo, Settings};
 use crate::error::{Error, Result};
 use crate::record;
 use crate::record_folder::RecordFolder;
@@ -21,7 +21,7 @@ pub struct Work {
     repo: Repo,
     changes: Changes,
     message: String,
-    records: Records,
+    records: RecordsTo,
 }
 
 /// What has to be committed or pushed.
@@ -32,12 +32,12 @@ pub fn prepare(repo: Repo, changed: Vec<RecordChange>, message: String, settings
     let changes = files(changed)?;
     let records = settings.records.clone();
     let elsewhere = match &records {
-        Records::Nowhere => return Ok(Next::Done(Published::Nothing)),
-        Records::Keep => false,
+        RecordsTo::Nowhere => return Ok(Next::Done(Published::Nothing)),
+        RecordsTo::Keep => false,
         // A person may not have pushed what is applied, or an earlier run was cut off before it did: another
         // clone would take back what this one does.
-        Records::Push(target) => repo.ahead(target)?,
-        Records::Propose(proposal) => match proposal.standing {
+        RecordsTo::Push(target) => repo.ahead(target)?,
+        RecordsTo::Propose(proposal) => match proposal.standing {
             ProposalState::Free => proposal.head_is_ahead,
             ProposalState::Waits(_) => {
                 return Ok(Next::Done(Published::Waits(repo.pull_request_url(proposal.target()))));
@@ -65,16 +65,18 @@ impl Work {
     fn publish_now(self) -> Result<Published> {
         let Self { repo, changes, message, records } = self;
         match records {
-            Records::Nowhere => Ok(Published::Nothing),
-            Records::Keep => Ok(repo.commit(&changes, &message)?.map_or(Published::Nothing, Published::Kept)),
-            Records::Push(target) => {
+            RecordsTo::Nowhere => Ok(Published::Nothing),
+            RecordsTo::Keep => {
+                Ok(repo.commit(&changes, &message)?.map_or(Published::Nothing, Published::Kept))
+            }
+            RecordsTo::Push(target) => {
                 let commit = repo.commit(&changes, &message)?;
                 if commit.is_none() && !repo.ahead(&target)? {
                     return Ok(Published::Nothing);
                 }
                 repo.push(&target).map(Published::Pushed)
             }
-            Records::Propose(proposal) => match proposal.standing {
+            RecordsTo::Propose(proposal) => match proposal.standing {
                 ProposalState::Unpushed => repo.propose_head(&proposal).map(Published::Proposed),
                 ProposalState::Free | ProposalState::Waits(_) => match repo
                     .propose(&proposal, &changes, &message)?

@@ -12,7 +12,7 @@ use super::machine::{Effect, Event, Machine, Order, Phase, Policy, Publication, 
 use super::outcome::{Outcome, Published};
 use super::publish::{self, Next};
 use super::record_changes::{ClusterWork, RecordChange};
-use super::{Progress, Records, Settings, Target};
+use super::{Progress, RecordsTo, Settings, Target};
 use crate::cluster::{self, Signer, WritePermit, Writer};
 use crate::error::{Error, Result};
 use crate::model::{RosterName, SignerName, UserName, hex};
@@ -38,7 +38,7 @@ pub async fn run(
         extent: settings.records.extent(),
         // Such a request must not go into a pull request: its checks would wait for ever, and so would the
         // apply that runs on the merge.
-        skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, Records::Propose(_)),
+        skip_ci_marker: settings.skip_ci_marker && !matches!(settings.records, RecordsTo::Propose(_)),
     };
     let mut machine = Machine::new(&roster.name, work, policy, settings.notes.clone());
     let clusters: Vec<ClusterRunner<'_>> =

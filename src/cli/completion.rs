@@ -10,7 +10,7 @@ use super::{Cli, Shell};
 
 /// What is named in a roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub enum CompletedNames {
     /// Its users.
     Users,
     /// Its groups.
@@ -23,7 +23,7 @@ pub enum Named {
 /// is asked for what the roster names where such a name can come.
 pub fn candidates(
     words: &[OsString],
-    names: impl Fn(Named) -> Vec<String> + Clone + Send + Sync + 'static,
+    names: impl Fn(CompletedNames) -> Vec<String> + Clone + Send + Sync + 'static,
 ) -> Vec<(String, Option<String>)> {
     let mut command = with_names(Cli::command(), &names);
     let line = [OsString::from("certctl")].into_iter().chain(words.iter().cloned()).collect();
@@ -40,7 +40,7 @@ pub fn candidates(
 
 fn with_names(
     command: Command,
-    names: &(impl Fn(Named) -> Vec<String> + Clone + Send + Sync + 'static),
+    names: &(impl Fn(CompletedNames) -> Vec<String> + Clone + Send + Sync + 'static),
 ) -> Command {
     let add = |arg: Arg| {
         let Some(named) = names_of(arg.get_id().as_str()) else { return arg };
@@ -53,11 +53,11 @@ fn with_names(
 }
 
 /// What an argument's values are named after.
-fn names_of(argument: &str) -> Option<Named> {
+fn names_of(argument: &str) -> Option<CompletedNames> {
     match argument {
-        "user" | "users" => Some(Named::Users),
-        "group" | "groups" => Some(Named::Groups),
-        "cluster" | "clusters" => Some(Named::Clusters),
+        "user" | "users" => Some(CompletedNames::Users),
+        "group" | "groups" => Some(CompletedNames::Groups),
+        "cluster" | "clusters" => Some(CompletedNames::Clusters),
         _ => None,
     }
 }
@@ -80,9 +80,9 @@ mod tests {
     fn after(words: &[&str]) -> Vec<String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let names = |named| match named {
-            Named::Users => vec!["alice".to_owned(), "bob".to_owned()],
-            Named::Groups => vec!["developers".to_owned()],
-            Named::Clusters => vec!["prod".to_owned(), "stage".to_owned()],
+            CompletedNames::Users => vec!["alice".to_owned(), "bob".to_owned()],
+            CompletedNames::Groups => vec!["developers".to_owned()],
+            CompletedNames::Clusters => vec!["prod".to_owned(), "stage".to_owned()],
         };
         candidates(&words, names).into_iter().map(|(value, _)| value).collect()
     }

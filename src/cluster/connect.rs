@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tower::util::MapResponseLayer;
 
 use super::context::Context;
-use super::kubeconfig_entries::{Entries, Led};
+use super::kubeconfig_entries::{KubeconfigEntries, Led};
 use super::limits::LineLimit;
 use crate::error::{Error, Result};
 use crate::model::route::Route;
@@ -61,7 +61,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::open`]; the text is never repeated.
     pub async fn from_kubeconfig(text: &str, context: &str, limit: Duration) -> Result<Self> {
-        let entries = Entries::parse(text.as_bytes(), None).map_err(|why| {
+        let entries = KubeconfigEntries::parse(text.as_bytes(), None).map_err(|why| {
             Error::new(format!("the kubeconfig of `{context}` cannot be read; nothing was changed"))
                 .caused_by(why)
         })?;

@@ -13,7 +13,7 @@ use kube::Config;
 use kube::config::{AuthInfo, Cluster, KubeconfigError};
 
 use super::certificates;
-use super::kubeconfig_entries::{Entries, LARGEST, Led};
+use super::kubeconfig_entries::{KubeconfigEntries, LARGEST, Led};
 use super::proxy::{self, ProxyVariables};
 use super::service_account;
 use crate::error::{Error, Result};
@@ -127,7 +127,7 @@ pub fn current(kubeconfig: Option<&Path>) -> Result<String> {
 
 /// The kubeconfig, merged from several where `KUBECONFIG` lists several. As with kubectl, a listed
 /// file that does not exist is passed over.
-fn read(named: Option<&Path>) -> Result<Entries, Unread> {
+fn read(named: Option<&Path>) -> Result<KubeconfigEntries, Unread> {
     if let Some(path) = named {
         return Ok(read_file(path).map_err(|error| unreadable(path, error))?);
     }
@@ -140,7 +140,7 @@ fn read(named: Option<&Path>) -> Result<Entries, Unread> {
     } else {
         std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect()
     };
-    let mut merged: Option<Entries> = None;
+    let mut merged: Option<KubeconfigEntries> = None;
     for path in &paths {
         let next = match read_file(path) {
             Ok(next) => next,
@@ -172,7 +172,7 @@ enum FileError {
     NotOne(String),
 }
 
-fn read_file(path: &Path) -> Result<Entries, FileError> {
+fn read_file(path: &Path) -> Result<KubeconfigEntries, FileError> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(FileError::Unread)?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(FileError::Unread)?;
@@ -180,7 +180,7 @@ fn read_file(path: &Path) -> Result<Entries, FileError> {
         return Err(FileError::NotOne("it is larger than 8 MiB".to_owned()));
     }
     let folder = std::path::absolute(path).map_err(FileError::Unread)?;
-    Entries::parse(&bytes, folder.parent()).map_err(FileError::NotOne)
+    KubeconfigEntries::parse(&bytes, folder.parent()).map_err(FileError::NotOne)
 }
 
 /// Why there is no kubeconfig to look into.
@@ -209,7 +209,7 @@ fn failed_to_read(path: &Path) -> Error {
 }
 
 /// Refuses a person's own access, which would be used as if it were an administrator's.
-fn not_of_login(entries: &Entries, context: &str) -> Result<()> {
+fn not_of_login(entries: &KubeconfigEntries, context: &str) -> Result<()> {
     if !entries.user_of(context).is_some_and(|user| user.starts_with(LOGIN_PREFIX)) {
         return Ok(());
     }
@@ -253,7 +253,10 @@ contexts: [{name: prod, context: {cluster: one}}]
 ";
 
     fn led(text: &str) -> Led {
-        Entries::parse(text.as_bytes(), None).expect("a kubeconfig").lead("prod").expect("a context")
+        KubeconfigEntries::parse(text.as_bytes(), None)
+            .expect("a kubeconfig")
+            .lead("prod")
+            .expect("a context")
     }
 
     #[test]

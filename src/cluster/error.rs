@@ -114,25 +114,25 @@ impl CallFailure {
         }
     }
 
-    pub(super) fn explanation(self, context: &str, server: &str, call: &Call) -> Explanation {
+    pub(super) fn explanation(self, context: &str, server: &str, call: &Call) -> CallReport {
         match self {
             Self::Unconnected { cause, .. } => unconnected(context, server, cause),
-            Self::Lost(cause) => Explanation::new(
+            Self::Lost(cause) => CallReport::new(
                 format!("no answer from {server} to {call}"),
                 cause,
                 "run it again; what was done before is kept and not done twice",
             ),
-            Self::Ours(cause) => Explanation::new(
+            Self::Ours(cause) => CallReport::new(
                 format!("the credentials of context `{context}` could not be used to {call}"),
                 cause,
                 format!("`kubectl --context {context} auth whoami` uses the same credentials"),
             ),
-            Self::Garbled(cause) => Explanation::new(
+            Self::Garbled(cause) => CallReport::new(
                 format!("the answer of {server} to {call} is not what the Kubernetes API answers"),
                 cause,
                 format!("check that `server` of context `{context}` is the API server itself"),
             ),
-            Self::TooLarge(cause) => Explanation::new(
+            Self::TooLarge(cause) => CallReport::new(
                 format!("the answer of {server} to {call} is larger than certctl takes"),
                 cause,
                 format!(
@@ -147,13 +147,13 @@ impl CallFailure {
 }
 
 /// The parts of an error message.
-pub(super) struct Explanation {
+pub(super) struct CallReport {
     pub(super) fact: String,
     pub(super) cause: String,
     pub(super) hints: Vec<String>,
 }
 
-impl Explanation {
+impl CallReport {
     fn new(fact: String, cause: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { fact, cause: cause.into(), hints: vec![hint.into()] }
     }
@@ -195,10 +195,10 @@ impl Handshake {
     }
 }
 
-fn unconnected(context: &str, server: &str, cause: String) -> Explanation {
+fn unconnected(context: &str, server: &str, cause: String) -> CallReport {
     let hint = match Handshake::of(&cause) {
         None => {
-            return Explanation::new(
+            return CallReport::new(
                 format!("the cluster at {server} cannot be reached"),
                 cause,
                 format!(
@@ -236,7 +236,7 @@ fn unconnected(context: &str, server: &str, cause: String) -> Explanation {
             format!("`kubectl --context {context} version` makes the same handshake")
         }
     };
-    Explanation::new(
+    CallReport::new(
         format!("no secure connection to {server}: the handshake or its certificate was refused"),
         cause,
         hint,
@@ -249,14 +249,14 @@ fn api(
     call: &Call,
     status: &Status,
     retry_after: Option<Duration>,
-) -> Explanation {
+) -> CallReport {
     let message = if status.message.is_empty() {
         format!("HTTP {} {}", status.code, status.reason)
     } else {
         shortened(&status.message)
     };
     match status.code {
-        401 => Explanation::new(
+        401 => CallReport::new(
             format!("the API server does not accept certctl's own credentials (context `{context}`)"),
             message,
             format!(
@@ -264,12 +264,12 @@ fn api(
                  `kubectl --context {context} auth whoami` tells whether it worked"
             ),
         ),
-        403 => Explanation::new(
+        403 => CallReport::new(
             format!("not allowed to {call}"),
             message.clone(),
             granting(context, call, &message),
         ),
-        404 => Explanation::new(
+        404 => CallReport::new(
             format!("{call}: not found"),
             message,
             match (&call.place, &call.name) {
@@ -279,17 +279,17 @@ fn api(
                 _ => format!("check that {server} is a Kubernetes API server, 1.28 or later"),
             },
         ),
-        409 => Explanation::new(
+        409 => CallReport::new(
             format!("{call}: it was changed meanwhile by someone else"),
             message,
             "run it again: the plan is computed again from the current state",
         ),
-        410 => Explanation::new(
+        410 => CallReport::new(
             format!("to {call} took longer than the API server keeps what a list began with"),
             message,
             "run it again; if the error persists, the API server or the way to it is very slow",
         ),
-        429 => Explanation::new(
+        429 => CallReport::new(
             match retry_after {
                 Some(wait) => format!(
                     "the API server is overloaded and asks to wait {} s before trying to {call}",
@@ -301,22 +301,22 @@ fn api(
             "run it again later",
         ),
         // The message of Go's net/http.
-        400 if message.contains("HTTP request to an HTTPS server") => Explanation::new(
+        400 if message.contains("HTTP request to an HTTPS server") => CallReport::new(
             format!("{server} must be asked with TLS"),
             message,
             format!("write `https://` in `server` of context `{context}`"),
         ),
-        400 | 422 => Explanation {
+        400 | 422 => CallReport {
             fact: format!("the API server refused as invalid to {call}"),
             cause: message,
             hints: Vec::new(),
         },
-        code @ 500.. => Explanation::new(
+        code @ 500.. => CallReport::new(
             format!("the API server failed to {call} (HTTP {code})"),
             message,
             "run it again; if the error persists, the API server's own log says why",
         ),
-        code => Explanation {
+        code => CallReport {
             fact: format!("the API server refused to {call} (HTTP {code})"),
             cause: message,
             hints: Vec::new(),
@@ -414,7 +414,7 @@ mod tests {
     }
 
     fn said(failure: CallFailure) -> String {
-        let Explanation { fact, cause, hints } =
+        let CallReport { fact, cause, hints } =
             failure.explanation("prod", "https://prod:6443", &list_bindings());
         format!("{fact}\n{cause}\n{}", hints.join("\n"))
     }

@@ -24,16 +24,16 @@ pub(super) const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// What is in a kubeconfig, or in several.
 #[derive(Default)]
-pub(super) struct Entries {
-    contexts: Named,
-    clusters: Named,
-    users: Named,
+pub(super) struct KubeconfigEntries {
+    contexts: NamedEntries,
+    clusters: NamedEntries,
+    users: NamedEntries,
     current: Option<String>,
 }
 
-/// Entries by name; of several with one name in one file, the first, and whether there are more.
+/// KubeconfigEntries by name; of several with one name in one file, the first, and whether there are more.
 #[derive(Default)]
-struct Named(BTreeMap<String, (Value, bool)>);
+struct NamedEntries(BTreeMap<String, (Value, bool)>);
 
 /// What a context leads to.
 pub(super) struct Led {
@@ -42,7 +42,7 @@ pub(super) struct Led {
     pub(super) user: AuthInfo,
 }
 
-impl Entries {
+impl KubeconfigEntries {
     /// Reads one file. Relative paths in it are seen from its folder.
     ///
     /// # Errors
@@ -67,8 +67,9 @@ impl Entries {
             Some(Value::Object(root)) => root,
             Some(_) => return Err("it is no mapping".to_owned()),
         };
-        let list =
-            |name: &str, inner: &str, paths: &[&str]| Named::read(root.get(name), inner, paths, folder);
+        let list = |name: &str, inner: &str, paths: &[&str]| {
+            NamedEntries::read(root.get(name), inner, paths, folder)
+        };
         Ok(Self {
             contexts: list("contexts", "context", &[]),
             clusters: list("clusters", "cluster", &["certificate-authority"]),
@@ -79,7 +80,7 @@ impl Entries {
 
     /// Adds those of the next file; what is there already stays.
     pub(super) fn merge(&mut self, next: Self) {
-        let add = |ours: &mut Named, theirs: Named| {
+        let add = |ours: &mut NamedEntries, theirs: NamedEntries| {
             for (name, entry) in theirs.0 {
                 ours.0.entry(name).or_insert(entry);
             }
@@ -148,7 +149,7 @@ impl Entries {
     }
 }
 
-impl Named {
+impl NamedEntries {
     fn read(list: Option<&Value>, inner: &str, paths: &[&str], folder: Option<&Path>) -> Self {
         let mut named = Self::default();
         for item in list.and_then(Value::as_array).into_iter().flatten() {
@@ -257,8 +258,8 @@ users: [{name: ann, user: {token: sup3rs3cret, tokenFile: null}}]
 contexts: [{name: prod, context: {cluster: one, user: ann}}]
 ";
 
-    fn entries(text: &str) -> Entries {
-        Entries::parse(text.as_bytes(), Some(Path::new("/home/ann/.kube"))).expect("entries")
+    fn entries(text: &str) -> KubeconfigEntries {
+        KubeconfigEntries::parse(text.as_bytes(), Some(Path::new("/home/ann/.kube"))).expect("entries")
     }
 
     #[test]
@@ -322,7 +323,7 @@ contexts: [{name: prod, context: {cluster: one, user: ann}}]
             json.into_bytes(),
             wide,
         ] {
-            let read = Entries::parse(&bytes, None).expect("entries");
+            let read = KubeconfigEntries::parse(&bytes, None).expect("entries");
             assert!(read.lead("prod").is_ok(), "{}", String::from_utf8_lossy(&bytes));
         }
         for empty in ["", "---\n", "null", "{}", "# nothing\n", "contexts: null\n", "contexts: 3\n"] {
@@ -330,7 +331,7 @@ contexts: [{name: prod, context: {cluster: one, user: ann}}]
             assert!(error.message().contains("no context `prod` in the kubeconfig: it has none"), "{error}");
         }
         for (wrong, why) in [("a: [", "line "), ("[]", "no mapping"), ("\u{1}", "line ")] {
-            let error = Entries::parse(wrong.as_bytes(), None).err().expect(wrong);
+            let error = KubeconfigEntries::parse(wrong.as_bytes(), None).err().expect(wrong);
             assert!(error.contains(why), "{error}");
         }
     }

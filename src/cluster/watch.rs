@@ -42,12 +42,12 @@ pub(super) enum Watched {
 }
 
 #[derive(Default)]
-struct Followed {
+struct FollowedRequests {
     by_name: HashMap<String, watch::Sender<Watched>>,
     refused: Option<CallFailure>,
 }
 
-type Shared = Arc<Mutex<Followed>>;
+type Shared = Arc<Mutex<FollowedRequests>>;
 
 /// The watch of one run; it ends when this is dropped.
 pub(super) struct Watch {
@@ -126,11 +126,11 @@ pub(super) fn watch_call(otherwise: &'static str) -> Call {
     Call { verb: "watch", resource: Resource::SigningRequests, place: Place::Cluster, name: None, otherwise }
 }
 
-fn lock(shared: &Shared) -> MutexGuard<'_, Followed> {
+fn lock(shared: &Shared) -> MutexGuard<'_, FollowedRequests> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Followed {
+impl FollowedRequests {
     fn show(&self, object: CertificateSigningRequest) {
         if let Some(sender) = object.metadata.name.as_ref().and_then(|name| self.by_name.get(name)) {
             sender.send_replace(Watched::Present(Arc::new(object)));
@@ -207,7 +207,11 @@ async fn follow_all(
     }
 }
 
-fn take_in(followed: &Followed, listed: &mut HashSet<String>, event: &Event<CertificateSigningRequest>) {
+fn take_in(
+    followed: &FollowedRequests,
+    listed: &mut HashSet<String>,
+    event: &Event<CertificateSigningRequest>,
+) {
     match event {
         Event::Init => listed.clear(),
         Event::InitApply(object) => {
@@ -245,8 +249,8 @@ mod tests {
         object
     }
 
-    fn following(names: &[&str]) -> (Followed, Vec<watch::Receiver<Watched>>) {
-        let mut followed = Followed::default();
+    fn following(names: &[&str]) -> (FollowedRequests, Vec<watch::Receiver<Watched>>) {
+        let mut followed = FollowedRequests::default();
         let receivers = names
             .iter()
             .map(|name| {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::apply::{self, Notes, Probe, Records, Settings, Target};
+use crate::apply::{self, Notes, Probe, RecordsTo, Settings, Target};
 use crate::ci::environment::CiEnvironment;
 use crate::cli::{ApplyArgs, Global, ProbeChoice};
 use crate::clock;
@@ -117,7 +117,7 @@ impl Run<'_> {
         }
         let digest = digest.clone();
         let records = match self.args.only_revocations {
-            true => Records::Nowhere,
+            true => RecordsTo::Nowhere,
             false => {
                 preflight::rights(roster, &mut planned.runs, &mut report.errors).await;
                 preflight::records(&repo, report.push.as_ref(), &mut planned.runs, &mut report.errors)

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::cli::completion::{self, Named};
+use crate::cli::completion::{self, CompletedNames};
 use crate::cli::{Global, Shell};
 use crate::console::terminal::Terminal;
 use crate::error::Result;
@@ -49,12 +49,12 @@ fn named_roster(words: &[OsString]) -> Option<PathBuf> {
 
 /// What a roster names; nothing where there is none that can be read. A name has no character that a shell
 /// would take for something else.
-fn names(global: &Global, named: Named) -> Vec<String> {
+fn names(global: &Global, named: CompletedNames) -> Vec<String> {
     let Ok(source) = source::roster(global) else { return Vec::new() };
     let roster = source.roster;
     match named {
-        Named::Users => roster.users.keys().map(ToString::to_string).collect(),
-        Named::Groups => roster.groups.keys().map(ToString::to_string).collect(),
-        Named::Clusters => roster.clusters.keys().map(ToString::to_string).collect(),
+        CompletedNames::Users => roster.users.keys().map(ToString::to_string).collect(),
+        CompletedNames::Groups => roster.groups.keys().map(ToString::to_string).collect(),
+        CompletedNames::Clusters => roster.clusters.keys().map(ToString::to_string).collect(),
     }
 }

@@ -11,7 +11,7 @@ use crate::init::{self, Answers, Host, Owner, RosterPath, Wanted};
 use crate::planning::source;
 use crate::render::count;
 use crate::repo::Checkout;
-use crate::setup::files::{Step, look, write};
+use crate::setup::files::{FileStep, look, write};
 use crate::setup::questions::{Questions, contexts};
 
 pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> {
@@ -27,15 +27,15 @@ pub fn run(global: &Global, args: &InitArgs, terminal: &Terminal) -> Result<u8> 
     for (file, step) in files.iter().zip(&steps) {
         write(&checkout.workdir, file, step)?;
         match step {
-            Step::Create(_) => terminal.say(&format!("wrote     {}", file.path)),
-            Step::Extend(_, lines) => {
+            FileStep::Create(_) => terminal.say(&format!("wrote     {}", file.path)),
+            FileStep::Extend(_, lines) => {
                 terminal.say(&format!("added to  {} ({})", file.path, count(*lines, "line")));
             }
-            Step::Same => terminal.detail(&format!("has it    {}", file.path)),
-            Step::Leave(why) => terminal.say(&format!("left      {}: {why}", file.path)),
+            FileStep::Same => terminal.detail(&format!("has it    {}", file.path)),
+            FileStep::Leave(why) => terminal.say(&format!("left      {}: {why}", file.path)),
         }
     }
-    if steps.iter().all(|step| matches!(step, Step::Same | Step::Leave(_))) {
+    if steps.iter().all(|step| matches!(step, FileStep::Same | FileStep::Leave(_))) {
         terminal.say("Nothing to do: everything is there already.");
     } else {
         next(global, &wanted, checkout.has_origin, terminal);

@@ -50,7 +50,7 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
     {
         terminal.say(&format!("The plan is not in the step summary, which could not be written: {error}."));
     }
-    let Shown { plan, failed, withheld, .. } = shown?;
+    let ShownPlan { plan, failed, withheld, .. } = shown?;
     if let Some(error) = failed {
         return Err(error);
     }
@@ -69,7 +69,7 @@ pub async fn run(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Resul
 }
 
 /// A plan, and what is said with it.
-struct Shown {
+struct ShownPlan {
     /// All of it, or what a branch changes.
     plan: Plan,
     /// Of all of it.
@@ -81,7 +81,7 @@ struct Shown {
     history: Option<String>,
 }
 
-impl Shown {
+impl ShownPlan {
     fn markdown(&self, limit: usize) -> String {
         let (failed, withheld) = (self.failed.as_ref(), self.withheld.as_ref());
         markdown::render(
@@ -94,7 +94,7 @@ impl Shown {
 
 /// # Errors
 /// Nothing at all could be planned.
-async fn look(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<Shown> {
+async fn look(global: &Global, args: &PlanArgs, terminal: &Terminal) -> Result<ShownPlan> {
     let source = source::roster(global)?;
     source.refuse_forgotten_clusters()?;
     Repo::refuse_unsupported(&global.roster)?;
@@ -115,7 +115,7 @@ fn shown(
     global: &Global,
     args: &PlanArgs,
     mut planned: Planned<impl ClusterRun>,
-) -> Result<Shown> {
+) -> Result<ShownPlan> {
     let failed = Error::all(std::mem::take(&mut planned.errors));
     let failed = match failed {
         Some(error) if planned.runs.is_empty() => return Err(error),
@@ -135,5 +135,12 @@ fn shown(
         }
     };
     let history = Repo::discover(&global.roster).ok().and_then(|repo| repo.history_pages());
-    Ok(Shown { plan, digest, digested, failed, withheld: withheld.as_ref().map(words::withheld), history })
+    Ok(ShownPlan {
+        plan,
+        digest,
+        digested,
+        failed,
+        withheld: withheld.as_ref().map(words::withheld),
+        history,
+    })
 }

@@ -44,7 +44,7 @@ pub async fn run(global: &Global, args: &RevokeArgs, terminal: &Terminal) -> Res
         }
     }
     for one in &found {
-        let Found { connection, roster, ledger, holds, .. } = one;
+        let BoundThere { connection, roster, ledger, holds, .. } = one;
         let done = match args.undo {
             true => emergency::let_in_again(connection, roster, ledger, &emergency).await,
             false => emergency::cut_off(connection, roster, ledger, holds, &emergency).await,
@@ -83,7 +83,7 @@ fn asked(global: &Global, args: &RevokeArgs, terminal: &Terminal) -> Result<Aske
 }
 
 /// What there is on one cluster.
-struct Found {
+struct BoundThere {
     context: String,
     connection: Connection,
     roster: RosterName,
@@ -97,7 +97,7 @@ async fn look(
     context: &str,
     roster: Option<RosterName>,
     args: &RevokeArgs,
-) -> Result<Found> {
+) -> Result<BoundThere> {
     let connection = Connection::open(global.kubeconfig.as_deref(), context, global.request_timeout).await?;
     let roster = match roster {
         Some(roster) => roster,
@@ -110,7 +110,7 @@ async fn look(
         false => holds(&state, &roster, ledger.known(), &args.user, args.credential.as_ref()),
     };
     let by_name = by_name(&state, &args.user).cloned().collect();
-    Ok(Found { context: context.to_owned(), connection, roster, ledger, holds, by_name })
+    Ok(BoundThere { context: context.to_owned(), connection, roster, ledger, holds, by_name })
 }
 
 /// The roster that the cluster knows, where it knows one.
@@ -128,7 +128,7 @@ async fn only_roster(connection: &Connection) -> Result<RosterName> {
     }
 }
 
-impl Found {
+impl BoundThere {
     fn question(&self, args: &RevokeArgs) -> String {
         let Self { context, roster, holds, .. } = self;
         let user = &args.user;

@@ -18,7 +18,7 @@ use crate::model::ClusterName;
 use crate::pki::Certificate;
 use crate::plan::observed::ClusterState;
 use crate::planning::connect;
-use crate::planning::lookup::{self, Found};
+use crate::planning::lookup::{self, FoundCredential};
 use crate::planning::past::UNSHALLOW;
 use crate::planning::source::{self, Source};
 use crate::rbac::Authorizer;
@@ -36,8 +36,9 @@ pub fn run(global: &Global, args: &WhoArgs, terminal: &Terminal) -> Result<u8> {
     // Whose it is can be told without a roster that is valid now.
     let source = source::roster(global);
     let now = clock::now();
-    let wanted = |found: &&Found| global.clusters.is_empty() || global.clusters.contains(&found.cluster);
-    let found: Vec<&Found> = lookup.found.iter().filter(wanted).collect();
+    let wanted =
+        |found: &&FoundCredential| global.clusters.is_empty() || global.clusters.contains(&found.cluster);
+    let found: Vec<&FoundCredential> = lookup.found.iter().filter(wanted).collect();
     let alive = found.iter().filter(|found| found.credential.not_after > now);
     let asked: BTreeSet<&ClusterName> = alive.map(|found| &found.cluster).filter(|_| !args.offline).collect();
     let (states, errors) = match &source {
@@ -47,7 +48,7 @@ pub fn run(global: &Global, args: &WhoArgs, terminal: &Terminal) -> Result<u8> {
     let seen = states.iter().map(|(name, state)| (*name, Authorizer::new(&state.roles, &state.bindings)));
     let seen: BTreeMap<&ClusterName, Authorizer<'_>> = seen.collect();
     let mut matches = Vec::new();
-    for Found { user, cluster, credential, is_recorded } in found {
+    for FoundCredential { user, cluster, credential, is_recorded } in found {
         let state = CredentialStatus::of(credential, now);
         let roster = source.as_ref().ok().map(|source| &source.roster);
         let may_do = match (roster, seen.get(cluster)) {

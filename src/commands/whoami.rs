@@ -63,7 +63,7 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
     if let Some(user) = args.user.as_ref().filter(|_| own.as_ref().map_or(true, Vec::is_empty))
         && let Some(found) = of_someone_else(&source, global, user, &identities)?
     {
-        let rows = found.iter().map(|(cluster, credential)| Row {
+        let rows = found.iter().map(|(cluster, credential)| WhoamiRow {
             standing: Standing { roster: &source.roster, user, cluster, now },
             credential,
             login: Login::None,
@@ -86,7 +86,7 @@ pub fn run(global: &Global, args: &WhoamiArgs, terminal: &Terminal) -> Result<u8
         }
     };
     let logins: Vec<Login> = opened.iter().map(|own| login(&source, global, own)).collect::<Result<_>>()?;
-    let rows = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| Row {
+    let rows = opened.iter().zip(&logins).zip(&answers).map(|((own, login), answer)| WhoamiRow {
         standing: standing(&source, own, now),
         credential: &own.credential,
         login: *login,
@@ -225,14 +225,14 @@ fn standing<'a>(source: &'a Source, own: &'a Own, now: Timestamp) -> Standing<'a
 }
 
 /// One row: a credential, and what is known of it.
-struct Row<'a> {
+struct WhoamiRow<'a> {
     standing: Standing<'a>,
     credential: &'a Credential,
     login: Login,
     answer: Option<&'a Result<ClusterSays>>,
 }
 
-impl Row<'_> {
+impl WhoamiRow<'_> {
     fn is_expired(&self) -> bool {
         self.credential.not_after <= self.standing.now
     }
@@ -287,7 +287,12 @@ impl Row<'_> {
     }
 }
 
-fn show(rows: &[Row<'_>], clone: Option<&CloneState>, format: Format, terminal: &Terminal) -> Result<()> {
+fn show(
+    rows: &[WhoamiRow<'_>],
+    clone: Option<&CloneState>,
+    format: Format,
+    terminal: &Terminal,
+) -> Result<()> {
     match format {
         Format::Text => {
             let mut table = Table::new([
@@ -304,7 +309,7 @@ fn show(rows: &[Row<'_>], clone: Option<&CloneState>, format: Format, terminal: 
             terminal.show(&table.text(terminal.columns()))
         }
         Format::Json => {
-            let clusters: Vec<Value> = rows.iter().map(Row::json).collect();
+            let clusters: Vec<Value> = rows.iter().map(WhoamiRow::json).collect();
             let behind = clone.map(|clone| matches!(clone, CloneState::Behind(_)));
             terminal.show_document(&json::text(&json!({
                 "formatVersion": 1, "clusters": clusters, "cloneIsBehind": behind,

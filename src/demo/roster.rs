@@ -8,7 +8,7 @@ use crate::error::Result;
 /// The error of `recipient`.
 pub fn with_recipients(text: &str, mut recipient: impl FnMut(&str) -> Result<String>) -> Result<String> {
     let mut roster = String::new();
-    let mut entries = Entries::default();
+    let mut entries = RosterEntries::default();
     let mut mine = None;
     for line in text.lines() {
         if let Some(name) = entries.begins(line) {
@@ -42,7 +42,7 @@ pub fn leading_to(text: &str, server: &str) -> String {
 
 /// The roster without someone's entry.
 pub fn without(text: &str, name: &str) -> String {
-    let mut entries = Entries::default();
+    let mut entries = RosterEntries::default();
     let mut theirs = false;
     let keep = |line: &&str| {
         if let Some(other) = entries.begins(line) {
@@ -55,12 +55,12 @@ pub fn without(text: &str, name: &str) -> String {
 
 /// Finds where people begin: clusters and groups have names too.
 #[derive(Default)]
-struct Entries {
+struct RosterEntries {
     /// Whether `users:` has come.
     people: bool,
 }
 
-impl Entries {
+impl RosterEntries {
     /// Whose entry this line begins.
     fn begins<'a>(&mut self, line: &'a str) -> Option<&'a str> {
         self.people |= line.starts_with("users:");

@@ -69,7 +69,7 @@ fn read(bytes: &[u8]) -> Result<ParsedKubeconfig> {
     // The key was cut out of this field, and of nowhere else: only then was it ours.
     match (user.get("client-key-data"), &key) {
         (None, None) => {}
-        (Some(Node::Text(rest)), Some(_)) if rest.is_empty() => {}
+        (Some(YamlNode::Text(rest)), Some(_)) if rest.is_empty() => {}
         _ => return Err(user.refuse("client-key-data", "is not written as certctl writes it")),
     }
     let private_key = match &key {
@@ -121,15 +121,15 @@ fn without_key(text: &str) -> (Zeroizing<String>, Option<Zeroizing<Vec<u8>>>) {
 }
 
 /// One value of the file. No Debug: it may hold a key that was not recognised as one.
-enum Node {
+enum YamlNode {
     Text(String),
     /// A number, a boolean, nothing.
     Other,
-    List(Vec<Node>),
-    Mapping(Vec<(String, Node)>),
+    List(Vec<YamlNode>),
+    Mapping(Vec<(String, YamlNode)>),
 }
 
-fn yaml(text: &str) -> Result<Node> {
+fn yaml(text: &str) -> Result<YamlNode> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 16, max_nodes: 1000 },
         with_snippet: false,
@@ -145,48 +145,48 @@ fn yaml(text: &str) -> Result<Node> {
     })
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct AnyNode;
         impl<'de> Visitor<'de> for AnyNode {
-            type Value = Node;
+            type Value = YamlNode;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a value")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Node, E> {
-                Ok(Node::Text(text.to_owned()))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<YamlNode, E> {
+                Ok(YamlNode::Text(text.to_owned()))
             }
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Node, E> {
-                Ok(Node::Other)
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<YamlNode, E> {
+                Ok(YamlNode::Other)
             }
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Node, E> {
-                Ok(Node::Other)
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<YamlNode, E> {
+                Ok(YamlNode::Other)
             }
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Node, E> {
-                Ok(Node::Other)
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<YamlNode, E> {
+                Ok(YamlNode::Other)
             }
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Node, E> {
-                Ok(Node::Other)
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<YamlNode, E> {
+                Ok(YamlNode::Other)
             }
-            fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
-                Ok(Node::Other)
+            fn visit_unit<E: de::Error>(self) -> Result<YamlNode, E> {
+                Ok(YamlNode::Other)
             }
-            fn visit_none<E: de::Error>(self) -> Result<Node, E> {
-                Ok(Node::Other)
+            fn visit_none<E: de::Error>(self) -> Result<YamlNode, E> {
+                Ok(YamlNode::Other)
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<YamlNode, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = list.next_element()? {
                     items.push(item);
                 }
-                Ok(Node::List(items))
+                Ok(YamlNode::List(items))
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<YamlNode, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Node::Mapping(fields))
+                Ok(YamlNode::Mapping(fields))
             }
         }
         deserializer.deserialize_any(AnyNode)
@@ -196,13 +196,13 @@ impl<'de> Deserialize<'de> for Node {
 /// A mapping and where it is, e.g. `users[0].user`; empty for the file itself.
 struct Map<'n> {
     place: String,
-    fields: &'n [(String, Node)],
+    fields: &'n [(String, YamlNode)],
 }
 
 impl<'n> Map<'n> {
-    fn of(node: &'n Node, place: String) -> Result<Self> {
+    fn of(node: &'n YamlNode, place: String) -> Result<Self> {
         match node {
-            Node::Mapping(fields) => Ok(Self { place, fields }),
+            YamlNode::Mapping(fields) => Ok(Self { place, fields }),
             _ => {
                 let place = if place.is_empty() { "it" } else { &place };
                 Err(Error::new(format!("the kubeconfig is refused: {place} is no mapping; it was not used")))
@@ -233,17 +233,17 @@ impl<'n> Map<'n> {
         Err(Error::new(format!("the kubeconfig holds `{}`, which {does}; it was not used", self.path(name))))
     }
 
-    fn get(&self, name: &str) -> Option<&'n Node> {
+    fn get(&self, name: &str) -> Option<&'n YamlNode> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, node)| node)
     }
 
-    fn required(&self, name: &str) -> Result<&'n Node> {
+    fn required(&self, name: &str) -> Result<&'n YamlNode> {
         self.get(name).ok_or_else(|| self.refuse(name, "is missing"))
     }
 
     fn text(&self, name: &str) -> Result<&'n str> {
         match self.required(name)? {
-            Node::Text(text) => Ok(text),
+            YamlNode::Text(text) => Ok(text),
             _ => Err(self.refuse(name, "is no text")),
         }
     }
@@ -271,7 +271,7 @@ impl<'n> Map<'n> {
 
     /// The one entry of a list such as `users`: its name, and the mapping beside it.
     fn entry(&self, list: &str, kind: &str) -> Result<(&'n str, Map<'n>)> {
-        let Node::List(entries) = self.required(list)? else {
+        let YamlNode::List(entries) = self.required(list)? else {
             return Err(self.refuse(list, "is no list"));
         };
         let [entry] = entries.as_slice() else {

@@ -26,12 +26,12 @@ impl Unreviewed {
         let part = |clusters| Digested { roster: now.roster.clone(), clusters };
         let (mut gone, mut new) = (Vec::new(), Vec::new());
         for cluster in &now.clusters {
-            let shown: Vec<Shown<'_>> = reviewed
+            let shown: Vec<ReviewedCluster<'_>> = reviewed
                 .iter()
                 .filter(|plan| plan.roster == now.roster)
                 .flat_map(|plan| &plan.clusters)
                 .filter(|shown| shown.name == cluster.name && shown.uid == cluster.uid)
-                .map(|shown| Shown::new(shown, cluster))
+                .map(|shown| ReviewedCluster::new(shown, cluster))
                 .collect();
             let with = added(cluster, &shown);
             let without = lost(cluster, &shown, &with);
@@ -45,7 +45,7 @@ impl Unreviewed {
 }
 
 /// What reviewers were shown of a cluster.
-struct Shown<'a> {
+struct ReviewedCluster<'a> {
     cluster: &'a DigestedCluster,
     /// Each `until` in it that is not there any more, be it another time.
     gone: Vec<&'a String>,
@@ -61,7 +61,7 @@ const WAY: [fn(&Terms) -> &Option<String>; 4] = [
     |terms| &terms.tls_server_name,
 ];
 
-impl<'a> Shown<'a> {
+impl<'a> ReviewedCluster<'a> {
     fn new(cluster: &'a DigestedCluster, now: &DigestedCluster) -> Self {
         let kept: BTreeSet<&str> =
             now.terms.iter().flat_map(|now| &now.ends).map(|end| terms::about(end)).collect();
@@ -89,7 +89,7 @@ impl<'a> Shown<'a> {
 }
 
 /// The terms that reviewers were shown.
-fn terms<'a>(shown: &[Shown<'a>]) -> impl Iterator<Item = &'a Terms> {
+fn terms<'a>(shown: &[ReviewedCluster<'a>]) -> impl Iterator<Item = &'a Terms> {
     shown.iter().filter_map(|shown| shown.cluster.terms.as_ref())
 }
 
@@ -99,7 +99,7 @@ fn name_of(binding: &str) -> &str {
 }
 
 /// What `cluster` decides and none of those does.
-fn added(cluster: &DigestedCluster, shown: &[Shown<'_>]) -> DigestedCluster {
+fn added(cluster: &DigestedCluster, shown: &[ReviewedCluster<'_>]) -> DigestedCluster {
     let DigestedCluster { name, uid, people, bindings, terms: now } = cluster;
     let people = people.iter().filter(|person| !shown.iter().any(|shown| shown.decides(person)));
     DigestedCluster {
@@ -111,7 +111,7 @@ fn added(cluster: &DigestedCluster, shown: &[Shown<'_>]) -> DigestedCluster {
     }
 }
 
-fn added_terms(now: &Terms, shown: &[Shown<'_>]) -> Option<Terms> {
+fn added_terms(now: &Terms, shown: &[ReviewedCluster<'_>]) -> Option<Terms> {
     let Terms {
         server,
         certificate_authority,
@@ -144,7 +144,7 @@ fn added_terms(now: &Terms, shown: &[Shown<'_>]) -> Option<Terms> {
 /// Who comes to hold what in namespaces that fit, and where, that none of those says.
 fn unseen_fitting(
     now: &BTreeMap<String, BTreeSet<String>>,
-    shown: &[Shown<'_>],
+    shown: &[ReviewedCluster<'_>],
 ) -> BTreeMap<String, BTreeSet<String>> {
     let new = now.iter().map(|(binding, told)| {
         let is_seen = |one: &String| {
@@ -161,7 +161,7 @@ fn unseen_fitting(
 
 /// The terms that all of those hold and `cluster` does not, and each `until`, proxy and name of a server for lack of
 /// which something in `new` was not shown.
-fn lost(cluster: &DigestedCluster, shown: &[Shown<'_>], new: &DigestedCluster) -> DigestedCluster {
+fn lost(cluster: &DigestedCluster, shown: &[ReviewedCluster<'_>], new: &DigestedCluster) -> DigestedCluster {
     let now = cluster.terms.clone().unwrap_or_default();
     let held_by_all = |of: fn(&Terms) -> &BTreeSet<String>| {
         let mut sets = terms(shown).map(of);
@@ -210,8 +210,8 @@ fn some(terms: Terms) -> Option<Terms> {
 }
 
 /// The places in a binding that none of those gives, for as long, or takes.
-fn places(binding: &DigestedBinding, shown: &[Shown<'_>]) -> Option<DigestedBinding> {
-    let same = |shown: &Shown<'_>, of: fn(&DigestedBinding) -> &BTreeSet<String>, user: &String| {
+fn places(binding: &DigestedBinding, shown: &[ReviewedCluster<'_>]) -> Option<DigestedBinding> {
+    let same = |shown: &ReviewedCluster<'_>, of: fn(&DigestedBinding) -> &BTreeSet<String>, user: &String| {
         let mut all = shown.cluster.bindings.iter();
         let same = all.find(|other| other.binding == binding.binding && other.role == binding.role);
         same.is_some_and(|same| of(same).contains(user))

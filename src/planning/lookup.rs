@@ -15,7 +15,7 @@ use crate::roster;
 
 /// A credential, as the latest commit that holds it says it.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct FoundCredential {
     pub user: UserName,
     pub cluster: ClusterName,
     pub credential: Credential,
@@ -26,7 +26,7 @@ pub struct Found {
 /// What clues lead to.
 #[derive(Debug, Default)]
 pub struct Lookup {
-    pub found: Vec<Found>,
+    pub found: Vec<FoundCredential>,
     /// Clues that lead to nothing, each with what it might have meant.
     pub missed: Vec<(Clue, Option<String>)>,
     /// Where a shallow clone ends before the beginning.
@@ -39,7 +39,7 @@ pub struct Lookup {
 /// git cannot tell.
 pub fn find(repo: &Repo, clues: &BTreeSet<Clue>) -> Result<Lookup> {
     let words: HashSet<&str> = clues.iter().flat_map(Clue::words).collect();
-    let mut found: BTreeMap<(ClusterName, UserName, String), Found> = BTreeMap::new();
+    let mut found: BTreeMap<(ClusterName, UserName, String), FoundCredential> = BTreeMap::new();
     let mut missed: Vec<&Clue> = clues.iter().collect();
     let ends_at = repo.past_records(&mut |past| {
         if let Past::Record(record) = past {
@@ -51,7 +51,7 @@ pub fn find(repo: &Repo, clues: &BTreeSet<Clue>) -> Result<Lookup> {
                 let key = (record.cluster.clone(), record.user.clone(), credential.x509_sha256.clone());
                 let (cluster, user) = (record.cluster.clone(), record.user.clone());
                 let is_recorded = record.is_current;
-                found.entry(key).or_insert(Found { user, cluster, credential, is_recorded });
+                found.entry(key).or_insert(FoundCredential { user, cluster, credential, is_recorded });
             }
             return Look::On;
         }

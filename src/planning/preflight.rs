@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::apply::{Records, Target};
+use crate::apply::{RecordsTo, Target};
 use crate::cluster::{self, HasRight};
 use crate::error::{Error, Result};
 use crate::model::ClusterName;
@@ -59,7 +59,7 @@ pub fn records(
     push: Option<&PushTarget>,
     runs: &mut [Target],
     errors: &mut Vec<Error>,
-) -> Records {
+) -> RecordsTo {
     let is_needed = runs.iter().any(|run| !run.plan.is_empty());
     match tried(repo, push, is_needed) {
         Ok(records) => {
@@ -69,23 +69,23 @@ pub fn records(
         Err(error) => {
             runs.iter_mut().for_each(|run| run.plan.only_cut_offs(Replaced::Kept));
             errors.push(error.hint(AGAIN));
-            Records::Nowhere
+            RecordsTo::Nowhere
         }
     }
 }
 
-fn tried(repo: &Repo, push: Option<&PushTarget>, is_needed: bool) -> Result<Records> {
+fn tried(repo: &Repo, push: Option<&PushTarget>, is_needed: bool) -> Result<RecordsTo> {
     let records = match push {
-        None => Records::Keep,
-        Some(target) if target.proposes() => Records::Propose(repo.proposal(target)?),
-        Some(target) => Records::Push(target.clone()),
+        None => RecordsTo::Keep,
+        Some(target) if target.proposes() => RecordsTo::Propose(repo.proposal(target)?),
+        Some(target) => RecordsTo::Push(target.clone()),
     };
     if is_needed {
         repo.preflight_commit()?;
         match &records {
-            Records::Push(target) => repo.dry_push(target)?,
-            Records::Propose(proposal) => repo.dry_propose(proposal)?,
-            Records::Keep | Records::Nowhere => {}
+            RecordsTo::Push(target) => repo.dry_push(target)?,
+            RecordsTo::Propose(proposal) => repo.dry_propose(proposal)?,
+            RecordsTo::Keep | RecordsTo::Nowhere => {}
         }
     }
     Ok(records)

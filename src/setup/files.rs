@@ -11,7 +11,7 @@ use crate::init::{self, Content, File};
 use crate::person::checkout_file;
 
 /// What to do with one file.
-pub enum Step {
+pub enum FileStep {
     /// It is not there.
     Create(String),
     /// Its new text, and how many lines are new.
@@ -26,7 +26,7 @@ pub enum Step {
 ///
 /// # Errors
 /// It is a symbolic link or leads through one, or it cannot be read.
-pub fn look(workdir: &Path, file: &File) -> Result<Step> {
+pub fn look(workdir: &Path, file: &File) -> Result<FileStep> {
     checkout_file::refuse_links(workdir, Path::new(&file.path))?;
     let path = workdir.join(&file.path);
     let old = match fs::read_to_string(&path) {
@@ -41,22 +41,22 @@ pub fn look(workdir: &Path, file: &File) -> Result<Step> {
         (Content::Lines(heading, lines), old) => {
             let old = old.unwrap_or_default();
             match init::with_lines(&old, heading, lines) {
-                None => Step::Same,
-                Some(text) if old.is_empty() => Step::Create(text),
+                None => FileStep::Same,
+                Some(text) if old.is_empty() => FileStep::Create(text),
                 Some(text) => {
                     let new = lines.iter().filter(|line| !old.lines().any(|there| there.trim_end() == *line));
-                    Step::Extend(text, new.count())
+                    FileStep::Extend(text, new.count())
                 }
             }
         }
-        (Content::Whole(text) | Content::Mentioning(text, _), None) => Step::Create(text.clone()),
-        (Content::Whole(text) | Content::Mentioning(text, _), Some(old)) if *text == old => Step::Same,
-        (Content::Mentioning(_, named), Some(old)) if old.contains(named) => Step::Same,
+        (Content::Whole(text) | Content::Mentioning(text, _), None) => FileStep::Create(text.clone()),
+        (Content::Whole(text) | Content::Mentioning(text, _), Some(old)) if *text == old => FileStep::Same,
+        (Content::Mentioning(_, named), Some(old)) if old.contains(named) => FileStep::Same,
         (Content::Mentioning(text, _), Some(_)) => {
-            Step::Leave(format!("it is your own; add to it:\n{}", text.trim_end()))
+            FileStep::Leave(format!("it is your own; add to it:\n{}", text.trim_end()))
         }
         (Content::Whole(_), Some(_)) => {
-            Step::Leave("it says something else; to have it written anew, remove it first".to_owned())
+            FileStep::Leave("it says something else; to have it written anew, remove it first".to_owned())
         }
     })
 }
@@ -65,12 +65,12 @@ pub fn look(workdir: &Path, file: &File) -> Result<Step> {
 ///
 /// # Errors
 /// The file could not be written; it is as it was.
-pub fn write(workdir: &Path, file: &File, step: &Step) -> Result<()> {
+pub fn write(workdir: &Path, file: &File, step: &FileStep) -> Result<()> {
     let path = workdir.join(&file.path);
     let done = match step {
-        Step::Same | Step::Leave(_) => return Ok(()),
-        Step::Create(text) => create(&path, text),
-        Step::Extend(text, _) => atomic_file::replace(&path, text.as_bytes(), Mode::Kept),
+        FileStep::Same | FileStep::Leave(_) => return Ok(()),
+        FileStep::Create(text) => create(&path, text),
+        FileStep::Extend(text, _) => atomic_file::replace(&path, text.as_bytes(), Mode::Kept),
     };
     done.map_err(|why| {
         Error::new(format!("{} could not be written; it is as it was", path.display()))

@@ -156,14 +156,14 @@ impl Questions<'_> {
         let chosen = match self.args.ci {
             Some(host) => Some(host),
             None if self.asks => Some(
-                self.ask::<Named>(
+                self.ask::<CiChoice>(
                     "CI: github, gitlab or none",
-                    Some(Named(likely().unwrap_or(CiHost::None))),
+                    Some(CiChoice(likely().unwrap_or(CiHost::None))),
                 )?
                 .0,
             ),
             None => self
-                .guess("--ci", missing, likely().map(Named), "by `origin` or the files here")
+                .guess("--ci", missing, likely().map(CiChoice), "by `origin` or the files here")
                 .map(|host| host.0),
         };
         match chosen {
@@ -319,9 +319,9 @@ impl Display for ContextName {
 }
 
 /// `--ci` as it is typed.
-struct Named(CiHost);
+struct CiChoice(CiHost);
 
-impl FromStr for Named {
+impl FromStr for CiChoice {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
         match text {
@@ -333,7 +333,7 @@ impl FromStr for Named {
     }
 }
 
-impl Display for Named {
+impl Display for CiChoice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             CiHost::GitHub => "github",

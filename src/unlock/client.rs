@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::SOCKET;
-use super::protocol::{Answer, MOST_FILES, Question};
+use super::protocol::{AgentReply, AgentRequest, MOST_FILES};
 use super::server::PATIENCE;
 use crate::model::Recipient;
 use crate::os;
@@ -22,7 +22,7 @@ struct Client {
 
 /// What is unlocked now, if anything is.
 pub fn unlocked(folder: &Path, now: Timestamp) -> Option<Box<dyn Elsewhere>> {
-    let Answer::What(unlocked) = ask(folder, &Question::What).ok()? else { return None };
+    let AgentReply::What(unlocked) = ask(folder, &AgentRequest::What).ok()? else { return None };
     if unlocked.until <= now {
         // It was stopped, or its machine slept, or its clock is another.
         lock(folder);
@@ -43,20 +43,20 @@ pub enum Lock {
 
 /// Has everything forgotten at once.
 pub fn lock(folder: &Path) -> Lock {
-    match ask(folder, &Question::Lock) {
+    match ask(folder, &AgentRequest::Lock) {
         Ok(_) => Lock::Locked,
         Err(_) => Lock::NothingUnlocked,
     }
 }
 
 /// One question. The folder is this user's alone, and so is whoever listens in it.
-fn ask(folder: &Path, question: &Question) -> io::Result<Answer> {
+fn ask(folder: &Path, question: &AgentRequest) -> io::Result<AgentReply> {
     if !os::is_private_folder(folder) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     let mut connection = os::connect(&folder.join(SOCKET), PATIENCE)?;
     question.send(&mut connection)?;
-    Answer::receive(&mut connection)
+    AgentReply::receive(&mut connection)
 }
 
 impl Elsewhere for Client {
@@ -66,10 +66,10 @@ impl Elsewhere for Client {
 
     fn open(&self, with: &BTreeSet<FileDigest>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let gone = || OpenError::Locked("what `certctl unlock` had unlocked was locked meanwhile".to_owned());
-        match ask(&self.folder, &Question::Open(with.clone(), sealed.to_vec())) {
-            Ok(Answer::Opened(plaintext)) => Ok(plaintext),
-            Ok(Answer::NotOpened(why)) => Err(why),
-            Ok(Answer::What(_) | Answer::Locked) | Err(_) => Err(gone()),
+        match ask(&self.folder, &AgentRequest::Open(with.clone(), sealed.to_vec())) {
+            Ok(AgentReply::Opened(plaintext)) => Ok(plaintext),
+            Ok(AgentReply::NotOpened(why)) => Err(why),
+            Ok(AgentReply::What(_) | AgentReply::Locked) | Err(_) => Err(gone()),
         }
     }
 }

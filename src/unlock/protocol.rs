@@ -13,7 +13,7 @@ use crate::seal::{FileDigest, OpenError, SEALED_LIMIT};
 
 /// What can be asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum AgentRequest {
     /// What is unlocked?
     What,
     /// What is in this sealed file, as far as these identity files open it?
@@ -31,7 +31,7 @@ pub(super) struct Unlocked {
 }
 
 /// What is answered. No Debug: it can hold a kubeconfig.
-pub(super) enum Answer {
+pub(super) enum AgentReply {
     What(Unlocked),
     Opened(Zeroizing<Vec<u8>>),
     NotOpened(OpenError),
@@ -76,7 +76,7 @@ pub(super) fn send(to: &mut impl Write, kind: u8, content: &[u8]) -> io::Result<
     to.flush()
 }
 
-impl Question {
+impl AgentRequest {
     pub(super) fn send(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::What => send(to, b'?', &[]),
@@ -108,7 +108,7 @@ impl Question {
     }
 }
 
-impl Answer {
+impl AgentReply {
     pub(super) fn send(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Self::What(unlocked) => send(to, b'?', &serde_json::to_vec(unlocked)?),
@@ -143,15 +143,15 @@ mod tests {
     fn a_question_reads_back_and_everything_else_is_refused() {
         let files = |count: u8| (0..count).map(|n| FileDigest::from_bytes([n; 32])).collect();
         for question in [
-            Question::What,
-            Question::Open(files(3), vec![7; 3000]),
-            Question::Open(files(0), Vec::new()),
-            Question::Open(files(255), vec![0; SEALED_LIMIT]),
-            Question::Lock,
+            AgentRequest::What,
+            AgentRequest::Open(files(3), vec![7; 3000]),
+            AgentRequest::Open(files(0), Vec::new()),
+            AgentRequest::Open(files(255), vec![0; SEALED_LIMIT]),
+            AgentRequest::Lock,
         ] {
             let mut sent = Vec::new();
             question.send(&mut sent).expect("sent");
-            assert_eq!(Question::receive(&mut &sent[..]).expect("received"), question);
+            assert_eq!(AgentRequest::receive(&mut &sent[..]).expect("received"), question);
         }
         for wrong in [
             &b""[..],
@@ -162,7 +162,7 @@ mod tests {
             b"GET / HTTP/1.1\r\n\r\n",
             b"\xff\xff\xff\xffo",
         ] {
-            assert!(Question::receive(&mut &wrong[..]).is_err(), "{wrong:?}");
+            assert!(AgentRequest::receive(&mut &wrong[..]).is_err(), "{wrong:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::protocol::{Answer, Question};
+use super::protocol::{AgentReply, AgentRequest};
 use super::vault::Vault;
 use crate::os::{Connection, Heard, Listener, Signals};
 
@@ -38,7 +38,7 @@ pub(super) async fn serve(
             () = tokio::time::sleep_until(look) => continue,
         };
         match accepted.and_then(|connection| reply(connection, &mut vault, clock())) {
-            Ok(Answer::Locked) => return,
+            Ok(AgentReply::Locked) => return,
             Ok(_) => {}
             // Whoever sends nothing of use gets no answer; nobody can make this loop spin.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -46,12 +46,12 @@ pub(super) async fn serve(
     }
 }
 
-fn reply(connection: Connection, vault: &mut Vault, now: Timestamp) -> io::Result<Answer> {
+fn reply(connection: Connection, vault: &mut Vault, now: Timestamp) -> io::Result<AgentReply> {
     let mut connection = Hurried { connection, until: Instant::now() + PATIENCE };
-    let answer = vault.answer(&Question::receive(&mut connection)?, now);
+    let answer = vault.answer(&AgentRequest::receive(&mut connection)?, now);
     // Whoever asked may be gone; locked it is all the same.
     let sent = answer.send(&mut connection);
-    if matches!(answer, Answer::Locked) { Ok(answer) } else { sent.map(|()| answer) }
+    if matches!(answer, AgentReply::Locked) { Ok(answer) } else { sent.map(|()| answer) }
 }
 
 /// A connection that has to be through in time, however slowly its bytes come.
@@ -101,10 +101,10 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn ask(socket: &Path, question: &Question) -> io::Result<Answer> {
+    fn ask(socket: &Path, question: &AgentRequest) -> io::Result<AgentReply> {
         let mut connection = os::connect(socket, PATIENCE)?;
         question.send(&mut connection)?;
-        Answer::receive(&mut connection)
+        AgentReply::receive(&mut connection)
     }
 
     /// Serves an empty vault until the 100th second, while somebody asks.
@@ -127,16 +127,18 @@ mod tests {
     fn it_answers_until_its_time_is_over_and_ends_then() {
         let clock = AtomicI64::new(0);
         while_serving(&clock, 3600 * SECOND, |socket| {
-            let Ok(Answer::What(unlocked)) = ask(socket, &Question::What) else { panic!("it answers") };
+            let Ok(AgentReply::What(unlocked)) = ask(socket, &AgentRequest::What) else {
+                panic!("it answers")
+            };
             assert_eq!((unlocked.until, unlocked.files.len()), (at(100), 0));
             // Whoever sends something else gets nothing, and is in nobody's way.
             let mut stranger = os::connect(socket, PATIENCE).expect("connected");
             stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
-            assert!(Answer::receive(&mut stranger).is_err());
+            assert!(AgentReply::receive(&mut stranger).is_err());
             clock.store(99, Ordering::SeqCst);
-            assert!(matches!(ask(socket, &Question::What), Ok(Answer::What(_))));
+            assert!(matches!(ask(socket, &AgentRequest::What), Ok(AgentReply::What(_))));
             clock.store(100, Ordering::SeqCst);
-            let _ = ask(socket, &Question::What);
+            let _ = ask(socket, &AgentRequest::What);
         });
     }
 
@@ -145,7 +147,7 @@ mod tests {
         let stopped = AtomicI64::new(0);
         while_serving(&stopped, Duration::ZERO, |_| {});
         while_serving(&stopped, 3600 * SECOND, |socket| {
-            assert!(matches!(ask(socket, &Question::Lock), Ok(Answer::Locked)));
+            assert!(matches!(ask(socket, &AgentRequest::Lock), Ok(AgentReply::Locked)));
         });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::protocol::{Answer, Question, Unlocked};
+use super::protocol::{AgentReply, AgentRequest, Unlocked};
 use crate::seal::{FileDigest, Identities, OpenError};
 
 /// Unlocked identities, and until when. No Debug, Display, Clone or Serialize.
@@ -24,34 +24,34 @@ impl Vault {
         self.until
     }
 
-    /// The answer; after [`Answer::Locked`] there is no other, and by then nothing is held any more.
-    pub(super) fn answer(&mut self, question: &Question, now: Timestamp) -> Answer {
+    /// The answer; after [`AgentReply::Locked`] there is no other, and by then nothing is held any more.
+    pub(super) fn answer(&mut self, question: &AgentRequest, now: Timestamp) -> AgentReply {
         match question {
             _ if now >= self.until => self.lock(),
-            Question::Lock => self.lock(),
-            Question::What => {
+            AgentRequest::Lock => self.lock(),
+            AgentRequest::What => {
                 let files = self.files.iter();
                 let files = files.map(|(file, identities)| (*file, identities.recipients().clone()));
-                Answer::What(Unlocked { until: self.until, files: files.collect() })
+                AgentReply::What(Unlocked { until: self.until, files: files.collect() })
             }
-            Question::Open(with, sealed) => self.open(with, sealed),
+            AgentRequest::Open(with, sealed) => self.open(with, sealed),
         }
     }
 
-    fn lock(&mut self) -> Answer {
+    fn lock(&mut self) -> AgentReply {
         self.files.clear();
-        Answer::Locked
+        AgentReply::Locked
     }
 
-    fn open(&self, with: &BTreeSet<FileDigest>, sealed: &[u8]) -> Answer {
+    fn open(&self, with: &BTreeSet<FileDigest>, sealed: &[u8]) -> AgentReply {
         for identities in with.iter().filter_map(|file| self.files.get(file)) {
             match identities.open(sealed) {
-                Ok(plaintext) => return Answer::Opened(plaintext),
+                Ok(plaintext) => return AgentReply::Opened(plaintext),
                 Err(OpenError::NotForUs) => {}
-                Err(why) => return Answer::NotOpened(why),
+                Err(why) => return AgentReply::NotOpened(why),
             }
         }
-        Answer::NotOpened(OpenError::NotForUs)
+        AgentReply::NotOpened(OpenError::NotForUs)
     }
 }
 
@@ -75,12 +75,18 @@ mod tests {
 
     #[test]
     fn once_it_says_locked_it_holds_nothing() {
-        for (question, second) in [(Question::Lock, 0), (Question::What, 100), (Question::Lock, 100)] {
+        for (question, second) in
+            [(AgentRequest::Lock, 0), (AgentRequest::What, 100), (AgentRequest::Lock, 100)]
+        {
             let mut vault = vault();
-            assert!(matches!(vault.answer(&Question::What, at(99)), Answer::What(it) if it.files.len() == 1));
-            assert!(matches!(vault.answer(&question, at(second)), Answer::Locked));
+            assert!(
+                matches!(vault.answer(&AgentRequest::What, at(99)), AgentReply::What(it) if it.files.len() == 1)
+            );
+            assert!(matches!(vault.answer(&question, at(second)), AgentReply::Locked));
             // Not even to somebody whose clock is behind.
-            assert!(matches!(vault.answer(&Question::What, at(0)), Answer::What(it) if it.files.is_empty()));
+            assert!(
+                matches!(vault.answer(&AgentRequest::What, at(0)), AgentReply::What(it) if it.files.is_empty())
+            );
         }
     }
 }
