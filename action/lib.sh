@@ -175,9 +175,12 @@ plan_body() {
   printf '\nPlanned for %s into `%s`. [The run](%s)\n' "${2:0:10}" "${3//[^A-Za-z0-9._\/-]/_}" "$4"
 }
 
-# cut_body FILE RUN: replaces a comment that is too long by one that says so and links to the full text.
+# cut_body FILE RUN: replaces a comment that is too long by one that says so and links to the full text. Its last line, which
+# says what it is about, stays.
 cut_body() {
+  local last
   if [ "$(jq --raw-input --slurp length -- "$1")" -gt $((comment_limit - 300)) ]; then
-    printf '### certctl: this plan is too long for a comment\n\nIt is in [the run](%s).\n' "$2" >"$1"
+    last=$(tail -n 1 -- "$1")
+    printf '### certctl: this plan is too long for a comment\n\nIt is in [the run](%s).\n\n%s\n' "$2" "$last" >"$1"
   fi
 }

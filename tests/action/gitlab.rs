@@ -139,22 +139,44 @@ fn what_is_planned_is_the_merge_with_what_the_target_holds_by_now() {
     assert!(!ours[0].contains("bob"), "the old plan is gone: {}", ours[0]);
 }
 
-/// GitLab runs its pipeline again when its target changes; what was said of another target does not stay.
+/// GitLab runs its pipeline again when its target changes; what was said of another target does not stay, or come back.
 #[test]
 fn a_merge_request_that_is_moved_to_another_target_is_planned_for_that_one() {
     let world = World::new();
-    // Where the branch leads at first, bob is there already.
-    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
+    let with_bob = roster(&[("alice", ALICE), ("bob", BOB)]);
+    // Where it leads at first, bob is there already.
+    merge_request(&world, &with_bob);
     world.git("clone", &["push", "-q", "origin", "topic:elsewhere"]);
-    plan(&world, &[("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "elsewhere")]).expect(0);
+    let elsewhere = [("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "elsewhere")];
+    world.host.state().target = Some("elsewhere");
+    plan(&world, &elsewhere).expect(0);
     assert_eq!(world.host.bodies(1, ME), [""; 0], "nothing changes there");
+    world.host.state().target = None;
     plan(&world, &[]).expect(0);
-    let [ours] = &world.host.bodies(1, ME)[..] else { panic!("one note") };
-    assert!(ours.contains("bob") && ours.contains(" into `main`."), "{ours}");
-    merge_request(&world, &roster(&[("alice", ALICE), ("bob", BOB)]));
-    plan(&world, &[("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "elsewhere")]).expect(0);
-    let [ours] = &world.host.bodies(1, ME)[..] else { panic!("one note") };
-    assert!(!ours.contains("bob") && ours.contains(" into `elsewhere`."), "{ours}");
+    let into_main = world.host.bodies(1, ME);
+    assert!(into_main.len() == 1 && into_main[0].contains("bob"), "{into_main:?}");
+    assert!(into_main[0].contains(" into `main`."), "{into_main:?}");
+    // The slow pipeline of before ends now.
+    merge_request(&world, &with_bob);
+    plan(&world, &elsewhere).expect(0).says("leads into another branch by now");
+    assert_eq!(world.host.bodies(1, ME), into_main);
+    assert_eq!(template()["certctl plan"]["resource_group"], "certctl-plan-$CI_MERGE_REQUEST_IID");
+}
+
+#[test]
+fn a_text_that_is_too_long_says_for_which_branch_it_was_made_all_the_same() {
+    let world = World::new();
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("action/lib.sh");
+    let file =
+        world.write("body.md", format!("{}\n\nPlanned for c0ffee into `main`.\n", "long ".repeat(200)));
+    let script = format!(
+        ". {}\ncomment_limit=1000\ncut_body {file} https://gitlab.example/jobs/99\ncat {file}\n",
+        library.display(),
+        file = file.display(),
+    );
+    let ran = world.shell(&script, &[]).expect(0);
+    let ran = ran.says("this plan is too long for a comment").says("Planned for c0ffee into `main`.");
+    assert!(!ran.log.contains("long long"), "{}", ran.log);
 }
 
 #[test]
@@ -187,7 +209,10 @@ fn a_note_that_cannot_be_written_fails_the_job() {
         world.host.state().broken = status;
         plan(&world, &[("CERTCTL_NOTE_TOKEN", token)])
             .expect(1)
-            .says(&format!("Error: GitLab answered {} to GET user", status.unwrap_or(401)))
+            .says(&format!(
+                "Error: GitLab answered {} to GET projects/42/merge_requests/1",
+                status.unwrap_or(401)
+            ))
             .says("Hint: CERTCTL_NOTE_TOKEN needs the scope `api`");
     }
 }

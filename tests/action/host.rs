@@ -78,6 +78,8 @@ pub struct State {
     pub broken: Option<u16>,
     /// Answers 403 below this path.
     pub forbidden: Option<&'static str>,
+    /// Where GitLab's merge requests lead; `None` is main.
+    pub target: Option<&'static str>,
     /// What was asked for, `METHOD path` and, of GraphQL, the operation.
     pub calls: Vec<String>,
 }
@@ -342,6 +344,9 @@ fn gitlab(state: &mut State, method: &str, target: &str, body: &Value) -> (u16, 
             }
         }
         ("GET", ["user"]) => (200, json!({"id": id_of(ME), "username": ME})),
+        ("GET", ["projects", "42", "merge_requests", _]) => {
+            (200, json!({"target_branch": state.target.unwrap_or("main")}))
+        }
         ("GET", ["projects", "42", "merge_requests", number, "notes"]) => {
             let notes = state.comments.iter().filter(|c| c.number.to_string() == *number);
             let notes = notes.skip((page - 1) * PAGE).take(PAGE).map(
