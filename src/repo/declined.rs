@@ -85,16 +85,24 @@ fn plain(text: &str) -> String {
     plain + rest
 }
 
-/// Whether these words stand there, not as the end of another one: a hardcoded secret has no DCO.
+/// Whether these words stand there, in the singular or the plural, and not as a part of others: a hardcoded secret has no
+/// DCO.
 fn says(text: &str, words: &str) -> bool {
-    text.match_indices(words)
-        .any(|(at, _)| !text[..at].ends_with(|before: char| before.is_ascii_alphanumeric()))
+    let is_part = |neighbour: char| neighbour.is_ascii_alphanumeric();
+    text.match_indices(words).any(|(at, _)| {
+        let after = &text[at + words.len()..];
+        !text[..at].ends_with(is_part) && !after.strip_prefix('s').unwrap_or(after).starts_with(is_part)
+    })
 }
 
 impl Declined {
     /// Of a push that was declined.
     pub(super) fn of(answer: &GitOutput) -> Self {
-        let said = plain(&format!("{}\n{}", answer.stderr, answer.stdout)).to_ascii_lowercase();
+        // Git's own last line names the remote, and a remote may be called anything.
+        let lines = answer.stderr.lines().chain(answer.stdout.lines());
+        let said: Vec<&str> =
+            lines.filter(|line| !line.starts_with("error: failed to push some refs")).collect();
+        let said = plain(&said.join("\n")).to_ascii_lowercase();
         let known = SAID.iter().find(|(_, words)| words.iter().any(|words| says(&said, words)));
         known.map_or(Self::Unknown, |(declined, _)| *declined)
     }
@@ -110,9 +118,9 @@ impl Declined {
             Self::Unsigned => error
                 .hint("have the commits signed: `git config commit.gpgSign true`, with a key that the host knows for the committer"),
             Self::WithoutSignOff => error
-                .hint("sign off what is kept here with `git rebase --signoff`, then run `certctl apply --signoff`"),
+                .hint("run `certctl apply --signoff`; what is kept in this clone needs `git rebase --signoff` first"),
             Self::FileSize => error
-                .hint("records are small: `git log --stat` shows which commit holds the large file; take it out of the history, or raise the host's limit"),
+                .hint("`git log --stat` shows which commit holds the large file: take it out of the history, or raise the host's limit"),
             Self::Secret => error
                 .hint("let the host's scanner leave out `access/`: what lies there is public, or encrypted to its owner")
                 .hint("if it found something else, take it out of the history, and replace it"),
@@ -171,6 +179,11 @@ mod tests {
                 Declined::Protected,
             ),
             ("remote: \u{1b}[31mProt\u{1b}[1mected\u{1b}[0m branch\u{1b}[", Declined::Protected),
+            ("remote: no deploys with dcode", Declined::Unknown),
+            (
+                "remote: no\nerror: failed to push some refs to 'git@git.example.com:acme/dco-quota-protected.git'",
+                Declined::Unknown,
+            ),
             ("remote: this branch is unprotected, and takes nothing all the same", Declined::Unknown),
             ("remote: no pushes on Fridays", Declined::Unknown),
         ] {

@@ -222,7 +222,7 @@ stories! {
         let error = refused(declined);
         assert!(error.contains("no branches today") && error.contains("nothing was granted"), "{error}");
         assert!(error.contains("also by force"), "{error}");
-        // No right to push helps here; and what is known before is explained as well.
+        // No right to push helps here.
         workspace.hook("pre-receive", "echo 'Commit must be a signed commit' >&2; exit 1");
         let error = refused(repo.propose(&proposal, &write(ALICE, "alice\n"), &message("certctl: issue")));
         assert!(error.contains("commit.gpgSign") && !error.contains("by force"), "{error}");
