@@ -93,6 +93,7 @@ impl Weight for Binding {
             + all(&self.at.namespace)
             + all(self.labels.keys())
             + all(self.labels.values())
+            + all(&self.finalizers)
             + subjects.sum::<usize>()
     }
 }

@@ -136,17 +136,25 @@ fn an_endless_response_is_abandoned() {
 
 #[test]
 fn lists_that_fill_memory_page_by_page_are_abandoned() {
-    let server = serve(|path, writer| {
-        static BINDING: LazyLock<String> = LazyLock::new(|| {
-            let subjects = vec![r#"{"kind":"","name":""}"#; 100_000].join(",");
-            format!(
-                r#"{{"metadata":{{"name":"b"}},"roleRef":{{"kind":"Role","name":"r"}},"subjects":[{subjects}]}}"#
-            )
-        });
-        let (items, next) = if path.contains("bindings") { (BINDING.as_str(), "more") } else { ("", "") };
-        whole(writer, &list(path, items, next))
+    static SUBJECTS: LazyLock<String> = LazyLock::new(|| {
+        let subjects = vec![r#"{"kind":"","name":""}"#; 100_000].join(",");
+        binding(r#""name":"b""#, &subjects)
     });
-    refused(&plan(&server), "its lists hold more than 64 MiB");
+    static FINALIZERS: LazyLock<String> = LazyLock::new(|| {
+        let finalizers = vec![r#""""#; 100_000].join(",");
+        binding(&format!(r#""name":"b","finalizers":[{finalizers}]"#), "")
+    });
+    fn binding(metadata: &str, subjects: &str) -> String {
+        let role = r#""roleRef":{"kind":"Role","name":"r"}"#;
+        format!(r#"{{"metadata":{{{metadata}}},{role},"subjects":[{subjects}]}}"#)
+    }
+    for large in [&SUBJECTS, &FINALIZERS] {
+        let server = serve(|path, writer| {
+            let (items, next) = if path.contains("bindings") { (large.as_str(), "more") } else { ("", "") };
+            whole(writer, &list(path, items, next))
+        });
+        refused(&plan(&server), "its lists hold more than 64 MiB");
+    }
 }
 
 /// As the API server keeps them: whole pages of what was asked for.
