@@ -179,7 +179,6 @@ impl BindingAction {
         for subject in part.difference(&held) {
             let why = match subject {
                 BindingSubject::Issued(_) => ChangeReason::ToBeIssued,
-                BindingSubject::Recorded(_) if people.known.is_empty() => ChangeReason::NotRemembered,
                 BindingSubject::Recorded(_) => ChangeReason::NotBound,
             };
             changes.push(Change {

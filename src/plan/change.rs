@@ -76,8 +76,6 @@ pub enum ChangeReason {
     ToBeIssued,
     /// Joins: it is recorded, and nothing binds it.
     NotBound,
-    /// Joins: as before, and the cluster remembers of no credential whether it was issued, or revoked since.
-    NotRemembered,
     /// Leaves, by a branch: it will not be issued.
     NoLongerIssued,
     /// Joins, by a branch: its record takes the place of an issuance.
@@ -114,7 +112,6 @@ impl ChangeReason {
             | Self::NoLongerGranted
             | Self::ToBeIssued
             | Self::NotBound
-            | Self::NotRemembered
             | Self::NoLongerIssued
             | Self::InsteadOfIssued
             | Self::NewlyGranted => Cause::Roster,

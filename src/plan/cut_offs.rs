@@ -42,9 +42,7 @@ impl ClusterPlan {
             self.bindings.clear();
         }
         for binding in &mut self.bindings {
-            let is_recorded =
-                |why: &ChangeReason| matches!(why, ChangeReason::NotBound | ChangeReason::NotRemembered);
-            binding.changes.retain(|change| !change.joins || is_recorded(&change.why));
+            binding.changes.retain(|change| !change.joins || change.why == ChangeReason::NotBound);
         }
     }
 

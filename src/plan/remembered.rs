@@ -1,6 +1,7 @@
 //! What the cluster remembers, held against what the repository says.
 //!
-//! Whoever can push can make a record up: a credential that no apply has issued does not count. And they can
+//! Whoever can push can make a record up: a credential that no apply has issued does not count, and where the cluster has
+//! noted nothing that was issued, none that it has not bound. And they can
 //! put an older record back: a credential that the cluster remembers as revoked is
 //! revoked whatever its record says. Somebody who was removed by a commit that the roster's branch does not hold
 //! yet stays out until it does. Everything else is decided on what is left.
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use super::cleanup::Cleanup;
 use super::cluster_plan::LedgerPlan;
 use super::held::{Held, KeyUse};
-use super::observed::{self, Observed, RepositoryState, SeenCluster, SeenLedger};
+use super::observed::{self, ClusterView, Observed, RepositoryState, SeenCluster, SeenLedger};
 use super::warning::Warning;
 use crate::ledger::{Ledger, Removal, RemovedBy};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
@@ -42,9 +43,10 @@ impl<'a> Remembered<'a> {
             held: Vec::new(),
             kept_out: BTreeMap::new(),
         };
-        match observed.ledger() {
-            None | Some(SeenLedger::Missing) => {}
-            Some(SeenLedger::Kept(stored)) => {
+        let ClusterView::Seen(cluster) = observed.cluster else { return this };
+        match &cluster.ledger {
+            SeenLedger::Missing => this.distrust(&Issued::Bound(bound_by_us(roster, cluster)), now),
+            SeenLedger::Kept(stored) => {
                 let is_here =
                     |user: &UserName| roster.users.get(user).is_some_and(|u| u.clusters.contains(name));
                 let removed = stored.ledger.removed.iter();
@@ -52,10 +54,10 @@ impl<'a> Remembered<'a> {
                     is_here(user) && !is_settled(roster, observed.repository, user, removal)
                 });
                 this.kept_out = kept_out.map(|(user, removal)| (user.clone(), removal.clone())).collect();
-                this.distrust(&stored.ledger, now);
+                this.distrust(&Issued::of(&stored.ledger, roster, cluster), now);
                 this.correct(roster, &stored.ledger, now);
             }
-            Some(SeenLedger::Unusable { message, hints }) => {
+            SeenLedger::Unusable { message, hints } => {
                 this.is_known = false;
                 this.held.push(Held::Ledger { message: message.clone(), hints: hints.clone() });
             }
@@ -64,23 +66,19 @@ impl<'a> Remembered<'a> {
     }
 
     /// A record can be made up: what no apply has issued is not there.
-    fn distrust(&mut self, ledger: &Ledger, now: Timestamp) {
-        if ledger.issued.is_empty() {
-            return;
-        }
-        let is_known = |c: &Credential| {
-            c.not_after <= now || ledger.issued.contains_key(&c.id) || ledger.revoked.contains_key(&c.id)
+    fn distrust(&mut self, issued: &Issued<'_>, now: Timestamp) {
+        let counts = |user: &UserName, c: &Credential| {
+            c.not_after <= now || c.state == CredentialState::Revoked || issued.knows(user, c)
         };
         for (user, record) in &self.repository.records {
-            let made_up =
-                record.credentials.iter().filter(|c| !is_known(c) && c.state != CredentialState::Revoked);
+            let made_up = record.credentials.iter().filter(|c| !counts(user, c));
             self.held.extend(
                 made_up.map(|c| Held::NotIssuedByUs { user: user.clone(), credential: c.id.clone() }),
             );
         }
         if !self.held.is_empty() {
-            for record in self.repository.to_mut().records.values_mut() {
-                record.credentials.retain(|c| is_known(c) || c.state == CredentialState::Revoked);
+            for (user, record) in &mut self.repository.to_mut().records {
+                record.credentials.retain(|c| counts(user, c));
             }
         }
     }
@@ -137,6 +135,38 @@ impl<'a> Remembered<'a> {
     }
 }
 
+/// How the cluster tells what an apply has issued.
+enum Issued<'a> {
+    /// By what was noted.
+    Noted(&'a Ledger),
+    /// Nothing was noted, or it was lost: what our bindings hold.
+    Bound(BTreeSet<CredentialGroup>),
+}
+
+impl<'a> Issued<'a> {
+    fn of(ledger: &'a Ledger, roster: &Roster, cluster: &SeenCluster) -> Self {
+        match ledger.issued.is_empty() {
+            true => Self::Bound(bound_by_us(roster, cluster)),
+            false => Self::Noted(ledger),
+        }
+    }
+
+    fn knows(&self, user: &UserName, credential: &Credential) -> bool {
+        match self {
+            Self::Noted(ledger) => {
+                ledger.issued.contains_key(&credential.id) || ledger.revoked.contains_key(&credential.id)
+            }
+            Self::Bound(groups) => groups.contains(&CredentialGroup::new(user, credential.id.clone())),
+        }
+    }
+}
+
+/// Whom this roster's bindings hold.
+fn bound_by_us(roster: &Roster, cluster: &SeenCluster) -> BTreeSet<CredentialGroup> {
+    let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
+    ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect()
+}
+
 /// Whether the roster says by now that somebody is out, or has let them in again since.
 fn is_settled(roster: &Roster, repository: &RepositoryState, user: &UserName, removal: &Removal) -> bool {
     let is_merged = match &removal.by {
@@ -166,9 +196,7 @@ pub(super) fn to_remember(
     let adopted = if knows_issued {
         BTreeMap::new()
     } else {
-        let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
-        let bound: BTreeSet<CredentialGroup> =
-            ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect();
+        let bound = bound_by_us(roster, cluster);
         let is_bound =
             |user: &UserName, c: &Credential| bound.contains(&CredentialGroup::new(user, c.id.clone()));
         live().filter(|(user, c)| is_bound(user, c)).map(|(_, c)| entry(c)).collect()

@@ -51,12 +51,6 @@ fn net(parts: &[&BindingDiff], ended: &BTreeSet<Holder>) -> (BTreeSet<String>, B
         for change in &part.changes {
             let subject = change.subject.clone();
             match (&change.holder, change.why.cause(), change.joins) {
-                // A renewal that was recorded and never bound, or one that was cut off and is let in again by an
-                // edit of its record: only the cluster could tell.
-                (Some(_), _, true) if change.why == ChangeReason::NotRemembered => {
-                    new.insert(subject.clone());
-                    joins.insert(subject);
-                }
                 (Some(_), _, true) => drop(new.insert(subject)),
                 (None, _, true) => drop(joins.insert(subject)),
                 (Some(holder), Cause::Roster, false) => {

@@ -3,7 +3,7 @@
 use certctl::ledger::{Ledger, Removal, RemovedBy};
 use certctl::model::UserName;
 use certctl::plan::Verb;
-use certctl::plan::observed::SeenLedger;
+use certctl::plan::observed::{SeenLedger, StoredLedger};
 use certctl::record::CredentialState;
 use expect_test::expect;
 
@@ -213,6 +213,28 @@ fn a_credential_that_no_apply_has_issued_is_not_bound() {
     story.credentials("alice").pop();
     story.apply();
     assert_eq!(story.bound("alice").len(), 2);
+}
+
+/// Its absence gains nobody anything: what counts then is what is bound.
+#[test]
+fn a_credential_that_no_apply_has_issued_is_not_bound_where_the_ledger_is_lost() {
+    let empty = |story: &Story| {
+        let mut empty = ledger(story).clone();
+        empty.issued.clear();
+        SeenLedger::Kept(StoredLedger { ledger: empty, resource_version: "1".into() })
+    };
+    for lost in [|_: &Story| SeenLedger::Missing, empty] {
+        let mut story = made_up();
+        story.cluster.ledger = lost(&story);
+        let before = story.bound("alice");
+        assert!(story.text().contains("[not-issued-by-us]"), "{}", story.text());
+        story.apply();
+        assert_eq!(story.bound("alice"), before, "what is bound stays, and nothing else comes");
+        assert!(story.text().contains("[not-issued-by-us]"), "{}", story.text());
+        // Somebody else's day goes on.
+        story.wait("25d").apply();
+        assert_eq!(story.record("bob").len(), 2);
+    }
 }
 
 #[test]

@@ -100,7 +100,6 @@ pub fn change(why: &ChangeReason) -> String {
         ChangeReason::RoleRefOfRoster => "as the roster says",
         ChangeReason::ToBeIssued => "once it is issued and recorded",
         ChangeReason::NotBound => "recorded, and not bound",
-        ChangeReason::NotRemembered => "recorded, and not bound; the cluster does not remember it",
         ChangeReason::NoLongerIssued => "no longer to be issued",
         ChangeReason::InsteadOfIssued => "instead of the one that was to be issued",
         ChangeReason::NewlyGranted => "newly granted",
