@@ -13,13 +13,17 @@ pub fn short_lived(given: SignedDuration, asked: SignedDuration, roster: SignedD
     if given >= DAILY.min(asked * 9 / 10) {
         return None;
     }
-    let hours = |duration: SignedDuration| format!("{:.1} hours", duration.as_secs_f64() / 3600.0);
     Some(Error::new(format!(
         "the signer gives certificates of {}, where the roster asks for {}: they end before a daily apply renews them; \
          raise its limit (`--cluster-signing-duration` of kube-controller-manager), or apply more often",
-        hours(given),
-        hours(roster)
+        shown(given),
+        shown(roster)
     )))
+}
+
+fn shown(duration: SignedDuration) -> String {
+    let hours = duration.as_secs_f64() / 3600.0;
+    if hours < 48.0 { format!("{hours:.1} hours") } else { format!("{:.1} days", hours / 24.0) }
 }
 
 #[cfg(test)]
@@ -30,7 +34,7 @@ mod tests {
     fn a_signer_whose_limit_ends_before_the_next_apply_is_named_with_it() {
         let (hour, month) = (SignedDuration::from_hours(1), SignedDuration::from_hours(30 * 24));
         let warning = short_lived(hour, month, month).expect("a warning").to_string();
-        assert!(warning.contains("of 1.0 hours, where the roster asks for 720.0 hours"), "{warning}");
+        assert!(warning.contains("of 1.0 hours, where the roster asks for 30.0 days"), "{warning}");
         assert!(warning.contains("--cluster-signing-duration"), "{warning}");
         for (given, asked, is_short) in [
             (25 * 60, 30 * 24 * 60, false),

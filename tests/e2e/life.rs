@@ -727,14 +727,21 @@ pub fn a_key_of_ones_own_never_leaves_its_owner(plane: &'static Cluster) {
 
     // Once revoked, the key is useless.
     world.certctl(&["rotate", "erin"]).expect(1).says("brings their own key");
+    let both =
+        roster(&world, "", &(member(&world, "erin", ", csr: csrs/erin.csr") + &member(&world, "frank", "")));
+    world.roster(&both);
+    world.certctl(&["apply", "--auto-approve"]).expect(0);
+    let frank = world.open("prod", "frank");
+    world.can(&frank, &LIST, true);
     world.roster(&text.replace("csr: csrs/erin.csr", "generation: 2, csr: csrs/erin.csr"));
     world
         .certctl(&["apply", "--auto-approve"])
         .expect(1)
         .says("that is to be cut off")
         .says("make a new key");
-    // The cut-off does not wait for a new key.
+    // The cut-off does not wait for a new key, and nobody else's waits for hers.
     world.can(&kubeconfig, &LIST, false);
+    world.can(&frank, &LIST, false);
     world.roster(&roster(&world, "", &member(&world, "someone", "")));
     world.certctl(&["apply", "--auto-approve"]).expect(0);
     world.can(&kubeconfig, &LIST, false);
