@@ -49,6 +49,28 @@ pub struct BindingWrite<'p> {
     makes: bool,
 }
 
+/// What is known of a binding since it was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SincePlanned {
+    /// Nothing: it is taken to be as it was.
+    Untouched,
+    /// This apply has written it.
+    Written,
+    /// It is not there any more.
+    Gone,
+}
+
+/// How far a binding was brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindingEnd {
+    /// There was nothing to write.
+    Unchanged,
+    /// It was written.
+    Written,
+    /// It is not there, and so nobody is in it.
+    Gone,
+}
+
 /// What is to be done next with a binding.
 #[derive(Debug)]
 pub enum BindingStep {
@@ -64,31 +86,32 @@ pub enum BindingStep {
         /// As it was read; `None` where it is to be made.
         current: Option<Box<Binding>>,
     },
-    /// Nothing more: whether something was written, or why it could not be brought there.
-    End(Result<bool>),
+    /// Nothing more: how far it was brought, or why it could not be.
+    End(Result<BindingEnd>),
 }
 
 impl<'p> BindingWrite<'p> {
-    /// The first step towards `goal`; `None` where, as far as the plan knows, it is reached. `is_as_planned`
-    /// is false where this apply has written the binding before.
+    /// The first step towards `goal`; `None` where, as far as is known, it is reached.
     pub fn begin(
         action: &'p BindingAction,
         roster: &'p RosterName,
         goal: Goal,
-        is_as_planned: bool,
+        since: SincePlanned,
     ) -> Option<(Self, BindingStep)> {
         let open = match &goal {
             Goal::Keep(groups) => !groups.is_empty(),
             Goal::Reduce(_) => action.observed.is_some() && action.reduced.is_some(),
+            Goal::Grant(subjects) if since == SincePlanned::Gone => !subjects.is_empty(),
             Goal::Grant(subjects) => action.is_open(subjects),
         };
         if !open {
             return None;
         }
         let mut this = Self { action, roster, goal, attempt: 0, deleted: None, emptied: None, makes: false };
-        let step = match is_as_planned {
-            true => this.decide(action.observed.clone()),
-            false => BindingStep::Read { pause: Duration::ZERO },
+        let step = match since {
+            SincePlanned::Untouched => this.decide(action.observed.clone()),
+            SincePlanned::Written => BindingStep::Read { pause: Duration::ZERO },
+            SincePlanned::Gone => this.decide(None),
         };
         Some((this, step))
     }
@@ -111,7 +134,7 @@ impl<'p> BindingWrite<'p> {
         };
         if let Some(deleted) = self.deleted.take() {
             match &binding {
-                None if !self.makes_it_again() => return BindingStep::End(Ok(true)),
+                None if !self.makes_it_again() => return BindingStep::End(Ok(BindingEnd::Written)),
                 None => {}
                 Some(found)
                     if found.uid == deleted && (found.subjects.is_empty() || found.deletion_requested) =>
@@ -148,7 +171,7 @@ impl<'p> BindingWrite<'p> {
         match emptied {
             // It was emptied to be deleted, or is empty and wanted so.
             Some(binding) => self.decide(Some(binding)),
-            None => BindingStep::End(Ok(true)),
+            None => BindingStep::End(Ok(BindingEnd::Written)),
         }
     }
 
@@ -158,14 +181,16 @@ impl<'p> BindingWrite<'p> {
         let last = self.attempt >= TRIES;
         let error = match (error, &self.goal) {
             // It is gone, and with it whoever was to be taken out.
-            (WriteError::NotFound(_), Goal::Reduce(_)) => return BindingStep::End(Ok(true)),
-            // The namespace is gone, and it was one of those that happened to be there.
-            (WriteError::NotFound(_), _) if self.action.may_vanish => return BindingStep::End(Ok(false)),
-            (WriteError::Conflict(_), _) if !last => return BindingStep::Read { pause: Duration::ZERO },
+            (WriteError::NotFound(_), Goal::Reduce(_)) => return BindingStep::End(Ok(BindingEnd::Gone)),
             // Somebody deleted it meanwhile; where its namespace is gone too, making it fails.
             (WriteError::NotFound(_), _) if !last && !self.makes => {
                 return BindingStep::Read { pause: Duration::ZERO };
             }
+            // The namespace is gone, and it was one of those that happened to be there.
+            (WriteError::NotFound(_), _) if self.action.may_vanish => {
+                return BindingStep::End(Ok(BindingEnd::Gone));
+            }
+            (WriteError::Conflict(_), _) if !last => return BindingStep::Read { pause: Duration::ZERO },
             (WriteError::Unclear(_), _) if !last => {
                 return BindingStep::Read { pause: PAUSE * (1 << (self.attempt - 1)) };
             }
@@ -191,15 +216,16 @@ impl<'p> BindingWrite<'p> {
             Error::new(format!("{at} leads to another role since it was planned; it was left alone"))
                 .hint("run `certctl plan` again")
         };
+        let reached = |writes: bool| if writes { BindingEnd::Written } else { BindingEnd::Unchanged };
         let (write, otherwise) = match (&self.goal, &current) {
             (Goal::Keep(groups), current) => match action.keep(current.as_ref(), groups) {
-                Ok(write) => (write, false),
+                Ok(write) => (write, BindingEnd::Unchanged),
                 Err(OtherRole) => return BindingStep::End(Err(elsewhere())),
             },
-            (Goal::Reduce(_), None) => (None, true),
-            (Goal::Reduce(spared), Some(binding)) => (action.reduction(binding, spared), true),
+            (Goal::Reduce(_), None) => (None, BindingEnd::Gone),
+            (Goal::Reduce(spared), Some(binding)) => (action.reduction(binding, spared), BindingEnd::Written),
             (Goal::Grant(subjects), current) => match action.grant(current.as_ref(), subjects) {
-                Ok(write) => (write, self.attempt > 0),
+                Ok(write) => (write, reached(self.attempt > 0)),
                 Err(OtherRole) => return BindingStep::End(Err(elsewhere())),
             },
         };

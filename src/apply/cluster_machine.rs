@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::binding_write::{BindingStep, BindingWrite, Goal};
+use super::binding_write::{BindingEnd, BindingStep, BindingWrite, Goal, SincePlanned};
 use super::cluster_outcome::{ClusterOutcome, Failure, Made};
 use super::effects::{Effect, Order};
 use super::ledger_write::{self, Additions, LedgerStep, LedgerWrite};
@@ -56,6 +56,8 @@ pub(super) struct ClusterMachine<'p> {
     pub(super) outcome: ClusterOutcome,
     /// Bindings that are not as they were planned any more, by this apply's own doing.
     pub(super) written: BTreeSet<&'p BindingAt>,
+    /// Bindings that were to lose subjects and were not there any more.
+    pub(super) gone: BTreeSet<&'p BindingAt>,
     /// Who could not be put into the binding that they are to hold a role through: they stay in the old one.
     pub(super) spared: BTreeSet<CredentialGroup>,
     /// Whether some grant failed, so that nothing that it would replace may go.
@@ -147,7 +149,12 @@ impl<'p> ClusterMachine<'p> {
         roster: &'p RosterName,
         goal: Goal,
     ) -> Option<(BindingWrite<'p>, BindingStep)> {
-        BindingWrite::begin(action, roster, goal, !self.written.contains(&action.at))
+        let since = match () {
+            () if self.gone.contains(&action.at) => SincePlanned::Gone,
+            () if self.written.contains(&action.at) => SincePlanned::Written,
+            () => SincePlanned::Untouched,
+        };
+        BindingWrite::begin(action, roster, goal, since)
     }
 
     /// The cluster remembers what is cut off, so that no record that is put back ever lets it in.
@@ -421,15 +428,22 @@ impl<'p> ClusterMachine<'p> {
     }
 
     /// A binding is as far as it can be brought.
-    pub(super) fn ended(&mut self, write: &BindingWrite<'p>, result: Result<bool>) {
+    pub(super) fn ended(&mut self, write: &BindingWrite<'p>, result: Result<BindingEnd>) {
         let action = write.action();
         let error = match result {
-            Ok(true) => {
+            Ok(BindingEnd::Unchanged) => return,
+            Ok(BindingEnd::Written) => {
+                self.gone.remove(&action.at);
                 self.written.insert(&action.at);
                 self.outcome.bindings.insert(action.at.clone());
                 return;
             }
-            Ok(false) => return,
+            Ok(BindingEnd::Gone) => {
+                self.gone.insert(&action.at);
+                let reduced = matches!(write.goal(), Goal::Reduce(_));
+                self.outcome.bindings.extend(reduced.then(|| action.at.clone()));
+                return;
+            }
             Err(error) => error,
         };
         // Whatever was done before it failed, it is not as it was planned.

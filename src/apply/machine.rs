@@ -93,6 +93,7 @@ impl<'p> Machine<'p> {
             issuing: Issuing::Not,
             outcome: ClusterOutcome::new(work.plan.name.clone()),
             written: BTreeSet::new(),
+            gone: BTreeSet::new(),
             spared: BTreeSet::new(),
             grant_failed: false,
             issues: matches!(policy.extent, Extent::Records { issues: true, .. }),

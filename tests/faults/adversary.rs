@@ -24,7 +24,7 @@ const AT_ONCE: usize = 6;
 /// Runs of each scenario.
 const RUNS: u64 = 8;
 
-const RBAC: &str = "rbac.authorization.k8s.io";
+pub const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The namespace that the adversary is admin of.
 const NAMESPACE: &str = "default";

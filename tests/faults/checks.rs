@@ -6,7 +6,9 @@ use std::fs;
 use certctl::model::CredentialGroup;
 use certctl::record::{self, CredentialState, Record};
 use memchr::memmem;
+use serde_json::Value;
 
+use crate::adversary::RBAC;
 use crate::fixture::{Fixture, World, text};
 
 /// The records in the branch that everyone pulls.
@@ -93,6 +95,16 @@ pub fn is_cut_off(fixture: &Fixture, world: &World) -> Result<(), String> {
     }
 }
 
+/// What somebody else made under a name of ours.
+pub fn foreign() -> Value {
+    serde_json::json!({
+        "apiVersion": format!("{RBAC}/v1"), "kind": "RoleBinding",
+        "metadata": {"name": "certctl:team:admin", "namespace": "default"},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "admin"},
+        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "somebody"}],
+    })
+}
+
 /// True once an apply succeeded: exactly what the roster says, and one active credential each.
 pub fn as_the_roster_says(fixture: &Fixture, world: &World) -> Result<(), String> {
     nothing_unrecorded_is_bound(world)?;
@@ -131,6 +143,13 @@ pub fn as_the_roster_says(fixture: &Fixture, world: &World) -> Result<(), String
 /// As the roster says, a plan with nothing in it, a kubeconfig that decrypts, a clean working tree.
 pub fn converges(fixture: &Fixture, world: &World) -> Result<(), String> {
     as_the_roster_says(fixture, world)?;
+    if fixture.scenario.holds {
+        let bindings = world.sandbox.list(RBAC, "rolebindings");
+        let theirs = bindings.iter().find(|binding| binding["metadata"]["name"] == "certctl:team:admin");
+        if theirs.is_none_or(|binding| binding["subjects"] != foreign()["subjects"]) {
+            return Err(format!("somebody's own binding is not as it was: {theirs:?}"));
+        }
+    }
     let plan = world.plan();
     if plan.code != Some(0) {
         return Err(format!("the plan is not empty:\n{}", plan.said));

@@ -17,7 +17,8 @@ pub struct Scenario {
     pub cut_off: &'static [&'static str],
     /// The users who have an older credential beside the new one in the end.
     pub overlapping: &'static [&'static str],
-    /// Whether the roster also grants a role that the cluster lacks: its binding is held back by every apply.
+    /// Whether the roster also grants what every apply holds back: a role that the cluster lacks, one in a namespace that it
+    /// lacks, and one whose binding's name is somebody else's.
     pub holds: bool,
 }
 
@@ -58,7 +59,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         overlapping: &[],
         holds: false,
     },
-    // Alice is rotated, bob leaves, carol comes, dave is renewed, and a binding is held back.
+    // Alice is rotated, bob leaves, carol comes, dave is renewed, and three bindings are held back.
     Scenario {
         name: "mixed",
         before: &[("alice", ""), ("bob", ""), ("dave", ", validity: 10d")],

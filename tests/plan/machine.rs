@@ -312,6 +312,10 @@ impl Machine {
         let held_back: BTreeSet<&str> =
             plan.held.iter().filter_map(|held| Some(held.user()?.as_str())).collect();
         let meddled = course.faults.values().any(|fault| matches!(fault, Fault::Meddled(_)));
+        let only_deleted = course
+            .faults
+            .values()
+            .all(|fault| !matches!(fault, Fault::Meddled(edit) if *edit != Edit::Delete));
         let slow = course.faults.values().any(|fault| *fault == Fault::Slow);
         let mut world = self.world.clone();
         let mut revoked = self.revoked.clone();
@@ -332,7 +336,7 @@ impl Machine {
         let end = world.apply(&plan, course, &mut witness);
         (self.world, self.revoked) = (world, revoked);
         self.history.push(self.world.remote.records.clone());
-        if end == End::Done && plan.held.is_empty() && !meddled && !slow {
+        if end == End::Done && plan.held.is_empty() && only_deleted && !slow {
             self.is_as_the_roster_says();
         }
     }
