@@ -415,7 +415,7 @@ fn the_context_that_plan_and_apply_use_is_never_taken_over() {
         world
             .certctl(&[command, &["--cluster", "dev"]].concat())
             .expect(1)
-            .says("context `dev` is what `certctl login` wrote");
+            .says("context `dev` is a person's own access, which certctl issued");
     }
 }
 

@@ -462,6 +462,18 @@ impl<'p> ClusterMachine<'p> {
         self.fails(None, error);
     }
 
+    /// Of bindings that vanished, and that this run does not make again.
+    pub(super) fn tell_of_what_is_gone(&mut self) {
+        for at in std::mem::take(&mut self.gone) {
+            let action = self.work.plan.bindings.iter().find(|action| action.at == *at);
+            if action.is_some_and(|action| action.reduced.as_ref().is_some_and(|stay| !stay.is_empty())) {
+                let error =
+                    Error::new(format!("{at} vanished, and with it the rights of those who stay in it"));
+                self.fails(None, error.hint("run `certctl apply`: it makes the binding again"));
+            }
+        }
+    }
+
     pub(super) fn fails(&mut self, user: Option<&UserName>, error: Error) {
         let error = error.within(&format!("cluster {}", self.work.plan.name));
         self.outcome.failures.push(Failure { user: user.cloned(), error });

@@ -196,23 +196,25 @@ impl<'p> Machine<'p> {
             self.events.push_back(Event::End(phase));
         }
         let binds = matches!(self.policy.extent, Extent::Records { binds: true, .. });
-        self.enter(
-            match self.stage {
-                Stage::Keep => Stage::Revoke,
-                Stage::Revoke if self.policy.extent == Extent::CutOffs => Stage::Verify,
-                Stage::Revoke => Stage::Issue,
-                Stage::Issue => Stage::Note,
-                Stage::Note => Stage::Record,
-                // Without a record that everyone can see, a credential must not work: not one that was just
-                // issued, nor one whose record the roster's branch has not taken.
-                Stage::Record if self.publication == Publication::Failed || !binds => Stage::Verify,
-                Stage::Record => Stage::Claim,
-                Stage::Claim => Stage::Grant,
-                Stage::Grant => Stage::Verify,
-                Stage::Verify | Stage::Done => Stage::Done,
-            },
-            now,
-        );
+        let next = match self.stage {
+            Stage::Keep => Stage::Revoke,
+            Stage::Revoke if self.policy.extent == Extent::CutOffs => Stage::Verify,
+            Stage::Revoke => Stage::Issue,
+            Stage::Issue => Stage::Note,
+            Stage::Note => Stage::Record,
+            // Without a record that everyone can see, a credential must not work: not one that was just
+            // issued, nor one whose record the roster's branch has not taken.
+            Stage::Record if self.publication == Publication::Failed || !binds => Stage::Verify,
+            Stage::Record => Stage::Claim,
+            Stage::Claim => Stage::Grant,
+            Stage::Grant => Stage::Verify,
+            Stage::Verify | Stage::Done => Stage::Done,
+        };
+        if next == Stage::Verify && self.stage != Stage::Grant {
+            // Nobody is bound in this run.
+            self.clusters.iter_mut().for_each(ClusterMachine::tell_of_what_is_gone);
+        }
+        self.enter(next, now);
     }
 
     /// The first stage.
@@ -265,7 +267,11 @@ impl<'p> Machine<'p> {
                 }
             }
             Stage::Grant => {
-                for cluster in self.clusters.iter_mut().filter(|cluster| !cluster.work.plan.only_cuts_off) {
+                for cluster in &mut self.clusters {
+                    if cluster.work.plan.only_cuts_off {
+                        cluster.tell_of_what_is_gone();
+                        continue;
+                    }
                     cluster.bindings = cluster.grants(roster, visible, false).collect();
                     cluster.last = cluster.grants(roster, visible, true).collect();
                 }

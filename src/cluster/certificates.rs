@@ -9,6 +9,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Version;
 
 use crate::error::{Error, Result};
+use crate::model::CredentialGroup;
 use crate::pki::pem;
 
 /// The certificates of a CA bundle, DER.
@@ -63,25 +64,38 @@ fn leaf_of_another(der: &[u8]) -> Option<String> {
     leaf.then(|| format!("`{}` was issued by `{}`", certificate.subject(), certificate.issuer()))
 }
 
-/// Checks the client certificate of a context's user, if it can be read: other problems are
-/// reported by the connection.
-///
-/// # Errors
-/// It is of X.509 version 1.
-pub(super) fn check_client(user: &AuthInfo, context: &str) -> Result<()> {
+/// Whether its client certificate is one that certctl issued to a person: a credential group is in its subject.
+pub(super) fn is_a_persons(user: &AuthInfo) -> bool {
+    client_certificate(user).is_some_and(|der| {
+        let Ok((_, certificate)) = X509Certificate::from_der(&der) else { return false };
+        let mut groups = certificate.subject().iter_organization().filter_map(|it| it.as_str().ok());
+        groups.any(|group| group.parse::<CredentialGroup>().is_ok())
+    })
+}
+
+/// The first certificate of a context's user, as DER, if it can be read.
+fn client_certificate(user: &AuthInfo) -> Option<Vec<u8>> {
     let data = user.client_certificate_data.as_deref().filter(|data| !data.is_empty());
     let bytes = match (data, user.client_certificate.as_deref()) {
         (Some(data), _) => base64::engine::general_purpose::STANDARD.decode(data).ok(),
         (None, Some(path)) => std::fs::read(path).ok(),
         (None, None) => None,
     };
-    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
-    let blocks = pem::decode(&text).unwrap_or_default();
-    let first = blocks.iter().find(|block| block.label == "CERTIFICATE");
-    let version_1 = first
-        .and_then(|block| X509Certificate::from_der(&block.der).ok())
-        .is_some_and(|(_, certificate)| certificate.version() == X509Version::V1);
-    if !version_1 {
+    let text = String::from_utf8_lossy(bytes.as_deref()?).into_owned();
+    let blocks = pem::decode(&text).ok()?;
+    blocks.into_iter().find(|block| block.label == "CERTIFICATE").map(|block| block.der.to_vec())
+}
+
+/// Checks the client certificate of a context's user, if it can be read: other problems are
+/// reported by the connection.
+///
+/// # Errors
+/// It is of X.509 version 1.
+pub(super) fn check_client(user: &AuthInfo, context: &str) -> Result<()> {
+    let is_version_1 = |der: Vec<u8>| {
+        X509Certificate::from_der(&der).is_ok_and(|(_, certificate)| certificate.version() == X509Version::V1)
+    };
+    if !client_certificate(user).is_some_and(is_version_1) {
         return Ok(());
     }
     Err(Error::new(format!(
@@ -146,6 +160,31 @@ mod tests {
         }
         let error = authorities(b"-----BEGIN CERTIFICATE-----\nAAEC\n", "prod").expect_err("cut off");
         assert!(error.message().starts_with("prod: the certificate-authority"), "{error}");
+    }
+
+    /// However the entry is called, and wherever the kubeconfig was copied to.
+    #[test]
+    fn a_certificate_that_certctl_issued_is_a_persons() {
+        let key = KeyPair::generate().expect("a key");
+        for (organizations, is_persons) in [
+            (&["certctl:alice:0123456789abcdef"][..], true),
+            (&["system:masters"], false),
+            (&["certctl:alice"], false),
+            (&[], false),
+        ] {
+            let mut params = CertificateParams::default();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for organization in organizations {
+                params.distinguished_name.push(DnType::OrganizationName, *organization);
+            }
+            let pem = params.self_signed(&key).expect("signed").pem();
+            let user = AuthInfo {
+                client_certificate_data: Some(base64::engine::general_purpose::STANDARD.encode(pem)),
+                ..AuthInfo::default()
+            };
+            assert_eq!(is_a_persons(&user), is_persons, "{organizations:?}");
+        }
+        assert!(!is_a_persons(&AuthInfo::default()));
     }
 
     #[test]

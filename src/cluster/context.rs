@@ -40,8 +40,12 @@ impl Context {
     pub(super) fn find(kubeconfig: Option<&Path>, name: &str) -> Result<Self> {
         match read(kubeconfig) {
             Ok(entries) => {
-                not_of_login(&entries, name)?;
-                Self::of(entries.lead(name)?, name)
+                let led = entries.lead(name);
+                let by_login = entries.user_of(name).is_some_and(|user| user.starts_with(LOGIN_PREFIX));
+                if by_login || led.as_ref().is_ok_and(|led| certificates::is_a_persons(&led.user)) {
+                    return Err(not_an_administrators(name));
+                }
+                Self::of(led?, name)
             }
             Err(Unread::Missing(_)) if name == IN_CLUSTER => {
                 Self::of(service_account::of_this_pod()?, name)
@@ -208,16 +212,14 @@ fn failed_to_read(path: &Path) -> Error {
     Error::new(format!("the kubeconfig {} could not be read; nothing was changed", path.display()))
 }
 
-/// Refuses a person's own access, which would be used as if it were an administrator's.
-fn not_of_login(entries: &KubeconfigEntries, context: &str) -> Result<()> {
-    if !entries.user_of(context).is_some_and(|user| user.starts_with(LOGIN_PREFIX)) {
-        return Ok(());
-    }
-    Err(Error::new(format!(
-        "context `{context}` is what `certctl login` wrote: a person's own access, not an administrator's; nothing was changed"
+/// A person's own access, which would be used as if it were an administrator's: what `certctl login` wrote, or a
+/// kubeconfig that certctl issued, decrypted and copied.
+fn not_an_administrators(context: &str) -> Error {
+    Error::new(format!(
+        "context `{context}` is a person's own access, which certctl issued, not an administrator's; nothing was changed"
     ))
     .hint("name the administrator's context in the roster, with `context:` of that cluster: `kubectl config get-contexts` lists them")
-    .hint("or name the administrator's kubeconfig: `--kubeconfig FILE`"))
+    .hint("or name the administrator's kubeconfig: `--kubeconfig FILE`")
 }
 
 /// The certificate authority of a cluster, from the kubeconfig itself or the file that it names.
@@ -275,7 +277,7 @@ contexts: [{name: prod, context: {cluster: one}}]
                     - {name: prod-admin, context: {cluster: one, user: admin}}\n";
         std::fs::write(&path, text).expect("written");
         let refused = Context::find(Some(&path), "prod").err().expect("refused").render(false);
-        assert!(refused.contains("context `prod` is what `certctl login` wrote"), "{refused}");
+        assert!(refused.contains("context `prod` is a person's own access"), "{refused}");
         assert!(!refused.contains("--force"), "{refused}");
         assert!(Context::find(Some(&path), "prod-admin").is_ok());
     }

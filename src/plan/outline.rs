@@ -57,7 +57,7 @@ pub fn plan(
     let is_new =
         |at: &BindingAt| bindings.iter().any(|action| action.unsplit == *at && action.observed.is_none());
     warnings.extend(warnings::newly_matched(&desired, is_new));
-    let strays = strays::find(&roster.name, repository, cluster.ledger.known(), &cluster.state, &people);
+    let strays = strays::find(&roster.name, repository, cluster, &people, &held);
     let losing = losses::of(roster, repository, &desired, &people.actions, &bindings, cluster.ledger.known());
     let foreign = ForeignBindings::new(roster, &cluster.state).gained(&people.actions, repository);
     let diffs = bindings.iter().map(BindingAction::diff);
@@ -80,7 +80,7 @@ pub fn plan(
         // Who has access without a record is one of those that the limit is a share of.
         active: people.active + losing.keys().filter(|user| !repository.records.contains_key(*user)).count(),
         losing,
-        ledger: remembered::to_remember(roster, repository, cluster, now),
+        ledger: remembered::to_remember(roster, name, repository, cluster, now),
         only_cuts_off: false,
     })
 }

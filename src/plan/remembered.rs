@@ -1,7 +1,7 @@
 //! What the cluster remembers, held against what the repository says.
 //!
 //! Whoever can push can make a record up: a credential that no apply has issued does not count, and where the cluster has
-//! noted nothing that was issued, none that it has not bound. And they can
+//! noted nothing that was issued, none that it has not bound and that would be bound now. And they can
 //! put an older record back: a credential that the cluster remembers as revoked is
 //! revoked whatever its record says. Somebody who was removed by a commit that the roster's branch does not hold
 //! yet stays out until it does. Everything else is decided on what is left.
@@ -13,13 +13,14 @@ use jiff::Timestamp;
 
 use super::cleanup::Cleanup;
 use super::cluster_plan::LedgerPlan;
+use super::credentials::lasts;
 use super::held::{Held, KeyUse};
 use super::observed::{self, ClusterView, Observed, RepositoryState, SeenCluster, SeenLedger};
 use super::warning::Warning;
 use crate::ledger::{Ledger, Removal, RemovedBy};
 use crate::model::{ClusterName, CredentialGroup, CredentialId, UserName};
 use crate::record::{Credential, CredentialState};
-use crate::roster::Roster;
+use crate::roster::{Roster, User};
 
 /// A repository as the cluster knows better.
 pub(super) struct Remembered<'a> {
@@ -45,7 +46,7 @@ impl<'a> Remembered<'a> {
         };
         let ClusterView::Seen(cluster) = observed.cluster else { return this };
         match &cluster.ledger {
-            SeenLedger::Missing => this.distrust(&Issued::Bound(bound_by_us(roster, cluster)), now),
+            SeenLedger::Missing => this.distrust(&Issued::of(None, roster, name, cluster, now), now),
             SeenLedger::Kept(stored) => {
                 let is_here =
                     |user: &UserName| roster.users.get(user).is_some_and(|u| u.clusters.contains(name));
@@ -54,7 +55,7 @@ impl<'a> Remembered<'a> {
                     is_here(user) && !is_settled(roster, observed.repository, user, removal)
                 });
                 this.kept_out = kept_out.map(|(user, removal)| (user.clone(), removal.clone())).collect();
-                this.distrust(&Issued::of(&stored.ledger, roster, cluster), now);
+                this.distrust(&Issued::of(Some(&stored.ledger), roster, name, cluster, now), now);
                 this.correct(roster, &stored.ledger, now);
             }
             SeenLedger::Unusable { message, hints } => {
@@ -139,32 +140,51 @@ impl<'a> Remembered<'a> {
 enum Issued<'a> {
     /// By what was noted.
     Noted(&'a Ledger),
-    /// Nothing was noted, or it was lost: what our bindings hold.
-    Bound(BTreeSet<CredentialGroup>),
+    /// Nothing was noted as issued, or it was lost.
+    NotNoted {
+        /// What was noted all the same: `revoke` notes what is revoked.
+        ledger: Option<&'a Ledger>,
+        /// Whom our bindings hold.
+        bound: BTreeSet<CredentialGroup>,
+        /// Whose credentials would be bound now. Of the others', nothing is gained by making them up.
+        granted: BTreeSet<&'a UserName>,
+    },
 }
 
 impl<'a> Issued<'a> {
-    fn of(ledger: &'a Ledger, roster: &Roster, cluster: &SeenCluster) -> Self {
-        match ledger.issued.is_empty() {
-            true => Self::Bound(bound_by_us(roster, cluster)),
-            false => Self::Noted(ledger),
+    fn of(
+        ledger: Option<&'a Ledger>,
+        roster: &'a Roster,
+        name: &ClusterName,
+        cluster: &SeenCluster,
+        now: Timestamp,
+    ) -> Self {
+        if let Some(ledger) = ledger.filter(|ledger| !ledger.issued.is_empty()) {
+            return Self::Noted(ledger);
         }
+        let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
+        let bound = ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect();
+        let is_granted = |user: &User| {
+            let grants = || roster.grants_of(user, name);
+            let holds = || grants().any(|it| lasts(it.membership_until, now) && lasts(it.grant.until, now));
+            user.clusters.contains(name) && !user.suspended && lasts(user.until, now) && holds()
+        };
+        let granted =
+            roster.users.iter().filter(|(_, user)| is_granted(user)).map(|(name, _)| name).collect();
+        Self::NotNoted { ledger, bound, granted }
     }
 
     fn knows(&self, user: &UserName, credential: &Credential) -> bool {
+        let is_revoked = |ledger: &Ledger| ledger.revoked.contains_key(&credential.id);
         match self {
-            Self::Noted(ledger) => {
-                ledger.issued.contains_key(&credential.id) || ledger.revoked.contains_key(&credential.id)
+            Self::Noted(ledger) => ledger.issued.contains_key(&credential.id) || is_revoked(ledger),
+            Self::NotNoted { ledger, bound, granted } => {
+                !granted.contains(user)
+                    || bound.contains(&CredentialGroup::new(user, credential.id.clone()))
+                    || ledger.is_some_and(is_revoked)
             }
-            Self::Bound(groups) => groups.contains(&CredentialGroup::new(user, credential.id.clone())),
         }
     }
-}
-
-/// Whom this roster's bindings hold.
-fn bound_by_us(roster: &Roster, cluster: &SeenCluster) -> BTreeSet<CredentialGroup> {
-    let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
-    ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect()
 }
 
 /// Whether the roster says by now that somebody is out, or has let them in again since.
@@ -179,6 +199,7 @@ fn is_settled(roster: &Roster, repository: &RepositoryState, user: &UserName, re
 /// What the cluster has to remember, besides what this plan cuts off and issues.
 pub(super) fn to_remember(
     roster: &Roster,
+    name: &ClusterName,
     repository: &RepositoryState,
     cluster: &SeenCluster,
     now: Timestamp,
@@ -192,14 +213,13 @@ pub(super) fn to_remember(
     let entry = |credential: &Credential| (credential.id.clone(), credential.not_after);
     let revoked =
         live().filter(|(_, c)| c.state == CredentialState::Revoked).map(|(_, c)| entry(c)).collect();
-    let knows_issued = cluster.ledger.known().is_some_and(|ledger| !ledger.issued.is_empty());
-    let adopted = if knows_issued {
-        BTreeMap::new()
-    } else {
-        let bound = bound_by_us(roster, cluster);
-        let is_bound =
-            |user: &UserName, c: &Credential| bound.contains(&CredentialGroup::new(user, c.id.clone()));
-        live().filter(|(user, c)| is_bound(user, c)).map(|(_, c)| entry(c)).collect()
+    let adopted = match Issued::of(cluster.ledger.known(), roster, name, cluster, now) {
+        Issued::Noted(_) => BTreeMap::new(),
+        by => {
+            let counts =
+                |user: &UserName, c: &Credential| c.state != CredentialState::Revoked && by.knows(user, c);
+            live().filter(|(user, c)| counts(user, c)).map(|(_, c)| entry(c)).collect()
+        }
     };
     let removed = cluster.ledger.known().into_iter().flat_map(|ledger| &ledger.removed);
     let settled = removed.filter(|(user, removal)| is_settled(roster, repository, user, removal));

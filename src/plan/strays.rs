@@ -10,9 +10,9 @@ use super::binding_key::BindingSubject;
 use super::change::{Change, ChangeReason};
 use super::credentials::Leaving;
 use super::emergency::credentials;
-use super::observed::{self, Binding, ClusterState, RepositoryState};
+use super::held::Held;
+use super::observed::{self, Binding, RepositoryState, SeenCluster};
 use super::people::People;
-use crate::ledger::Ledger;
 use crate::model::{CredentialGroup, Holder, RosterName, UserName};
 
 /// A binding of somebody else, and who leaves it.
@@ -28,12 +28,20 @@ pub struct Stray {
 pub(super) fn find(
     roster: &RosterName,
     repository: &RepositoryState,
-    ledger: Option<&Ledger>,
-    state: &ClusterState,
+    cluster: &SeenCluster,
     people: &People,
+    held: &[Held],
 ) -> Vec<Stray> {
+    let ledger = cluster.ledger.known();
+    // Where the cluster's memory is lost, that it knows nothing of a credential proves nothing.
+    let proves = ledger.is_some_and(|ledger| !ledger.issued.is_empty());
+    let is_unproven = |group: &CredentialGroup| {
+        let same =
+            |held: &Held| matches!(held, Held::NotIssuedByUs { credential, .. } if *credential == group.id);
+        !proves && held.iter().any(same)
+    };
     let why = |group: &CredentialGroup| {
-        if people.binds(group) {
+        if people.binds(group) || is_unproven(group) {
             return None;
         }
         let in_ledger = ledger.is_some_and(|ledger| {
@@ -48,7 +56,7 @@ pub(super) fn find(
             None => ChangeReason::NotRecorded,
         })
     };
-    let foreign = state.bindings.iter().filter(|binding| !observed::is_ours(&binding.labels, roster));
+    let foreign = cluster.state.bindings.iter().filter(|binding| !observed::is_ours(&binding.labels, roster));
     let stray = |binding: &Binding| {
         let groups: BTreeMap<_, _> =
             credentials(binding).filter_map(|group| Some((group.clone(), why(&group)?))).collect();

@@ -163,3 +163,26 @@ fn a_binding_that_vanishes_before_any_write_is_no_failure() {
         assert!(gone > 0, "{}", before.text());
     }
 }
+
+/// Where this run binds nobody, it says whose rights are gone, and the next whole one makes the binding again.
+#[test]
+fn a_binding_that_vanishes_while_only_access_is_taken_away_is_told() {
+    let mut story = Story::applied(TEAM);
+    let whole = story.bound("alice");
+    story.edit(BOB, "");
+    let mut plan = story.plan();
+    plan.only_cut_offs(Replaced::CutOff);
+    let mut told = 0;
+    for write in 0..6 {
+        let mut story = story.clone();
+        let course = Course { faults: [(write, Fault::Meddled(Edit::Delete))].into(), seed: None };
+        let end = story.cut_off_on(&plan, &course);
+        assert!(story.bound("bob").is_empty());
+        let bindings = story.cluster.state.bindings.len();
+        assert_eq!(end, if bindings < 2 { End::Failed } else { End::Done }, "write {write}");
+        told += usize::from(end == End::Failed);
+        story.apply();
+        assert_eq!(story.bound("alice"), whole);
+    }
+    assert_eq!(told, 2, "once for each binding");
+}

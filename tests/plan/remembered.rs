@@ -237,6 +237,56 @@ fn a_credential_that_no_apply_has_issued_is_not_bound_where_the_ledger_is_lost()
     }
 }
 
+/// No proof of anything, for whom nothing of ours would bind, and for what somebody else has bound.
+#[test]
+fn a_lost_ledger_itself_takes_nothing_from_anybody() {
+    let mut story = Story::applied(TEAM);
+    story.yaml += "- {name: carol, recipients: [age1carol]}\n";
+    story.apply();
+    let carols = format!("certctl:carol:{}", story.record("carol")[0].id);
+    let alices = story.bound("alice").pop_first().expect("a group");
+    let mut foreign = story.binding("certctl:developers:view").clone();
+    foreign.at.name = "somebodys-own".into();
+    foreign.labels.clear();
+    foreign.subjects = [&carols, &alices].map(|group| subject("Group", group)).to_vec();
+    story.cluster.state.bindings.push(foreign);
+    // Alice is in none of ours, by somebody's hand.
+    for name in ["certctl:developers:view", "certctl:developers:edit"] {
+        story.binding(name).subjects.retain(|subject| subject.name != alices);
+    }
+    story.cluster.ledger = SeenLedger::Missing;
+    assert!(story.text().contains("alice.yaml: no apply has issued"), "{}", story.text());
+    story.apply();
+    let subjects = |story: &mut Story| story.binding("somebodys-own").subjects.clone();
+    assert_eq!(subjects(&mut story).len(), 2, "it is nobody's to take");
+    // Carol, who has no grant, is renewed by the next apply, and whoever leaves is revoked as ever.
+    assert!(!story.text().contains("carol.yaml"), "{}", story.text());
+    story.wait("25d").apply();
+    assert_eq!(story.record("carol").len(), 2, "renewed");
+    story.edit("- {name: carol, recipients: [age1carol]}\n", "").apply();
+    assert!(!subjects(&mut story).iter().any(|subject| subject.name == carols));
+    assert!(story.record("carol").iter().all(|c| c.state == CredentialState::Revoked));
+}
+
+/// The ledger is one that `revoke` made, after it was lost.
+#[test]
+fn who_was_revoked_by_hand_after_the_ledger_was_lost_is_told_so() {
+    let mut story = Story::applied(TEAM);
+    let id = story.record("alice")[0].id.clone();
+    let not_after = story.record("alice")[0].not_after;
+    for name in ["certctl:developers:view", "certctl:developers:edit"] {
+        story.binding(name).subjects.retain(|subject| !subject.name.contains(":alice:"));
+    }
+    let mut ledger = Ledger::default();
+    ledger.revoked.insert(id, not_after);
+    story.cluster.ledger = SeenLedger::Kept(StoredLedger { ledger, resource_version: "1".into() });
+    let text = story.text();
+    assert!(text.contains("[revoked-in-cluster]") && !text.contains("[not-issued-by-us]"), "{text}");
+    story.apply();
+    assert!(story.bound("alice").iter().all(|group| !group.contains(story.record("alice")[0].id.as_str())));
+    assert_eq!(story.record("alice")[0].state, CredentialState::Revoked);
+}
+
 #[test]
 fn a_made_up_credential_that_was_bound_by_hand_is_taken_out() {
     let mut story = made_up();

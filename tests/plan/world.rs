@@ -248,7 +248,12 @@ impl World {
 
     /// Takes away what a plan takes away, and nothing more.
     pub fn cut_off(&mut self, plan: &ClusterPlan) -> End {
-        self.go(plan, Extent::CutOffs, &Course::default(), &mut |_, _, _| {})
+        self.cut_off_on(plan, &Course::default())
+    }
+
+    /// The same with faults.
+    pub fn cut_off_on(&mut self, plan: &ClusterPlan, course: &Course) -> End {
+        self.go(plan, Extent::CutOffs, course, &mut |_, _, _| {})
     }
 
     fn go(&mut self, plan: &ClusterPlan, extent: Extent, course: &Course, witness: &mut Witness<'_>) -> End {
