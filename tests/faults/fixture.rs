@@ -63,15 +63,15 @@ impl Fixture {
         );
         world.git(&["init", "-q", "--template=", "-b", "main"]);
         world.git(&["remote", "add", "origin", "../origin.git"]);
+        if scenario.holds {
+            world.sandbox.put(checks::foreign()).expect("a binding");
+        }
         world.sandbox.faults().remember();
         world.roster(scenario.before);
         if !scenario.before.is_empty() {
             world.apply().succeeds();
         }
         let before = checks::recorded(&world);
-        if scenario.holds {
-            world.sandbox.put(checks::foreign()).expect("a binding");
-        }
         world.roster(scenario.after);
         let cut_off = scenario.cut_off.iter().map(|user| active(&before, user)).collect();
         let memory = Faults::default();
