@@ -71,6 +71,18 @@ impl World {
         server: &str,
         authority: Option<&[u8]>,
     ) -> String {
+        self.issue_through(cluster, state, server, authority, &Route::default())
+    }
+
+    /// As [`Self::issue_at`], for a cluster that is reached this way.
+    fn issue_through(
+        &self,
+        cluster: &str,
+        state: CredentialState,
+        server: &str,
+        authority: Option<&[u8]>,
+        route: &Route,
+    ) -> String {
         let user: UserName = "alice".parse().expect("a name");
         let cluster = cluster.parse().expect("a name");
         let key = PrivateKey::generate(KeyType::EcdsaP256).expect("a key");
@@ -97,7 +109,7 @@ impl World {
             namespace: None,
             user: &user,
             server,
-            route: &Route::default(),
+            route,
             certificate_authority: authority,
             certificate: certificate.pem(),
             private_key: Some(&key),
@@ -123,7 +135,7 @@ impl World {
                 recipients: [Recipient::accepted_by_age(self.recipient.clone())].into(),
                 server: server.into(),
                 certificate_authority_sha256: authority.map(|bundle| hex(&sha256(bundle))),
-                route: Route::default(),
+                route: route.clone(),
                 namespace: None,
                 sealed_sha256: hex(&sha256(&sealed)),
                 roster_commit: "0".repeat(40),
@@ -380,8 +392,16 @@ fn the_roster_says_what_the_context_is_called_and_where_it_begins() {
     let theirs = theirs
         .replace("    server: ", "    proxy-url: http://mine:1\n    tls-server-name: mine\n    server: ");
     world.write(&theirs);
-    world.certctl(&["login", "--cluster", "prod"]).expect(0);
+    world
+        .certctl(&["login", "--cluster", "prod"])
+        .expect(0)
+        .says("acme-prod: kept what the roster does not say: `proxy-url`, `tls-server-name`; `certctl login --force` drops it.");
     assert_eq!(world.read(), theirs);
+    world
+        .certctl(&["login", "--cluster", "prod", "--force"])
+        .expect(0)
+        .says("acme-prod: dropped what the roster does not say: `proxy-url`, `tls-server-name`.");
+    assert_eq!(world.read(), first);
     // A kubeconfig that was issued before the roster had a proxy is not what the roster says.
     world.issue("dev", CredentialState::Active);
     world
@@ -574,6 +594,35 @@ fn the_plugin_does_not_believe_the_repository() {
     assert!(!world.config().exists());
     fs::write(&file, "x").expect("written");
     credential(&world).expect(1).says("is no sealed kubeconfig");
+}
+
+#[test]
+fn a_proxy_that_the_roster_takes_back_does_not_stay_unsaid() {
+    let world = World::new();
+    let file = world.path("repo/users.yaml");
+    let without = fs::read_to_string(&file).expect("a roster");
+    let old = "{name: dev, proxyURL: 'http://proxy:3128', tlsServerName: inside}";
+    fs::write(&file, without.replace("{name: dev}", old)).expect("a roster");
+    let route = Route {
+        proxy: Some("http://proxy:3128".parse().expect("a URL")),
+        tls_server_name: Some("inside".parse().expect("a name")),
+    };
+    let active = CredentialState::Active;
+    world.issue_through("dev", active, "https://dev.example.com", None, &route);
+    let login = ["login", "--cluster", "dev"];
+    world.certctl(&login).expect(0);
+    let written = world.read();
+    assert!(written.contains("proxy-url: \"http://proxy:3128\""), "{written}");
+    let again = world.certctl(&login).expect(0);
+    assert!(world.read() == written && !again.stderr.contains("kept"), "{}", again.stderr);
+    fs::write(&file, without).expect("a roster");
+    world.issue("dev", active);
+    world.certctl(&login).expect(1).says(
+        "proxy-url was `http://proxy:3128` and would be none; tls-server-name was `inside` and would be none",
+    );
+    assert_eq!(world.read(), written);
+    world.certctl(&["login", "--cluster", "dev", "--force"]).expect(0);
+    assert!(!world.read().contains("proxy"), "{}", world.read());
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub fn login(global: &Global, args: &LoginArgs, terminal: &Terminal) -> Result<u
                 context: context_name(&source.roster, &own.cluster),
                 name: entry_name(&source.roster.name, &own.cluster),
                 namespace: namespace(&source.roster, own).map(ToString::to_string),
+                changed_context: None,
                 cluster: cluster_entry(own),
                 user: if args.embed { embedded(own)? } else { plugin(global, args, own)? },
             })
@@ -312,7 +313,7 @@ fn target(files: &KubeconfigFiles, entries: &[LoginEntry]) -> Result<PathBuf> {
     Ok(files.write.clone())
 }
 
-/// What people added to our entries stays. Says where the roster's way to a cluster is another than theirs.
+/// What people added to our entries stays, or goes with `force`; says so where it matters.
 fn keep_theirs(
     path: &Path,
     document: &KubeconfigText<'_>,
@@ -321,19 +322,15 @@ fn keep_theirs(
 ) -> Result<Vec<String>> {
     let mut said = Vec::new();
     for entry in entries {
-        let kept = entry.keep_theirs(document, force).map_err(|why| unsafely(path, why))?;
-        let shown = |value: &serde_json::Value| {
-            visible_line(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        };
-        said.extend(kept.iter().map(|kept| {
-            format!(
-                "{}: `{}` stays `{}`; the roster says `{}`: `certctl login --force` takes that.",
-                entry.context,
-                kept.field,
-                shown(&kept.theirs),
-                shown(&kept.rosters)
-            )
-        }));
+        let told = entry.keep_theirs(document, force).map_err(|why| unsafely(path, why))?.join(", ");
+        let context = &entry.context;
+        match (told.is_empty(), force) {
+            (true, _) => {}
+            (_, true) => said.push(format!("{context}: dropped what the roster does not say: {told}.")),
+            (_, false) => said.push(format!(
+                "{context}: kept what the roster does not say: {told}; `certctl login --force` drops it."
+            )),
+        }
     }
     Ok(said)
 }

@@ -41,6 +41,8 @@ pub struct LoginEntry {
     pub name: String,
     /// The context's default namespace, where it is new.
     pub namespace: Option<String>,
+    /// What the context that is there becomes, where it changes.
+    pub changed_context: Option<Value>,
     /// The cluster entry: `server` and such.
     pub cluster: Value,
     /// The user entry: `exec`, or certificate and key.
@@ -173,9 +175,10 @@ impl<'t> KubeconfigText<'t> {
                 let (name, value) = match field {
                     "cluster" => (&entry.name, entry.cluster.clone()),
                     "user" => (&entry.name, entry.user.clone()),
-                    _ => (&entry.context, context(entry)),
+                    _ => (&entry.context, entry.changed_context.clone().unwrap_or_else(|| context(entry))),
                 };
-                if field == "context" && contexts.iter().any(|context| leads_to(context, entry)) {
+                let stays = entry.changed_context.is_none();
+                if field == "context" && stays && contexts.iter().any(|context| leads_to(context, entry)) {
                     continue;
                 }
                 let mut item = serde_json::Map::new();
@@ -304,6 +307,7 @@ mod tests {
             context: context.to_owned(),
             name: format!("certctl:acme:{context}"),
             namespace: None,
+            changed_context: None,
             cluster: serde_json::json!({"server": server}),
             user: serde_json::json!({"exec": {"apiVersion": "v1", "args": ["credential", "a b"], "command": "/c"}}),
         }
