@@ -84,7 +84,7 @@ impl<'d, 't> Edit<'d, 't> {
             None => String::new(),
         };
         let text = |item: &Value| {
-            if flow { Ok(item.to_string()) } else { Ok::<_, Error>(block(item, &indent, self.newline)) }
+            if flow { Ok(written(item)) } else { Ok::<_, Error>(block(item, &indent, self.newline)) }
         };
         let mut fresh = Vec::new();
         for (name, item) in items {
@@ -394,16 +394,26 @@ fn block(item: &Value, indent: &str, newline: &str) -> String {
     out
 }
 
+/// As JSON, with what YAML does not take as it is escaped.
+fn written(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// A name as the key of a mapping, quoted where it could be taken for something else.
 fn key(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
     let text = Value::from(name);
-    if plain && Node::plain(name).value().as_ref() == Some(&text) {
-        name.to_owned()
-    } else {
-        text.to_string()
-    }
+    if plain && Node::plain(name).value().as_ref() == Some(&text) { name.to_owned() } else { written(&text) }
 }
 
 fn nested(value: &Value, first: &str, rest: &str, newline: &str, out: &mut String) {
@@ -425,10 +435,10 @@ fn nested(value: &Value, first: &str, rest: &str, newline: &str, out: &mut Strin
                             nested(item, &format!("{rest}- "), &format!("{rest}  "), newline, out);
                         }
                     }
-                    value => out.push_str(&format!(" {value}{newline}")),
+                    value => out.push_str(&format!(" {}{newline}", written(value))),
                 }
             }
         }
-        value => out.push_str(&format!("{lead}{value}{newline}")),
+        value => out.push_str(&format!("{lead}{}{newline}", written(value))),
     }
 }

@@ -175,7 +175,7 @@ fn entry(document: &KubeconfigText<'_>, list: &str, name: &str) -> Result<Option
         Some(Value::Object(fields)) => Ok(Some(fields)),
         Some(_) => Ok(None),
         None => Err(Error::new(format!(
-            "line {}: an anchor, an alias, a tag or a repeated key in an entry that `certctl login` wrote",
+            "line {}: an anchor, an alias, a tag, a repeated key or a number that JSON does not know in an entry that `certctl login` wrote",
             inner.lines.start
         ))),
     }
@@ -270,6 +270,16 @@ mod tests {
                 && (field == "env" || WAY.contains(&field) || SOMEBODY_ELSE.contains(&field));
             assert_eq!(told, if matters { vec![format!("`{field}`")] } else { Vec::new() });
         }
+    }
+
+    #[test]
+    fn what_yaml_does_not_take_as_it_is_is_escaped() {
+        let theirs = "a\u{7f}\u{85}\u{2028}\u{feff}\u{e9}\u{1f600}";
+        let escaped = r#" {x: "a\x7f\u0085\u2028\ufeff\u00e9\U0001f600", y: 10.0.0.1}"#;
+        let (edited, _) = login(escaped, " {}", false).expect("edited");
+        assert!(edited.contains("\"a\\u007f\\u0085\\u2028\\ufeff\u{e9}\u{1f600}\""), "{edited}");
+        assert_eq!(found(&edited, "/clusters/0/cluster/x"), theirs);
+        assert_eq!(found(&edited, "/clusters/0/cluster/y"), "10.0.0.1");
     }
 
     #[test]
@@ -388,6 +398,11 @@ mod tests {
             " {proxy-url: !!str x}",
             " {proxy-url: a, proxy-url: b}",
             " {extensions: &e [], x: *e}",
+            " {x: 0644}",
+            " {x: 0x1f}",
+            " {x: +5}",
+            " {x: 1_000}",
+            " {x: .inf}",
         ] {
             assert!(login(cluster, " {}", false).is_err(), "{cluster}");
         }

@@ -75,14 +75,15 @@ impl Node {
         self.get("name")?.text()
     }
 
-    /// As JSON; `None` where that would not say the same: an anchor, an alias, a tag, a key that is repeated or merged.
+    /// As JSON; `None` where that would not say the same: an anchor, an alias, a tag, a key that is repeated or merged, a
+    /// number that JSON does not know, such as `0x1f`.
     pub(super) fn value(&self) -> Option<Value> {
         if self.anchor != 0 || self.tag.is_some() {
             return None;
         }
         match &self.kind {
             NodeKind::Scalar(_) if self.is_null() => Some(Value::Null),
-            NodeKind::Scalar(text) => Some(plain_value(text)),
+            NodeKind::Scalar(text) => plain_value(text),
             NodeKind::Quoted(text) => Some(Value::from(text.as_str())),
             NodeKind::Alias(_) => None,
             NodeKind::List { items, .. } => items.iter().map(Self::value).collect(),
@@ -122,16 +123,28 @@ impl NodeKind {
 }
 
 /// A scalar without quotes, as kubectl reads it: to YAML 1.1, `yes` and `on` are no text.
-fn plain_value(text: &str) -> Value {
+fn plain_value(text: &str) -> Option<Value> {
     match text {
         "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
-            Value::from(true)
+            Some(Value::from(true))
         }
         "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-            Value::from(false)
+            Some(Value::from(false))
         }
-        text => text.parse().map_or_else(|_| Value::from(text), Value::Number),
+        text => match text.parse() {
+            Ok(number) => Some(Value::Number(number)),
+            Err(_) => (!is_yaml_number(text)).then(|| Value::from(text)),
+        },
     }
+}
+
+/// Whether YAML takes it for a number: `0644`, `0x1f`, `+5`, `1_000`, `.inf`.
+fn is_yaml_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']).replace('_', "");
+    let radix = ["0x", "0o", "0b"].iter().any(|radix| digits.starts_with(radix));
+    let word = [".inf", ".nan"].contains(&digits.to_ascii_lowercase().as_str());
+    let begins = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    radix || word || (begins && digits.parse::<f64>().is_ok())
 }
 
 fn parser_options() -> Options {
