@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::{self, Answer, Connection};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A list of some objects.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,10 @@ impl Request {
     /// # Errors
     /// No answer came.
     pub async fn ask(self, kubeconfig: &Path, context: &str) -> Result<Answer> {
-        let connection = Connection::open(Some(kubeconfig), context, LIMIT).await?;
+        let text = std::fs::read_to_string(kubeconfig).map_err(|why| {
+            Error::new(format!("{} could not be read", kubeconfig.display())).caused_by(why)
+        })?;
+        let connection = Connection::from_kubeconfig(&text, context, LIMIT).await?;
         cluster::ask(&connection, &self.path()).await
     }
 }
