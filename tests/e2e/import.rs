@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
 use certctl_testing::Ran;
 use serde_json::{Value, json};
 
@@ -94,6 +95,17 @@ fn by_hand(world: &World) {
     script += "kubectl get csr -o go-template='{{range .items}}{{.metadata.name}} {{.status.certificate}}{{\"\\n\"}}{{end}}' |\n\
                while read -r name certificate; do echo \"$certificate\" | base64 -d > \"$name.crt\"; done\n";
     world.sh(&script).expect(0);
+    // Without a user's certificate: up to 1.34, kubectl refuses one by flag beside it.
+    let authority = base64::engine::general_purpose::STANDARD.encode(world.own_identity().0);
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "hand",
+        "clusters": [{"name": "hand", "cluster": {
+            "server": world.plane.server(), "certificate-authority-data": authority,
+        }}],
+        "contexts": [{"name": "hand", "context": {"cluster": "hand", "user": "hand"}}],
+        "users": [{"name": "hand", "user": {}}],
+    });
+    std::fs::write(world.path("hand.kubeconfig"), kubeconfig.to_string()).expect("a kubeconfig");
 }
 
 /// kubectl with the certificate that somebody was given by hand.
@@ -101,7 +113,7 @@ fn old(world: &World, user: &str, arguments: &[&str]) -> Ran {
     let file = |kind: &str| world.path(&format!("{user}.{kind}")).display().to_string();
     let who = [format!("--client-certificate={}", file("crt")), format!("--client-key={}", file("key"))];
     let who: Vec<&str> = who.iter().map(String::as_str).collect();
-    world.kubectl(&world.kubeconfig, &[&who, arguments].concat())
+    world.kubectl(&world.path("hand.kubeconfig"), &[&who, arguments].concat())
 }
 
 fn old_can(world: &World, user: &str) -> bool {
