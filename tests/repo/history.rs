@@ -65,7 +65,7 @@ fn record(credentials: &[&Credential]) -> String {
     record::to_yaml(&record).unwrap()
 }
 
-fn certctl(clone: &Clone, args: &[&str]) -> Ran {
+pub fn certctl(clone: &Clone, args: &[&str]) -> Ran {
     Ran::of(Command::new(env!("CARGO_BIN_EXE_certctl")).args(args).current_dir(&clone.0))
 }
 

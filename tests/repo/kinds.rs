@@ -3,6 +3,7 @@
 use certctl::repo::Checkout;
 use certctl::repo::history::{Followed, Look, Past};
 
+use crate::history;
 use crate::workspace::{
     ALICE, Clone, Command, FROM_ENVIRONMENT, Repo, Workspace, commit, fs, isolated, message, record, refused,
     target, write,
@@ -107,6 +108,32 @@ stories! {
                 fs::remove_dir_all(workspace.0.join(folder)).unwrap();
             }
         }
+    }
+
+    /// What a branch changes is told in red; that comparison needs what a partial clone has left out.
+    fn a_branch_is_compared_alike_in_a_clone_that_left_its_base_out(workspace: &Workspace) {
+        const NEW: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+        let (ours, _) = workspace.shared();
+        let roster = history::roster(&["ann"]);
+        ours.put("users.yaml", &roster);
+        ours.commit_all("ann");
+        ours.git("push -q");
+        ours.git("checkout -q -b topic");
+        ours.put("users.yaml", &roster.replace(history::RECIPIENT, NEW));
+        ours.commit_all("moved");
+        ours.git("push -q -u origin topic");
+        workspace.git("-C origin.git config uploadpack.allowFilter true");
+        workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+        let planned = |name: &str, filter: &str| {
+            let origin = workspace.0.join("origin.git");
+            workspace.git(&format!("clone -q --branch topic {filter} file://{} {name}", origin.display()));
+            let clone = Clone(workspace.0.join(name));
+            history::certctl(&clone, &["plan", "--offline", "--base", "origin/main"]).expect(0).stdout
+        };
+        let whole = planned("whole", "--no-tags");
+        assert!(whole.contains("recipient") && whole.contains("ann"), "{whole}");
+        assert_eq!(planned("no-blobs", "--filter=blob:none"), whole);
+        assert_eq!(planned("no-trees", "--filter=tree:0"), whole);
     }
 
     fn a_commit_that_is_not_whole_is_not_compared(workspace: &Workspace) {
