@@ -359,6 +359,18 @@ contexts: [{name: prod, context: {cluster: one, user: ann}}]
         ));
         assert!(both.lead("prod").is_ok());
         assert_eq!(both.current(), Some("prod"));
+        // Entries of one context, each in a file of its own, in any order; and all of it again in the last.
+        let lines: Vec<&str> = GOOD.trim().lines().collect();
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut merged = entries("current-context: other");
+            order.iter().for_each(|line| merged.merge(entries(lines[*line])));
+            merged.merge(entries(
+                &GOOD.replace("one:6443", "another:6443").replace("user: ann}", "user: bob}"),
+            ));
+            let led = merged.lead("prod").unwrap_or_else(|error| panic!("{}", error.render(false)));
+            assert_eq!(led.cluster.server.as_deref(), Some("https://one:6443"), "{order:?}");
+            assert_eq!(merged.current(), Some("other"));
+        }
     }
 
     /// As `aws eks update-kubeconfig`, `gcloud container clusters get-credentials`, `kubelogin convert-kubeconfig` and

@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::world::World;
 
 /// That login does not edit, although kubectl gets through: it says so, and leaves them as they are.
-const NOT_EDITED: [&str; 1] = ["second-document"];
+const NOT_EDITED: [&str; 2] = ["empty-second-document", "second-document"];
 
 /// Those of the folder, and some that are better made than kept: with their names.
 fn forms() -> BTreeMap<String, Vec<u8>> {
@@ -30,6 +30,9 @@ fn forms() -> BTreeMap<String, Vec<u8>> {
     let plain = String::from_utf8(forms["plain"].clone()).expect("text");
     forms.insert("byte-order-mark".into(), format!("\u{feff}{plain}").into_bytes());
     forms.insert("carriage-returns".into(), plain.replace('\n', "\r\n").into_bytes());
+    forms.insert("document-marker".into(), format!("# ours\n---\n{plain}").into_bytes());
+    forms.insert("document-end".into(), format!("{plain}...\n").into_bytes());
+    forms.insert("empty-second-document".into(), format!("{plain}---\n").into_bytes());
     forms.insert("empty".into(), Vec::new());
     forms
 }
