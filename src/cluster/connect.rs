@@ -16,7 +16,7 @@ use kube::config::{AuthInfo, Cluster};
 use tokio::sync::Semaphore;
 use tower::util::MapResponseLayer;
 
-use super::context::Context;
+use super::context::{Context, Whose};
 use super::kubeconfig_entries::{KubeconfigEntries, Led};
 use super::limits::LineLimit;
 use crate::error::{Error, Result};
@@ -53,7 +53,15 @@ impl Connection {
     /// No kubeconfig, one that cannot be read, no such context, certificates or keys that cannot be
     /// loaded, a credential plugin that fails.
     pub async fn open(kubeconfig: Option<&Path>, context: &str, limit: Duration) -> Result<Self> {
-        Self::through(Context::find(kubeconfig, context)?, context, limit).await
+        Self::through(Context::find(kubeconfig, context, Whose::Administrators)?, context, limit).await
+    }
+
+    /// As [`Connection::open`], and a person's own access does as well.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub async fn open_as_anybody(kubeconfig: Option<&Path>, context: &str, limit: Duration) -> Result<Self> {
+        Self::through(Context::find(kubeconfig, context, Whose::Anybodys)?, context, limit).await
     }
 
     /// As [`Connection::open`], with the text of a kubeconfig that was checked already.

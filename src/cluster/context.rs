@@ -32,17 +32,27 @@ pub(super) struct Context {
     pub(super) certificate_authority: Option<Vec<u8>>,
 }
 
+/// Whose access a context may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Not that of a person on a roster.
+    Administrators,
+    /// Whoever has the rights may do it.
+    Anybodys,
+}
+
 impl Context {
     /// Finds a context where kubectl would look for it.
     ///
     /// # Errors
     /// No kubeconfig, one that cannot be read, no such context, and as [`Context::of`].
-    pub(super) fn find(kubeconfig: Option<&Path>, name: &str) -> Result<Self> {
+    pub(super) fn find(kubeconfig: Option<&Path>, name: &str, whose: Whose) -> Result<Self> {
         match read(kubeconfig) {
             Ok(entries) => {
                 let led = entries.lead(name);
                 let by_login = entries.user_of(name).is_some_and(|user| user.starts_with(LOGIN_PREFIX));
-                if by_login || led.as_ref().is_ok_and(|led| certificates::is_a_persons(&led.user)) {
+                let is_a_persons = by_login || led.as_ref().is_ok_and(|led| certificates::is_a_persons(&led.user));
+                if is_a_persons && whose == Whose::Administrators {
                     return Err(not_an_administrators(name));
                 }
                 Self::of(led?, name)
@@ -276,10 +286,13 @@ contexts: [{name: prod, context: {cluster: one}}]
                     contexts:\n- {name: prod, context: {cluster: one, user: 'certctl:acme:prod'}}\n\
                     - {name: prod-admin, context: {cluster: one, user: admin}}\n";
         std::fs::write(&path, text).expect("written");
-        let refused = Context::find(Some(&path), "prod").err().expect("refused").render(false);
+        let refused =
+            Context::find(Some(&path), "prod", Whose::Administrators).err().expect("refused").render(false);
         assert!(refused.contains("context `prod` is a person's own access"), "{refused}");
         assert!(!refused.contains("--force"), "{refused}");
-        assert!(Context::find(Some(&path), "prod-admin").is_ok());
+        assert!(Context::find(Some(&path), "prod-admin", Whose::Administrators).is_ok());
+        // At 3 am, whoever has the rights revokes.
+        assert!(Context::find(Some(&path), "prod", Whose::Anybodys).is_ok());
     }
 
     #[test]
@@ -290,7 +303,10 @@ contexts: [{name: prod, context: {cluster: one}}]
             if let Some(content) = content {
                 std::fs::write(&path, content).expect("written");
             }
-            let error = Context::find(Some(&path), "prod").err().expect("unreadable").render(false);
+            let error = Context::find(Some(&path), "prod", Whose::Administrators)
+                .err()
+                .expect("unreadable")
+                .render(false);
             assert!(error.contains(&path.display().to_string()) && !error.contains("sup3rs3cret"), "{error}");
         }
     }
