@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use crate::model::{ClusterName, GroupName, UserName};
-use crate::plan::credentials::lasts;
+pub use crate::plan::credentials::has_access;
+use crate::plan::credentials::{grant_lasts, lasts};
 use crate::roster::{Grant, GrantOf, Roster, User};
 
 /// A grant that counts now.
@@ -14,11 +15,6 @@ pub struct GrantInForce<'r> {
     pub through: Option<&'r GroupName>,
     /// When it ends: the earliest `until` of user, membership and grant.
     pub until: Option<Timestamp>,
-}
-
-/// Whether somebody has access there at all.
-pub fn has_access(user: &User, cluster: &ClusterName, now: Timestamp) -> bool {
-    user.clusters.contains(cluster) && !user.suspended && lasts(user.until, now)
 }
 
 /// The groups that somebody is in there now.
@@ -41,7 +37,7 @@ pub fn granted<'r>(
     let Some(user) = roster.users.get(name).filter(|user| has_access(user, cluster, now)) else {
         return Vec::new();
     };
-    let counts = |of: &GrantOf<'_>| lasts(of.membership_until, now) && lasts(of.grant.until, now);
+    let counts = |of: &GrantOf<'_>| grant_lasts(of, now);
     let all = roster.grants_of(user, cluster).filter(counts);
     all.map(|GrantOf { grant, through, membership_until }| GrantInForce {
         grant,

@@ -216,7 +216,6 @@ impl<'p> BindingWrite<'p> {
             Error::new(format!("{at} leads to another role since it was planned; it was left alone"))
                 .hint("run `certctl plan` again")
         };
-        let reached = |writes: bool| if writes { BindingEnd::Written } else { BindingEnd::Unchanged };
         let (write, otherwise) = match (&self.goal, &current) {
             (Goal::Keep(groups), current) => match action.keep(current.as_ref(), groups) {
                 Ok(write) => (write, BindingEnd::Unchanged),
@@ -225,7 +224,8 @@ impl<'p> BindingWrite<'p> {
             (Goal::Reduce(_), None) => (None, BindingEnd::Gone),
             (Goal::Reduce(spared), Some(binding)) => (action.reduction(binding, spared), BindingEnd::Written),
             (Goal::Grant(subjects), current) => match action.grant(current.as_ref(), subjects) {
-                Ok(write) => (write, reached(self.attempt > 0)),
+                Ok(write) if self.attempt > 0 => (write, BindingEnd::Written),
+                Ok(write) => (write, BindingEnd::Unchanged),
                 Err(OtherRole) => return BindingStep::End(Err(elsewhere())),
             },
         };

@@ -149,10 +149,12 @@ impl<'p> ClusterMachine<'p> {
         roster: &'p RosterName,
         goal: Goal,
     ) -> Option<(BindingWrite<'p>, BindingStep)> {
-        let since = match () {
-            () if self.gone.contains(&action.at) => SincePlanned::Gone,
-            () if self.written.contains(&action.at) => SincePlanned::Written,
-            () => SincePlanned::Untouched,
+        let since = if self.gone.contains(&action.at) {
+            SincePlanned::Gone
+        } else if self.written.contains(&action.at) {
+            SincePlanned::Written
+        } else {
+            SincePlanned::Untouched
         };
         BindingWrite::begin(action, roster, goal, since)
     }

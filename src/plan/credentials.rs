@@ -13,7 +13,7 @@ use super::residual_access::ForeignBindings;
 use crate::model::route::Route;
 use crate::model::{ClusterName, CredentialId, GroupName, KeySource, UserName};
 use crate::record::{Credential, CredentialState};
-use crate::roster::{Roster, User};
+use crate::roster::{GrantOf, Roster, User};
 
 /// How far the clock of a signer and ours may be apart before two dates count as different.
 pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
@@ -351,6 +351,16 @@ pub fn in_certificate_groups(
 /// Whether something that ends then is still on now.
 pub fn lasts(until: Option<Timestamp>, now: Timestamp) -> bool {
     until.is_none_or(|until| now < until)
+}
+
+/// Whether somebody has access to a cluster at all.
+pub fn has_access(user: &User, cluster: &ClusterName, now: Timestamp) -> bool {
+    user.clusters.contains(cluster) && !user.suspended && lasts(user.until, now)
+}
+
+/// Whether a grant, and the membership that it comes through, are still on now.
+pub fn grant_lasts(of: &GrantOf<'_>, now: Timestamp) -> bool {
+    lasts(of.membership_until, now) && lasts(of.grant.until, now)
 }
 
 /// What the roster asks for someone now.

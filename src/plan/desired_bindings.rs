@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::binding_key::{BindingKey, BindingSubject, Grantee, parts};
-use super::credentials::lasts;
+use super::credentials::{grant_lasts, has_access};
 use super::observed::{BindingAt, ClusterState};
 use super::people::People;
 use crate::model::{ClusterName, CredentialGroup, Holder, Namespace, Position, RoleRef, UserName};
@@ -38,7 +38,7 @@ pub fn desired(
 ) -> Desired {
     let mut desired = Desired::default();
     for (name, user) in &roster.users {
-        if !user.clusters.contains(cluster) || user.suspended || !lasts(user.until, now) {
+        if !has_access(user, cluster, now) {
             continue;
         }
         let mut subjects: BTreeSet<BindingSubject> = people
@@ -54,9 +54,10 @@ pub fn desired(
         if subjects.is_empty() {
             continue;
         }
-        for GrantOf { grant, through, membership_until } in roster.grants_of(user, cluster) {
+        for of in roster.grants_of(user, cluster) {
+            let GrantOf { grant, through, .. } = of;
             let grantee = through.cloned().map_or_else(|| Grantee::User(name.clone()), Grantee::Group);
-            if lasts(membership_until, now) && lasts(grant.until, now) {
+            if grant_lasts(&of, now) {
                 desired.give(&grantee, grant, state, (name, &subjects));
             } else {
                 desired.end(&grantee, grant, state, name);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::cleanup::Cleanup;
 use super::cluster_plan::LedgerPlan;
-use super::credentials::lasts;
+use super::credentials::{grant_lasts, has_access};
 use super::held::{Held, KeyUse};
 use super::observed::{self, ClusterView, Observed, RepositoryState, SeenCluster, SeenLedger};
 use super::warning::Warning;
@@ -165,9 +165,7 @@ impl<'a> Issued<'a> {
         let ours = cluster.state.bindings.iter().filter(|b| observed::is_ours(&b.labels, &roster.name));
         let bound = ours.flat_map(|b| &b.subjects).filter_map(|subject| subject.name.parse().ok()).collect();
         let is_granted = |user: &User| {
-            let grants = || roster.grants_of(user, name);
-            let holds = || grants().any(|it| lasts(it.membership_until, now) && lasts(it.grant.until, now));
-            user.clusters.contains(name) && !user.suspended && lasts(user.until, now) && holds()
+            has_access(user, name, now) && roster.grants_of(user, name).any(|of| grant_lasts(&of, now))
         };
         let granted =
             roster.users.iter().filter(|(_, user)| is_granted(user)).map(|(name, _)| name).collect();

@@ -18,6 +18,12 @@ fn further(clone: &Clone) {
     clone.git("push -q");
 }
 
+/// Lets clones leave objects out, and fetch them later.
+fn serve_partial_clones(workspace: &Workspace) {
+    workspace.git("-C origin.git config uploadpack.allowFilter true");
+    workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+}
+
 /// A clone by these arguments, of an origin that has a commit before its last.
 fn cloned(workspace: &Workspace, arguments: &str) -> Clone {
     let (ours, _) = workspace.shared();
@@ -25,8 +31,7 @@ fn cloned(workspace: &Workspace, arguments: &str) -> Clone {
     ours.git("add .");
     ours.git("commit -qm before");
     further(&ours);
-    workspace.git("-C origin.git config uploadpack.allowFilter true");
-    workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+    serve_partial_clones(workspace);
     workspace.git(&format!("clone -q {arguments} file://{}/origin.git kind", workspace.0.display()));
     Clone(workspace.0.join("kind"))
 }
@@ -122,8 +127,7 @@ stories! {
         ours.put("users.yaml", &roster.replace(history::RECIPIENT, NEW));
         ours.commit_all("moved");
         ours.git("push -q -u origin topic");
-        workspace.git("-C origin.git config uploadpack.allowFilter true");
-        workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+        serve_partial_clones(workspace);
         let planned = |name: &str, filter: &str| {
             let origin = workspace.0.join("origin.git");
             workspace.git(&format!("clone -q --branch topic {filter} file://{} {name}", origin.display()));
@@ -156,8 +160,7 @@ stories! {
         ours.put(".gitattributes", "access/** -text\n");
         ours.commit_all("more");
         ours.git("push -q");
-        workspace.git("-C origin.git config uploadpack.allowFilter true");
-        workspace.git("-C origin.git config uploadpack.allowAnySHA1InWant true");
+        serve_partial_clones(workspace);
         let root = workspace.0.display().to_string();
         for (kind, arguments, then) in [
             ("plain", "", ""),
